@@ -1,0 +1,1 @@
+"""Speaks Chatwoot, knows nothing of Krayin."""

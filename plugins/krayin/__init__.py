@@ -1,0 +1,1 @@
+"""Speaks Krayin, knows nothing of Chatwoot."""

@@ -1,0 +1,1 @@
+"""Where Chatwoot and Krayin meet: map, match, diff, plan, load, report."""

@@ -1,0 +1,1 @@
+"""Everything `make up` starts on one machine: PostgreSQL, Airflow and the sandbox."""

