@@ -1,0 +1,76 @@
+"""What can go wrong between the two systems, by how one recovers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class ReconciliationError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class SettingsError(ReconciliationError):
+    """A sync file says something that cannot be used; mend the file.
+
+    `file` is the sync file, `problems` one sentence each: key, what was read, what is allowed.
+    """
+
+    def __init__(self, file: Path | str, problems: Sequence[str]) -> None:
+        """Keep the file and its problems."""
+        self.file = str(file)
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{self.file}: {problem}" for problem in self.problems))
+
+
+class SettingsDoNotFitKrayinError(SettingsError):
+    """The file is well formed, yet names something this Krayin does not have."""
+
+
+class SyncDatabaseError(ReconciliationError):
+    """The sync database cannot be used; `hint` says what to check."""
+
+    def __init__(self, hint: str) -> None:
+        """Keep the hint."""
+        self.hint = hint
+        super().__init__(hint)
+
+
+class ConnectionMissingError(ReconciliationError):
+    """An Airflow connection named in a sync file does not exist; add it."""
+
+    def __init__(self, conn_id: str, used_for: str) -> None:
+        """Keep which connection is missing and what for."""
+        self.conn_id = conn_id
+        self.used_for = used_for
+        super().__init__(
+            f"The Airflow connection {conn_id!r} ({used_for}) does not exist. "
+            f"Add it under Admin > Connections, or name another one in the sync file."
+        )
+
+
+class RunStoppedError(ReconciliationError):
+    """A run ended early because going on would fail the same way; everything planned is kept.
+
+    `reason` is what happened, `waiting` the number of operations left for the next run.
+    """
+
+    def __init__(self, reason: str, waiting: int) -> None:
+        """Keep the reason and what is left."""
+        self.reason = reason
+        self.waiting = waiting
+        super().__init__(
+            f"{reason} Stopped early: {waiting} planned operation(s) are kept and the next run goes on with them."
+        )
+
+
+class LeaseLostError(ReconciliationError):
+    """Another worker owns the operation now; this worker's answer must not be recorded."""
+
+    def __init__(self, operation_id: int) -> None:
+        """Keep which operation was lost."""
+        self.operation_id = operation_id
+        super().__init__(f"operation {operation_id}: the lease passed to another worker; its answer counts")

@@ -1,0 +1,31 @@
+"""A short hash that is equal exactly when the contents are."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from hashlib import blake2b
+from typing import Any
+
+SIZE = 16
+
+
+def canonical(value: Any) -> Any:
+    """Return `value` (JSON-like) with Unicode in composed form and None entries left out of objects."""
+    if isinstance(value, str):
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    return value
+
+
+def fingerprint(value: Any) -> bytes:
+    """Return 16 bytes that do not depend on key order or Unicode form of `value` (JSON-like).
+
+    An absent key and None are the same; None and "" are not.
+    """
+    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # Lone surrogates cannot come out of PostgreSQL, but must not stop a run if another source has them.
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()

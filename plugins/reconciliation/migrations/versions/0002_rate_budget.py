@@ -1,0 +1,15 @@
+"""Runs include/sql/migrations/0002_rate_budget.sql."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from statements import statement
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Apply the file; there is no way back, restore a backup instead."""
+    op.get_bind().exec_driver_sql(statement("migrations/0002_rate_budget"))

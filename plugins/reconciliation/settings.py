@@ -1,0 +1,182 @@
+"""The settings of one sync, as written in a file of `include/syncs/`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal, Self
+
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
+
+from reconciliation.fingerprint import fingerprint
+
+_SYNC_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_AGE = re.compile(r"(\d+)\s*(days?|weeks?|months?|years?)")
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_CRON_FIELDS = 5
+
+
+def _sync_name(value: str) -> str:
+    if not _SYNC_NAME.fullmatch(value):
+        message = "must start with a lower-case letter and hold only a-z, 0-9, '-' and '_', at most 60 characters"
+        raise ValueError(message)
+    return value
+
+
+def _schedule(value: str) -> str:
+    if value.startswith("@") or len(value.split()) == _CRON_FIELDS:
+        from croniter import croniter  # noqa: PLC0415 - a parse-time import would slow every DAG file
+
+        if value == "@once" or croniter.is_valid(value):
+            return value
+    message = "must be a cron expression of five fields such as '*/10 * * * *', a preset such as '@hourly', or null"
+    raise ValueError(message)
+
+
+def _region(value: str) -> str:
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        message = "must be a two-letter country code such as 'DE' or 'US'"
+        raise ValueError(message)
+    return value.upper()
+
+
+def _history(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).date() if value.tzinfo else value.date()
+    if isinstance(value, date) or value == "all":
+        return value
+    if isinstance(value, str):
+        age = _AGE.fullmatch(value.strip())
+        if age:
+            return timedelta(days=int(age[1]) * _DAYS[age[2].rstrip("s")])
+    message = "must be 'all', an age such as '90 days' or '2 years', or a date such as 2026-01-31"
+    raise ValueError(message)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ChatwootSettings(_Strict):
+    """Where the records come from."""
+
+    source: Literal["database", "api"] = Field(
+        "database", description="Read Chatwoot's database, or its REST API where there is no database access."
+    )
+    conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
+    account_id: PositiveInt = Field(description="The Chatwoot account, the number in its address bar.")
+    inboxes: Annotated[tuple[PositiveInt, ...] | None, BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = Field(
+        None, description="Ids of the inboxes whose contacts are brought over; all of them when left out."
+    )
+
+
+class KrayinSettings(_Strict):
+    """Where the records go."""
+
+    conn_id: str = Field("krayin_default", min_length=1, description="Airflow connection of type Krayin CRM.")
+    requests_per_minute: PositiveInt = Field(
+        60, description="Calls a minute Krayin allows this API user; as shipped 60. All syncs of the user share them."
+    )
+
+
+class CustomFields(_Strict):
+    """Chatwoot attribute names and the Krayin attribute codes they fill."""
+
+    person: dict[str, str] = Field(default_factory=dict)
+    lead: dict[str, str] = Field(default_factory=dict)
+    organization: dict[str, str] = Field(default_factory=dict)
+
+
+class ChangeGuard(_Strict):
+    """How much one period may change before a person is asked."""
+
+    share: float = Field(0.2, gt=0, le=1, description="Share of the mapped records.")
+    number: PositiveInt = Field(500, description="Number of changes below which nobody is asked.")
+
+
+class SyncSettings(_Strict):
+    """One sync: which Chatwoot account goes to which Krayin, and how."""
+
+    name: Annotated[str, AfterValidator(_sync_name)] = Field(description="Names the DAGs: `<name>__sync` and so on.")
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
+        "*/10 * * * *", description="Cron expression or preset, UTC; null for manual runs only."
+    )
+    enabled: bool = Field(True, description="false: nothing is read, planned or sent.")
+    chatwoot: ChatwootSettings
+    krayin: KrayinSettings = Field(default_factory=KrayinSettings)
+
+    lead_pipeline_id: PositiveInt | None = Field(None, description="Pipeline of new leads; Krayin's default one when left out.")
+    lead_pipeline_stage_id: PositiveInt | None = Field(None, description="Stage of new leads; the pipeline's first when left out.")
+    lead_source_id: PositiveInt | None = Field(None, description="Source of new leads; one named like 'web', else the first.")
+    lead_type_id: PositiveInt | None = Field(None, description="Type of new leads; the first when left out.")
+    lead_owner: PositiveInt | None = Field(
+        None, description="Krayin user who owns new records; without one, users with group or individual view do not see them."
+    )
+
+    sync_conversations: bool = Field(False, description="Bring conversations over as activities.")
+    sync_messages: bool = Field(False, description="Bring messages over as activities.")
+    sync_to_organization: bool = Field(False, description="Link persons to an organization by company name.")
+
+    stage_progression_enabled: bool = Field(False, description="Lead stages follow the conversation.")
+    stage_on_conversation_created: PositiveInt | None = Field(None, description="Stage when a conversation exists.")
+    stage_on_first_response: PositiveInt | None = Field(None, description="Stage after the first human reply.")
+    stage_on_conversation_resolved: PositiveInt | None = Field(None, description="Stage when the conversation is resolved.")
+
+    phone_only_contacts: Literal["placeholder", "skip"] = Field(
+        "placeholder", description="Contacts without e-mail while Krayin demands one: give a reserved .invalid address, or skip."
+    )
+    custom_fields: CustomFields = Field(default_factory=CustomFields, description="Chatwoot attribute to Krayin attribute code.")
+    new_lead_after_close: bool = Field(False, description="A customer who writes again after won or lost gets a new lead.")
+    recreate_deleted: bool = Field(False, description="A person or lead deleted in Krayin is made again when its contact changes.")
+    skip_blocked: bool = Field(True, description="Leave blocked contacts out.")
+    history: Annotated[Literal["all"] | timedelta | date, BeforeValidator(_history)] = Field(
+        "all", description="How far back records are brought over: 'all', an age such as '90 days', or a date."
+    )
+    default_phone_region: Annotated[str, AfterValidator(_region)] | None = Field(
+        None, description="Country of phone numbers written without a country code."
+    )
+    on_crm_edit: Literal["keep", "overwrite"] = Field("keep", description="Fields edited in Krayin since our last write.")
+    on_source_delete: Literal["report", "close_lead", "delete"] = Field("report", description="When a contact is deleted in Chatwoot.")
+    activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
+    max_changes_without_approval: ChangeGuard = Field(default_factory=ChangeGuard, description="Above it a plan waits for approval.")
+
+    @model_validator(mode="after")
+    def _stages_need_the_switch(self) -> Self:
+        configured = [
+            name
+            for name in ("stage_on_conversation_created", "stage_on_first_response", "stage_on_conversation_resolved")
+            if getattr(self, name) is not None
+        ]
+        if configured and not self.stage_progression_enabled:
+            message = f"{', '.join(configured)} set, but stage_progression_enabled is false: set it to true or remove them"
+            raise ValueError(message)
+        return self
+
+    def history_start(self, now: datetime) -> datetime | None:
+        """Return the instant before which records stay behind, None for no bound; `now` is aware."""
+        if isinstance(self.history, timedelta):
+            return now - self.history
+        if isinstance(self.history, date):
+            return datetime(self.history.year, self.history.month, self.history.day, tzinfo=UTC)
+        return None
+
+    def contents_hash(self) -> bytes:
+        """Return a fingerprint of the settings that decide what a contact turns into."""
+        deciding = self.model_dump(
+            mode="json",
+            include={
+                "phone_only_contacts", "custom_fields", "sync_to_organization", "default_phone_region",
+                "skip_blocked", "history", "recreate_deleted",
+            },
+        )  # fmt: skip
+        deciding["inboxes"] = sorted(self.chatwoot.inboxes) if self.chatwoot.inboxes else None
+        return fingerprint(deciding)
