@@ -150,6 +150,8 @@ CREATE INDEX operation_busy ON operation (target_id, source_kind, source_id)
     WHERE worker IS NOT NULL OR state IN ('in_flight', 'unknown');
 CREATE INDEX operation_of_run ON operation (run_id, state);
 CREATE INDEX operation_quarantine ON operation (sync_name, error_class) WHERE state = 'quarantined';
+CREATE INDEX operation_quarantined_record
+    ON operation (target_id, installation_id, account_id, source_kind, source_id) WHERE state = 'quarantined';
 CREATE SEQUENCE operation_fence;
 
 -- How far each sync has read. mark is the reader's own: snapshot, system identifier, high mark.

@@ -1,0 +1,32 @@
+-- Purpose: take the next operations of a sync for one worker: the highest lane first, none whose source record,
+--          e-mail, phone or new organization another worker holds or whose last call is unresolved.
+-- Parameters: target_id, sync_name, worker, lease (interval), size.
+-- Indexes: operation_queue, operation_busy, operation_pkey.
+WITH busy AS MATERIALIZED (
+    SELECT id, installation_id, account_id, source_kind, source_id, natural_keys
+    FROM krayin_sync.operation
+    WHERE target_id = %(target_id)s AND (worker IS NOT NULL OR state IN ('in_flight', 'unknown'))
+), taken AS (
+    SELECT waiting.id
+    FROM krayin_sync.operation AS waiting
+    WHERE waiting.target_id = %(target_id)s AND waiting.sync_name = %(sync_name)s
+      AND waiting.state IN ('planned', 'unknown') AND waiting.worker IS NULL
+      AND waiting.next_attempt_at <= clock_timestamp()
+      AND NOT EXISTS (
+          SELECT 1 FROM busy
+          WHERE busy.id <> waiting.id
+            AND ((busy.source_kind = waiting.source_kind AND busy.source_id = waiting.source_id
+                  AND busy.installation_id = waiting.installation_id AND busy.account_id = waiting.account_id)
+                 OR busy.natural_keys && waiting.natural_keys)
+      )
+    ORDER BY waiting.lane, waiting.next_attempt_at, waiting.id
+    LIMIT %(size)s
+)
+UPDATE krayin_sync.operation AS operation
+SET worker = %(worker)s, lease_until = clock_timestamp() + %(lease)s,
+    fence = nextval('krayin_sync.operation_fence')
+FROM taken
+WHERE operation.id = taken.id
+RETURNING operation.id, operation.fence, operation.lane, operation.installation_id, operation.account_id,
+          operation.source_kind, operation.source_id, operation.payload, operation.natural_keys, operation.state,
+          operation.step, operation.attempts, operation.sent_at, operation.error_class, operation.error_message

@@ -1,0 +1,18 @@
+-- Purpose: record how an operation ended or goes on, only while it is ours; no row means it is not.
+-- Parameters: id, fence, state, step, attempts, error_class, error_message, candidates (JSON or NULL), delay (interval),
+--             result (JSON object, merged), release (boolean: give the lease back).
+-- Indexes: operation_pkey.
+UPDATE krayin_sync.operation
+SET state = %(state)s,
+    step = %(step)s,
+    attempts = %(attempts)s,
+    error_class = %(error_class)s,
+    error_message = %(error_message)s,
+    candidates = %(candidates)s,
+    result = result || %(result)s,
+    next_attempt_at = clock_timestamp() + %(delay)s,
+    worker = CASE WHEN %(release)s THEN NULL ELSE worker END,
+    lease_until = CASE WHEN %(release)s THEN NULL ELSE lease_until END,
+    finished_at = CASE WHEN %(state)s IN ('done', 'rejected', 'quarantined') THEN clock_timestamp() END
+WHERE id = %(id)s AND fence = %(fence)s AND worker IS NOT NULL
+RETURNING id

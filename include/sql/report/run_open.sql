@@ -1,0 +1,8 @@
+-- Purpose: open a run, or find it again when its task is tried once more.
+-- Parameters: sync_name, dag_run_id (or NULL), kind, dry_run.
+-- Indexes: sync_run_of_dag_run.
+INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run)
+VALUES (%(sync_name)s, %(dag_run_id)s, %(kind)s, %(dry_run)s)
+ON CONFLICT (sync_name, dag_run_id) WHERE dag_run_id IS NOT NULL
+DO UPDATE SET state = 'planning', finished_at = NULL, message = NULL
+RETURNING id
