@@ -1,0 +1,83 @@
+"""The routes of Krayin's REST API that we use, with what must be known to call them safely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route.
+
+    Attributes:
+        method: the HTTP method.
+        template: the path below the API's base address; `{id}` stands for a record's id.
+        repeatable: whether sending it twice has the effect of sending it once.
+        retries_server_errors: whether a 500 from it may be a passing trouble worth repeating.
+        own_limiter: whether it has a limiter of its own, whose headers say nothing of the minute.
+    """
+
+    method: str
+    template: str
+    repeatable: bool
+    retries_server_errors: bool = True
+    own_limiter: bool = False
+
+    def path(self, record_id: int | None = None) -> str:
+        """Return the path of the route for one record."""
+        return self.template.replace("{id}", str(record_id))
+
+
+def _read(template: str, *, retries_server_errors: bool = True) -> Endpoint:
+    return Endpoint("GET", template, repeatable=True, retries_server_errors=retries_server_errors)
+
+
+def _create(template: str) -> Endpoint:
+    return Endpoint("POST", template, repeatable=False)
+
+
+def _change(template: str) -> Endpoint:
+    return Endpoint("PUT", template, repeatable=True)
+
+
+WHOAMI: Final = _read("get")
+PIPELINES: Final = _read("settings/pipelines")
+SOURCES: Final = _read("settings/sources")
+LEAD_TYPES: Final = _read("settings/types")
+ATTRIBUTES: Final = _read("settings/attributes")
+USERS: Final = _read("settings/users")
+WORKFLOWS: Final = _read("settings/workflows")
+
+PERSONS: Final = _read("contacts/persons")
+# A 500 from the search means that this user may not search, which asking again does not change.
+PERSON_SEARCH: Final = _read("contacts/persons/search", retries_server_errors=False)
+LEADS: Final = _read("leads")
+ORGANIZATIONS: Final = _read("contacts/organizations")
+ORGANIZATION_LOOKUP: Final = _read("settings/attributes/lookup/organizations")
+ACTIVITIES: Final = _read("activities")
+LOOKUP_ENTITY: Final = {
+    entity: _read(f"settings/attributes/lookup-entity/{entity}")
+    for entity in ("persons", "leads", "organizations")
+}
+
+CREATE_PERSON: Final = _create("contacts/persons")
+CREATE_LEAD: Final = _create("leads")
+CREATE_ORGANIZATION: Final = _create("contacts/organizations")
+CREATE_ACTIVITY: Final = _create("activities")
+
+UPDATE_PERSON: Final = _change("contacts/persons/{id}")
+UPDATE_LEAD: Final = _change("leads/attributes/edit/{id}")
+UPDATE_ORGANIZATION: Final = _change("contacts/organizations/{id}")
+UPDATE_ACTIVITY: Final = _change("activities/{id}")
+
+# A POST, but one that sets a value: the second time changes nothing more.
+MARK_ACTIVITIES: Final = Endpoint("POST", "activities/mass-update", repeatable=True)
+
+# 100 an hour; its 500 stands for "does not exist" and for "has leads", neither of which passes.
+DELETE_PERSON: Final = Endpoint(
+    "DELETE", "contacts/persons/{id}", repeatable=True, retries_server_errors=False, own_limiter=True
+)
+DELETE_LEAD: Final = Endpoint("DELETE", "leads/{id}", repeatable=True)
+DELETE_ORGANIZATION: Final = Endpoint("DELETE", "contacts/organizations/{id}", repeatable=True)
+DELETE_ACTIVITY: Final = Endpoint("DELETE", "activities/{id}", repeatable=True)

@@ -1,0 +1,152 @@
+"""Errors of talking to Krayin, typed by how one recovers from them."""
+
+# ruff: noqa: N818 - the names say what happened, as the recovery depends on it
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class KrayinError(Exception):
+    """Anything that went wrong between us and Krayin.
+
+    Attributes:
+        reason: what happened and what to do about it; never a token, never a value out of a body.
+        method: the HTTP method, None when no call was involved.
+        route: the route template (`leads/attributes/edit/{id}`), None when no call was involved.
+        status: the HTTP status, None when no answer came.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Keep the facts of the call beside the reason."""
+        super().__init__(reason, method, route, status)
+        self.reason = reason
+        self.method = method
+        self.route = route
+        self.status = status
+
+    def facts(self) -> dict[str, object]:
+        """Return the public facts of the error, safe to log and to store as JSON."""
+        return {
+            "error": type(self).__name__,
+            "reason": self.reason,
+            "method": self.method,
+            "route": self.route,
+            "status": self.status,
+        }
+
+    def __str__(self) -> str:
+        call = " ".join(part for part in (self.method, self.route) if part)
+        answer = f"HTTP {self.status}" if self.status is not None else ""
+        return ": ".join(part for part in (call, answer, self.reason) if part)
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (_rebuilt, (type(self), self.__dict__.copy()))
+
+
+def _rebuilt(kind: type[KrayinError], state: dict[str, object]) -> KrayinError:
+    # The default would call the constructor with positional arguments, which it does not take.
+    error = kind.__new__(kind, *(state[key] for key in ("reason", "method", "route", "status")))
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(KrayinError):
+    """The address or the settings are wrong; repeating cannot help, someone must correct them."""
+
+
+class AuthenticationFailed(KrayinError):
+    """Krayin does not accept the token; a new one must be put into the connection."""
+
+
+class TryLater(KrayinError):
+    """The same call may succeed later.
+
+    Attributes:
+        retry_after: seconds the server asked to wait, None when it did not say.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Keep how long to wait."""
+        super().__init__(reason, method=method, route=route, status=status)
+        self.retry_after = retry_after
+
+    def facts(self) -> dict[str, object]:
+        """Return the public facts of the error, with the wait in seconds."""
+        return {**super().facts(), "retry_after": self.retry_after}
+
+
+class RateLimited(TryLater):
+    """The limiter turned the call away and nothing was done; the window is 60 seconds."""
+
+
+class ServerFailed(TryLater):
+    """A repeatable call kept failing on Krayin's side."""
+
+
+class NotSent(KrayinError):
+    """The connection could not be made, so nothing was sent and any call may be repeated."""
+
+
+class OutcomeUnknown(KrayinError):
+    """A writing POST got no trustworthy answer: look the record up before anything is repeated."""
+
+
+class Rejected(KrayinError):
+    """Krayin read the request and refuses its content; the record must be corrected.
+
+    Attributes:
+        fields: Krayin's messages per field (`person.emails.0.value`), empty when it named none.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        fields: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Keep what Krayin said of each field."""
+        super().__init__(reason, method=method, route=route, status=status)
+        self.fields: Mapping[str, tuple[str, ...]] = dict(fields)
+
+    def taken_fields(self) -> tuple[str, ...]:
+        """Return the fields whose value another record already has, in Krayin's order."""
+        return tuple(
+            name
+            for name, messages in self.fields.items()
+            if any("already been taken" in message for message in messages)
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Return the public facts of the error, with Krayin's messages per field."""
+        return {**super().facts(), "fields": {name: list(messages) for name, messages in self.fields.items()}}
+
+
+class NotFound(KrayinError):
+    """The record does not exist in Krayin (any more)."""
+
+
+class UnexpectedAnswer(KrayinError):
+    """The answer is not what Krayin 2.1.5 gives: a proxy's page, a redirect or another shape."""

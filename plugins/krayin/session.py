@@ -1,0 +1,394 @@
+"""One call to Krayin: paced, sent, classified, and repeated only where that is safe."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+import httpx
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
+from tenacity.wait import wait_base
+
+from krayin.audit import ApiCall
+from krayin.classification import Meaning, Verdict, classify, error_of
+from krayin.connection_failures import describe_connection_failure
+from krayin.endpoints import WHOAMI
+from krayin.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    KrayinError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    ServerFailed,
+    TryLater,
+)
+from krayin.pacing import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from krayin.endpoints import Endpoint
+    from krayin.pacing import Pacer, Slot
+
+log = logging.getLogger(__name__)
+
+# At INFO httpx logs whole URLs, and ours search for customers' addresses and phone numbers.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+RETRIES: Final = 3
+"""How often a repeatable call is made again after a failure."""
+
+WINDOW: Final = 61.0
+"""Seconds after which a full window of Krayin's limiter (60 s) has surely passed."""
+
+LOW_REMAINING: Final = 5
+"""From so few remaining calls on, other workers may use up the window between two calls of ours."""
+
+MAX_REFUSALS: Final = 5
+"""How often one call waits for the limiter before it gives up."""
+
+LONGEST_WAIT: Final = 300.0
+"""Seconds beyond which a server's `Retry-After` is left to the caller."""
+
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_CANNOT_BE_SENT: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+
+
+@runtime_checkable
+class LimitHint(Protocol):
+    """A pacer that knows, from all workers' answers, whether the window is used up or nearly so."""
+
+    def near_limit(self) -> bool:
+        """Return whether a call in the last 60 seconds was answered with few or no calls remaining."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    endpoint: Endpoint
+    path: str
+    query: Sequence[tuple[str, str]]
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    verdict: Verdict
+    status: int
+    payload: Any
+
+
+class _PoliteWait(wait_base):
+    """Waits as the server asked, else 2, 4, 8 seconds and up to one more."""
+
+    _backoff = wait_exponential(multiplier=2, exp_base=2) + wait_random(0, 1)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Return the seconds to wait before the next try."""
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, TryLater) and error.retry_after is not None:
+            return error.retry_after
+        return self._backoff(retry_state)
+
+
+class Session:
+    """Calls of Krayin's API below one base address with one token; for one thread at a time.
+
+    A call takes a slot from the pacer first and settles it with what the answer said. Repeatable
+    calls are made again up to three times. An unrepeatable one (a POST that creates) is repeated
+    only when the connection could not be made or the limiter certainly turned it away.
+    """
+
+    def __init__(  # noqa: PLR0913 - settings of one object, by keyword
+        self,
+        base_url: str,
+        token: str,
+        *,
+        pacer: Pacer,
+        on_call: Callable[[ApiCall], None] | None = None,
+        lane: str | None = None,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the session; no call is made yet. For the arguments see `KrayinClient`.
+
+        Raises:
+            ConfigurationError: the token is empty or holds characters no token has.
+        """
+        token = token.strip()
+        if not _TOKEN.fullmatch(token):
+            message = (
+                "the token is empty or holds blanks or non-ASCII characters: paste the Sanctum token again"
+            )
+            raise ConfigurationError(message)
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.base_url + "/",
+            headers={
+                # Without it Krayin answers its errors as pages with status 200.
+                "Accept": "application/json",
+                "Authorization": f"Bearer {token}",
+                "User-Agent": "chatwoot-krayin-sync",
+            },
+            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
+            follow_redirects=False,
+            transport=transport,
+        )
+        self._pacer = pacer
+        self._on_call = on_call
+        self._lane = lane
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._operation: str | None = None
+        self._token_worked = False
+        self._limiter_absent = False
+        self._low_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r})"
+
+    def close(self) -> None:
+        """Close the kept-alive connection."""
+        self._http.close()
+
+    @contextmanager
+    def operation(self, operation_id: object) -> Iterator[None]:
+        """Write `operation_id` into the audit of every call made inside the block."""
+        outer, self._operation = self._operation, str(operation_id)
+        try:
+            yield
+        finally:
+            self._operation = outer
+
+    def call(
+        self,
+        endpoint: Endpoint,
+        *,
+        record_id: int | None = None,
+        query: Sequence[tuple[str, str]] = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Make one call and return the parsed JSON of its good answer.
+
+        Raises:
+            KrayinError: one of `krayin.errors`, by how to recover.
+        """
+        content = None
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=str).encode()
+        request = _Request(endpoint, endpoint.path(record_id), query, content)
+        retrying = Retrying(
+            stop=stop_after_attempt(1 + RETRIES),
+            wait=_PoliteWait(),
+            retry=retry_if_exception(lambda error: _worth_repeating(endpoint, error)),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(self._attempt, request)
+
+    def _attempt(self, request: _Request) -> Any:
+        endpoint = request.endpoint
+        reply = None
+        for _ in range(MAX_REFUSALS):
+            reply = self._send(request)
+            if reply.verdict.meaning is Meaning.ANSWERED:
+                return reply.payload
+            if reply.verdict.meaning is Meaning.RATE_LIMITED and not endpoint.own_limiter:
+                # Costs no attempt: nothing was done, and the pacer's next slot lies after the wait.
+                continue
+            if reply.verdict.meaning is Meaning.TURNED_AWAY and self._token_worked:
+                self._confirm_token(request)
+                continue
+            raise _error(endpoint, reply)
+        assert reply is not None
+        message = "the rate limiter kept refusing: another program uses this API user's calls"
+        raise RateLimited(
+            message,
+            retry_after=reply.verdict.retry_after,
+            method=endpoint.method,
+            route=endpoint.template,
+            status=reply.status,
+        )
+
+    def _confirm_token(self, request: _Request) -> None:
+        """Return when a token that worked before still works, after a window if need be.
+
+        Raises:
+            AuthenticationFailed: it does not work after a whole window either.
+            OutcomeUnknown: it works, so that the call turned away may as well have died inside
+                Krayin (a PHP fatal error gives the same answer), and it must not be repeated.
+        """
+        probe = _Request(WHOAMI, WHOAMI.path(), (), None)
+        endpoint = request.endpoint
+        for wait in (0.0, WINDOW):
+            if wait:
+                self._sleep(wait)
+            try:
+                reply = self._send(probe, refused_means_limit=True)
+            except KrayinError as error:
+                raise _unresolved(endpoint) from error
+            if reply.verdict.meaning is Meaning.ANSWERED:
+                if endpoint.repeatable:
+                    return
+                raise _unresolved(endpoint)
+            if reply.verdict.meaning not in (
+                Meaning.TURNED_AWAY,
+                Meaning.RATE_LIMITED,
+                Meaning.UNAUTHENTICATED,
+            ):
+                raise _unresolved(endpoint)
+        message = "the token worked before and is not accepted any more: put a new one into the connection"
+        raise AuthenticationFailed(
+            message, method=endpoint.method, route=endpoint.template, status=reply.status
+        )
+
+    def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
+        endpoint = request.endpoint
+        slot = self._pacer.acquire()
+        at, started = datetime.now(UTC), self._monotonic()
+        try:
+            response = self._http.request(
+                endpoint.method,
+                request.path,
+                params=list(request.query) or None,
+                content=request.content,
+                headers={"Content-Type": "application/json"} if request.content is not None else None,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as failure:
+            self._settle(slot, None)
+            error = _failure(endpoint, failure)
+            self._audit(endpoint, at, started, outcome=type(error).__name__)
+            # httpx's own text may quote a header, and with it the token.
+            raise error from None
+        except BaseException:
+            self._settle(slot, None)
+            self._audit(endpoint, at, started, outcome="interrupted")
+            raise
+        reply = self._read(endpoint, response)
+        verdict = reply.verdict
+        refused = verdict.meaning is Meaning.RATE_LIMITED or (
+            refused_means_limit and verdict.meaning is Meaning.TURNED_AWAY
+        )
+        if endpoint.own_limiter:
+            # Its headers and refusals tell of another limit; the shared budget must not learn from them.
+            self._settle(slot, Answer(refused=refused and verdict.limit is None))
+        else:
+            self._settle(slot, Answer(verdict.limit, verdict.remaining, refused, verdict.retry_after))
+        self._audit(endpoint, at, started, outcome=verdict.meaning.value, reply=reply)
+        return reply
+
+    def _read(self, endpoint: Endpoint, response: httpx.Response) -> _Reply:
+        try:
+            payload = response.json()
+        except ValueError:
+            payload = None
+        verdict = classify(
+            response.status_code,
+            response.headers,
+            payload,
+            near_limit=self._near_limit(),
+            limiter_absent=self._limiter_absent,
+        )
+        if verdict.meaning is Meaning.ANSWERED:
+            self._limiter_absent = verdict.limit is None
+        if verdict.meaning is Meaning.ANSWERED or verdict.limit is not None:
+            # The limiter stands behind the check of the token.
+            self._token_worked = True
+        if verdict.remaining is not None and not endpoint.own_limiter:
+            self._low_at = self._monotonic() if verdict.remaining <= LOW_REMAINING else None
+        return _Reply(verdict, response.status_code, payload)
+
+    def _near_limit(self) -> bool:
+        own = self._low_at is not None and self._monotonic() - self._low_at < WINDOW
+        return own or (isinstance(self._pacer, LimitHint) and self._pacer.near_limit())
+
+    def _settle(self, slot: Slot, answer: Answer | None) -> None:
+        try:
+            self._pacer.settle(slot, answer)
+        except Exception:
+            # The call was made: losing its answer over the budget would make a duplicate of it.
+            log.exception("The rate budget could not be told how a call ended.")
+
+    def _audit(
+        self, endpoint: Endpoint, at: datetime, started: float, *, outcome: str, reply: _Reply | None = None
+    ) -> None:
+        if self._on_call is None:
+            return
+        call = ApiCall(
+            at=at,
+            method=endpoint.method,
+            route=endpoint.template,
+            status=reply.status if reply else None,
+            milliseconds=round((self._monotonic() - started) * 1000, 3),
+            operation_id=self._operation,
+            lane=self._lane,
+            limit=reply.verdict.limit if reply else None,
+            remaining=reply.verdict.remaining if reply else None,
+            outcome=outcome,
+        )
+        try:
+            self._on_call(call)
+        except Exception:
+            # As above: the answer matters more than its audit row.
+            log.exception("A call to Krayin could not be written into the audit.")
+
+
+def _error(endpoint: Endpoint, reply: _Reply) -> KrayinError:
+    return error_of(
+        reply.verdict,
+        method=endpoint.method,
+        route=endpoint.template,
+        status=reply.status,
+        repeatable=endpoint.repeatable,
+    )
+
+
+def _failure(endpoint: Endpoint, failure: Exception) -> KrayinError:
+    where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template}
+    if isinstance(failure, _CANNOT_BE_SENT):
+        return ConfigurationError("the request cannot be sent: check the API address", **where)
+    if isinstance(failure, _NOTHING_SENT):
+        return NotSent(describe_connection_failure(failure), **where)
+    what = (
+        "no answer within the time allowed"
+        if isinstance(failure, httpx.TimeoutException)
+        else "the connection broke before the answer was complete"
+    )
+    if endpoint.repeatable:
+        return ServerFailed(what, **where)
+    return OutcomeUnknown(f"{what}: look the record up before repeating", **where)
+
+
+def _unresolved(endpoint: Endpoint) -> KrayinError:
+    where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template, "status": 500}
+    if endpoint.repeatable:
+        return ServerFailed("Krayin turned the call away and did not say why", **where)
+    message = "Krayin turned the call away or died on it: look the record up before repeating"
+    return OutcomeUnknown(message, **where)
+
+
+def _worth_repeating(endpoint: Endpoint, error: BaseException) -> bool:
+    if isinstance(error, NotSent):
+        return True
+    if not isinstance(error, ServerFailed):
+        return False
+    passing = endpoint.retries_server_errors or error.status != httpx.codes.INTERNAL_SERVER_ERROR
+    return passing and (error.retry_after or 0.0) <= LONGEST_WAIT

@@ -1,0 +1,40 @@
+"""Text that Krayin can read: one bad code point makes it take the whole body as empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_UNREADABLE = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}") | {0: None}
+
+_OUTER_BLANKS = re.compile(r"^[\s\ufeff\u200b]+|[\s\ufeff\u200b]+$")
+
+
+def clean_text(text: str) -> str:
+    """Return `text` without NUL, surrogate pairs joined and lone surrogates replaced by U+FFFD.
+
+    Krayin 2.1.5: a lone surrogate escape or invalid UTF-8 anywhere makes PHP read the whole
+    body as empty, so the write then fails for "missing" fields.
+    """
+    if not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+        return text
+    # The round trip joins the halves of a pair; only the lone ones are left to be replaced.
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return joined.translate(_UNREADABLE)
+
+
+def trim(text: str) -> str:
+    """Return `text` as Krayin stores it: without blanks, BOM and zero-width spaces at its ends."""
+    return _OUTER_BLANKS.sub("", text)
+
+
+def clean_json(value: Any) -> Any:
+    """Return a JSON value with every string in it (keys too) cleaned as `clean_text` does."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_text(str(key)): clean_json(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [clean_json(item) for item in value]
+    return value
