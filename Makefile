@@ -1,0 +1,59 @@
+# Everything works from a fresh clone with nothing but Python 3.11+ and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs reset airflow test test-fast soak lint bench lock venv
+
+# The newest Python that fits; another one: make PYTHON=/path/to/python up
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo $$each && exit; \
+	done; echo python3)
+BIN := .venv/bin
+# Settings may stand in the environment, in .env or behind the target: make up DATA_DIR=/somewhere
+# PYTHONPATH of the caller must not reach our processes.
+unexport PYTHONPATH
+
+help: ## Show what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv:
+	@$(PYTHON) -I stack/bootstrap.py
+
+up: venv ## Start everything, run the first sync, say where to look
+	@$(BIN)/python -m stack up
+
+down: venv ## Stop everything; data stays
+	@$(BIN)/python -m stack down
+
+status: venv ## Show what runs and what the last sync did
+	@$(BIN)/python -m stack status
+
+logs: venv ## Show the logs; one component and following it: make logs COMPONENT=scheduler FOLLOW=1
+	@$(BIN)/python -m stack logs $(COMPONENT) $(if $(FOLLOW),--follow)
+
+reset: venv ## Stop everything and delete all data (CONFIRM=yes: without asking)
+	@$(BIN)/python -m stack reset $(if $(filter yes,$(CONFIRM)),--yes)
+
+airflow: venv ## Airflow's own command line: make airflow ARGS="dags list"
+	@$(BIN)/python -m stack airflow -- $(ARGS)
+
+test: venv ## Run all tests, the long-running ones with small counts
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-fast: venv ## Run the tests that need no running Airflow; about a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not airflow and not chaos" $(ARGS)
+
+soak: venv ## Run the fault and load tests with large counts; hours
+	SOAK=1 $(BIN)/python -m pytest -m "chaos or slow" $(ARGS)
+
+lint: venv ## Style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: venv ## Measure speed and calls; results in benchmarks/results
+	@for each in benchmarks/*.py; do [ -e "$$each" ] || continue; \
+		echo "== $$each"; PYTHONPATH=plugins:. $(BIN)/python "$$each" $(ARGS) || exit 1; done
+
+lock: venv ## Resolve pyproject.toml anew into requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --group sandbox --group dev --universal --python-version 3.11 \
+		--no-header --quiet --upgrade -o requirements.txt

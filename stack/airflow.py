@@ -1,0 +1,149 @@
+"""Airflow on one machine: its configuration and its processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from stack import private_file
+from stack.errors import ComponentError
+from stack.settings import REAL, ROOT
+
+if TYPE_CHECKING:
+    from stack.keys import Keys
+    from stack.layout import Layout
+    from stack.settings import Settings
+
+USER = "admin"
+DATABASE = "airflow"
+
+TUNING = {
+    # The loop sleeps this long when it found nothing to do, and that is most of the time between a
+    # webhook and its task: 0.1 s instead of 1 s costs a sixth of one core and saves about 0.6 s.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+    # A new sync file should show up as DAGs soon; our DAG files are few and parse fast.
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+    # Two cores: one process for parsing leaves the other to tasks.
+    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    # One API process serves one machine's tasks and one person's browser; each costs 250 MB.
+    "AIRFLOW__API__WORKERS": "1",
+    # The connection form's Test button is off unless this says otherwise.
+    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+    # No look-up of this machine's name in the DNS, which some machines wait seconds for.
+    "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+    # Only our DAGs in the list.
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # A database connection per idle process is enough here, and PostgreSQL's are not free.
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "3",
+    # Colour codes make log files hard to search.
+    "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+}
+"""Settings that a user may overrule by setting the same variable."""
+
+
+def environment(settings: Settings, keys: Keys, layout: Layout, database: str, syncs: str) -> dict[str, str]:
+    """Return the environment of every Airflow process.
+
+    Args:
+        settings: ports and folders.
+        keys: the secrets of this data directory.
+        layout: the paths of this data directory.
+        database: URL of Airflow's metadata database, `postgresql://…`.
+        syncs: folder of the sync files that the DAGs read.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        # The real systems' addresses and token reach tasks only as Airflow connections.
+        if name not in REAL and not name.startswith(("AIRFLOW_CONN_", "CHATWOOT_", "KRAYIN_API_"))
+    }
+    fixed = {
+        "AIRFLOW_HOME": str(layout.airflow),
+        # DAGs and plugins stay in the repository: what one edits is what runs.
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        # Packages of plugins/ are imported by their own names, never through Airflow's plugin loader;
+        # the connection type is found here as well, through its entry point.
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)]),
+        "KRAYIN_SYNC_SYNCS": syncs,
+        # Tasks run as children of the scheduler: one machine needs no queue.
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # Airflow would start 32 workers of 135 MB each.
+        "AIRFLOW__CORE__PARALLELISM": str(settings.airflow_parallelism),
+        # Nothing runs before its connections are written; `up` unpauses.
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.airflow / "passwords.json"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{local_url(settings)}/execution/",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql://", "postgresql+psycopg2://", 1),
+        "AIRFLOW__API__HOST": settings.airflow_host,
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__SECRET_KEY": keys.session,
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(layout.task_logs),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(layout.task_logs / "dag_processor"),
+    }
+    if settings.airflow_base_url:
+        fixed["AIRFLOW__API__BASE_URL"] = settings.airflow_base_url
+    return {**TUNING, **inherited, **fixed}
+
+
+def local_url(settings: Settings) -> str:
+    """Return the address at which this machine reaches Airflow."""
+    host = "127.0.0.1" if settings.airflow_host in {"0.0.0.0", "::", ""} else settings.airflow_host  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.airflow_port}"
+
+
+def prepare(layout: Layout, keys: Keys) -> None:
+    """Make AIRFLOW_HOME with the administrator's password in it."""
+    layout.airflow.mkdir(parents=True, exist_ok=True)
+    layout.task_logs.mkdir(parents=True, exist_ok=True)
+    private_file.write(layout.airflow / "passwords.json", {USER: keys.admin})
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line of `airflow` with `arguments`."""
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def components() -> dict[str, list[str]]:
+    """Return Airflow's processes by name; the API server first, as the others call it."""
+    return {
+        "api-server": command("api-server"),
+        "scheduler": command("scheduler", "--skip-serve-logs"),
+        "dag-processor": command("dag-processor"),
+        # Log servers are for logs on other machines; two stacks would fight over their ports.
+        "triggerer": command("triggerer", "--skip-serve-logs"),
+    }
+
+
+def release() -> str:
+    """Return the installed Airflow's version."""
+    return version("apache-airflow-core")
+
+
+def migrate(layout: Layout, environ: dict[str, str]) -> None:
+    """Bring Airflow's metadata database to the installed version.
+
+    Raises:
+        ComponentError: `airflow db migrate` failed.
+    """
+    log = layout.log("airflow-migrate")
+    with log.open("w") as output:
+        done = subprocess.run(
+            command("db", "migrate"),
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=layout.airflow,
+            check=False,
+        )
+    if done.returncode != 0:
+        tail = log.read_text(errors="replace").splitlines()[-15:]
+        raise ComponentError("airflow db migrate", f"failed with exit code {done.returncode}", log, tail)

@@ -1,0 +1,110 @@
+"""The first run of each sync, started and watched by `up`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from stack import summary
+from stack.errors import StackError
+from stack.instance import SYNC_DATABASE
+from stack.settings import ROOT
+
+if TYPE_CHECKING:
+    from stack.api import AirflowApi
+    from stack.instance import Instance
+    from stack.progress import Progress
+    from stack.syncs import Syncs
+
+SETUP_DAG = "krayin_setup"
+PARSE_SECONDS = 180.0
+SETUP_SECONDS = 300.0
+
+
+def sync_dag(sync_name: str) -> str:
+    """Return the id of the DAG that carries out `sync_name`."""
+    return f"{sync_name}__sync"
+
+
+def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]:
+    """Wait until the DAGs of every sync are known to Airflow; return all ids, empty if there are no DAG files.
+
+    Raises:
+        StackError: they did not come; the message has the DAG files' import errors.
+    """
+    if not any(path.suffix == ".py" for path in (ROOT / "dags").glob("*")):
+        return set()
+    wanted = {SETUP_DAG, *(sync_dag(name) for name in syncs.first)}
+    deadline = time.monotonic() + PARSE_SECONDS
+    with progress.step("Reading the DAGs") as step:
+        while missing := wanted - api.paused().keys():
+            if time.monotonic() > deadline:
+                errors = "\n".join(f"    {line}" for line in api.import_errors()) or "    none reported"
+                raise StackError(
+                    f"Airflow found no DAG {', '.join(sorted(missing))} after {PARSE_SECONDS:.0f} s.\n"
+                    f"Import errors of DAG files:\n{errors}"
+                )
+            step.note(f"waiting for {', '.join(sorted(missing))}")
+            time.sleep(1.0)
+    return set(api.paused())
+
+
+def unpause(api: AirflowApi, instance: Instance) -> None:
+    """Let every DAG run that was not let run before: one paused by a person stays paused."""
+    before = set(instance.remembered().get("unpaused", []))
+    known = api.paused()
+    for dag_id, paused in known.items():
+        if paused and dag_id not in before:
+            api.unpause(dag_id)
+    instance.remember(unpaused=sorted(before | known.keys()))
+
+
+def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progress: Progress) -> None:
+    """Run setup and the first sync of each sync that has not had one with these connections.
+
+    `setting` tells one set of connections from another: with other connections it is a first sync again.
+
+    Raises:
+        RunFailedError: setup or a sync failed; its last error is in the message.
+    """
+    done: dict[str, str] = instance.remembered().get("first_syncs", {})
+    due = [name for name in syncs.first if done.get(name) != setting]
+    if not due:
+        return
+    with progress.step("Checking Krayin, its pipelines and the settings (krayin_setup)") as step:
+        started = api.trigger(SETUP_DAG)
+        if api.wait(SETUP_DAG, started, SETUP_SECONDS, step.note) != "success":
+            raise StackError(f"{SETUP_DAG} is not done after {SETUP_SECONDS:.0f} s; see it in Airflow: {instance.url}")
+    for name in due:
+        _run_one(api, instance, name, progress)
+        instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
+
+
+def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress) -> None:
+    dsn, dag_id = instance.dsn(SYNC_DATABASE), sync_dag(name)
+    with progress.step(f"First sync of {name}") as step:
+        started = api.trigger(dag_id)
+
+        def watch(state: str) -> None:
+            done = summary.work(dsn, name, started)
+            step.note(str(done) if done else state)
+
+        state = api.wait(dag_id, started, instance.settings.first_sync_wait, watch)
+    if state != "success":
+        progress.warn(f"The first sync of {name} goes on by itself; watch it at {instance.url}/dags/{dag_id}")
+        return
+    show(dsn, name, started, progress)
+
+
+def show(dsn: str, name: str, run_id: str | None, progress: Progress) -> None:
+    """Print what a run, or the newest finished one, did."""
+    try:
+        row = summary.of_run(dsn, name, run_id)
+    except psycopg.Error as error:
+        progress.warn(f"The sync database cannot tell what {name} did: {error}")
+        return
+    if row:
+        for line in summary.lines(row):
+            progress.say(line)

@@ -1,0 +1,117 @@
+"""The settings of the stack, from the environment and from `.env`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stack.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = ("CHATWOOT_DATABASE_URL", "KRAYIN_API_URL", "KRAYIN_API_TOKEN")
+
+
+def _from_root(path: Path) -> Path:
+    return (ROOT / path.expanduser()).resolve()
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Folder = Annotated[Path, AfterValidator(_from_root)]
+
+
+class RealSystems(BaseModel):
+    """The Chatwoot database and the Krayin to use instead of the sandbox."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chatwoot_database_url: SecretStr
+    chatwoot_account_id: int | None
+    krayin_api_url: str
+    krayin_api_token: SecretStr
+
+
+class Settings(BaseSettings):
+    """Everything that can be set about the stack; names are those of the environment variables.
+
+    Relative paths count from the repository. An empty value counts as not set.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
+
+    data_dir: Folder = Path(".data")
+    """Where everything lives that is kept: databases, keys, logs."""
+    airflow_host: str = "127.0.0.1"
+    """Address that Airflow's UI, its API and the webhook receiver listen on."""
+    airflow_port: Port = 8080
+    airflow_base_url: str | None = None
+    """Address of the UI as browsers see it, where a reverse proxy stands in front."""
+    airflow_parallelism: Annotated[int, Field(ge=1, le=64)] = 4
+    """Tasks that run at once; each idle worker costs about 135 MB."""
+    postgres_port: Port = 5499
+    krayin_sandbox_port: Port = 8090
+
+    chatwoot_database_url: SecretStr | None = None
+    chatwoot_account_id: Annotated[int, Field(ge=1)] | None = None
+    krayin_api_url: str | None = None
+    krayin_api_token: SecretStr | None = None
+    krayin_requests_per_minute: Annotated[int, Field(ge=1)] = 60
+    """Written to the Krayin connection of real systems; the sandbox has its own."""
+    krayin_sync_syncs: Folder | None = None
+    """Folder of sync files; without it `include/syncs`, or the sandbox's own."""
+
+    sandbox_contacts: Annotated[int, Field(ge=1)] = 200
+    sandbox_conversations: Annotated[int, Field(ge=0)] = 300
+    sandbox_messages: Annotated[int, Field(ge=0)] = 1500
+    sandbox_seed: int = 1
+
+    first_sync_wait: Annotated[int, Field(ge=1)] = 900
+    """Seconds that `make up` watches the first sync; it goes on without being watched."""
+
+    @property
+    def real(self) -> RealSystems | None:
+        """The real systems, or None for the sandbox.
+
+        Raises:
+            SettingsError: some but not all of the three variables are set.
+        """
+        url, crm, token = self.chatwoot_database_url, self.krayin_api_url, self.krayin_api_token
+        if url and crm and token:
+            return RealSystems(
+                chatwoot_database_url=url,
+                chatwoot_account_id=self.chatwoot_account_id,
+                krayin_api_url=crm,
+                krayin_api_token=token,
+            )
+        if not (url or crm or token):
+            return None
+        given = dict(zip(REAL, (url, crm, token), strict=True))
+        missing = [name for name, value in given.items() if not value]
+        present = [name for name, value in given.items() if value]
+        raise SettingsError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, but {' and '.join(present)} "
+            f"{'is' if len(present) == 1 else 'are'}.\n"
+            "Set all three (environment or .env) to use real systems, or none to use the sandbox."
+        )
+
+
+def load(**values: object) -> Settings:
+    """Return the settings; `values` (by field name) win over the environment and `.env`.
+
+    Raises:
+        SettingsError: a value is not allowed; every wrong one is named.
+    """
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            secret = isinstance(problem["input"], SecretStr) or name.endswith(("url", "token"))
+            read = "" if secret else f" (read: {problem['input']!r})"
+            lines.append(f"{name.upper()}: {problem['msg']}{read}")
+        raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines)) from None

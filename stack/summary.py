@@ -1,0 +1,86 @@
+"""What a sync did, as the sync database tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Operations of one run: how many are settled, how many are left."""
+
+    settled: int
+    left: int
+
+    def __str__(self) -> str:
+        """Return it for a progress line."""
+        total = self.settled + self.left
+        return f"{self.settled} of {total} records" if total else "reading"
+
+
+OPEN_STATES = ["planned", "in_flight", "unknown"]
+
+
+def work(dsn: str, sync_name: str, run_id: str) -> Work | None:
+    """Return how far the DAG run `run_id` of `sync_name` is; None before it has a row."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            """
+            SELECT count(o.id) FILTER (WHERE NOT o.state = ANY(%s)), count(o.id) FILTER (WHERE o.state = ANY(%s))
+            FROM krayin_sync.sync_run AS r
+            LEFT JOIN krayin_sync.operation AS o ON o.run_id = r.id
+            WHERE r.sync_name = %s AND r.dag_run_id = %s
+            GROUP BY r.id
+            """,
+            (OPEN_STATES, OPEN_STATES, sync_name, run_id),
+        ).fetchone()
+    return Work(row[0], row[1]) if row else None
+
+
+def of_run(dsn: str, sync_name: str, run_id: str | None) -> dict[str, Any] | None:
+    """Return the `sync_run` row of a DAG run, or of the newest finished sync; None if there is none."""
+    with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        return connection.execute(
+            """
+            SELECT sync_name, dag_run_id, kind, state, started_at, finished_at, summary, message
+            FROM krayin_sync.sync_run
+            WHERE sync_name = %(sync)s
+              AND CASE WHEN %(run)s::text IS NULL THEN finished_at IS NOT NULL ELSE dag_run_id = %(run)s END
+            ORDER BY id DESC LIMIT 1
+            """,
+            {"sync": sync_name, "run": run_id},
+        ).fetchone()
+
+
+def lines(row: Mapping[str, Any]) -> list[str]:
+    """Return the summary of a `sync_run` row for people."""
+    told = row["summary"]
+    shown = [f"Sync {row['sync_name']}: {row['state']}", f"  contacts read    {told.get('read', 0)}"]
+    for key in ("created", "updated", "adopted", "skipped"):
+        shown.append(f"  {key:<16} {_counts(told.get(key))}")
+    for key in ("quarantined", "failed"):
+        if told.get(key):
+            shown.append(f"  {key:<16} {told[key]}")
+    calls = f"  calls to Krayin  {told.get('calls', 0)}"
+    if told.get("forecast_calls"):
+        calls += f" (forecast {told['forecast_calls']})"
+    if told.get("elapsed_seconds") is not None:
+        calls += f" in {float(told['elapsed_seconds']):.0f} s"
+    shown.append(calls)
+    if row["message"]:
+        shown.append(f"  {row['message']}")
+    return shown
+
+
+def _counts(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value or 0)
+    named = [f"{count} {name}" for name, count in value.items() if count]
+    return ", ".join(named) or "0"
