@@ -1,0 +1,69 @@
+"""What Krayin should hold for one Chatwoot contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from reconciliation.fingerprint import fingerprint
+
+# Field values as they are kept in JSON: text, lists of text, numbers as text, None for blank.
+Fields = dict[str, Any]
+
+
+class Skip(StrEnum):
+    """Why a contact is not brought over."""
+
+    NO_EMAIL_OR_PHONE = "no_email_or_phone"
+    PHONE_ONLY = "phone_only"
+    BLOCKED = "blocked"
+    BEFORE_HISTORY = "before_history"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredOrganization:
+    """The company a contact names; `folded_name` is its key, `address` Krayin's address form or None."""
+
+    folded_name: str
+    name: str
+    address: Fields | None = None
+    custom: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredContact:
+    """The mapped fields of one contact.
+
+    `person` has name, emails, phones, job_title, organization and custom; `lead` has title,
+    lead_value, description and custom. `natural_keys` are `email:` and `phone:` keys in compared
+    form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind. `warnings` say in
+    words what had to be changed to fit Krayin.
+    """
+
+    contact_id: int
+    person: Fields
+    lead: Fields
+    organization: DesiredOrganization | None = None
+    natural_keys: tuple[str, ...] = ()
+    adopt: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def person_hash(self) -> bytes:
+        """Return the fingerprint of the person's fields and of the organization's, which are planned with it."""
+        organization = self.organization
+        if organization is None:
+            return fingerprint(self.person)
+        return fingerprint([self.person, organization.name, organization.address, organization.custom])
+
+    def lead_hash(self) -> bytes:
+        """Return the fingerprint of the lead's fields."""
+        return fingerprint(self.lead)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedContact:
+    """A contact that is left out, and why."""
+
+    contact_id: int
+    reason: Skip

@@ -1,0 +1,210 @@
+"""The operations of the sync database: claimed, intended, settled, each under a lease with a fence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from reconciliation.errors import LeaseLostError
+from reconciliation.identity import Identity
+from statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+# Far longer than any one call may take, far shorter than anybody waits for a dead worker.
+LEASE = timedelta(minutes=5)
+# Krayin may still be writing when a client has given up; it gives its own database no longer than this.
+SETTLE = timedelta(seconds=15)
+
+
+class OperationState(StrEnum):
+    """Where an operation stands."""
+
+    PLANNED = "planned"
+    IN_FLIGHT = "in_flight"
+    DONE = "done"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+    DECLINED = "declined"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing more happens to it by itself."""
+        return self in {
+            OperationState.DONE, OperationState.REJECTED, OperationState.QUARANTINED,
+            OperationState.SUPERSEDED, OperationState.DECLINED,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One claimed operation.
+
+    `fence` is the number of this claim, `state` planned or unknown, `step` the call that was last
+    intended, `sent_at` when that was (aware). `payload` holds the fields wanted.
+    """
+
+    id: int
+    fence: int
+    lane: int
+    identity: Identity
+    source_kind: str
+    source_id: str
+    payload: Mapping[str, Any] = field(repr=False)
+    natural_keys: tuple[str, ...] = field(repr=False)
+    state: OperationState
+    step: str | None
+    attempts: int
+    sent_at: datetime | None
+    error_class: str | None
+    error_message: str | None
+
+    def __str__(self) -> str:
+        """Name the operation for a log: ids only."""
+        return f"operation {self.id} ({self.source_kind} {self.source_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an operation ended or goes on.
+
+    `result` says what became of each CRM kind. `delay` is how long to wait before it may be
+    claimed again.
+    """
+
+    state: OperationState
+    step: str | None = None
+    error_class: str | None = None
+    error_message: str | None = None
+    candidates: Sequence[Mapping[str, Any]] = ()
+    delay: timedelta = timedelta(0)
+    result: Mapping[str, str] = field(default_factory=dict)
+    counts_as_attempt: bool = False
+
+
+class Ledger:
+    """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
+
+    def __init__(self, connection: psycopg.Connection, target_id: int, worker: str) -> None:
+        """Act for `worker`, a name no other worker has."""
+        self._connection = connection
+        self._target_id = target_id
+        self.worker = worker
+
+    def recover(self) -> int:
+        """Take back what dead workers left and return how many operations that were."""
+        return self._connection.execute(
+            statement("load/recover"), {"target_id": self._target_id, "settle": SETTLE}
+        ).rowcount
+
+    def claim(self, sync_name: str, size: int) -> list[Operation]:
+        """Take at most `size` operations that are due, in the order they should be carried out."""
+        with self._connection.transaction():
+            self._connection.execute(statement("load/lock_claims"), {"target_id": self._target_id})
+            with self._connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(
+                    statement("load/claim"),
+                    {
+                        "target_id": self._target_id,
+                        "sync_name": sync_name,
+                        "worker": self.worker,
+                        "lease": LEASE,
+                        "size": size,
+                    },
+                ).fetchall()
+        operations = [self._operation(row) for row in rows]
+        return sorted(operations, key=lambda operation: (operation.lane, operation.id))
+
+    def intend(self, operation: Operation, step: str) -> datetime:
+        """Commit that the call named `step` is about to be made; return when, by the database's clock.
+
+        Raises:
+            LeaseLostError: the operation is not this worker's any more; do not make the call.
+        """
+        row = self._connection.execute(
+            statement("load/intent"),
+            {"id": operation.id, "fence": operation.fence, "step": step, "lease": LEASE},
+        ).fetchone()
+        if row is None:
+            raise LeaseLostError(operation.id)
+        sent_at: datetime = row[0]
+        return sent_at
+
+    def settle(self, operation: Operation, outcome: Outcome, *, release: bool = True) -> None:
+        """Record `outcome`; with `release` the operation is free for others.
+
+        Raises:
+            LeaseLostError: the operation is not this worker's any more; nothing was recorded.
+        """
+        if outcome.state is OperationState.PLANNED and release and self._yield_to_newer(operation):
+            return
+        row = self._connection.execute(
+            statement("load/settle"),
+            {
+                "id": operation.id,
+                "fence": operation.fence,
+                "state": str(outcome.state),
+                "step": outcome.step if outcome.step is not None else operation.step,
+                "attempts": operation.attempts + int(outcome.counts_as_attempt),
+                "error_class": outcome.error_class,
+                "error_message": outcome.error_message,
+                "candidates": Jsonb([dict(one) for one in outcome.candidates]) if outcome.candidates else None,
+                "delay": outcome.delay,
+                "result": Jsonb(dict(outcome.result)),
+                "release": release,
+            },
+        ).fetchone()
+        if row is None:
+            raise LeaseLostError(operation.id)
+
+    def release(self, operations: Sequence[Operation]) -> None:
+        """Give back operations that were claimed and not started."""
+        self._connection.execute(
+            statement("load/release"),
+            {"ids": [operation.id for operation in operations], "worker": self.worker},
+        )
+
+    def waiting(self, sync_name: str) -> tuple[int, float | None]:
+        """Return how many operations of a sync are open, and in how many seconds the next is due."""
+        row = self._connection.execute(
+            statement("report/waiting"), {"target_id": self._target_id, "sync_name": sync_name}
+        ).fetchone()
+        assert row is not None
+        return int(row[0]), None if row[2] is None else float(row[2])
+
+    def _yield_to_newer(self, operation: Operation) -> bool:
+        return (
+            self._connection.execute(
+                statement("load/yield_to_newer"), {"id": operation.id, "fence": operation.fence}
+            ).fetchone()
+            is not None
+        )
+
+    def _operation(self, row: Mapping[str, Any]) -> Operation:
+        return Operation(
+            id=row["id"],
+            fence=row["fence"],
+            lane=row["lane"],
+            identity=Identity(self._target_id, row["installation_id"], row["account_id"]),
+            source_kind=row["source_kind"],
+            source_id=row["source_id"],
+            payload=row["payload"],
+            natural_keys=tuple(row["natural_keys"]),
+            state=OperationState(row["state"]),
+            step=row["step"],
+            attempts=row["attempts"],
+            sent_at=row["sent_at"],
+            error_class=row["error_class"],
+            error_message=row["error_message"],
+        )

@@ -1,0 +1,77 @@
+"""Decides which Krayin person a contact is, if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciliation.desired import DesiredContact
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """A person as Krayin showed it; `keys` are its `email:` and `phone:` keys, `owner` the contact it belongs to."""
+
+    crm_id: int
+    name: str
+    keys: frozenset[str]
+    owner: str | None = None
+
+    def described(self) -> Mapping[str, Any]:
+        """Return what a person needs to decide, without e-mails or phones."""
+        return {"person": self.crm_id, "belongs_to": self.owner}
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Nobody in Krayin is this contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """This person is the contact."""
+
+    person: KnownPerson
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """A person must decide."""
+
+    reason: str
+    message: str
+    candidates: tuple[KnownPerson, ...]
+
+
+def match_person(contact: DesiredContact, candidates: Sequence[KnownPerson]) -> Create | Adopt | Ambiguous:
+    """Return which of `candidates` the contact is.
+
+    The id an earlier integration kept decides alone. Otherwise every e-mail and phone that
+    somebody has must point at one and the same person, who belongs to no other contact.
+    """
+    kept = next((person for person in candidates if person.crm_id == contact.adopt.get("person")), None)
+    wanted = set(contact.natural_keys)
+    hits = [kept] if kept else sorted(
+        (person for person in candidates if person.keys & wanted), key=lambda person: person.crm_id
+    )
+    if not hits:
+        return Create()
+    if len(hits) > 1:
+        ids = ", ".join(str(person.crm_id) for person in hits)
+        return Ambiguous(
+            "ambiguous_person",
+            f"its e-mail and phone belong to several Krayin persons ({ids}): merge them in Krayin or correct the "
+            f"contact, then replay",
+            tuple(hits),
+        )
+    if hits[0].owner is not None:
+        return Ambiguous(
+            "person_taken",
+            f"Krayin person {hits[0].crm_id} already belongs to {hits[0].owner}: merge the two contacts in Chatwoot "
+            f"or give them different e-mails and phones, then replay",
+            tuple(hits),
+        )
+    return Adopt(hits[0])

@@ -1,0 +1,162 @@
+"""The three-way merge of what was sent, what Krayin shows and what Chatwoot says now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Literal
+
+from krayin.folding import fold_email, fold_name
+from reconciliation.fingerprint import canonical
+from reconciliation.phones import phone_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+OnCrmEdit = Literal["keep", "overwrite"]
+
+LIST_FIELDS = frozenset({"emails", "phones"})
+CUSTOM_PREFIX = "custom."
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The outcome of a merge.
+
+    `values` are all fields as they should stand in Krayin afterwards; `changed` names those that
+    differ from what Krayin shows; `kept` those where a value typed in Krayin won; `last_sent` is
+    what to remember once Krayin has accepted it.
+    """
+
+    values: dict[str, Any]
+    changed: tuple[str, ...]
+    kept: tuple[str, ...]
+    last_sent: dict[str, Any] = field(default_factory=dict)
+
+
+def flatten(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields with the entries of `custom` as `custom.<code>`, so that each merges alone."""
+    flat = {name: value for name, value in fields.items() if name != "custom"}
+    flat |= {f"{CUSTOM_PREFIX}{code}": value for code, value in (fields.get("custom") or {}).items()}
+    return flat
+
+
+def merge(
+    *,
+    last_sent: Mapping[str, Any] | None,
+    present: Mapping[str, Any],
+    desired: Mapping[str, Any],
+    on_crm_edit: OnCrmEdit,
+    phone_region: str | None = None,
+) -> Merged:
+    """Merge field by field; all three are flat field dictionaries (see `flatten`).
+
+    `last_sent` is None for a record we adopted: then blanks are filled and nothing else. Fields
+    that are in `present` but not in `desired` are left as they are. A field edited in Krayin
+    since our last write stays with `keep` and follows Chatwoot with `overwrite`. Lists are merged
+    by value: only values we sent ourselves are ever taken out.
+    """
+    values: dict[str, Any] = dict(present)
+    changed: list[str] = []
+    kept: list[str] = []
+    remembered: dict[str, Any] = dict(last_sent or {})
+    for name, wanted in desired.items():
+        here = present.get(name)
+        if name in LIST_FIELDS:
+            same = _value_key(name, phone_region)
+            result, ours = _merge_list(
+                None if last_sent is None else last_sent.get(name) or [],
+                here or [],
+                wanted or [],
+                on_crm_edit,
+                same,
+            )
+            remembered[name] = ours
+            if result != list(here or []):
+                values[name] = result
+                changed.append(name)
+            if {same(value) for value in wanted or []} - {same(value) for value in result}:
+                kept.append(name)
+            continue
+        if same_value(name, here, wanted):
+            remembered[name] = wanted
+        elif _may_write(name, last_sent, here, on_crm_edit):
+            values[name] = wanted
+            changed.append(name)
+            remembered[name] = wanted
+        else:
+            kept.append(name)
+    return Merged(values, tuple(changed), tuple(kept), remembered)
+
+
+def _may_write(name: str, last_sent: Mapping[str, Any] | None, here: Any, on_crm_edit: OnCrmEdit) -> bool:
+    if last_sent is None or name not in last_sent:
+        # Never written by us: whatever stands there is somebody's.
+        return blank(here) or (last_sent is not None and on_crm_edit == "overwrite")
+    return on_crm_edit == "overwrite" or same_value(name, here, last_sent[name])
+
+
+def _merge_list(
+    sent: list[str] | None,
+    here: list[str],
+    wanted: list[str],
+    on_crm_edit: OnCrmEdit,
+    same: Callable[[str], str],
+) -> tuple[list[str], list[str]]:
+    if sent is None:
+        return (list(wanted), list(wanted)) if not here else (list(here), _shared(here, wanted, same))
+    wanted_keys = {same(value) for value in wanted}
+    sent_keys = {same(value) for value in sent}
+    here_keys = {same(value) for value in here}
+    result = [value for value in here if same(value) in wanted_keys or same(value) not in sent_keys]
+    for value in wanted:
+        removed_there = same(value) in sent_keys and same(value) not in here_keys
+        if same(value) not in here_keys and not (removed_there and on_crm_edit == "keep"):
+            result.append(value)
+            here_keys.add(same(value))
+    # A value removed in Krayin stays ours in memory, or the next merge would take it for new.
+    return result, list(wanted)
+
+
+def _shared(here: list[str], wanted: list[str], same: Callable[[str], str]) -> list[str]:
+    keys = {same(value) for value in here}
+    return [value for value in wanted if same(value) in keys]
+
+
+def _value_key(name: str, region: str | None) -> Callable[[str], str]:
+    if name == "emails":
+        return fold_email
+    return lambda value: phone_key(value, region) or value.strip()
+
+
+def blank(value: Any) -> bool:
+    """Tell whether a field holds nothing."""
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def same_value(name: str, left: Any, right: Any) -> bool:
+    """Tell whether two values of a field mean the same: blanks, number spellings and Unicode forms aside."""
+    if blank(left) or blank(right):
+        return blank(left) and blank(right)
+    if name == "organization":
+        return fold_name(str(left)) == fold_name(str(right))
+    if name == "lead_value" or not (isinstance(left, str) and isinstance(right, str)):
+        numbers = _number(left), _number(right)
+        if None not in numbers:
+            return numbers[0] == numbers[1]
+    if isinstance(left, str) and isinstance(right, str):
+        return bool(canonical(_lines(left)) == canonical(_lines(right)))
+    return bool(canonical(left) == canonical(right))
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool):
+        return Decimal(int(value))
+    try:
+        return Decimal(str(value).strip())
+    except InvalidOperation:
+        return None

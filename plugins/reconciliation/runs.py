@@ -1,0 +1,116 @@
+"""The rows of `sync_run`: what a run is, how far it is and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import psycopg
+
+
+class RunKind(StrEnum):
+    """Why a run looks at what it looks at."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    BACKFILL = "backfill"
+    EVENTS = "events"
+    RECONCILE = "reconcile"
+    SETUP = "setup"
+
+
+class RunState(StrEnum):
+    """How far a run is."""
+
+    PLANNING = "planning"
+    PLANNED = "planned"
+    LOADING = "loading"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing more will happen in the run."""
+        return self in {RunState.DONE, RunState.STOPPED, RunState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of `sync_run`; times are aware."""
+
+    id: int
+    sync_name: str
+    kind: RunKind
+    state: RunState
+    dry_run: bool
+    started_at: datetime
+    finished_at: datetime | None
+    summary: Mapping[str, Any]
+    message: str | None
+
+
+def open_run(
+    connection: psycopg.Connection, sync_name: str, kind: RunKind, *, dag_run_id: str | None, dry_run: bool
+) -> int:
+    """Return the id of a new run, or of the one this DAG run opened before its task was tried again."""
+    row = connection.execute(
+        statement("report/run_open"),
+        {"sync_name": sync_name, "dag_run_id": dag_run_id, "kind": str(kind), "dry_run": dry_run},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def update_run(
+    connection: psycopg.Connection,
+    run_id: int,
+    state: RunState,
+    summary: Mapping[str, Any] | None = None,
+    message: str | None = None,
+) -> None:
+    """Note the state of a run and merge `summary` (JSON) into what is known of it."""
+    connection.execute(
+        statement("report/run_update"),
+        {
+            "run_id": run_id,
+            "state": str(state),
+            "summary": Jsonb(dict(summary or {})),
+            "message": message,
+            "finished": state.is_terminal,
+        },
+    )
+
+
+def read_run(connection: psycopg.Connection, run_id: int) -> Run:
+    """Return the run with this id.
+
+    Raises:
+        LookupError: there is none.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(statement("report/run_read"), {"run_id": run_id}).fetchone()
+    if row is None:
+        message = f"there is no run {run_id}"
+        raise LookupError(message)
+    return Run(
+        id=run_id, **{**row, "kind": RunKind(row["kind"]), "state": RunState(row["state"])}
+    )
+
+
+def count_calls(connection: psycopg.Connection, run_id: int) -> dict[str, int]:
+    """Return the calls a run made: all, writing ones, and those the limiter refused."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(statement("report/run_calls"), {"run_id": run_id}).fetchone()
+    assert row is not None
+    return {name: int(number) for name, number in row.items()}
