@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from krayin.errors import (
     AuthenticationFailed,
@@ -217,7 +218,7 @@ def classify(
     )
     return Verdict(
         meaning=rule.meaning,
-        reason=rule.reason,
+        reason=rule.reason + _target(known.get("location")) if status in _REDIRECT else rule.reason,
         limit=limit,
         remaining=remaining,
         retry_after=_seconds(known.get("retry-after")),
@@ -241,6 +242,14 @@ def error_of(verdict: Verdict, *, method: str, route: str, status: int, repeatab
         reason = f"{verdict.reason}; Krayin may have written the record: look it up before repeating"
         return kind(reason, method=method, route=route, status=status)
     return kind(verdict.reason, method=method, route=route, status=status)
+
+
+def _target(location: str | None) -> str:
+    """Return where a redirect leads, without query and user, for the reason's end."""
+    if location is None:
+        return ""
+    parts = urlsplit(location)
+    return f" (to {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path})"
 
 
 def _whole(text: str | None) -> int | None:

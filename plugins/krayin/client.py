@@ -31,7 +31,7 @@ from krayin.records import (
     object_of,
 )
 from krayin.search import lookup_query, person_searches, spellings
-from krayin.session import LimitHint, Session
+from krayin.session import RETRIES, LimitHint, Session
 from krayin.text import clean_text
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class KrayinClient:
         lane: str | None = None,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        retries: int = RETRIES,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -116,6 +117,7 @@ class KrayinClient:
             lane: the name of the lane to write into the audit.
             connect_timeout: seconds to make a connection.
             read_timeout: seconds to wait for an answer.
+            retries: how often a repeatable call is made again after a failure.
             transport: another httpx transport, for tests.
             sleep: waits so many seconds between tries.
             monotonic: a clock in seconds that never goes back.
@@ -131,6 +133,7 @@ class KrayinClient:
             lane=lane,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
+            retries=retries,
             transport=transport,
             sleep=sleep,
             monotonic=monotonic,

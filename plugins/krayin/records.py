@@ -376,7 +376,8 @@ class Attribute:
             entity_type=_text(row, "entity_type"),
             is_required=_flag(row, "is_required"),
             is_unique=_flag(row, "is_unique"),
-            is_user_defined=_flag(row, "is_user_defined"),
+            # The column's default is 1; the answer to a creation shows it as null.
+            is_user_defined=row.get("is_user_defined") not in (0, "0"),
             validation=_text_or_none(row, "validation"),
         )
 

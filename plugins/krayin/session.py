@@ -124,6 +124,7 @@ class Session:
         lane: str | None = None,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        retries: int = RETRIES,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -155,6 +156,7 @@ class Session:
         self._pacer = pacer
         self._on_call = on_call
         self._lane = lane
+        self._retries = retries
         self._sleep = sleep
         self._monotonic = monotonic
         self._operation: str | None = None
@@ -196,7 +198,7 @@ class Session:
             content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=str).encode()
         request = _Request(endpoint, endpoint.path(record_id), query, content)
         retrying = Retrying(
-            stop=stop_after_attempt(1 + RETRIES),
+            stop=stop_after_attempt(1 + self._retries),
             wait=_PoliteWait(),
             retry=retry_if_exception(lambda error: _worth_repeating(endpoint, error)),
             sleep=self._sleep,

@@ -1,0 +1,162 @@
+"""What a Krayin is set up with: pipelines, sources, types, attributes and users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pydantic import TypeAdapter
+
+from krayin.errors import ConfigurationError
+from krayin.records import (  # noqa: TC001 - pydantic resolves the annotations at run time
+    Attribute,
+    LeadType,
+    Pipeline,
+    Source,
+    Stage,
+    User,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from krayin.client import KrayinClient
+
+FINAL_STAGE_CODES: Final = frozenset({"won", "lost"})
+"""The codes by which Krayin itself knows that a lead is closed."""
+
+KNOWN_ATTRIBUTE_TYPES: Final = frozenset(
+    {
+        "text",
+        "textarea",
+        "price",
+        "boolean",
+        "select",
+        "multiselect",
+        "checkbox",
+        "email",
+        "address",
+        "phone",
+        "lookup",
+        "datetime",
+        "date",
+        "file",
+        "image",
+    }
+)
+"""Any other type is accepted by Krayin's API and breaks every later write of that entity type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """One look at the settings of a Krayin; good for an hour.
+
+    Attributes:
+        pipelines: with their stages in order.
+        sources: lead sources by id.
+        types: lead types by id.
+        attributes: of all entity types, Krayin's own and custom ones.
+        users: everyone who can own records.
+        user: the one the token belongs to.
+    """
+
+    pipelines: tuple[Pipeline, ...]
+    sources: tuple[Source, ...]
+    types: tuple[LeadType, ...]
+    attributes: tuple[Attribute, ...]
+    users: tuple[User, ...]
+    user: User
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the catalogue as a JSON object that `from_json` reads."""
+        shown: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return shown
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the catalogue that `to_json` wrote.
+
+        Raises:
+            ValueError: it is of another shape, for example written by another version.
+        """
+        read = _ADAPTER.validate_python(dict(value))
+        return cls(read.pipelines, read.sources, read.types, read.attributes, read.users, read.user)
+
+    def default_pipeline(self) -> Pipeline:
+        """Return the pipeline marked as default, else the first.
+
+        Raises:
+            ConfigurationError: this Krayin has no pipeline.
+        """
+        if not self.pipelines:
+            message = "this Krayin has no pipeline: create one in its settings"
+            raise ConfigurationError(message)
+        return next((one for one in self.pipelines if one.is_default), self.pipelines[0])
+
+    def pipeline(self, pipeline_id: int) -> Pipeline | None:
+        """Return the pipeline with this id, None when there is none."""
+        return next((one for one in self.pipelines if one.id == pipeline_id), None)
+
+    def stage(self, stage_id: int) -> Stage | None:
+        """Return the stage with this id, of any pipeline, None when there is none."""
+        return next((stage for one in self.pipelines for stage in one.stages if stage.id == stage_id), None)
+
+    def pipeline_of_stage(self, stage_id: int) -> Pipeline | None:
+        """Return the pipeline this stage belongs to, None when there is none."""
+        return next(
+            (one for one in self.pipelines if any(stage.id == stage_id for stage in one.stages)), None
+        )
+
+    def stage_order(self, pipeline_id: int) -> tuple[int, ...]:
+        """Return the ids of the pipeline's stages from first to last, empty for an unknown pipeline."""
+        pipeline = self.pipeline(pipeline_id)
+        return () if pipeline is None else tuple(stage.id for stage in pipeline.stages)
+
+    def is_final_stage(self, stage_id: int) -> bool:
+        """Return whether a lead in this stage is won or lost."""
+        stage = self.stage(stage_id)
+        return stage is not None and stage.code in FINAL_STAGE_CODES
+
+    def attribute(self, entity_type: str, code: str) -> Attribute | None:
+        """Return an attribute of `persons`, `leads` or `organizations` by code, None when there is none."""
+        return next(
+            (one for one in self.attributes if one.entity_type == entity_type and one.code == code), None
+        )
+
+    def custom_attributes(self, entity_type: str) -> tuple[Attribute, ...]:
+        """Return the attributes that administrators added to an entity type."""
+        return tuple(one for one in self.attributes if one.entity_type == entity_type and one.is_user_defined)
+
+    def boolean_attributes(self, entity_type: str) -> tuple[str, ...]:
+        """Return the codes of all booleans of an entity type; a write that omits one sets it to 0."""
+        return tuple(
+            one.code for one in self.attributes if one.entity_type == entity_type and one.type == "boolean"
+        )
+
+    def email_required(self) -> bool:
+        """Return whether a person must have an e-mail, as shipped; administrators can change that."""
+        emails = self.attribute("persons", "emails")
+        return emails is None or emails.is_required
+
+    def breaking_attributes(self) -> tuple[Attribute, ...]:
+        """Return the attributes of an unknown type, which make every write of their entity type fail."""
+        return tuple(one for one in self.attributes if one.type not in KNOWN_ATTRIBUTE_TYPES)
+
+
+_ADAPTER: Final = TypeAdapter(Catalogue)
+
+
+def load_catalogue(client: KrayinClient) -> Catalogue:
+    """Read the catalogue from Krayin in six calls.
+
+    Raises:
+        KrayinError: a call failed.
+    """
+    return Catalogue(
+        user=client.whoami(),
+        pipelines=tuple(client.pipelines()),
+        sources=tuple(client.sources()),
+        types=tuple(client.lead_types()),
+        attributes=tuple(client.attributes()),
+        users=tuple(client.users()),
+    )

@@ -1,0 +1,145 @@
+"""Airflow's connection to a Krayin CRM."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseHook
+
+from krayin.client import KrayinClient
+from krayin.errors import ConfigurationError, KrayinError
+from krayin.routes import find_api
+from krayin.unpaced import Unpaced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from airflow.sdk import Connection
+
+    from krayin.audit import ApiCall
+    from krayin.pacing import Pacer
+
+DEFAULT_REQUESTS_PER_MINUTE: Final = 60
+"""The rate limit Krayin is shipped with."""
+
+_found: dict[str, str] = {}
+_finding = Lock()
+
+
+class KrayinHook(BaseHook):
+    """A connection of type `krayin`: host is the API URL, password the Sanctum token.
+
+    The extra `requests_per_minute` is the budget of the API user. Login, schema and port are
+    not used.
+    """
+
+    conn_name_attr = "krayin_conn_id"
+    default_conn_name = "krayin_default"
+    conn_type = "krayin"
+    hook_name = "Krayin CRM"
+
+    def __init__(self, krayin_conn_id: str = default_conn_name) -> None:
+        """Name the Airflow connection; it is not read yet."""
+        super().__init__()
+        self.krayin_conn_id = krayin_conn_id
+
+    def address(self) -> str:
+        """Return the API URL as it stands in the connection.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        return self._address(self.get_connection(self.krayin_conn_id))
+
+    def requests_per_minute(self) -> int:
+        """Return how many calls the API user may make in a minute.
+
+        Raises:
+            ConfigurationError: the value in the connection is no whole number of at least 1.
+        """
+        value = self.get_connection(self.krayin_conn_id).extra_dejson.get("requests_per_minute")
+        if value is None or value == "":
+            return DEFAULT_REQUESTS_PER_MINUTE
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = 0
+        if number < 1:
+            message = (
+                f"connection {self.krayin_conn_id}: requests_per_minute must be a whole number of at least 1"
+            )
+            raise ConfigurationError(message)
+        return number
+
+    def get_conn(  # type: ignore[override]  # the pacer has no default: unpaced calls are never right
+        self,
+        pacer: Pacer,
+        on_call: Callable[[ApiCall], None] | None = None,
+        *,
+        lane: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> KrayinClient:
+        """Return a client whose calls are paced by `pacer` and told to `on_call`.
+
+        The base address is looked for once in a process, which costs nothing of the budget.
+
+        Raises:
+            ConfigurationError: the address or the token cannot be right.
+            NotSent: the address does not answer.
+            ServerFailed: a gateway or maintenance page answered; try again later.
+        """
+        connection = self.get_connection(self.krayin_conn_id)
+        address = self._address(connection)
+        with _finding:
+            if address not in _found:
+                _found[address] = find_api(address, transport=transport)
+            base_url = _found[address]
+        return KrayinClient(
+            base_url,
+            self._token(connection),
+            pacer=pacer,
+            on_call=on_call,
+            lane=lane,
+            transport=transport,
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask Krayin who we are; return whether that worked and what was found or is wrong."""
+        try:
+            connection = self.get_connection(self.krayin_conn_id)
+            token = self._token(connection)
+            base_url = find_api(self._address(connection))
+            self.requests_per_minute()
+            with KrayinClient(base_url, token, pacer=Unpaced(), retries=0) as client:
+                user = client.whoami()
+        except KrayinError as error:
+            return False, error.reason
+        found = f"Krayin answers at {base_url}; the token belongs to {user.name} (user {user.id})."
+        if user.view_permission != "global":
+            found += (
+                f" Its view permission is {user.view_permission!r}: Krayin lets only users with 'global'"
+                " search, so finding existing persons will need more calls."
+            )
+        return True, found
+
+    def _address(self, connection: Connection) -> str:
+        host = (connection.host or "").strip()
+        if not host:
+            message = f"connection {self.krayin_conn_id}: the API URL is empty"
+            raise ConfigurationError(message)
+        schema, port = connection.schema, connection.port
+        # A connection given as a URI (krayin://…) has its parts taken apart.
+        if "://" not in host and (schema or port):
+            name, slash, path = host.partition("/")
+            scheme = f"{schema}://" if schema in ("http", "https") else ""
+            host = f"{scheme}{name}{f':{port}' if port else ''}{slash}{path}"
+        return host
+
+    def _token(self, connection: Connection) -> str:
+        token: Any = connection.password
+        if not token or not str(token).strip():
+            message = f"connection {self.krayin_conn_id}: the Sanctum token is missing"
+            raise ConfigurationError(message)
+        return str(token)

@@ -1,0 +1,39 @@
+"""What Airflow shows in its connection form for the type "Krayin CRM"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the description of this provider in the form Airflow reads from an entry point."""
+    return {
+        "package-name": "krayin-provider",
+        "name": "Krayin CRM",
+        "description": "Krayin CRM through its REST API",
+        "versions": ["0.1.0"],
+        "connection-types": [
+            {
+                "connection-type": "krayin",
+                "hook-class-name": "krayin.hook.KrayinHook",
+                "hook-name": "Krayin CRM",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login", "port"],
+                    "relabeling": {"host": "API URL", "password": "Sanctum token"},
+                    "placeholders": {
+                        "host": "https://crm.example.com/api/v1",
+                        "password": "1|… (made once for a user of its own)",
+                    },
+                },
+                "conn-fields": {
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": (
+                            "How many calls this API user may make in a minute; Krayin is shipped with 60."
+                        ),
+                        "schema": {"type": ["integer", "null"], "default": 60, "minimum": 1},
+                    },
+                },
+            }
+        ],
+    }

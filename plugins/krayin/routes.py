@@ -1,0 +1,163 @@
+"""Finds the base address of Krayin's REST API from whatever address an administrator gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from krayin.classification import GENERIC_500
+from krayin.connection_failures import describe_connection_failure
+from krayin.endpoints import WHOAMI
+from krayin.errors import ConfigurationError, NotSent, ServerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+API_PATHS: Final = ("/api/v1", "/api/admin")
+"""Where REST API packages of Krayin put their routes; 2.1.5 with rest-api 2.1.1 serves the first."""
+
+_UI_PATHS: Final = ("/admin/login", "/admin/dashboard", "/admin", "/api")
+"""Endings of addresses that people copy out of their browser, which the API lies beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One address that was tried and what spoke against it."""
+
+    base_url: str
+    reason: str
+
+
+def normalise_base_url(address: str) -> str:
+    """Return `address` with a scheme and a lower-case host, without query, fragment and trailing slash.
+
+    Without a scheme it is https, except for this machine and bare service names, which are http.
+
+    Raises:
+        ConfigurationError: it is no http address, or holds a user or password.
+    """
+    text = address.strip()
+    if "://" not in text:
+        host = urlsplit(f"//{text}").hostname or ""
+        text = f"{'http' if _is_near(host) else 'https'}://{text}"
+    malformed = "the API URL must look like https://crm.example.com/api/v1"
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigurationError(malformed) from None
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ConfigurationError(malformed)
+    if parts.username is not None or parts.password is not None:
+        message = "the API URL must not hold a user or password: Krayin takes a token only"
+        raise ConfigurationError(message)
+    shown_host = f"[{host}]" if ":" in host else host
+    shown_port = f":{port}" if port is not None else ""
+    path = "/".join(part for part in parts.path.split("/") if part)
+    return f"{parts.scheme.lower()}://{shown_host}{shown_port}" + (f"/{path}" if path else "")
+
+
+def candidate_base_urls(address: str) -> tuple[str, ...]:
+    """Return the base addresses to try for `address`, the likeliest first.
+
+    Raises:
+        ConfigurationError: it is no http address, or holds a user or password.
+    """
+    given = normalise_base_url(address)
+    if given.endswith(API_PATHS):
+        root = given.removesuffix(next(path for path in API_PATHS if given.endswith(path)))
+        return tuple(dict.fromkeys((given, *(root + path for path in API_PATHS))))
+    root = given.removesuffix(next((path for path in _UI_PATHS if given.endswith(path)), ""))
+    return tuple(dict.fromkeys((*(root + path for path in API_PATHS), given)))
+
+
+def find_api(
+    address: str,
+    *,
+    connect_timeout: float = 5.0,
+    read_timeout: float = 15.0,
+    transport: httpx.BaseTransport | None = None,
+) -> str:
+    """Return the base address below which Krayin's REST API answers.
+
+    Asks every candidate who we are, without a token: Krayin turns that away before its rate
+    limiter, in a way of its own. So this costs nothing of the budget and gives no token to a
+    wrong address.
+
+    Raises:
+        ConfigurationError: none of the candidates is Krayin's API; the message names what each said.
+        NotSent: no connection could be made.
+        ServerFailed: a gateway or maintenance page answered; try again later.
+    """
+    attempts: list[Attempt] = []
+    timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+    headers = {"Accept": "application/json", "User-Agent": "chatwoot-krayin-sync"}
+    with httpx.Client(headers=headers, timeout=timeout, transport=transport) as http:
+        for base_url in candidate_base_urls(address):
+            response = _ask(http, base_url)
+            reason = _objection(response)
+            if reason is None:
+                return base_url
+            attempts.append(Attempt(base_url, reason))
+    message = "no Krayin REST API answers at this address. Tried: " + "; ".join(_shown(attempts))
+    raise ConfigurationError(message, method=WHOAMI.method, route=WHOAMI.template)
+
+
+def _ask(http: httpx.Client, base_url: str) -> httpx.Response:
+    where: dict[str, Any] = {"method": WHOAMI.method, "route": WHOAMI.template}
+    try:
+        response = http.get(f"{base_url}/{WHOAMI.path()}")
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as failure:
+        message = f"{base_url}: {describe_connection_failure(failure)}"
+        raise NotSent(message, **where) from None
+    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL):
+        message = f"{base_url} is no address a request can be sent to"
+        raise ConfigurationError(message, **where) from None
+    except httpx.HTTPError:
+        message = f"{base_url}: the server accepts connections but does not answer properly"
+        raise ServerFailed(message, **where) from None
+    if response.status_code in (502, 503, 504):
+        message = f"{base_url}: HTTP {response.status_code} from a gateway or a maintenance page"
+        raise ServerFailed(message, status=response.status_code, **where)
+    return response
+
+
+def _objection(response: httpx.Response) -> str | None:
+    """Return what speaks against this being Krayin's answer to a call without a token, None if nothing."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    message = body.get("message") if isinstance(body, dict) else None
+    status = response.status_code
+    if (status == 500 and message == GENERIC_500) or (status == 401 and message is not None):
+        return None
+    if 300 <= status < 400:
+        target = urlsplit(response.headers.get("Location", ""))
+        shown = (
+            f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
+            if target.netloc
+            else target.path
+        )
+        return f"HTTP {status}, a redirect to {shown}"
+    if body is None:
+        return f"HTTP {status} with a page instead of JSON, so another web site or a wrong path"
+    if status == 404:
+        return "HTTP 404, there is no such route"
+    return f"HTTP {status} with an answer that is not Krayin's"
+
+
+def _shown(attempts: list[Attempt]) -> Iterator[str]:
+    for attempt in attempts:
+        yield f"{attempt.base_url} ({attempt.reason})"
+
+
+def _is_near(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return "." not in host
