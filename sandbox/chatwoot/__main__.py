@@ -13,7 +13,6 @@ from rich.progress import Progress
 from sandbox.chatwoot.sample import AlreadyFilledError, Sample, fill
 from sandbox.chatwoot.schema import create_schema
 
-
 _DEFAULT = Sample()
 
 

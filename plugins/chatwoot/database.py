@@ -1,0 +1,325 @@
+"""Chatwoot read from its own PostgreSQL database."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import namedtuple_row
+from statements import statement
+
+from chatwoot import rows
+from chatwoot.errors import (
+    ChatwootUnreachable,
+    MissingPrivileges,
+    NotAChatwootDatabase,
+    SnapshotInterrupted,
+    UnknownAccount,
+    UnknownInbox,
+)
+from chatwoot.installation import identifier
+from chatwoot.records import Account, BrokenRow, Contact, Inbox
+from chatwoot.row_versions import XidRange, unseen_since
+from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Scope, Selection, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from psycopg import Connection
+
+APPLICATION_NAME = "chatwoot-krayin-sync"
+_NEEDED = {
+    "accounts": "id name status",
+    "inboxes": "id account_id name channel_type",
+    "contacts": (
+        "id account_id name last_name middle_name email phone_number identifier contact_type blocked "
+        "location country_code additional_attributes custom_attributes last_activity_at created_at "
+        "updated_at company_id"
+    ),
+    "contact_inboxes": "contact_id inbox_id source_id",
+    "tags": "id name",
+    "taggings": "tag_id taggable_type taggable_id context",
+}
+# What a role without privileges or a managed server without the function answers. A timeout is none:
+# taking it for an answer would, for example, give the installation another name for one run.
+_REFUSALS = (
+    psycopg.ProgrammingError,
+    psycopg.NotSupportedError,
+    psycopg.errors.ObjectNotInPrerequisiteState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSource:
+    """A Chatwoot 4 database; a role with SELECT on its tables is enough.
+
+    Attributes:
+        conninfo: libpq connection string or URL.
+        statement_timeout: the longest one statement may run.
+        idle_timeout: the longest the reader may pause between two chunks; an open snapshot keeps
+            Chatwoot's vacuum from cleaning up.
+        lock_timeout: the longest to wait for a Chatwoot upgrade that locks a table.
+        connect_timeout: the longest to wait for a connection, per address.
+    """
+
+    conninfo: str = field(repr=False)
+    statement_timeout: timedelta = timedelta(minutes=10)
+    idle_timeout: timedelta = timedelta(minutes=30)
+    lock_timeout: timedelta = timedelta(seconds=30)
+    connect_timeout: timedelta = timedelta(seconds=10)
+
+    @property
+    def where(self) -> str:
+        """Where the database is, "<host>:<port>/<name>" without user and password."""
+        try:
+            parts = conninfo_to_dict(self.conninfo)
+        except psycopg.Error:
+            return "an unreadable address"
+        host = parts.get("host") or parts.get("hostaddr") or "localhost"
+        return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DatabaseSnapshot]:
+        """Open a REPEATABLE READ, READ ONLY transaction; it ends with the context.
+
+        Raises:
+            ChatwootUnreachable: no connection.
+            NotAChatwootDatabase: tables or columns are missing.
+            MissingPrivileges: the role may not read them.
+            SnapshotInterrupted: the database broke off.
+        """
+        connection = self._connect()
+        try:
+            yield DatabaseSnapshot.begin(connection, self)
+        finally:
+            # Nothing was written: closing is the rollback, and works on a broken connection too.
+            connection.close()
+
+    def _connect(self) -> Connection[Any]:
+        try:
+            given = conninfo_to_dict(self.conninfo)
+            settings: dict[str, Any] = {
+                "connect_timeout": max(1, int(self.connect_timeout.total_seconds())),
+                "application_name": APPLICATION_NAME,
+                **given,
+            }
+            conninfo = make_conninfo(**settings)
+        except psycopg.Error:
+            # The driver's message may quote the string, password included.
+            raise ChatwootUnreachable(self.where, "the connection settings cannot be parsed") from None
+        try:
+            # Poolers that switch connections between transactions do not know prepared statements.
+            connection = psycopg.connect(conninfo, row_factory=namedtuple_row, prepare_threshold=None)
+        except psycopg.OperationalError as error:
+            raise ChatwootUnreachable(self.where, str(error).strip()) from error
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
+
+
+class DatabaseSnapshot:
+    """One transaction on Chatwoot's database: all that is read through it is of one moment."""
+
+    def __init__(
+        self, connection: Connection[Any], where: str, role: str, read_at: datetime, xids: str
+    ) -> None:
+        self._connection = connection
+        self._where = where
+        self._role = role
+        self._read_at = read_at
+        self._xids = xids
+        self._numbers = itertools.count(1)
+
+    @classmethod
+    def begin(cls, connection: Connection[Any], source: DatabaseSource) -> DatabaseSnapshot:
+        """Begin on a fresh `connection`; see `DatabaseSource.snapshot`."""
+        with _translated(source.where):
+            first = connection.execute(
+                statement("extract/session"),
+                {
+                    "statement_timeout": _milliseconds(source.statement_timeout),
+                    "idle_timeout": _milliseconds(source.idle_timeout),
+                    "lock_timeout": _milliseconds(source.lock_timeout),
+                },
+            ).fetchone()
+        assert first is not None
+        snapshot = cls(
+            connection, source.where, first.role_name, first.read_at.astimezone(UTC), first.snapshot
+        )
+        snapshot._require_tables()
+        return snapshot
+
+    @cached_property
+    def installation(self) -> str:
+        """The INSTALLATION_IDENTIFIER, or "<host>:<port>/<database>" when it is absent or not readable."""
+        row = self._try("extract/installation")
+        return (identifier(row.serialized_value) if row else None) or self._where
+
+    @cached_property
+    def mark(self) -> Mark:
+        """How far this snapshot sees; the first access scans the contacts once for the highest updated_at."""
+        row = self._one("extract/high", {"read_at": self._read_at})
+        high = row.high.astimezone(UTC) if row.high else self._read_at
+        return Mark(self._xids, self._lineage, self._read_at, high)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by id."""
+        return [Account(row.id, row.name, row.suspended) for row in self._all("extract/accounts", {})]
+
+    def inboxes(self, account_id: int) -> list[Inbox]:
+        """Return the inboxes of an account by id.
+
+        Raises:
+            UnknownAccount: there is no such account.
+        """
+        self._require_account(account_id)
+        return [
+            Inbox(row.id, row.account_id, row.name, row.channel_type)
+            for row in self._all("extract/inboxes", {"account_id": account_id})
+        ]
+
+    def check(self, scope: Scope) -> None:
+        """Make sure that the account and the inboxes of `scope` exist.
+
+        Raises:
+            UnknownAccount, UnknownInbox: they do not.
+        """
+        self._require_account(scope.account_id)
+        if scope.inboxes is not None:
+            known = self.inboxes(scope.account_id)
+            unknown = scope.inboxes - {inbox.id for inbox in known}
+            if unknown:
+                raise UnknownInbox(scope.account_id, unknown, known)
+
+    def reach(self, selection: ChangedSince) -> Reach:
+        """Tell how completely `selection` can be answered from this snapshot."""
+        unseen = unseen_since(selection.mark, self._xids, self._lineage)
+        return Reach.EXACT if isinstance(unseen, XidRange) else unseen
+
+    def contacts(
+        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
+
+        At no time are more than `chunk` contacts held; the ids come through a cursor of the server.
+
+        Raises:
+            UnknownAccount, UnknownInbox: the scope does not exist (at the call).
+            SnapshotInterrupted: the database broke off (while iterating).
+        """
+        if chunk < 1:
+            msg = f"chunk must be 1 or more, not {chunk}"
+            raise ValueError(msg)
+        self.check(scope)
+        return self._contacts(scope, selection, chunk)
+
+    def _contacts(
+        self, scope: Scope, selection: Selection, chunk: int
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
+        for ids in self._ids(scope.account_id, selection, chunk):
+            found = self._all(
+                "extract/contacts", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
+            )
+            if found:
+                yield [rows.contact(row) for row in found]
+
+    def _ids(self, account_id: int, selection: Selection, chunk: int) -> Iterator[list[int]]:
+        if isinstance(selection, ByIds):
+            ids = sorted(selection.ids)
+            for first in range(0, len(ids), chunk):
+                yield ids[first : first + chunk]
+            return
+        name, parameters = self._selecting(selection)
+        with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
+            cursor.execute(statement(name), {"account_id": account_id, **parameters})
+            while found := cursor.fetchmany(chunk):
+                yield [row[0] for row in found]
+
+    def _selecting(self, selection: Everything | Window | ChangedSince) -> tuple[str, Mapping[str, Any]]:
+        """Return the statement that selects ids, and its parameters beside account_id."""
+        match selection:
+            case Everything():
+                return "extract/contact_ids", {}
+            case Window(start, end):
+                return "extract/contact_ids_in_window", {"start": start, "end": end}
+            case ChangedSince(mark, lookback):
+                unseen = unseen_since(mark, self._xids, self._lineage)
+                if isinstance(unseen, XidRange):
+                    return "extract/contact_ids_written_since", unseen.parameters
+                if mark is None:
+                    return "extract/contact_ids", {}
+                return "extract/contact_ids_updated_since", {"since": _earlier(mark.high, lookback)}
+
+    @cached_property
+    def _lineage(self) -> str | None:
+        if not self._one("extract/row_versions", {}).comparable:
+            return None
+        row = self._try("extract/lineage") or self._try("extract/lineage_since_start")
+        return row.lineage if row else None
+
+    def _require_tables(self) -> None:
+        pairs = [(table, column) for table, columns in _NEEDED.items() for column in columns.split()]
+        found = self._all(
+            "extract/needed_columns",
+            {"tables": [table for table, _ in pairs], "columns": [column for _, column in pairs]},
+        )
+        missing = {
+            f"table {row.table_name}" if not row.table_found else f"column {row.table_name}.{row.column_name}"
+            for row in found
+            if not row.column_found
+        }
+        if missing:
+            raise NotAChatwootDatabase(self._where, sorted(missing))
+        closed = {row.table_name for row in found if not row.readable}
+        if closed:
+            raise MissingPrivileges(self._where, self._role, sorted(closed))
+
+    def _require_account(self, account_id: int) -> None:
+        known = self.accounts()
+        if all(account.id != account_id for account in known):
+            raise UnknownAccount(account_id, known)
+
+    def _all(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+        with _translated(self._where):
+            return self._connection.execute(statement(name), parameters).fetchall()
+
+    def _one(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        row, *_ = self._all(name, parameters)
+        return row
+
+    def _try(self, name: str) -> Any:
+        """Return the first row, None if there is none or the role or the server does not allow it."""
+        with _translated(self._where):
+            try:
+                # A savepoint keeps the transaction usable after a refusal.
+                with self._connection.transaction():
+                    return self._connection.execute(statement(name)).fetchone()
+            except _REFUSALS:
+                return None
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise SnapshotInterrupted(where, error.sqlstate, str(error).strip()) from error
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return str(int(duration / timedelta(milliseconds=1)))
+
+
+def _earlier(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment - by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)

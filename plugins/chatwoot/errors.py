@@ -1,0 +1,89 @@
+"""What can go wrong when Chatwoot is read, by how one recovers."""
+
+# ruff: noqa: N818 - the names say what happened, as the recovery depends on it
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chatwoot.records import Account, Inbox
+
+
+class ChatwootError(Exception):
+    """Reading Chatwoot failed."""
+
+
+class ChatwootUnreachable(ChatwootError):
+    """No connection to the database; trying again later may help."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"Chatwoot's database at {where} cannot be reached: {reason}")
+
+
+class SnapshotInterrupted(ChatwootError):
+    """The database ended the reading midway (timeout, restart, recovery conflict); try again.
+
+    `sqlstate` is PostgreSQL's code, None when the connection was simply gone.
+    """
+
+    def __init__(self, where: str, sqlstate: str | None, reason: str) -> None:
+        self.where = where
+        self.sqlstate = sqlstate
+        self.reason = reason
+        super().__init__(f"Reading Chatwoot's database at {where} was interrupted ({sqlstate}): {reason}")
+
+
+class NotAChatwootDatabase(ChatwootError):
+    """Tables or columns that every Chatwoot 4 has are missing: wrong database, or another version."""
+
+    def __init__(self, where: str, missing: Iterable[str]) -> None:
+        self.where = where
+        self.missing = tuple(missing)
+        super().__init__(
+            f"The database at {where} is not a Chatwoot database this version can read. Missing: "
+            f"{', '.join(self.missing)}. Check the database name of the connection."
+        )
+
+
+class MissingPrivileges(ChatwootError):
+    """The role may not read tables it needs."""
+
+    def __init__(self, where: str, role: str, tables: Iterable[str]) -> None:
+        self.where = where
+        self.role = role
+        self.tables = tuple(tables)
+        super().__init__(
+            f'Role "{role}" may not read {", ".join(self.tables)} at {where}. Let a Chatwoot '
+            f'administrator run: GRANT SELECT ON {", ".join(self.tables)} TO "{role}"'
+        )
+
+
+class UnknownAccount(ChatwootError):
+    """The configured account does not exist."""
+
+    def __init__(self, account_id: int, known: Iterable[Account]) -> None:
+        self.account_id = account_id
+        self.known: Mapping[int, str] = {account.id: account.name for account in known}
+        super().__init__(f"Chatwoot has no account {account_id}. Accounts there: {_listed(self.known)}.")
+
+
+class UnknownInbox(ChatwootError):
+    """Configured inboxes do not exist in the account."""
+
+    def __init__(self, account_id: int, inboxes: Iterable[int], known: Iterable[Inbox]) -> None:
+        self.account_id = account_id
+        self.inboxes = tuple(sorted(inboxes))
+        self.known: Mapping[int, str] = {inbox.id: inbox.name for inbox in known}
+        numbers = ", ".join(map(str, self.inboxes))
+        super().__init__(
+            f"Chatwoot account {account_id} has no inbox {numbers}. Inboxes there: {_listed(self.known)}."
+        )
+
+
+def _listed(known: Mapping[int, str]) -> str:
+    return ", ".join(f"{number} ({name})" for number, name in sorted(known.items())) or "none"

@@ -1,0 +1,175 @@
+"""The port through which the integration reads Chatwoot: what one asks and what one gets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from chatwoot.records import Account, BrokenRow, Contact, Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of a Chatwoot: an account and, if `inboxes` is given, contacts of these inboxes only."""
+
+    account_id: int
+    inboxes: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a reading saw, so that the next one can ask for what came after.
+
+    Attributes:
+        snapshot: PostgreSQL's `pg_current_snapshot()` as text, for example "755:760:755"; "" from a
+            source without one.
+        lineage: names the history in which the transaction ids of `snapshot` have a meaning (cluster,
+            timeline, database); None when it could not be found out.
+        read_at: when the reading began by the database's clock, UTC.
+        high: the highest `contacts.updated_at` seen that is not after `read_at`, UTC; `read_at` when
+            there was no contact.
+    """
+
+    snapshot: str
+    lineage: str | None
+    read_at: datetime
+    high: datetime
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the mark as a JSON object that `from_json` takes."""
+        return {
+            key: value.isoformat() if isinstance(value, datetime) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Return the mark that `to_json` gave.
+
+        Raises:
+            KeyError, ValueError: `stored` is no such object.
+        """
+        return cls(
+            stored["snapshot"],
+            stored["lineage"],
+            datetime.fromisoformat(stored["read_at"]).astimezone(UTC),
+            datetime.fromisoformat(stored["high"]).astimezone(UTC),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """All contacts of the scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByIds:
+    """The contacts with these ids, as far as they are in the scope."""
+
+    ids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Contacts created or updated at or after `start` and before `end` (aware)."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            msg = "a window needs aware datetimes"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSince:
+    """Contacts that changed after the reading that gave `mark`; all of them when it is None.
+
+    `lookback` is used only where transaction ids cannot be compared: contacts updated later than
+    that long before the mark's `high`.
+    """
+
+    mark: Mark | None
+    lookback: timedelta = timedelta(hours=1)
+
+
+Selection = Everything | ByIds | Window | ChangedSince
+
+
+class Reach(Enum):
+    """How completely a `ChangedSince` can be answered."""
+
+    EVERYTHING = "everything"
+    """There is no mark: all rows are given."""
+    EXACT = "exact"
+    """Every row written since is given, whatever its `updated_at` says; deletions are not."""
+    LOOKBACK = "lookback"
+    """Only rows with a newer `updated_at` are given. Follow it by a full comparison."""
+
+
+class SourceSnapshot(Protocol):
+    """Chatwoot at one moment: everything read from it belongs together."""
+
+    @property
+    def installation(self) -> str:
+        """The name of the Chatwoot installation: its INSTALLATION_IDENTIFIER, else where it is."""
+        ...
+
+    @property
+    def mark(self) -> Mark:
+        """How far this snapshot sees."""
+        ...
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by id."""
+        ...
+
+    def inboxes(self, account_id: int) -> list[Inbox]:
+        """Return the inboxes of an account by id.
+
+        Raises:
+            UnknownAccount: there is no such account.
+        """
+        ...
+
+    def check(self, scope: Scope) -> None:
+        """Make sure that the account and the inboxes of `scope` exist.
+
+        Raises:
+            UnknownAccount, UnknownInbox: they do not.
+        """
+        ...
+
+    def reach(self, selection: ChangedSince) -> Reach:
+        """Tell how completely `selection` can be answered from this snapshot."""
+        ...
+
+    def contacts(
+        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
+
+        Raises:
+            UnknownAccount, UnknownInbox: the scope does not exist.
+            SnapshotInterrupted: the database ended the reading.
+        """
+        ...
+
+
+class ChatwootSource(Protocol):
+    """A Chatwoot that can be read."""
+
+    def snapshot(self) -> AbstractContextManager[SourceSnapshot]:
+        """Open a consistent view; it is closed with the context.
+
+        Raises:
+            ChatwootUnreachable, NotAChatwootDatabase, MissingPrivileges: it cannot be opened.
+        """
+        ...
