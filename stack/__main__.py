@@ -8,7 +8,7 @@ from pathlib import Path
 # The packages under plugins/ go by their own names here as in Airflow.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 
-from stack.cli import main  # noqa: E402 - needs the path above
+from stack.cli import main
 
 if __name__ == "__main__":
     main()

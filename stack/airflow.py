@@ -70,6 +70,8 @@ def environment(settings: Settings, keys: Keys, layout: Layout, database: str, s
         # the connection type is found here as well, through its entry point.
         "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)]),
         "KRAYIN_SYNC_SYNCS": syncs,
+        # Airflow writes titles over its processes' environment, by which `down` finds those left over.
+        "SPT_NOENV": "1",
         # Tasks run as children of the scheduler: one machine needs no queue.
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         # Airflow would start 32 workers of 135 MB each.
@@ -86,7 +88,9 @@ def environment(settings: Settings, keys: Keys, layout: Layout, database: str, s
         "AIRFLOW__API__SECRET_KEY": keys.session,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(layout.task_logs),
-        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(layout.task_logs / "dag_processor"),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(
+            layout.task_logs / "dag_processor"
+        ),
     }
     if settings.airflow_base_url:
         fixed["AIRFLOW__API__BASE_URL"] = settings.airflow_base_url

@@ -41,7 +41,7 @@ class AirflowApi:
         self.client.close()
 
     def health(self) -> dict[str, str]:
-        """Return the state of metadatabase, scheduler, triggerer and dag_processor; empty while it is down."""
+        """Return the state of each part (metadatabase, scheduler, …), empty while the API is down."""
         try:
             answer = self.client.get("/api/v2/monitor/health")
         except httpx.TransportError:
@@ -78,7 +78,11 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Start a manual run of `dag_id` and return the run's id."""
-        body = {"logical_date": None, "conf": conf or {}, "dag_run_id": f"manual__{datetime.now(UTC).isoformat()}"}
+        body = {
+            "logical_date": None,
+            "conf": conf or {},
+            "dag_run_id": f"manual__{datetime.now(UTC).isoformat()}",
+        }
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
@@ -99,7 +103,9 @@ class AirflowApi:
         while True:
             state = self.run_state(dag_id, run_id)
             if state == "failed":
-                raise RunFailedError("\n".join([f"The run {run_id} of {dag_id} failed.", *self.failures(dag_id, run_id)]))
+                raise RunFailedError(
+                    "\n".join([f"The run {run_id} of {dag_id} failed.", *self.failures(dag_id, run_id)])
+                )
             if state in FINISHED or time.monotonic() > deadline:
                 return state
             watch(state)
@@ -116,7 +122,9 @@ class AirflowApi:
         return lines
 
     def _last_error(self, path: str, attempt: int, index: int) -> str:
-        answer = self._call("GET", f"{path}/logs/{attempt}", params={"map_index": index, "full_content": True})
+        answer = self._call(
+            "GET", f"{path}/logs/{attempt}", params={"map_index": index, "full_content": True}
+        )
         last = "see its log in Airflow"
         for entry in answer["content"]:
             if not isinstance(entry, dict) or entry.get("level") not in {"error", "critical"}:

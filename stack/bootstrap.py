@@ -1,6 +1,6 @@
 """Makes `.venv` and installs the lock into it; runs on the system's Python, with nothing installed.
 
-Written for old interpreters too, so that a Python that is too old is told so instead of failing to
+Written for Python 3.6 and later, so that one that is too old is told so instead of failing to
 parse this file. Start it as `python3 -I stack/bootstrap.py`.
 """
 
@@ -10,108 +10,96 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 OLDEST = (3, 11)
 NEWEST = (3, 14)
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.join(ROOT, ".venv")
-LOCK = os.path.join(ROOT, "requirements.txt")
-STAMP = os.path.join(VENV, ".lock")
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements.txt"
+STAMP = VENV / ".lock"
 
 
-def main():
-    """Leave a `.venv` that holds exactly the lock; exit with a message when that cannot be."""
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+def main() -> None:
+    """Leave a `.venv` that has what the lock names; exit with a message when that cannot be."""
+    present = sys.version_info[:2]
+    if not OLDEST <= present <= NEWEST:
         sys.exit(
-            "Python {}.{} to {}.{} is needed, but {} is Python {}.{}.\n"
-            "Install one of them, then name it: make PYTHON=/path/to/python3.12 up".format(
-                *(OLDEST + NEWEST + (sys.executable,) + sys.version_info[:2])
-            )
+            f"Python {_shown(OLDEST)} to {_shown(NEWEST)} is needed, "
+            f"but {sys.executable} is Python {_shown(present)}.\n"
+            "Install one of them, then name it: make PYTHON=/path/to/python3.12 up"
         )
-    wanted = fingerprint()
-    if read(STAMP) == wanted and os.path.exists(python()):
+    wanted = _fingerprint()
+    if STAMP.exists() and STAMP.read_text() == wanted and PYTHON.exists():
         return
-    if not os.path.exists(python()) or not works(python()):
-        say("Making the virtual environment .venv with Python {}.{}".format(*sys.version_info[:2]))
-        make_environment()
-    say("Installing the locked packages (once; a minute or two on a slow line)")
-    install()
-    with open(STAMP, "w") as stamp:
-        stamp.write(wanted)
+    if not _works():
+        _say(f"Making the virtual environment .venv with Python {_shown(present)}")
+        _make_environment()
+    _say("Installing the locked packages (once; a minute or two on a slow line)")
+    _install()
+    STAMP.write_text(wanted)
 
 
-def python():
-    """Return the path of the environment's interpreter."""
-    return os.path.join(VENV, "bin", "python")
+def _works() -> bool:
+    """Tell whether `.venv` has an interpreter that runs, is of a fitting version and has pip."""
+    code = f"import sys, pip; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
+    if not PYTHON.exists():
+        return False
+    nothing = subprocess.DEVNULL
+    return subprocess.call([str(PYTHON), "-I", "-c", code], stdout=nothing, stderr=nothing) == 0
 
 
-def works(interpreter):
-    """Tell whether the environment's interpreter runs, is of a fitting version and has pip."""
-    code = "import sys, pip; sys.exit(not {!r} <= sys.version_info[:2] <= {!r})".format(OLDEST, NEWEST)
-    with open(os.devnull, "w") as nothing:
-        return subprocess.call([interpreter, "-I", "-c", code], stdout=nothing, stderr=nothing) == 0
-
-
-def make_environment():
-    """Make `.venv` anew."""
-    shutil.rmtree(VENV, ignore_errors=True)
-    if subprocess.call([sys.executable, "-m", "venv", VENV]) != 0 or not works(python()):
-        shutil.rmtree(VENV, ignore_errors=True)
+def _make_environment() -> None:
+    shutil.rmtree(str(VENV), ignore_errors=True)
+    if subprocess.call([sys.executable, "-m", "venv", str(VENV)]) != 0 or not _works():
+        shutil.rmtree(str(VENV), ignore_errors=True)
         sys.exit(
-            "Python cannot make virtual environments here. On Debian and Ubuntu its venv module is a "
-            "package of its own:\n  sudo apt-get install python{}.{}-venv".format(*sys.version_info[:2])
+            "Python cannot make virtual environments here. "
+            "On Debian and Ubuntu that is a package of its own:\n"
+            f"  sudo apt-get install python{_shown(sys.version_info[:2])}-venv"
         )
 
 
-def install():
+def _install() -> None:
     """Install the lock with uv, for speed; with pip where uv cannot be had or cannot do it."""
-    pip = [python(), "-m", "pip", "--disable-pip-version-check"]
-    with open(LOCK) as lock:
-        uv = re.search(r"^uv==\S+", lock.read(), re.M)
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
+    uv = re.search(r"^uv==\S+", LOCK.read_text(), re.MULTILINE)
     if uv and subprocess.call([*pip, "install", "--quiet", uv.group()]) == 0:
         # Compiled here on all cores; else four Airflow processes compile the same files at their start.
-        arguments = ["pip", "install", "--quiet", "--compile-bytecode", "--python", python(), "-r", LOCK]
-        if subprocess.call([os.path.join(VENV, "bin", "uv"), *arguments], env=uv_environment(pip)) == 0:
+        arguments = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON)]
+        command = [str(VENV / "bin" / "uv"), *arguments, "-r", str(LOCK)]
+        if subprocess.call(command, env=_uv_environment(pip)) == 0:
             return
-        say("uv could not install the lock; trying pip")
-    if subprocess.call([*pip, "install", "--quiet", "-r", LOCK]) != 0:
+        _say("uv could not install the lock; trying pip")
+    if subprocess.call([*pip, "install", "--quiet", "-r", str(LOCK)]) != 0:
         sys.exit(
             "The packages could not be installed; the reason stands above. If it is the network, "
             "set PIP_INDEX_URL or HTTPS_PROXY and run the command again."
         )
 
 
-def uv_environment(pip):
+def _uv_environment(pip: list) -> dict:  # type: ignore[type-arg]  # a subscript fails on old interpreters
     """Return the environment for uv with pip's own settings, which uv does not read."""
     listed = subprocess.check_output([*pip, "config", "list"]).decode()
-    settings = dict(re.findall(r"^[^\s.]*\.([a-z-]+)='(.*)'$", listed, re.M))
-    names = {
-        "index-url": "UV_DEFAULT_INDEX",
-        "find-links": "UV_FIND_LINKS",
-        "cert": "SSL_CERT_FILE",
-    }
+    settings = dict(re.findall(r"^[^\s.]*\.([a-z-]+)='(.*)'$", listed, re.MULTILINE))
+    names = {"index-url": "UV_DEFAULT_INDEX", "find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE"}
     found = {names[key]: value for key, value in settings.items() if key in names}
-    return dict(found, **os.environ)
+    return {**found, **os.environ}
 
 
-def fingerprint():
-    """Return what the environment depends on: the lock's hash and the interpreter's version."""
-    with open(LOCK, "rb") as lock:
-        return "{} {}\n".format(hashlib.sha256(lock.read()).hexdigest(), os.path.realpath(VENV))
+def _fingerprint() -> str:
+    """Return what the environment depends on: the lock, and where it lies, which scripts name."""
+    return f"{hashlib.sha256(LOCK.read_bytes()).hexdigest()} {VENV}\n"
 
 
-def read(path):
-    """Return the text of `path`, empty if there is none."""
-    if not os.path.exists(path):
-        return ""
-    with open(path) as file:
-        return file.read()
+def _shown(version: tuple) -> str:  # type: ignore[type-arg]  # a subscript fails on old interpreters
+    return ".".join(str(part) for part in version)
 
 
-def say(line):
-    """Print `line` at once, also into a pipe."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def _say(line: str) -> None:
+    # At once, also into a pipe: the line stands before what pip writes.
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

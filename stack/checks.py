@@ -15,7 +15,7 @@ from stack import process
 from stack.errors import MachineError, PortInUseError, SettingsError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from stack.settings import RealSystems
@@ -43,7 +43,8 @@ def modules() -> None:
     if missing := [name for name in MODULES if find_spec(name) is None]:
         raise MachineError(
             f"Python modules are missing: {', '.join(missing)}.\n"
-            "Remove .venv and run the command again; if sqlite3 or ssl is missing, this Python was built without it."
+            "Remove .venv and run the command again. "
+            "If it is sqlite3 or ssl, this Python was built without it: use another."
         )
 
 
@@ -97,7 +98,9 @@ def _see_free(use: PortUse) -> None:
             probe.bind((use.host, use.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortInUseError(use.port, use.setting, use.purpose, process.listener(use.port)) from error
+                raise PortInUseError(
+                    use.port, use.setting, use.purpose, process.listener(use.port)
+                ) from error
             raise MachineError(
                 f"{use.setting}={use.port} ({use.purpose}, on {use.host}): {error.strerror}. Choose another."
             ) from error
@@ -117,12 +120,16 @@ def chatwoot(real: RealSystems) -> dict[int, str]:
             "CHATWOOT_DATABASE_URL is not a PostgreSQL address. "
             "It looks like this: postgresql://user:password@host:5432/chatwoot_production"
         ) from None
-    where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}, database {parts.get('dbname', '?')}, user {parts.get('user', '?')}"
+    server = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
+    where = f"{server}, database {parts.get('dbname', '?')}, user {parts.get('user', '?')}"
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             connection.read_only = True
             _see_chatwoot(connection, where)
-            return {int(row[0]): str(row[1]) for row in connection.execute("SELECT id, name FROM accounts ORDER BY id")}
+            return {
+                int(row[0]): str(row[1])
+                for row in connection.execute("SELECT id, name FROM accounts ORDER BY id")
+            }
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
         raise UnreachableError(
@@ -163,7 +170,25 @@ def account(wanted: int | None, accounts: dict[int, str]) -> int:
     if wanted is None and len(accounts) == 1:
         return next(iter(accounts))
     if wanted is None:
-        raise SettingsError(f"This Chatwoot has several accounts; choose one with CHATWOOT_ACCOUNT_ID:\n{listed}")
+        raise SettingsError(
+            f"This Chatwoot has several accounts; choose one with CHATWOOT_ACCOUNT_ID:\n{listed}"
+        )
     if wanted not in accounts:
-        raise SettingsError(f"CHATWOOT_ACCOUNT_ID={wanted}: this Chatwoot has no such account. It has:\n{listed}")
+        raise SettingsError(
+            f"CHATWOOT_ACCOUNT_ID={wanted}: this Chatwoot has no such account. It has:\n{listed}"
+        )
     return wanted
+
+
+def known_accounts(wanted: Mapping[str, int], accounts: dict[int, str]) -> None:
+    """See that the account each sync names exists in this Chatwoot.
+
+    Raises:
+        SettingsError: one does not.
+    """
+    for sync, number in wanted.items():
+        if number not in accounts:
+            listed = "\n".join(f"    {each}  {name}" for each, name in accounts.items())
+            raise SettingsError(
+                f"The sync {sync!r} names account {number}, which this Chatwoot does not have. It has:\n{listed}"
+            )

@@ -20,7 +20,10 @@ from stack.progress import Progress
 from stack.settings import load
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Everything on one machine."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Everything on one machine.",
 )
 
 
@@ -70,7 +73,9 @@ def show_logs(
     component: Annotated[str | None, typer.Argument(help="One component; all when left out.")] = None,
     *,
     lines: Annotated[int, typer.Option(help="How many lines of each.")] = 40,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show the components' logs, each line prefixed by its component."""
     found = logs.files(Layout(load().data_dir), component)
@@ -82,14 +87,14 @@ def show_logs(
 
 
 @app.command(name="reset")
-def reset_all(
-    *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
-) -> None:
+def reset_all(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop everything and delete all data: databases, keys, logs."""
     settings = load()
     if not yes:
         if not sys.stdin.isatty():
-            raise StackError(f"This deletes {settings.data_dir}. Say so without being asked: CONFIRM=yes make reset")
+            raise StackError(
+                f"This deletes {settings.data_dir}. Say so without being asked: CONFIRM=yes make reset"
+            )
         typer.confirm(f"Delete {settings.data_dir} with all databases, keys and logs in it?", abort=True)
     down()
     reset.delete(settings.data_dir)

@@ -48,7 +48,11 @@ class ComponentError(StackError):
         self.log = log
         self.tail = tail
         lines = "\n".join(f"    {line}" for line in tail)
-        super().__init__(f"{component} {reason}. The end of {log}:\n{lines}" if tail else f"{component} {reason}. See {log}")
+        super().__init__(
+            f"{component} {reason}. The end of {log}:\n{lines}"
+            if tail
+            else f"{component} {reason}. See {log}"
+        )
 
 
 class RunFailedError(StackError):

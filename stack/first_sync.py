@@ -29,7 +29,7 @@ def sync_dag(sync_name: str) -> str:
 
 
 def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]:
-    """Wait until the DAGs of every sync are known to Airflow; return all ids, empty if there are no DAG files.
+    """Wait until Airflow knows the DAGs of every sync; return all ids, none if there are no DAG files.
 
     Raises:
         StackError: they did not come; the message has the DAG files' import errors.
@@ -76,7 +76,9 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     with progress.step("Checking Krayin, its pipelines and the settings (krayin_setup)") as step:
         started = api.trigger(SETUP_DAG)
         if api.wait(SETUP_DAG, started, SETUP_SECONDS, step.note) != "success":
-            raise StackError(f"{SETUP_DAG} is not done after {SETUP_SECONDS:.0f} s; see it in Airflow: {instance.url}")
+            raise StackError(
+                f"{SETUP_DAG} is not done after {SETUP_SECONDS:.0f} s; see it in Airflow: {instance.url}"
+            )
     for name in due:
         _run_one(api, instance, name, progress)
         instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})

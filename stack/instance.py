@@ -44,7 +44,9 @@ class Instance:
     @property
     def cluster(self) -> Cluster:
         """Its PostgreSQL."""
-        return Cluster(self.layout.postgres, self.settings.postgres_port, self.keys.postgres, POSTGRES_SETTINGS)
+        return Cluster(
+            self.layout.postgres, self.settings.postgres_port, self.keys.postgres, POSTGRES_SETTINGS
+        )
 
     @property
     def url(self) -> str:

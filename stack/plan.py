@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from stack import airflow, process, sandbox, syncs
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from stack.instance import Instance
 
 # Loaded once by long-lived processes: a change takes a restart. DAG files are read again by themselves.
-CODE = ("plugins/**/*.py", "plugins/**/*.txt", "sandbox/**/*.py", "include/sql/**/*.sql", "stack/supervisor.py", "requirements.txt")
+CODE = (
+    "plugins/**/*.py",
+    "plugins/**/*.txt",
+    "sandbox/**/*.py",
+    "include/sql/**/*.sql",
+    "stack/supervisor.py",
+    "requirements.txt",
+)
 
 
 def make(instance: Instance) -> Plan:
@@ -30,7 +37,9 @@ def make(instance: Instance) -> Plan:
     components = []
     if settings.real is None and sandbox.has_krayin():
         # First, as it is up in a second and setup calls it.
-        components.append(Component(sandbox.COMPONENT, sandbox.krayin_command(instance), environ | mark, str(ROOT)))
+        components.append(
+            Component(sandbox.COMPONENT, sandbox.krayin_command(instance), environ | mark, str(ROOT))
+        )
     components += [
         Component(name, command, environ | mark, home) for name, command in airflow.components().items()
     ]
@@ -43,7 +52,7 @@ def make(instance: Instance) -> Plan:
         postgres_settings=dict(instance.cluster.settings),
         components=components,
     )
-    return Plan(**{**_fields(plan), "fingerprint": _fingerprint(plan)})
+    return replace(plan, fingerprint=_fingerprint(plan))
 
 
 def environment(instance: Instance) -> dict[str, str]:
@@ -65,12 +74,10 @@ def ports(instance: Instance) -> list[PortUse]:
         PortUse("127.0.0.1", settings.postgres_port, "POSTGRES_PORT", "PostgreSQL"),
     ]
     if settings.real is None:
-        needed.append(PortUse("127.0.0.1", settings.krayin_sandbox_port, "KRAYIN_SANDBOX_PORT", "the sandbox's Krayin"))
+        needed.append(
+            PortUse("127.0.0.1", settings.krayin_sandbox_port, "KRAYIN_SANDBOX_PORT", "the sandbox's Krayin")
+        )
     return needed
-
-
-def _fields(plan: Plan) -> dict[str, object]:
-    return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
 
 
 def _fingerprint(plan: Plan) -> str:

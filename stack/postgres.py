@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -58,21 +59,18 @@ class Cluster:
 
     def dsn(self, database: str = "postgres") -> str:
         """Return the connection URL of `database`, password included."""
-        return (
-            f"postgresql://{SUPERUSER}:{quote(self.password, safe='')}@{HOST}:{self.port}/{database}"
-        )
+        return f"postgresql://{SUPERUSER}:{quote(self.password, safe='')}@{HOST}:{self.port}/{database}"
 
     def running(self) -> bool:
         """Tell whether the server of this data directory is up."""
-        if not (self.directory / "PG_VERSION").exists():
-            return False
-        return self._run("pg_ctl", "status", check=False).returncode == 0
+        process = self._recorded_process()
+        return process is not None and self._is_server(process)
 
     def serving_port(self) -> int | None:
         """Return the port that the running server listens on, None if it is down."""
         try:
-            # postmaster.pid: process id, data directory, start time, port, ...
-            return int((self.directory / "postmaster.pid").read_text().splitlines()[3])
+            # Its lines: process id, data directory, start time, port, ...
+            return int(self._pid_file.read_text().splitlines()[3])
         except (FileNotFoundError, IndexError, ValueError):
             return None
 
@@ -84,6 +82,9 @@ class Cluster:
         """
         if self.running():
             return
+        if self._recorded_process() is not None:
+            # After a reboot the server's number may be another program's; PostgreSQL would not start.
+            self._pid_file.unlink()
         self._prepare()
         options = {
             "listen_addresses": HOST,
@@ -92,7 +93,9 @@ class Cluster:
             **self.settings,
         }
         flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-        started = self._run("pg_ctl", "-w", "-t", "60", "-l", str(self.log), "-o", flags, "start", check=False)
+        started = self._run(
+            "pg_ctl", "-w", "-t", "60", "-l", str(self.log), "-o", flags, "start", check=False
+        )
         if started.returncode != 0:
             tail = self.log.read_text(errors="replace").splitlines()[-15:] if self.log.exists() else []
             raise PostgresStartError("\n".join(["PostgreSQL did not start.", *tail]))
@@ -105,15 +108,11 @@ class Cluster:
     def create_database(self, name: str) -> bool:
         """Create database `name` in UTF-8 unless it exists; tell whether it was created."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            found = connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", (name,)
-            ).fetchone()
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
             if found:
                 return False
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
-                    sql.Identifier(name)
-                )
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
             )
             return True
 
@@ -123,6 +122,20 @@ class Cluster:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "postmaster.pid"
+
+    def _recorded_process(self) -> psutil.Process | None:
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.Error):
+            return psutil.Process(int(self._pid_file.read_text().splitlines()[0]))
+        return None
+
+    def _is_server(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return process.name() == "postgres" and str(self.directory) in process.cmdline()
+        return False
 
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -66,10 +66,15 @@ def listener(port: int) -> str | None:
     """Return name and number of the process listening on TCP `port`, as far as we may know."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            if connection.status != psutil.CONN_LISTEN or connection.laddr.port != port:
+            if (
+                connection.status != psutil.CONN_LISTEN
+                or not connection.laddr
+                or connection.laddr.port != port
+            ):
                 continue
             if connection.pid is None:
                 break
             process = psutil.Process(connection.pid)
-            return f"{process.name()} (process {connection.pid}, started as: {' '.join(process.cmdline())[:100]})"
+            command = " ".join(process.cmdline())[:160]
+            return f"{process.name()} (process {connection.pid}, started as: {command})"
     return None

@@ -23,6 +23,7 @@ def delete(data_dir: Path) -> None:
         return
     if not layout.marker.exists():
         raise SettingsError(
-            f"DATA_DIR={data_dir} was not made by `make up` (it has no {layout.marker.name}); delete it yourself."
+            f"DATA_DIR={data_dir} was not made by `make up` (it has no {layout.marker.name}).\n"
+            "If it is to go, delete it yourself."
         )
     shutil.rmtree(data_dir)

@@ -93,8 +93,7 @@ class Settings(BaseSettings):
         missing = [name for name, value in given.items() if not value]
         present = [name for name, value in given.items() if value]
         raise SettingsError(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, but {' and '.join(present)} "
-            f"{'is' if len(present) == 1 else 'are'}.\n"
+            f"Set: {', '.join(present)}. Missing: {', '.join(missing)}.\n"
             "Set all three (environment or .env) to use real systems, or none to use the sandbox."
         )
 

@@ -33,7 +33,8 @@ def work(dsn: str, sync_name: str, run_id: str) -> Work | None:
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
             """
-            SELECT count(o.id) FILTER (WHERE NOT o.state = ANY(%s)), count(o.id) FILTER (WHERE o.state = ANY(%s))
+            SELECT count(o.id) FILTER (WHERE NOT o.state = ANY(%s)),
+                   count(o.id) FILTER (WHERE o.state = ANY(%s))
             FROM krayin_sync.sync_run AS r
             LEFT JOIN krayin_sync.operation AS o ON o.run_id = r.id
             WHERE r.sync_name = %s AND r.dag_run_id = %s
@@ -63,11 +64,8 @@ def lines(row: Mapping[str, Any]) -> list[str]:
     """Return the summary of a `sync_run` row for people."""
     told = row["summary"]
     shown = [f"Sync {row['sync_name']}: {row['state']}", f"  contacts read    {told.get('read', 0)}"]
-    for key in ("created", "updated", "adopted", "skipped"):
-        shown.append(f"  {key:<16} {_counts(told.get(key))}")
-    for key in ("quarantined", "failed"):
-        if told.get(key):
-            shown.append(f"  {key:<16} {told[key]}")
+    shown += [f"  {key:<16} {_counts(told.get(key))}" for key in ("created", "updated", "adopted", "skipped")]
+    shown += [f"  {key:<16} {_counts(told[key])}" for key in ("quarantined", "failed") if told.get(key)]
     calls = f"  calls to Krayin  {told.get('calls', 0)}"
     if told.get("forecast_calls"):
         calls += f" (forecast {told['forecast_calls']})"

@@ -82,20 +82,25 @@ class Child:
 
     def start(self) -> None:
         """Start the process in a session of its own, its output appended to its log."""
-        with self.log.open("ab") as output:
-            _headline(output, "starting")
-            self.process = subprocess.Popen(
-                self.component.command,
-                env=self.component.environment,
-                cwd=self.component.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Its own group, so that ending it reaches whatever it started.
-                start_new_session=True,
-            )
         self.started = time.monotonic()
         self.starts += 1
+        with self.log.open("ab") as output:
+            _headline(output, "starting")
+            try:
+                self.process = subprocess.Popen(
+                    self.component.command,
+                    env=self.component.environment,
+                    cwd=self.component.directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    # Its own group, so that ending it reaches whatever it started.
+                    start_new_session=True,
+                )
+            except OSError as error:
+                # An interpreter that is being replaced must not take the other components down.
+                _headline(output, f"cannot be started: {error}")
+                self._failed()
 
     def reap(self) -> bool:
         """Note the end of the process; tell whether it ended just now."""
@@ -106,12 +111,15 @@ class Child:
         process.signal_group(self.process.pid, signal.SIGKILL)
         if time.monotonic() - self.started > STABLE_SECONDS:
             self.failures = 0
-        self.failures += 1
-        self.due = time.monotonic() + min(2.0 ** (self.failures - 1), LONGEST_BACKOFF_SECONDS)
+        self._failed()
         self.process = None
         with self.log.open("ab") as output:
             _headline(output, f"ended with exit code {self.exit_code}")
         return True
+
+    def _failed(self) -> None:
+        self.failures += 1
+        self.due = time.monotonic() + min(2.0 ** (self.failures - 1), LONGEST_BACKOFF_SECONDS)
 
     def state(self) -> dict[str, Any]:
         """Return what `up` and `status` show of this component."""

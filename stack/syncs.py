@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciliation.sync_files import BrokenSync, load_syncs
+
 from stack import connections
 from stack.settings import ROOT
 
@@ -76,7 +77,10 @@ def write_first(path: Path, account: int, requests_per_minute: int) -> Path:
     file = path / "chatwoot.yaml"
     file.write_text(
         TEMPLATE.format(
-            chatwoot=connections.CHATWOOT, krayin=connections.KRAYIN, account=account, pace=requests_per_minute
+            chatwoot=connections.CHATWOOT,
+            krayin=connections.KRAYIN,
+            account=account,
+            pace=requests_per_minute,
         )
     )
     return file

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -23,7 +23,7 @@ from stack import (
     syncs,
 )
 from stack.down import stop_processes
-from stack.errors import ComponentError, SettingsError
+from stack.errors import ComponentError
 from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, Instance, open_instance
 from stack.postgres import PostgresStartError
 from stack.settings import ROOT
@@ -89,25 +89,20 @@ def _own_ports(instance: Instance, running: dict[str, Any] | None) -> list[int]:
 
 
 def _check_real(real: RealSystems, settings: Settings, progress: Progress) -> None:
+    folder = syncs.folder(settings)
+    first = syncs.empty(folder)
     with progress.step("Checking Chatwoot's database"):
         accounts = checks.chatwoot(real)
-        folder = syncs.folder(settings)
-        written = None
-        if syncs.empty(folder):
+        if first:
             account = checks.account(real.chatwoot_account_id, accounts)
-            written = syncs.write_first(folder, account, settings.krayin_requests_per_minute)
-        found = syncs.read(folder)
-        for name, number in found.accounts.items():
-            if number not in accounts:
-                listed = ", ".join(f"{each} ({title})" for each, title in accounts.items()) or "none"
-                raise SettingsError(
-                    f"Sync {name!r} in {folder} names Chatwoot account {number}, which does not exist. There is: {listed}."
-                )
-    if written:
-        progress.say(f"  Wrote the sync's settings: {written}")
+        else:
+            checks.known_accounts(syncs.read(folder).accounts, accounts)
     with progress.step("Checking Krayin"):
         answer = krayin_check.check(real)
     progress.say(f"  {answer}")
+    if first:
+        written = syncs.write_first(folder, account, settings.krayin_requests_per_minute)
+        progress.say(f"  Wrote the sync's settings, with comments on what else can be set: {written}")
 
 
 def _start_postgres(instance: Instance, progress: Progress) -> None:
@@ -123,7 +118,9 @@ def _start_postgres(instance: Instance, progress: Progress) -> None:
         try:
             cluster.start()
         except PostgresStartError as error:
-            raise ComponentError("PostgreSQL", "does not start", cluster.log, str(error).splitlines()[1:]) from error
+            raise ComponentError(
+                "PostgreSQL", "does not start", cluster.log, str(error).splitlines()[1:]
+            ) from error
 
 
 def _prepare_databases(instance: Instance, progress: Progress) -> None:
@@ -132,7 +129,7 @@ def _prepare_databases(instance: Instance, progress: Progress) -> None:
             instance.cluster.create_database(name)
         airflow.prepare(instance.layout, instance.keys)
         with ThreadPoolExecutor() as pool:
-            work = {
+            work: dict[str, Future[object]] = {
                 "Airflow's": pool.submit(_migrate_airflow, instance),
                 "the sync's": pool.submit(_migrate_sync, instance),
             }
@@ -225,7 +222,9 @@ def _see_no_crash_loop(instance: Instance) -> None:
     for component in said["components"]:
         # Three in a row is no hiccup; waiting five minutes would only hide the reason.
         if component["failures"] >= 3:
-            raise _component_error(instance, component["name"], f"ends again and again (exit code {component['exit_code']})")
+            raise _component_error(
+                instance, component["name"], f"ends again and again (exit code {component['exit_code']})"
+            )
 
 
 def _component_error(instance: Instance, component: str, reason: str) -> ComponentError:
