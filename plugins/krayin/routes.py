@@ -42,8 +42,7 @@ def normalise_base_url(address: str) -> str:
     """
     text = address.strip()
     if "://" not in text:
-        host = urlsplit(f"//{text}").hostname or ""
-        text = f"{'http' if _is_near(host) else 'https'}://{text}"
+        text = f"{'http' if _is_near(text) else 'https'}://{text}"
     malformed = "the API URL must look like https://crm.example.com/api/v1"
     try:
         parts = urlsplit(text)
@@ -156,8 +155,9 @@ def _shown(attempts: list[Attempt]) -> Iterator[str]:
         yield f"{attempt.base_url} ({attempt.reason})"
 
 
-def _is_near(host: str) -> bool:
+def _is_near(address: str) -> bool:
     try:
+        host = urlsplit(f"//{address}").hostname or ""
         return ip_address(host).is_loopback
     except ValueError:
-        return "." not in host
+        return "." not in address.partition("/")[0]

@@ -1,0 +1,143 @@
+"""A scripted Krayin, a pacer that keeps a diary and a clock that only moves when someone sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from krayin.audit import ApiCall
+from krayin.client import KrayinClient
+from krayin.pacing import Answer, Slot
+
+TOKEN = "7|sEcReTsEcReTsEcReTsEcReTsEcReTsEcReT"
+GENERIC = {"message": "admin::app.common.internal-server-error"}
+
+Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+@dataclass
+class Diary:
+    """A pacer that grants at once and remembers."""
+
+    settled: list[Answer | None] = field(default_factory=list)
+    granted: int = 0
+    near: bool = False
+
+    def acquire(self) -> Slot:
+        self.granted += 1
+        return Slot(self.granted, self.granted, datetime.now(UTC))
+
+    def settle(self, slot: Slot, answer: Answer | None) -> None:
+        self.settled.append(answer)
+
+    def near_limit(self) -> bool:
+        return self.near
+
+
+@dataclass
+class Clock:
+    """Time that passes only by sleeping."""
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class Scripted:
+    """A client and everything one may ask about what it did."""
+
+    client: KrayinClient
+    pacer: Diary
+    clock: Clock
+    requests: list[httpx.Request]
+    calls: list[ApiCall]
+
+
+def answer(body: Any, status: int = 200, *, limit: int | None = 60, remaining: int | None = 50, **headers: str):
+    """An answer of an endpoint, or of something before it when `limit` is None."""
+    shown = {name.replace("_", "-"): value for name, value in headers.items()}
+    if limit is not None:
+        shown |= {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(remaining)}
+    return httpx.Response(status, json=body, headers=shown)
+
+
+def bare_500() -> httpx.Response:
+    return answer(GENERIC, 500, limit=None)
+
+
+def page(rows: Iterable[Any], current: int = 1, last: int = 1, total: int | None = None) -> dict[str, Any]:
+    listed = list(rows)
+    meta = {"current_page": current, "last_page": last, "total": len(listed) if total is None else total}
+    return {"data": listed, "meta": meta, "links": {}}
+
+
+USER = {
+    "data": {"id": 3, "name": "Sync", "email": "sync@example.com", "status": 1, "view_permission": "global"}
+}
+
+
+def person(person_id: int, *emails: str, phones: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "id": person_id,
+        "name": f"Person {person_id}",
+        "emails": [{"value": one, "label": "work"} for one in emails],
+        "contact_numbers": [{"value": one, "label": "work"} for one in phones],
+        "job_title": None,
+        "created_at": "2026-01-02T03:04:05.000000Z",
+        "updated_at": "2026-01-02T03:04:05.000000Z",
+    }
+
+
+@dataclass
+class Kit:
+    """The pieces of the tests, as one fixture."""
+
+    token: str = TOKEN
+    answer: Any = staticmethod(answer)
+    bare_500: Any = staticmethod(bare_500)
+    page: Any = staticmethod(page)
+    person: Any = staticmethod(person)
+    user: Any = field(default_factory=lambda: USER)
+
+    def script(self, *steps: Step, **options: Any) -> Scripted:
+        """A client whose calls are answered by `steps` in order; one call too many fails."""
+        left = list(steps)
+        requests: list[httpx.Request] = []
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            assert left, f"unexpected call {request.method} {request.url}"
+            step = left.pop(0)
+            if isinstance(step, Exception):
+                raise step
+            return step if isinstance(step, httpx.Response) else step(request)
+
+        pacer, clock, calls = options.pop("pacer", Diary()), Clock(), []
+        client = KrayinClient(
+            "https://crm.example.com/api/v1",
+            TOKEN,
+            pacer=pacer,
+            on_call=calls.append,
+            transport=httpx.MockTransport(handle),
+            sleep=clock.sleep,
+            monotonic=clock.monotonic,
+            **options,
+        )
+        return Scripted(client, pacer, clock, requests, calls)
+
+
+@pytest.fixture
+def kit() -> Kit:
+    return Kit()

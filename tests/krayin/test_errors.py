@@ -1,0 +1,62 @@
+"""Errors keep their facts, survive pickling and never show what they must not."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+import krayin
+from krayin import errors
+from krayin.classification import ERRORS
+from krayin.errors import KrayinError, NotSent, RateLimited, Rejected, TryLater
+
+CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, KrayinError) and kind not in (KrayinError, TryLater)
+]
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_error_is_raised_for_something(kind):
+    classified = {one for row in ERRORS.values() for one in (row.repeatable, row.unrepeatable)}
+    folder = Path(krayin.__file__).parent
+    sources = "\n".join(path.read_text() for path in folder.glob("*.py") if path.name != "errors.py")
+    raised = re.search(rf"\b{kind.__name__}\(", sources)
+    assert kind in classified or raised
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_an_error_keeps_its_facts_through_pickling(kind):
+    error = kind("because", method="PUT", route="leads/attributes/edit/{id}", status=500)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert copy.facts() == error.facts()
+    assert str(copy) == "PUT leads/attributes/edit/{id}: HTTP 500: because"
+
+
+def test_pickling_keeps_what_only_some_errors_have():
+    rejected = Rejected("no", fields={"name": ("The value has already been taken.",)}, status=422)
+    limited = RateLimited("wait", retry_after=7.0)
+    assert pickle.loads(pickle.dumps(rejected)).fields == rejected.fields
+    assert pickle.loads(pickle.dumps(limited)).retry_after == 7.0
+
+
+def test_taken_fields_are_only_those_another_record_has():
+    error = Rejected(
+        "no",
+        fields={
+            "person.emails.0.value": ("The value has already been taken.",),
+            "person.name": ("The person.name field is required.",),
+            "person.contact_numbers.0.value": ("Bad.", "The value has already been taken."),
+        },
+    )
+    assert error.taken_fields() == ("person.emails.0.value", "person.contact_numbers.0.value")
+
+
+def test_an_error_without_a_call_shows_its_reason_only():
+    assert str(NotSent("the connection was refused")) == "the connection was refused"
