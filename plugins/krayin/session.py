@@ -160,6 +160,7 @@ class Session:
         self._sleep = sleep
         self._monotonic = monotonic
         self._operation: str | None = None
+        self._before_write: Callable[[], object] | None = None
         self._token_worked = False
         self._limiter_absent = False
         self._low_at: float | None = None
@@ -172,13 +173,20 @@ class Session:
         self._http.close()
 
     @contextmanager
-    def operation(self, operation_id: object) -> Iterator[None]:
-        """Write `operation_id` into the audit of every call made inside the block."""
-        outer, self._operation = self._operation, str(operation_id)
+    def operation(
+        self, operation_id: object, before_write: Callable[[], object] | None = None
+    ) -> Iterator[None]:
+        """Write `operation_id` into the audit of every call made inside the block.
+
+        `before_write` is called with the slot in hand, right before each try of a writing call:
+        the place to commit the intent. What it raises keeps the call from being made.
+        """
+        outer = self._operation, self._before_write
+        self._operation, self._before_write = str(operation_id), before_write
         try:
             yield
         finally:
-            self._operation = outer
+            self._operation, self._before_write = outer
 
     def call(
         self,
@@ -265,6 +273,13 @@ class Session:
     def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
         endpoint = request.endpoint
         slot = self._pacer.acquire()
+        if self._before_write is not None and endpoint.method != "GET":
+            try:
+                self._before_write()
+            except BaseException:
+                # The slot was not used, but only the server's clock could say so safely.
+                self._settle(slot, None)
+                raise
         at, started = datetime.now(UTC), self._monotonic()
         try:
             response = self._http.request(
