@@ -163,9 +163,15 @@ class KrayinClient:
         """Close the kept-alive connection."""
         self._session.close()
 
-    def operation(self, operation_id: object) -> AbstractContextManager[None]:
-        """Write `operation_id` into the audit of every call made inside the `with` block."""
-        return self._session.operation(operation_id)
+    def operation(
+        self, operation_id: object, before_write: Callable[[], object] | None = None
+    ) -> AbstractContextManager[None]:
+        """Write `operation_id` into the audit of every call made inside the `with` block.
+
+        `before_write` is called right before each try of a writing call, with leave to make it in
+        hand: the place to commit the intent. What it raises keeps the call from being made.
+        """
+        return self._session.operation(operation_id, before_write)
 
     # What this Krayin is set up with.
 

@@ -50,7 +50,7 @@ class DesiredContact:
     warnings: tuple[str, ...] = ()
 
     def person_hash(self) -> bytes:
-        """Return the fingerprint of the person's fields and of the organization's, which are planned with it."""
+        """Return the fingerprint of the person's fields and the organization's, which are planned with it."""
         organization = self.organization
         if organization is None:
             return fingerprint(self.person)

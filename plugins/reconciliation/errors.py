@@ -62,9 +62,7 @@ class RunStoppedError(ReconciliationError):
         """Keep the reason and what is left."""
         self.reason = reason
         self.waiting = waiting
-        super().__init__(
-            f"{reason} Stopped early: {waiting} planned operation(s) are kept and the next run goes on with them."
-        )
+        super().__init__(f"{reason} Stopped early: {waiting} planned operation(s) are kept for the next run.")
 
 
 class LeaseLostError(ReconciliationError):

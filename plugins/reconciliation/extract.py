@@ -8,16 +8,17 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
+from statements import statement
+
 from reconciliation.desired import DesiredContact, DesiredOrganization, SkippedContact
 from reconciliation.mapping import map_contact
-from statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import psycopg
-
     from chatwoot.records import Contact
+
     from reconciliation.identity import Identity
     from reconciliation.mapping import MappingRules
 
@@ -72,7 +73,7 @@ def stage_contacts(
     return seen
 
 
-def _stage_chunk(
+def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with its state
     connection: psycopg.Connection,
     identity: Identity,
     run_id: int,

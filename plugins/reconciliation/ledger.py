@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from statements import statement
 
 from reconciliation.errors import LeaseLostError
 from reconciliation.identity import Identity
-from statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import psycopg
 
@@ -93,6 +94,10 @@ class Outcome:
     counts_as_attempt: bool = False
 
 
+# Neither a repetition nor a person's look is worth while once a newer plan waits for the same record.
+_GIVES_WAY = frozenset({OperationState.PLANNED, OperationState.QUARANTINED})
+
+
 class Ledger:
     """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
 
@@ -141,13 +146,30 @@ class Ledger:
         sent_at: datetime = row[0]
         return sent_at
 
+    def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
+        """Open a transaction in which an answer is recorded together with what it means."""
+        return self._connection.transaction()
+
+    def progress(self, operation: Operation, step: str) -> None:
+        """Note that a step of an operation is done, in the transaction that records its answer.
+
+        Raises:
+            LeaseLostError: the operation is not this worker's any more; the answer must not be recorded.
+        """
+        row = self._connection.execute(
+            statement("load/progress"),
+            {"id": operation.id, "fence": operation.fence, "step": step, "lease": LEASE},
+        ).fetchone()
+        if row is None:
+            raise LeaseLostError(operation.id)
+
     def settle(self, operation: Operation, outcome: Outcome, *, release: bool = True) -> None:
         """Record `outcome`; with `release` the operation is free for others.
 
         Raises:
             LeaseLostError: the operation is not this worker's any more; nothing was recorded.
         """
-        if outcome.state is OperationState.PLANNED and release and self._yield_to_newer(operation):
+        if outcome.state in _GIVES_WAY and release and self._yield_to_newer(operation):
             return
         row = self._connection.execute(
             statement("load/settle"),
@@ -159,7 +181,9 @@ class Ledger:
                 "attempts": operation.attempts + int(outcome.counts_as_attempt),
                 "error_class": outcome.error_class,
                 "error_message": outcome.error_message,
-                "candidates": Jsonb([dict(one) for one in outcome.candidates]) if outcome.candidates else None,
+                "candidates": Jsonb([dict(one) for one in outcome.candidates])
+                if outcome.candidates
+                else None,
                 "delay": outcome.delay,
                 "result": Jsonb(dict(outcome.result)),
                 "release": release,

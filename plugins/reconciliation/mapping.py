@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_email, fold_name
 from krayin.limits import NAME_CHARACTERS, TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
+
 from reconciliation.desired import DesiredContact, DesiredOrganization, Fields, Skip, SkippedContact
 from reconciliation.phones import normalise_phone, phone_key
 
@@ -102,7 +103,9 @@ def _lead_value(contact: Contact, _rules: MappingRules, notes: _Notes) -> str | 
     try:
         value = Decimal(raw)
         # Far outside the column quantizing fails; the clamp makes any sane bound equal to it.
-        fitting = fit_lead_value(min(max(value, Decimal(-1)), Decimal(10) ** 9) if value.is_finite() else value)
+        fitting = fit_lead_value(
+            min(max(value, Decimal(-1)), Decimal(10) ** 9) if value.is_finite() else value
+        )
     except (InvalidOperation, ValueError):
         notes.warnings.append("lead_value is not a number and was left out")
         return None
@@ -130,8 +133,6 @@ def _description(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
     return cut
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Field:
     """One Krayin field and where its value comes from."""
@@ -155,7 +156,9 @@ LEAD_FIELDS = (
 )
 
 
-def map_contact(contact: Contact, rules: MappingRules, *, mapped: bool = False) -> DesiredContact | SkippedContact:
+def map_contact(
+    contact: Contact, rules: MappingRules, *, mapped: bool = False
+) -> DesiredContact | SkippedContact:
     """Return what Krayin should hold for `contact`, or why it is left out.
 
     `mapped` says that Krayin already has it through us: then `history` no longer bounds it.
@@ -193,7 +196,7 @@ PLACEHOLDER_DOMAIN = "chatwoot.invalid"
 
 
 def placeholder_email(account_id: int, contact_id: int) -> str:
-    """Return the reserved address of a contact that has none; nobody can ever receive mail there (RFC 2606)."""
+    """Return the reserved address of a contact without one; nobody can receive mail there (RFC 2606)."""
     return f"contact-{contact_id}@account-{account_id}.{PLACEHOLDER_DOMAIN}"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KnownPerson:
-    """A person as Krayin showed it; `keys` are its `email:` and `phone:` keys, `owner` the contact it belongs to."""
+    """A person as Krayin showed it; `keys` are its `email:` and `phone:` keys, `owner` whose it is."""
 
     crm_id: int
     name: str
@@ -54,8 +54,12 @@ def match_person(contact: DesiredContact, candidates: Sequence[KnownPerson]) -> 
     """
     kept = next((person for person in candidates if person.crm_id == contact.adopt.get("person")), None)
     wanted = set(contact.natural_keys)
-    hits = [kept] if kept else sorted(
-        (person for person in candidates if person.keys & wanted), key=lambda person: person.crm_id
+    hits = (
+        [kept]
+        if kept
+        else sorted(
+            (person for person in candidates if person.keys & wanted), key=lambda person: person.crm_id
+        )
     )
     if not hits:
         return Create()
@@ -63,15 +67,15 @@ def match_person(contact: DesiredContact, candidates: Sequence[KnownPerson]) -> 
         ids = ", ".join(str(person.crm_id) for person in hits)
         return Ambiguous(
             "ambiguous_person",
-            f"its e-mail and phone belong to several Krayin persons ({ids}): merge them in Krayin or correct the "
-            f"contact, then replay",
+            f"its e-mail and phone belong to several Krayin persons ({ids}): merge them in Krayin or "
+            f"correct the contact, then replay",
             tuple(hits),
         )
     if hits[0].owner is not None:
         return Ambiguous(
             "person_taken",
-            f"Krayin person {hits[0].crm_id} already belongs to {hits[0].owner}: merge the two contacts in Chatwoot "
-            f"or give them different e-mails and phones, then replay",
+            f"Krayin person {hits[0].crm_id} already belongs to {hits[0].owner}: merge the two contacts in "
+            f"Chatwoot or give them different e-mails and phones, then replay",
             tuple(hits),
         )
     return Adopt(hits[0])

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
 from krayin.folding import fold_email, fold_name
+
 from reconciliation.fingerprint import canonical
 from reconciliation.phones import phone_key
 
@@ -136,6 +137,9 @@ def blank(value: Any) -> bool:
 
 def same_value(name: str, left: Any, right: Any) -> bool:
     """Tell whether two values of a field mean the same: blanks, number spellings and Unicode forms aside."""
+    if name == "lead_value":
+        # Krayin cannot empty the column over the API: nought and nothing are one.
+        left, right = left or 0, right or 0
     if blank(left) or blank(right):
         return blank(left) and blank(right)
     if name == "organization":

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from statements import statement
 
 from reconciliation.extract import desired_from_json
 from reconciliation.fingerprint import fingerprint
+from reconciliation.mapping_store import mapping_row
 from reconciliation.matching import KnownPerson
 from reconciliation.plan import Action, ContactPlan, MappingRow, MappingState, plan_contact
-from statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import psycopg
-
     from krayin.pacing import Lane
+
     from reconciliation.desired import DesiredContact
     from reconciliation.identity import Identity
 
@@ -107,7 +108,9 @@ class Planner:
         fresh = [
             contact
             for contact in contacts
-            if not self._already_planned(contact, known.get((contact.contact_id, "person")), known.get((contact.contact_id, "lead")))
+            if not self._already_planned(
+                contact, known.get((contact.contact_id, "person")), known.get((contact.contact_id, "lead"))
+            )
         ]
         candidates = self._candidates(fresh, known)
         plans = [self._plan_one(contact, known, candidates) for contact in fresh]
@@ -130,13 +133,19 @@ class Planner:
             "reason": plan.reason,
         }
 
-    def _lock_mapping(self, contact_ids: Sequence[int]) -> dict[tuple[int, str], tuple[MappingRow, datetime | None]]:
-        ids = {**self.identity.parameters(), "contact_ids": sorted(str(contact_id) for contact_id in contact_ids)}
+    def _lock_mapping(
+        self, contact_ids: Sequence[int]
+    ) -> dict[tuple[int, str], tuple[MappingRow, datetime | None]]:
+        ids = {
+            **self.identity.parameters(),
+            "contact_ids": sorted(str(contact_id) for contact_id in contact_ids),
+        }
         self.connection.execute(statement("plan/mapping_register"), ids)
         with self.connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(statement("plan/mapping_lock"), ids).fetchall()
         return {
-            (int(row["source_id"]), row["crm_kind"]): (_mapping_row(row), row["source_read_at"]) for row in rows
+            (int(row["source_id"]), row["crm_kind"]): (mapping_row(row), row["source_read_at"])
+            for row in rows
         }
 
     def _already_planned(
@@ -152,11 +161,15 @@ class Planner:
         return person[0].source_hash == contact.person_hash() and lead[0].source_hash == contact.lead_hash()
 
     def _candidates(
-        self, contacts: Sequence[DesiredContact], known: dict[tuple[int, str], tuple[MappingRow, datetime | None]]
+        self,
+        contacts: Sequence[DesiredContact],
+        known: dict[tuple[int, str], tuple[MappingRow, datetime | None]],
     ) -> dict[str, list[KnownPerson]]:
         """Return persons by each key, and under `id:<n>` those that an earlier integration named."""
         unlinked = [
-            contact for contact in contacts if known[contact.contact_id, "person"][0].state is not MappingState.LINKED
+            contact
+            for contact in contacts
+            if known[contact.contact_id, "person"][0].state is not MappingState.LINKED
         ]
         keys = sorted({key for contact in unlinked for key in contact.natural_keys})
         kept = sorted({contact.adopt["person"] for contact in unlinked if "person" in contact.adopt})
@@ -164,14 +177,14 @@ class Planner:
         rows = self.connection.execute(
             statement("plan/candidates"), {"target_id": self.identity.target_id, "keys": keys}
         )
-        for key, crm_id, facts, installation, account, source_id in rows:
-            owner = _owner(installation, account, source_id)
+        for key, crm_id, facts, _installation, account, source_id in rows:
+            owner = _owner(account, source_id)
             found.setdefault(crm_id, (facts.get("name", ""), set(), owner))[1].add(key)
         rows = self.connection.execute(
             statement("plan/persons_known"), {"target_id": self.identity.target_id, "crm_ids": kept}
         )
-        for crm_id, facts, installation, account, source_id in rows:
-            found.setdefault(crm_id, (facts.get("name", ""), set(), _owner(installation, account, source_id)))
+        for crm_id, facts, _installation, account, source_id in rows:
+            found.setdefault(crm_id, (facts.get("name", ""), set(), _owner(account, source_id)))
         by_key: dict[str, list[KnownPerson]] = {}
         for crm_id, (name, person_keys, owner) in found.items():
             person = KnownPerson(crm_id, name, frozenset(person_keys), owner)
@@ -223,7 +236,10 @@ class Planner:
         hashes: list[bytes] = []
         states: list[str] = []
         for plan in plans:
-            for kind, source_hash in (("person", plan.contact.person_hash()), ("lead", plan.contact.lead_hash())):
+            for kind, source_hash in (
+                ("person", plan.contact.person_hash()),
+                ("lead", plan.contact.lead_hash()),
+            ):
                 row = known[plan.contact.contact_id, kind][0]
                 ids.append(row.id)
                 hashes.append(source_hash)
@@ -248,8 +264,8 @@ class Planner:
         if contact.organization and plan.action is Action.CREATE:
             keys.append(f"organization:{contact.organization.folded_name}")
         return (
-            self.run_id, self.sync_name, int(self.lane), self.identity.target_id, self.identity.installation_id,
-            self.identity.account_id, "contact", str(contact.contact_id), Jsonb(payload), self.read_at, keys,
+            self.run_id, self.sync_name, int(self.lane), self.identity.target_id,
+            self.identity.installation_id, self.identity.account_id, "contact", str(contact.contact_id), Jsonb(payload), self.read_at, keys,
             plan.calls, "quarantined" if quarantined else "planned", plan.reason, plan.message,
             Jsonb(list(plan.candidates)) if plan.candidates else None, _NOW, _NOW if quarantined else None,
         )  # fmt: skip
@@ -259,7 +275,9 @@ class Planner:
         ids = [contact.contact_id for contact in contacts]
         touched = {
             row[0]
-            for row in self.connection.execute(statement("plan/members_touched"), {**scope, "contact_ids": ids})
+            for row in self.connection.execute(
+                statement("plan/members_touched"), {**scope, "contact_ids": ids}
+            )
         }
         named = [(contact.contact_id, contact.organization) for contact in contacts if contact.organization]
         leaving = [contact.contact_id for contact in contacts if not contact.organization]
@@ -307,9 +325,9 @@ class Planner:
                 payload = {"organization": fields, "organization_hash": source_hash.hex()}
                 copy.write_row((
                     self.run_id, self.sync_name, int(self.lane), self.identity.target_id,
-                    self.identity.installation_id, self.identity.account_id, "company", folded_name, Jsonb(payload),
-                    self.read_at, [f"organization:{folded_name}"], 1, "planned", None, None, None,
-                    # An organization is made by the first contact that names it; until then its address waits.
+                    self.identity.installation_id, self.identity.account_id, "company", folded_name,
+                    Jsonb(payload), self.read_at, [f"organization:{folded_name}"], 1, "planned", None, None, None,
+                    # The first contact that names an organization makes it; until then the address waits.
                     _NOW if linked else "infinity", None,
                 ))  # fmt: skip
         self.connection.execute(
@@ -329,7 +347,7 @@ def _organization_fields(address: dict[str, Any] | None, custom: dict[str, Any])
     return {"address": address, "custom": custom}
 
 
-def _owner(installation: int | None, account: int | None, source_id: str | None) -> str | None:
+def _owner(account: int | None, source_id: str | None) -> str | None:
     return None if source_id is None else f"contact {source_id} of account {account}"
 
 
@@ -338,20 +356,6 @@ def _planned_state(action: Action, state: MappingState) -> str:
         return MappingState.QUARANTINED
     if action is Action.LEAVE_DELETED or state is MappingState.LINKED:
         return state
-    return MappingState.GONE if state is MappingState.GONE and action is Action.UPDATE else MappingState.PENDING
-
-
-def _mapping_row(row: dict[str, Any]) -> MappingRow:
-    return MappingRow(
-        id=row["id"],
-        crm_id=row["crm_id"],
-        origin=row["origin"],
-        state=MappingState(row["state"]),
-        source_hash=_bytes(row["source_hash"]),
-        acked_hash=_bytes(row["acked_hash"]),
-        last_sent=row.get("last_sent"),
+    return (
+        MappingState.GONE if state is MappingState.GONE and action is Action.UPDATE else MappingState.PENDING
     )
-
-
-def _bytes(value: Any) -> bytes | None:
-    return None if value is None else bytes(value)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-
 from statements import statement
 
 if TYPE_CHECKING:
@@ -103,9 +102,7 @@ def read_run(connection: psycopg.Connection, run_id: int) -> Run:
     if row is None:
         message = f"there is no run {run_id}"
         raise LookupError(message)
-    return Run(
-        id=run_id, **{**row, "kind": RunKind(row["kind"]), "state": RunState(row["state"])}
-    )
+    return Run(id=run_id, **{**row, "kind": RunKind(row["kind"]), "state": RunState(row["state"])})
 
 
 def count_calls(connection: psycopg.Connection, run_id: int) -> dict[str, int]:

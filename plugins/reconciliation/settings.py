@@ -27,18 +27,22 @@ _CRON_FIELDS = 5
 
 def _sync_name(value: str) -> str:
     if not _SYNC_NAME.fullmatch(value):
-        message = "must start with a lower-case letter and hold only a-z, 0-9, '-' and '_', at most 60 characters"
+        message = (
+            "must start with a lower-case letter and hold only a-z, 0-9, '-' and '_', at most 60 characters"
+        )
         raise ValueError(message)
     return value
 
 
 def _schedule(value: str) -> str:
     if value.startswith("@") or len(value.split()) == _CRON_FIELDS:
-        from croniter import croniter  # noqa: PLC0415 - a parse-time import would slow every DAG file
+        from croniter import croniter  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - a parse-time import would slow every DAG file
 
         if value == "@once" or croniter.is_valid(value):
             return value
-    message = "must be a cron expression of five fields such as '*/10 * * * *', a preset such as '@hourly', or null"
+    message = (
+        "must be a cron expression of five fields such as '*/10 * * * *', a preset such as '@hourly', or null"
+    )
     raise ValueError(message)
 
 
@@ -74,7 +78,9 @@ class ChatwootSettings(_Strict):
     )
     conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
     account_id: PositiveInt = Field(description="The Chatwoot account, the number in its address bar.")
-    inboxes: Annotated[tuple[PositiveInt, ...] | None, BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = Field(
+    inboxes: Annotated[
+        tuple[PositiveInt, ...] | None, BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+    ] = Field(
         None, description="Ids of the inboxes whose contacts are brought over; all of them when left out."
     )
 
@@ -83,8 +89,10 @@ class KrayinSettings(_Strict):
     """Where the records go."""
 
     conn_id: str = Field("krayin_default", min_length=1, description="Airflow connection of type Krayin CRM.")
-    requests_per_minute: PositiveInt = Field(
-        60, description="Calls a minute Krayin allows this API user; as shipped 60. All syncs of the user share them."
+    requests_per_minute: PositiveInt | None = Field(
+        None,
+        description="Calls a minute Krayin allows this API user, shared by all its syncs; left out: what the "
+        "connection says, else 60 as Krayin is shipped.",
     )
 
 
@@ -106,20 +114,30 @@ class ChangeGuard(_Strict):
 class SyncSettings(_Strict):
     """One sync: which Chatwoot account goes to which Krayin, and how."""
 
-    name: Annotated[str, AfterValidator(_sync_name)] = Field(description="Names the DAGs: `<name>__sync` and so on.")
+    name: Annotated[str, AfterValidator(_sync_name)] = Field(
+        description="Names the DAGs: `<name>__sync` and so on."
+    )
     schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
         "*/10 * * * *", description="Cron expression or preset, UTC; null for manual runs only."
     )
     enabled: bool = Field(True, description="false: nothing is read, planned or sent.")
     chatwoot: ChatwootSettings
-    krayin: KrayinSettings = Field(default_factory=KrayinSettings)
+    krayin: KrayinSettings = KrayinSettings()
 
-    lead_pipeline_id: PositiveInt | None = Field(None, description="Pipeline of new leads; Krayin's default one when left out.")
-    lead_pipeline_stage_id: PositiveInt | None = Field(None, description="Stage of new leads; the pipeline's first when left out.")
-    lead_source_id: PositiveInt | None = Field(None, description="Source of new leads; one named like 'web', else the first.")
+    lead_pipeline_id: PositiveInt | None = Field(
+        None, description="Pipeline of new leads; Krayin's default one when left out."
+    )
+    lead_pipeline_stage_id: PositiveInt | None = Field(
+        None, description="Stage of new leads; the pipeline's first when left out."
+    )
+    lead_source_id: PositiveInt | None = Field(
+        None, description="Source of new leads; one named like 'web', else the first."
+    )
     lead_type_id: PositiveInt | None = Field(None, description="Type of new leads; the first when left out.")
     lead_owner: PositiveInt | None = Field(
-        None, description="Krayin user who owns new records; without one, users with group or individual view do not see them."
+        None,
+        description="Krayin user who owns new records; without one, users with group or individual view do "
+        "not see them.",
     )
 
     sync_conversations: bool = Field(False, description="Bring conversations over as activities.")
@@ -127,37 +145,62 @@ class SyncSettings(_Strict):
     sync_to_organization: bool = Field(False, description="Link persons to an organization by company name.")
 
     stage_progression_enabled: bool = Field(False, description="Lead stages follow the conversation.")
-    stage_on_conversation_created: PositiveInt | None = Field(None, description="Stage when a conversation exists.")
-    stage_on_first_response: PositiveInt | None = Field(None, description="Stage after the first human reply.")
-    stage_on_conversation_resolved: PositiveInt | None = Field(None, description="Stage when the conversation is resolved.")
+    stage_on_conversation_created: PositiveInt | None = Field(
+        None, description="Stage when a conversation exists."
+    )
+    stage_on_first_response: PositiveInt | None = Field(
+        None, description="Stage after the first human reply."
+    )
+    stage_on_conversation_resolved: PositiveInt | None = Field(
+        None, description="Stage when the conversation is resolved."
+    )
 
     phone_only_contacts: Literal["placeholder", "skip"] = Field(
-        "placeholder", description="Contacts without e-mail while Krayin demands one: give a reserved .invalid address, or skip."
+        "placeholder",
+        description="Contacts without e-mail while Krayin demands one: give a reserved .invalid address, or "
+        "skip.",
     )
-    custom_fields: CustomFields = Field(default_factory=CustomFields, description="Chatwoot attribute to Krayin attribute code.")
-    new_lead_after_close: bool = Field(False, description="A customer who writes again after won or lost gets a new lead.")
-    recreate_deleted: bool = Field(False, description="A person or lead deleted in Krayin is made again when its contact changes.")
+    custom_fields: CustomFields = Field(
+        CustomFields(), description="Chatwoot attribute to Krayin attribute code."
+    )
+    new_lead_after_close: bool = Field(
+        False, description="A customer who writes again after won or lost gets a new lead."
+    )
+    recreate_deleted: bool = Field(
+        False, description="A person or lead deleted in Krayin is made again when its contact changes."
+    )
     skip_blocked: bool = Field(True, description="Leave blocked contacts out.")
     history: Annotated[Literal["all"] | timedelta | date, BeforeValidator(_history)] = Field(
-        "all", description="How far back records are brought over: 'all', an age such as '90 days', or a date."
+        "all",
+        description="How far back records are brought over: 'all', an age such as '90 days', or a date.",
     )
     default_phone_region: Annotated[str, AfterValidator(_region)] | None = Field(
         None, description="Country of phone numbers written without a country code."
     )
-    on_crm_edit: Literal["keep", "overwrite"] = Field("keep", description="Fields edited in Krayin since our last write.")
-    on_source_delete: Literal["report", "close_lead", "delete"] = Field("report", description="When a contact is deleted in Chatwoot.")
+    on_crm_edit: Literal["keep", "overwrite"] = Field(
+        "keep", description="Fields edited in Krayin since our last write."
+    )
+    on_source_delete: Literal["report", "close_lead", "delete"] = Field(
+        "report", description="When a contact is deleted in Chatwoot."
+    )
     activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
-    max_changes_without_approval: ChangeGuard = Field(default_factory=ChangeGuard, description="Above it a plan waits for approval.")
+    max_changes_without_approval: ChangeGuard = Field(
+        ChangeGuard(), description="Above it a plan waits for approval."
+    )
 
     @model_validator(mode="after")
     def _stages_need_the_switch(self) -> Self:
         configured = [
             name
-            for name in ("stage_on_conversation_created", "stage_on_first_response", "stage_on_conversation_resolved")
+            for name in (
+                "stage_on_conversation_created",
+                "stage_on_first_response",
+                "stage_on_conversation_resolved",
+            )
             if getattr(self, name) is not None
         ]
         if configured and not self.stage_progression_enabled:
-            message = f"{', '.join(configured)} set, but stage_progression_enabled is false: set it to true or remove them"
+            message = f"{', '.join(configured)} set, but stage_progression_enabled is false: make it true"
             raise ValueError(message)
         return self
 

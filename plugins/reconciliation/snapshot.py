@@ -8,16 +8,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
+from statements import statement
 
 from reconciliation.fingerprint import fingerprint
 from reconciliation.mapping import natural_keys
-from statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
-
     from krayin.client import KrayinClient
     from krayin.records import Person
 

@@ -64,10 +64,12 @@ def load_syncs(directory: Path | None = None) -> list[SyncSettings | BrokenSync]
     for file in files:
         try:
             sync = load_sync(file)
-            if sync.name in names:
-                raise SettingsError(file, [f"name: {sync.name!r} is already taken by {names[sync.name].name}"])
         except SettingsError as error:
             found.append(BrokenSync(file.stem, error))
+            continue
+        if sync.name in names:
+            taken = f"name: {sync.name!r} is already taken by {names[sync.name].name}"
+            found.append(BrokenSync(file.stem, SettingsError(file, [taken])))
         else:
             names[sync.name] = file
             found.append(sync)
@@ -103,7 +105,9 @@ def _shown(value: Any) -> str:
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    location = [str(part) for part in problem["loc"] if not str(part).startswith(("function-", "constrained-"))]
+    location = [
+        str(part) for part in problem["loc"] if not str(part).startswith(("function-", "constrained-"))
+    ]
     key = ".".join(location)
     match problem["type"]:
         case "extra_forbidden":

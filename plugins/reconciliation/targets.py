@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from krayin.catalogue import Catalogue
     from krayin.records import Pipeline
+
     from reconciliation.settings import SyncSettings
 
 ENTITY_TYPES = {"person": "persons", "lead": "leads", "organization": "organizations"}
@@ -41,7 +42,10 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     pipeline = _pipeline(settings, catalogue, problems)
     stage_id = _stage(settings, pipeline, problems)
     source_id = _known(
-        "lead_source_id", settings.lead_source_id, {source.id: source.name for source in catalogue.sources}, problems
+        "lead_source_id",
+        settings.lead_source_id,
+        {source.id: source.name for source in catalogue.sources},
+        problems,
     )
     if settings.lead_source_id is None:
         web = [source.id for source in catalogue.sources if "web" in source.name.casefold()]
@@ -53,12 +57,18 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
         type_id = min((kind.id for kind in catalogue.types), default=None)
     if settings.lead_owner is not None:
         _known("lead_owner", settings.lead_owner, {user.id: user.name for user in catalogue.users}, problems)
-    for name in ("stage_on_conversation_created", "stage_on_first_response", "stage_on_conversation_resolved"):
+    for name in (
+        "stage_on_conversation_created",
+        "stage_on_first_response",
+        "stage_on_conversation_resolved",
+    ):
         stages = {stage.id: stage.name for stage in pipeline.stages} if pipeline else {}
-        _known(name, getattr(settings, name), stages, problems, of=f"pipeline {pipeline.id}" if pipeline else "")
+        _known(
+            name, getattr(settings, name), stages, problems, of=f"pipeline {pipeline.id}" if pipeline else ""
+        )
     custom_types = _custom_types(settings, catalogue, problems)
     if problems:
-        raise SettingsDoNotFitKrayinError(f"sync {settings.name}", problems)
+        raise SettingsDoNotFitKrayinError(settings.name, problems)
     assert pipeline is not None
     assert stage_id is not None
     return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types)
@@ -67,14 +77,21 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
 def _pipeline(settings: SyncSettings, catalogue: Catalogue, problems: list[str]) -> Pipeline | None:
     by_id = {pipeline.id: pipeline for pipeline in catalogue.pipelines}
     if settings.lead_pipeline_id is not None:
-        _known("lead_pipeline_id", settings.lead_pipeline_id, {one.id: one.name for one in by_id.values()}, problems)
+        _known(
+            "lead_pipeline_id",
+            settings.lead_pipeline_id,
+            {one.id: one.name for one in by_id.values()},
+            problems,
+        )
         return by_id.get(settings.lead_pipeline_id)
     if settings.lead_pipeline_stage_id is not None:
         for pipeline in by_id.values():
             if any(stage.id == settings.lead_pipeline_stage_id for stage in pipeline.stages):
                 return pipeline
     if not by_id:
-        problems.append("lead_pipeline_id: this Krayin has no pipeline; create one under Settings > Pipelines")
+        problems.append(
+            "lead_pipeline_id: this Krayin has no pipeline; create one under Settings > Pipelines"
+        )
         return None
     return catalogue.default_pipeline()
 
@@ -88,7 +105,13 @@ def _stage(settings: SyncSettings, pipeline: Pipeline | None, problems: list[str
     if settings.lead_pipeline_stage_id is None:
         return pipeline.stages[0].id
     stages = {stage.id: stage.name for stage in pipeline.stages}
-    return _known("lead_pipeline_stage_id", settings.lead_pipeline_stage_id, stages, problems, of=f"pipeline {pipeline.id}")
+    return _known(
+        "lead_pipeline_stage_id",
+        settings.lead_pipeline_stage_id,
+        stages,
+        problems,
+        of=f"pipeline {pipeline.id}",
+    )
 
 
 def _known(
@@ -116,12 +139,14 @@ def _custom_types(
             if found is None:
                 known = ", ".join(sorted(custom)) or "none"
                 problems.append(
-                    f"custom_fields.{kind}.{source}: Krayin has no custom {kind} attribute {code!r}; there is {known}"
+                    f"custom_fields.{kind}.{source}: Krayin has no custom {kind} attribute {code!r}; "
+                    f"there is {known}"
                 )
             elif found.type not in FILLABLE_TYPES:
                 allowed = ", ".join(sorted(FILLABLE_TYPES))
                 problems.append(
-                    f"custom_fields.{kind}.{source}: attribute {code!r} is of type {found.type}; can be filled: {allowed}"
+                    f"custom_fields.{kind}.{source}: attribute {code!r} is of type {found.type}; "
+                    f"can be filled: {allowed}"
                 )
             else:
                 types[kind][code] = found.type

@@ -5,17 +5,15 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
+from statements import statement
 
 from reconciliation.migrations import SCHEMA
-from statements import statement
 
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
 with engine.connect() as connection:
     connection.execute(text(statement("migrations/lock")))
     connection.execute(text(statement("migrations/schema")))
     connection.commit()
-    context.configure(
-        connection=connection, version_table_schema=SCHEMA, transaction_per_migration=True
-    )
+    context.configure(connection=connection, version_table_schema=SCHEMA, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from alembic import op
-
 from statements import statement
 
 revision = "0002"

@@ -1,0 +1,490 @@
+"""Brings one contact's person and lead over: create, adopt, complete or update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from krayin.errors import Rejected
+
+from reconciliation.crm_fields import (
+    lead_draft,
+    lead_fields,
+    lead_update,
+    person_draft,
+    person_fields,
+    person_update,
+    same_fields,
+)
+from reconciliation.desired import DesiredContact
+from reconciliation.ledger import OperationState, Outcome
+from reconciliation.mapping import natural_keys, placeholder_email
+from reconciliation.mapping_store import AlreadyMappedError
+from reconciliation.matching import Adopt, Ambiguous, KnownPerson, match_person
+from reconciliation.merge import flatten, merge
+from reconciliation.plan import MappingRow, MappingState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from krayin.catalogue import Catalogue
+    from krayin.client import KrayinClient
+    from krayin.records import CreatedLead, Lead, Person
+
+    from reconciliation.crm_reads import CrmReads
+    from reconciliation.desired import Fields
+    from reconciliation.ledger import Ledger, Operation
+    from reconciliation.mapping_store import MappingStore
+    from reconciliation.settings import SyncSettings
+    from reconciliation.snapshot import PersonSnapshot
+    from reconciliation.targets import LeadTargets
+
+CREATE_CONTACT = "create_contact"
+CREATE_LEAD = "create_lead"
+UPDATE_PERSON = "update_person"
+UPDATE_LEAD = "update_lead"
+
+
+class _Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(str(outcome.state))
+
+
+@dataclass(slots=True)
+class _Work:
+    """One operation while it is carried out."""
+
+    operation: Operation
+    person: Fields
+    lead: Fields
+    person_hash: bytes
+    lead_hash: bytes
+    organization: str | None
+    adopt: Mapping[str, int]
+    rows: dict[str, MappingRow]
+    result: dict[str, str] = field(default_factory=dict)
+
+    def row(self, crm_kind: str) -> MappingRow | None:
+        row = self.rows.get(crm_kind)
+        return row if row is not None and row.state is MappingState.LINKED else None
+
+    def is_gone(self, crm_kind: str) -> bool:
+        row = self.rows.get(crm_kind)
+        return row is not None and row.state is MappingState.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class ContactWriter:
+    """Carries out the operations on contacts of one sync."""
+
+    client: KrayinClient
+    ledger: Ledger
+    store: MappingStore
+    reads: CrmReads
+    snapshot: PersonSnapshot
+    catalogue: Catalogue
+    targets: LeadTargets
+    settings: SyncSettings
+
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk what the operations will be merged against."""
+        persons: set[int] = set()
+        leads: set[int] = set()
+        adopted: set[int] = set()
+        for operation, rows in self._rows_of(operations):
+            person, lead = rows.get("person"), rows.get("lead")
+            if person is not None and person.crm_id and person.acked_hash != _hash(operation, "person"):
+                persons.add(person.crm_id)
+            if lead is not None and lead.crm_id:
+                if lead.acked_hash != _hash(operation, "lead"):
+                    leads.add(lead.crm_id)
+            elif person is not None and person.crm_id:
+                adopted.add(person.crm_id)
+            if "person" in operation.payload["adopt"] and not (person and person.crm_id):
+                persons.add(operation.payload["adopt"]["person"])
+                adopted.add(operation.payload["adopt"]["person"])
+        self.reads.prefetch("persons", persons)
+        self.reads.prefetch("leads", leads)
+        self.reads.prefetch_leads_of(adopted)
+
+    def _rows_of(self, operations: Sequence[Operation]) -> Iterator[tuple[Operation, dict[str, MappingRow]]]:
+        by_identity: dict[Any, list[Operation]] = {}
+        for operation in operations:
+            by_identity.setdefault(operation.identity, []).append(operation)
+        for identity, group in by_identity.items():
+            rows = self.store.rows(identity, "contact", [operation.source_id for operation in group])
+            for operation in group:
+                yield (
+                    operation,
+                    {
+                        kind: row
+                        for (source_id, kind), row in rows.items()
+                        if source_id == operation.source_id
+                    },
+                )
+
+    def write(self, operation: Operation) -> Outcome:
+        """Carry out one operation and return how it ended; what Krayin accepted is already recorded.
+
+        Raises:
+            KrayinError: a call failed; the loader decides how to go on.
+            LeaseLostError: the operation passed to another worker.
+        """
+        ((_, rows),) = self._rows_of([operation])
+        payload = operation.payload
+        work = _Work(
+            operation=operation,
+            person=self._with_address(operation, payload["person"]),
+            lead=payload["lead"],
+            person_hash=bytes.fromhex(payload["person_hash"]),
+            lead_hash=bytes.fromhex(payload["lead_hash"]),
+            organization=payload["organization"],
+            adopt=payload["adopt"],
+            rows=rows,
+        )
+        try:
+            if work.row("person") is None and self._link_person(work):
+                return Outcome(OperationState.DONE, result=work.result)
+            self._bring_person(work)
+            self._bring_lead(work)
+        except _Stop as stop:
+            return stop.outcome
+        return Outcome(OperationState.DONE, result=work.result)
+
+    def _with_address(self, operation: Operation, person: Fields) -> Fields:
+        if person["emails"] or not self.catalogue.email_required():
+            return person
+        address = placeholder_email(operation.identity.account_id, int(operation.source_id))
+        return {**person, "emails": [address]}
+
+    # --- the person ---------------------------------------------------------------------------
+
+    def _link_person(self, work: _Work) -> bool:
+        """Find or create the contact's person; return True when everything was created in one call."""
+        if work.is_gone("person") and not self.settings.recreate_deleted:
+            raise _Stop(
+                Outcome(
+                    OperationState.REJECTED,
+                    error_class="deleted_in_krayin",
+                    error_message="its person was deleted in Krayin; set recreate_deleted to make it again",
+                )
+            )
+        if "person" in work.adopt and self.reads.entity("persons", work.adopt["person"]) is not None:
+            self._adopt(work, work.adopt["person"])
+            return False
+        if work.operation.state is OperationState.UNKNOWN and work.operation.step == CREATE_CONTACT:
+            found = self._find(work)
+            if found is not None:
+                self._take_over_own(work, found)
+                return False
+        try:
+            created = self._create(work)
+        except Rejected as rejection:
+            if not rejection.taken_fields():
+                raise
+            found = self._find(work)
+            if found is None:
+                # Somebody has the address in a form the search cannot see; asking again would give the same.
+                raise
+            self._adopt(work, found.id)
+            return False
+        self._ack_created(work, created)
+        return True
+
+    def _create(self, work: _Work) -> CreatedLead:
+        draft = lead_draft(
+            work.lead,
+            self.targets,
+            booleans=self._booleans("leads"),
+            person=person_draft(
+                work.person, owner_id=self.targets.owner_id, booleans=self._booleans("persons")
+            ),
+        )
+        with self._intent(work, CREATE_CONTACT):
+            return self.client.create_lead(draft)
+
+    def _find(self, work: _Work) -> Person | None:
+        """Return the one person who has the contact's e-mail or phone and belongs to nobody else."""
+        persons = self.client.find_persons(work.person["emails"], work.person["phones"])
+        self.snapshot.record(persons)
+        owners = self.store.owners(
+            work.operation.identity.target_id, "person", [person.id for person in persons]
+        )
+        known = [
+            KnownPerson(person.id, person.name, frozenset(self._keys(person)), owners.get(person.id))
+            for person in persons
+        ]
+        wanted = DesiredContact(
+            contact_id=int(work.operation.source_id),
+            person=work.person,
+            lead=work.lead,
+            natural_keys=tuple(key for person in known for key in person.keys),
+        )
+        match = match_person(wanted, known)
+        if isinstance(match, Ambiguous):
+            raise _Stop(_quarantine(match.reason, match.message, match.candidates))
+        if isinstance(match, Adopt):
+            return next(person for person in persons if person.id == match.person.crm_id)
+        return None
+
+    def _keys(self, person: Person) -> tuple[str, ...]:
+        emails = [row.value for row in person.emails]
+        keys = natural_keys(
+            emails, [row.value for row in person.contact_numbers], self.settings.default_phone_region
+        )
+        # A placeholder is never matched on, yet after a lost answer it is how our own person is found again.
+        return (*keys, *(f"email:{email}" for email in emails))
+
+    def _adopt(self, work: _Work, person_id: int) -> None:
+        self._link(work, "person", person_id, origin="adopted")
+        work.result["person"] = "adopted"
+        if "lead" in work.adopt and work.row("lead") is None:
+            lead = next((one for one in self.reads.leads_of(person_id) if one.id == work.adopt["lead"]), None)
+            if lead is not None:
+                self._link(work, "lead", lead.id, origin="adopted")
+                work.result["lead"] = "adopted"
+
+    def _take_over_own(self, work: _Work, person: Person) -> None:
+        """Link the person whose creation was not answered; what our call wrote counts as sent."""
+        stored = self.reads.entity("persons", person.id) or {}
+        there = person_fields(stored, self._custom("persons"))
+        wanted = flatten(work.person)
+        ours = same_fields(there, wanted, ("name", "job_title"))
+        self._link(
+            work,
+            "person",
+            person.id,
+            origin="created" if ours else "adopted",
+            acked_hash=None,
+            last_sent=wanted if ours else None,
+        )
+        work.result["person"] = "created" if ours else "adopted"
+
+    def _ack_created(self, work: _Work, created: CreatedLead) -> None:
+        assert created.person is not None
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
+            self._store_link(
+                work, "person", created.person.id, "created", work.person_hash, flatten(work.person)
+            )
+            self._store_link(work, "lead", created.lead.id, "created", work.lead_hash, flatten(work.lead))
+            self._link_organization(work, created.organization_id)
+        work.result |= {"person": "created", "lead": "created"}
+
+    def _bring_person(self, work: _Work) -> None:
+        row = work.row("person")
+        assert row is not None
+        assert row.crm_id is not None
+        if row.acked_hash == work.person_hash:
+            return
+        stored = self.reads.entity("persons", row.crm_id)
+        if stored is None:
+            self._lost(work, "person", row)
+            return
+        merged = merge(
+            last_sent=row.last_sent,
+            present=person_fields(stored, self._custom("persons")),
+            desired=flatten(work.person),
+            on_crm_edit=self.settings.on_crm_edit,
+            phone_region=self.settings.default_phone_region,
+        )
+        organization_id = stored.get("organization_id")
+        if merged.changed:
+            update = person_update(stored, merged, self._booleans("persons"))
+            with self._intent(work, UPDATE_PERSON):
+                person = self.client.update_person(row.crm_id, update)
+            self.reads.written("persons", row.crm_id)
+            organization_id = person.organization_id
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, f"{UPDATE_PERSON}:done")
+            self.store.ack(row.id, work.person_hash, merged.last_sent)
+            if "organization" not in merged.kept:
+                self._link_organization(work, organization_id)
+        work.result.setdefault("person", "updated" if merged.changed else "unchanged")
+
+    # --- the lead -----------------------------------------------------------------------------
+
+    def _bring_lead(self, work: _Work) -> None:
+        person = work.row("person")
+        if person is None or person.crm_id is None:
+            return
+        if work.is_gone("lead") and not self.settings.recreate_deleted:
+            work.result["lead"] = "deleted_in_krayin"
+            return
+        if work.row("lead") is None:
+            lead = self._own_or_only_lead(work, person.crm_id)
+            if lead is None:
+                self._create_lead(work, person.crm_id)
+                return
+            marked = self._is_ours(work, lead)
+            self._link(
+                work,
+                "lead",
+                lead.id,
+                origin="created" if marked else "adopted",
+                last_sent=flatten(work.lead) if marked else None,
+            )
+            work.result["lead"] = "created" if marked else "adopted"
+        self._update_lead(work)
+
+    def _own_or_only_lead(self, work: _Work, person_id: int) -> Lead | None:
+        """Return the lead that a lost call of ours made, else the one that unmistakably is the contact's."""
+        leads = self.reads.leads_of(person_id)
+        owned = self.store.owners(work.operation.identity.target_id, "lead", [lead.id for lead in leads])
+        free = [lead for lead in leads if lead.id not in owned]
+        ours = [lead for lead in free if self._is_ours(work, lead)]
+        if ours:
+            return min(ours, key=lambda lead: lead.id)
+        open_here = [
+            lead
+            for lead in free
+            if lead.pipeline_id == self.targets.pipeline_id
+            and not (lead.stage_id is not None and self.catalogue.is_final_stage(lead.stage_id))
+        ]
+        return open_here[0] if len(open_here) == 1 else None
+
+    @staticmethod
+    def _is_ours(work: _Work, lead: Lead) -> bool:
+        marker = str(work.lead["description"]).partition("\n")[0]
+        return (lead.description or "").partition("\n")[0].strip() == marker
+
+    def _create_lead(self, work: _Work, person_id: int) -> None:
+        draft = lead_draft(work.lead, self.targets, booleans=self._booleans("leads"), person_id=person_id)
+        with self._intent(work, CREATE_LEAD):
+            created = self.client.create_lead(draft)
+        self._link(
+            work,
+            "lead",
+            created.lead.id,
+            origin="created",
+            acked_hash=work.lead_hash,
+            last_sent=flatten(work.lead),
+        )
+        work.result["lead"] = "created"
+
+    def _update_lead(self, work: _Work) -> None:
+        row = work.row("lead")
+        assert row is not None
+        assert row.crm_id is not None
+        if row.acked_hash == work.lead_hash:
+            return
+        stored = self.reads.entity("leads", row.crm_id)
+        if stored is None:
+            self._lost(work, "lead", row)
+            return
+        merged = merge(
+            last_sent=row.last_sent,
+            present=lead_fields(stored, self._custom("leads")),
+            desired=flatten(work.lead),
+            on_crm_edit=self.settings.on_crm_edit,
+        )
+        if merged.changed:
+            update = lead_update(stored, merged, self._booleans("leads"))
+            with self._intent(work, UPDATE_LEAD):
+                self.client.update_lead(row.crm_id, update)
+            self.reads.written("leads", row.crm_id)
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, f"{UPDATE_LEAD}:done")
+            self.store.ack(row.id, work.lead_hash, merged.last_sent)
+        work.result.setdefault("lead", "updated" if merged.changed else "unchanged")
+
+    # --- shared -------------------------------------------------------------------------------
+
+    def _lost(self, work: _Work, crm_kind: str, row: MappingRow) -> None:
+        """The record was deleted in Krayin: leave it so, or have it made again."""
+        self.store.set_state(row.id, MappingState.GONE)
+        if crm_kind == "person" and row.crm_id is not None:
+            self.snapshot.forget([row.crm_id])
+        if self.settings.recreate_deleted:
+            raise _Stop(Outcome(OperationState.PLANNED, step="recreate", result=work.result))
+        work.result[crm_kind] = "deleted_in_krayin"
+        if crm_kind == "person":
+            raise _Stop(
+                Outcome(
+                    OperationState.REJECTED,
+                    error_class="deleted_in_krayin",
+                    error_message="its person was deleted in Krayin; set recreate_deleted to make it again",
+                    result=work.result,
+                )
+            )
+
+    def _link(  # noqa: PLR0913 - the columns of one row
+        self,
+        work: _Work,
+        crm_kind: str,
+        crm_id: int,
+        *,
+        origin: str,
+        acked_hash: bytes | None = None,
+        last_sent: Mapping[str, Any] | None = None,
+    ) -> None:
+        try:
+            with self.ledger.transaction():
+                self.ledger.progress(work.operation, f"{crm_kind}:linked")
+                self._store_link(work, crm_kind, crm_id, origin, acked_hash, last_sent)
+        except AlreadyMappedError:
+            owner = self.store.owners(work.operation.identity.target_id, crm_kind, [crm_id]).get(
+                crm_id, "another"
+            )
+            raise _Stop(
+                Outcome(
+                    OperationState.QUARANTINED,
+                    error_class=f"{crm_kind}_taken",
+                    error_message=f"Krayin {crm_kind} {crm_id} already belongs to {owner}: merge the two "
+                    f"contacts in Chatwoot or give them different e-mails and phones, then replay",
+                    candidates=({crm_kind: crm_id, "belongs_to": owner},),
+                )
+            ) from None
+        rows = self.store.rows(work.operation.identity, "contact", [work.operation.source_id])
+        work.rows = {kind: row for (_, kind), row in rows.items()}
+
+    def _store_link(  # noqa: PLR0913, PLR0917 - the columns of one row
+        self,
+        work: _Work,
+        crm_kind: str,
+        crm_id: int,
+        origin: str,
+        acked_hash: bytes | None,
+        last_sent: Mapping[str, Any] | None,
+    ) -> None:
+        self.store.link(
+            work.operation.identity,
+            source_kind="contact",
+            source_id=work.operation.source_id,
+            crm_kind=crm_kind,
+            crm_id=crm_id,
+            origin=origin,
+            acked_hash=acked_hash,
+            last_sent=last_sent,
+        )
+
+    def _link_organization(self, work: _Work, organization_id: int | None) -> None:
+        if work.organization is not None and organization_id is not None:
+            self.store.link_organization(work.operation.identity, work.organization, organization_id)
+
+    def _intent(self, work: _Work, step: str) -> AbstractContextManager[None]:
+        return self.client.operation(
+            work.operation.id, before_write=partial(self.ledger.intend, work.operation, step)
+        )
+
+    def _booleans(self, entity_type: str) -> tuple[str, ...]:
+        return self.catalogue.boolean_attributes(entity_type)
+
+    def _custom(self, entity_type: str) -> tuple[str, ...]:
+        return tuple(attribute.code for attribute in self.catalogue.custom_attributes(entity_type))
+
+
+def _hash(operation: Operation, crm_kind: str) -> bytes:
+    return bytes.fromhex(operation.payload[f"{crm_kind}_hash"])
+
+
+def _quarantine(reason: str, message: str, candidates: Sequence[KnownPerson]) -> Outcome:
+    return Outcome(
+        OperationState.QUARANTINED,
+        error_class=reason,
+        error_message=message,
+        candidates=tuple(person.described() for person in candidates),
+    )

@@ -1,0 +1,164 @@
+"""What a sync needs of its Krayin: a paced, audited client and what this Krayin is set up with."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from krayin.budget import RateBudget
+from krayin.catalogue import Catalogue, load_catalogue
+from krayin.pacing import Answer, Slot
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.identity import register_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+    from krayin.audit import ApiCall
+    from krayin.client import KrayinClient
+    from krayin.pacing import Lane, Pacer
+
+log = logging.getLogger(__name__)
+
+CATALOGUE_AGE = timedelta(hours=1)
+
+
+class KrayinAccess(Protocol):
+    """Where a Krayin is and how to get in: an Airflow connection, or a pair of address and token in tests."""
+
+    def key(self) -> str:
+        """Return what tells this address and token from others, without giving the token away."""
+        ...
+
+    def requests_per_minute(self) -> int:
+        """Return how many calls the API user may make in a minute."""
+        ...
+
+    def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+        """Return a client; raises `krayin.errors.KrayinError` when the address or token cannot be right."""
+        ...
+
+
+def access_key(address: str, token: str) -> str:
+    """Return `address` with a digest of `token`."""
+    return f"{address}#{hashlib.sha256(token.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKrayin:
+    """A Krayin ready for work."""
+
+    client: KrayinClient
+    target_id: int
+    catalogue: Catalogue
+    budget: RateBudget
+    requests_per_minute: int
+
+
+class _Unaccounted:
+    """Lets the one call pass that finds out whose budget is to be used, and remembers its answer."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+
+    def acquire(self) -> Slot:
+        return Slot(number=0, fence=0, granted_at=datetime.now(UTC))
+
+    def settle(self, slot: Slot, answer: Answer | None) -> None:  # noqa: ARG002 - the port's signature
+        if answer is not None:
+            self.answers.append(answer)
+
+
+@contextmanager
+def open_krayin(  # noqa: PLR0913 - what a run knows of itself
+    connection: psycopg.Connection,
+    connect: Callable[[], psycopg.Connection],
+    access: KrayinAccess,
+    *,
+    lane: Lane,
+    run_id: int | None,
+    requests_per_minute: int | None = None,
+    fresh: bool = False,
+) -> Iterator[OpenKrayin]:
+    """Open a Krayin for a run: the catalogue is read at most once an hour, `fresh` reads it now.
+
+    `connect` opens further connections to the sync database, for the budget. Every call is
+    written to `api_call` for `run_id`.
+
+    Raises:
+        KrayinError: the address or token is wrong, or Krayin does not answer.
+    """
+    pace = requests_per_minute or access.requests_per_minute()
+    key = access.key()
+    kept = None if fresh else _kept_catalogue(connection, key)
+    early: list[ApiCall] = []
+    first = _Unaccounted()
+    if kept is None:
+        with access.client(first, early.append, lane.name) as client:
+            user_id, base_url = client.whoami().id, client.base_url
+        target_id = register_target(connection, base_url)
+    else:
+        target_id, catalogue = kept
+        user_id = catalogue.user.id
+
+    def audit(call: ApiCall) -> None:
+        write_call(connection, call, target_id=target_id, run_id=run_id, lane=lane)
+
+    for call in early:
+        audit(call)
+    budget = RateBudget(connect, f"target:{target_id}#user:{user_id}", requests_per_minute=pace, lane=lane)
+    try:
+        for answer in first.answers:
+            budget.settle(budget.acquire(), answer)
+        with access.client(budget, audit, lane.name) as client:
+            if kept is None:
+                catalogue = load_catalogue(client)
+                connection.execute(
+                    statement("setup/catalogue_write"),
+                    {"connection_key": key, "target_id": target_id, "document": Jsonb(catalogue.to_json())},
+                )
+            yield OpenKrayin(client, target_id, catalogue, budget, pace)
+    finally:
+        budget.close()
+
+
+def _kept_catalogue(connection: psycopg.Connection, key: str) -> tuple[int, Catalogue] | None:
+    row = connection.execute(
+        statement("setup/catalogue_read"), {"connection_key": key, "max_age": CATALOGUE_AGE}
+    ).fetchone()
+    if row is None:
+        return None
+    try:
+        return row[0], Catalogue.from_json(row[1])
+    except ValueError:
+        log.info("The kept catalogue was written by another version and is read anew.")
+        return None
+
+
+def write_call(
+    connection: psycopg.Connection, call: ApiCall, *, target_id: int, run_id: int | None, lane: Lane
+) -> None:
+    """Write one call to the audit."""
+    connection.execute(
+        statement("setup/audit_call"),
+        {
+            "at": call.at,
+            "target_id": target_id,
+            "run_id": run_id,
+            "operation_id": int(call.operation_id) if call.operation_id is not None else None,
+            "lane": int(lane),
+            "method": call.method,
+            "route": call.route,
+            "status": call.status,
+            "milliseconds": round(call.milliseconds),
+            "remaining": call.remaining,
+            "outcome": call.outcome,
+        },
+    )

@@ -1,0 +1,264 @@
+"""Drains the planned operations of a sync into Krayin."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from krayin.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    KrayinError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+)
+from psycopg.errors import UniqueViolation
+from pydantic import ValidationError
+
+from reconciliation.errors import LeaseLostError, RunStoppedError
+from reconciliation.ledger import SETTLE, OperationState, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from reconciliation.crm_reads import CrmReads
+    from reconciliation.ledger import Ledger, Operation
+
+log = logging.getLogger(__name__)
+
+# So many failures in a row that are not the row's own fault mean that Krayin is down.
+BREAKER = 5
+# A repetition that fails alike is quarantined.
+ATTEMPTS = 2
+# Seconds of work that are read ahead at the pace of the budget; see crm_reads.USABLE.
+AHEAD = 10.0
+LARGEST_BATCH = 25
+# An operation that is due sooner is waited for; a later one is left to the next run.
+PATIENCE = 60.0
+REPORT_EVERY = 10.0
+
+
+class Writer(Protocol):
+    """Carries out the operations on one kind of source record."""
+
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk what the operations will be merged against."""
+        ...
+
+    def write(self, operation: Operation) -> Outcome:
+        """Carry out one operation and return how it ended."""
+        ...
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a loading did: operations by how they ended, CRM records by what became of them."""
+
+    ended: Counter[str] = field(default_factory=Counter)
+    records: dict[str, Counter[str]] = field(default_factory=dict)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers for `sync_run.summary`: `created`, `updated`, `adopted`, ... by CRM kind."""
+        shown: dict[str, Any] = {
+            action: {kind: counts[action] for kind, counts in sorted(self.records.items()) if counts[action]}
+            for action in ("created", "updated", "adopted", "unchanged", "deleted_in_krayin")
+        }
+        return shown | {
+            "operations": dict(self.ended),
+            "quarantined": sum(self.quarantined.values()),
+            "quarantine": dict(self.quarantined),
+            "failed": self.ended[OperationState.REJECTED],
+            "waiting": self.waiting,
+        }
+
+
+@dataclass(slots=True)
+class Loader:
+    """Carries out what is planned for one sync, until nothing is due or the time is up.
+
+    `writers` by source kind; `requests_per_minute` sizes what is read ahead; `on_progress` is
+    told the numbers now and then. Clock and sleep are given so that tests need not wait.
+    """
+
+    ledger: Ledger
+    reads: CrmReads
+    writers: Mapping[str, Writer]
+    sync_name: str
+    requests_per_minute: int
+    on_progress: Callable[[Loaded], None] = lambda _: None
+    seconds: float | None = None
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    loaded: Loaded = field(default_factory=Loaded)
+    _failures: int = 0
+    _reported: float = float("-inf")
+
+    def run(self) -> Loaded:
+        """Load and return what was done.
+
+        Raises:
+            RunStoppedError: Krayin is down, or the token or address is wrong; everything planned is kept.
+        """
+        started = self.monotonic()
+        while self.seconds is None or self.monotonic() - started < self.seconds:
+            self.ledger.recover()
+            batch = self.ledger.claim(self.sync_name, self._batch_size())
+            if batch:
+                self._carry_out(batch)
+                continue
+            waiting, due_in = self.ledger.waiting(self.sync_name)
+            if not waiting or due_in is None or due_in > PATIENCE:
+                break
+            self.sleep(min(max(due_in, 0.2), 5.0))
+        self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
+        self._report(always=True)
+        return self.loaded
+
+    def _batch_size(self) -> int:
+        return max(1, min(LARGEST_BATCH, int(self.requests_per_minute * AHEAD / 60)))
+
+    def _carry_out(self, batch: Sequence[Operation]) -> None:
+        open_operations = list(batch)
+        try:
+            self.reads.forget()
+            self._prefetch(batch)
+            for operation in batch:
+                self._carry_out_one(operation)
+                open_operations.remove(operation)
+                self._report()
+        except RunStoppedError:
+            raise
+        except KrayinError as error:
+            self._note_failure(error)
+        finally:
+            self.ledger.release(open_operations)
+
+    def _prefetch(self, batch: Sequence[Operation]) -> None:
+        for kind, writer in self.writers.items():
+            ours = [operation for operation in batch if operation.source_kind == kind]
+            if ours:
+                writer.prefetch(ours)
+
+    def _carry_out_one(self, operation: Operation) -> None:
+        stopping: KrayinError | None = None
+        try:
+            outcome = self.writers[operation.source_kind].write(operation)
+            self._failures = 0
+        except LeaseLostError as lost:
+            log.warning("%s", lost)
+            return
+        except KrayinError as error:
+            outcome = outcome_of(operation, error)
+            stopping = error
+            log.warning("%s: %s", operation, error)
+        except ValidationError as error:
+            fields = ", ".join(
+                sorted({".".join(map(str, one["loc"])) or one["msg"] for one in error.errors()})
+            )
+            outcome = Outcome(
+                OperationState.QUARANTINED,
+                error_class="invalid",
+                error_message=f"cannot be put into Krayin's form ({fields}): correct the contact in Chatwoot",
+            )
+        self._settle(operation, outcome)
+        if stopping is not None:
+            self._note_failure(stopping)
+
+    def _settle(self, operation: Operation, outcome: Outcome) -> None:
+        try:
+            try:
+                self.ledger.settle(operation, outcome)
+            except UniqueViolation:
+                # A newer plan arrived in this moment; the second try gives way to it.
+                self.ledger.settle(operation, outcome)
+        except LeaseLostError as lost:
+            log.warning("%s", lost)
+            return
+        self.loaded.ended[outcome.state] += 1
+        for kind, what in outcome.result.items():
+            self.loaded.records.setdefault(kind, Counter())[what] += 1
+        if outcome.state is OperationState.QUARANTINED:
+            self.loaded.quarantined[outcome.error_class or "unknown"] += 1
+            log.warning("%s quarantined (%s): %s", operation, outcome.error_class, outcome.error_message)
+
+    def _note_failure(self, error: KrayinError) -> None:
+        if isinstance(error, AuthenticationFailed | ConfigurationError | RateLimited):
+            self._stop(f"{error}.")
+        if isinstance(error, NotSent | OutcomeUnknown | ServerFailed):
+            self._failures += 1
+            if self._failures >= BREAKER:
+                self._stop(f"Krayin failed {self._failures} times in a row, last: {error}.")
+
+    def _stop(self, reason: str) -> None:
+        self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
+        raise RunStoppedError(reason, self.loaded.waiting)
+
+    def _report(self, *, always: bool = False) -> None:
+        if always or self.monotonic() - self._reported >= REPORT_EVERY:
+            self._reported = self.monotonic()
+            self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
+            self.on_progress(self.loaded)
+
+
+def outcome_of(operation: Operation, error: KrayinError) -> Outcome:  # noqa: PLR0911 - one for each recovery
+    """Return how an operation goes on after `error`, by the way one recovers from it."""
+    said = str(error)
+    alike = operation.attempts + 1 >= ATTEMPTS and operation.error_message == said
+    backoff = timedelta(seconds=30 * 2**operation.attempts)
+    match error:
+        case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
+            # Nothing was done and it is not the row's fault: it keeps its place.
+            return Outcome(
+                OperationState.PLANNED,
+                delay=timedelta(0) if not isinstance(error, NotSent) else timedelta(seconds=5),
+            )
+        case OutcomeUnknown() if error.status == 500 and alike:
+            return _quarantined("fails_in_krayin", said)
+        case OutcomeUnknown():
+            return Outcome(
+                OperationState.UNKNOWN,
+                error_class="outcome_unknown",
+                error_message=said,
+                delay=SETTLE,
+                counts_as_attempt=error.status == 500,
+            )
+        case Rejected() if error.taken_fields() and not alike:
+            # The address may be on its way from one contact to another.
+            return Outcome(
+                OperationState.PLANNED,
+                error_class="taken",
+                error_message=said,
+                delay=backoff,
+                counts_as_attempt=True,
+            )
+        case Rejected():
+            fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
+            return _quarantined("taken" if error.taken_fields() else "rejected", fields or said)
+        case _ if alike:
+            return _quarantined("fails_in_krayin", said)
+        case _:
+            return Outcome(
+                OperationState.PLANNED,
+                error_class="server_failed",
+                error_message=said,
+                delay=backoff,
+                counts_as_attempt=error.status not in {None, 502, 503, 504},
+            )
+
+
+def _quarantined(error_class: str, message: str) -> Outcome:
+    return Outcome(
+        OperationState.QUARANTINED,
+        error_class=error_class,
+        error_message=f"{message}; correct it in Chatwoot or Krayin, then replay",
+        counts_as_attempt=True,
+    )

@@ -1,0 +1,120 @@
+"""The rows of the mapping table, as the loader reads and writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.plan import MappingRow, MappingState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import psycopg
+
+    from reconciliation.identity import Identity
+
+
+class AlreadyMappedError(Exception):
+    """The Krayin record belongs to another source record."""
+
+
+class MappingStore:
+    """Reads and writes mapping rows over a connection in autocommit mode."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        """Use `connection`."""
+        self._connection = connection
+
+    def rows(
+        self, identity: Identity, source_kind: str, source_ids: Sequence[str]
+    ) -> dict[tuple[str, str], MappingRow]:
+        """Return the mapping rows of some source records by (source id, CRM kind)."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(
+                statement("load/mapping_of"),
+                {**identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
+            ).fetchall()
+        return {(row["source_id"], row["crm_kind"]): mapping_row(row) for row in found}
+
+    def link(  # noqa: PLR0913 - the columns of one row
+        self,
+        identity: Identity,
+        *,
+        source_kind: str,
+        source_id: str,
+        crm_kind: str,
+        crm_id: int,
+        origin: str,
+        acked_hash: bytes | None = None,
+        last_sent: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that a source record is this Krayin record, and what was written to it if anything.
+
+        Raises:
+            AlreadyMappedError: the Krayin record belongs to another source record.
+        """
+        try:
+            with self._connection.transaction():
+                self._connection.execute(
+                    statement("load/mapping_link"),
+                    {
+                        **identity.parameters(),
+                        "source_kind": source_kind,
+                        "source_id": source_id,
+                        "crm_kind": crm_kind,
+                        "crm_id": crm_id,
+                        "origin": origin,
+                        "acked_hash": acked_hash,
+                        "last_sent": None if last_sent is None else Jsonb(dict(last_sent)),
+                    },
+                )
+        except UniqueViolation as error:
+            raise AlreadyMappedError from error
+
+    def ack(self, row_id: int, acked_hash: bytes, last_sent: Mapping[str, Any]) -> None:
+        """Note what Krayin accepted for a linked record."""
+        self._connection.execute(
+            statement("load/mapping_ack"),
+            {"id": row_id, "acked_hash": acked_hash, "last_sent": Jsonb(dict(last_sent))},
+        )
+
+    def set_state(self, row_id: int, state: MappingState) -> None:
+        """Note that a record is gone in Krayin, or to be made anew."""
+        self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})
+
+    def link_organization(self, identity: Identity, folded_name: str, crm_id: int) -> None:
+        """Note which organization a company is; an address planned for it may then be sent."""
+        self._connection.execute(
+            statement("load/organization_link"),
+            {**identity.parameters(), "folded_name": folded_name, "crm_id": crm_id},
+        )
+
+    def owners(self, target_id: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
+        """Return whose some Krayin records are, in words, by CRM id; records of nobody are absent."""
+        rows = self._connection.execute(
+            statement("load/mapped_to"),
+            {"target_id": target_id, "crm_kind": crm_kind, "crm_ids": list(crm_ids)},
+        )
+        return {row[0]: f"{row[3]} {row[4]} of account {row[2]}" for row in rows}
+
+
+def mapping_row(row: Mapping[str, Any]) -> MappingRow:
+    """Return a mapping row from a database row as a dictionary."""
+    return MappingRow(
+        id=row["id"],
+        crm_id=row["crm_id"],
+        origin=row["origin"],
+        state=MappingState(row["state"]),
+        source_hash=_bytes(row["source_hash"]),
+        acked_hash=_bytes(row["acked_hash"]),
+        last_sent=row.get("last_sent"),
+    )
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)

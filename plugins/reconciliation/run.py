@@ -1,0 +1,400 @@
+"""One run of a sync: extract, plan, load, sum up."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Scope, Window
+from krayin.pacing import Lane
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.contact_writer import ContactWriter
+from reconciliation.crm_reads import CrmReads
+from reconciliation.errors import RunStoppedError
+from reconciliation.extract import Extracted, stage_contacts
+from reconciliation.identity import Identity, register_installation
+from reconciliation.krayin_connection import OpenKrayin, open_krayin
+from reconciliation.ledger import Ledger
+from reconciliation.load import LARGEST_BATCH, Loaded, Loader
+from reconciliation.mapping import MappingRules
+from reconciliation.mapping_store import MappingStore
+from reconciliation.organization_writer import OrganizationWriter
+from reconciliation.plan import Action
+from reconciliation.planner import Planned, Planner
+from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
+from reconciliation.snapshot import PersonSnapshot
+from reconciliation.sync_database import connect
+from reconciliation.targets import LeadTargets, resolve_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import psycopg
+    from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
+
+    from reconciliation.krayin_connection import KrayinAccess
+    from reconciliation.settings import SyncSettings
+
+log = logging.getLogger(__name__)
+
+STREAM = "contacts"
+LANES = {
+    RunKind.SCHEDULED: Lane.SCHEDULED,
+    RunKind.MANUAL: Lane.SCHEDULED,
+    RunKind.EVENTS: Lane.LIVE,
+    RunKind.BACKFILL: Lane.BACKFILL,
+    RunKind.RECONCILE: Lane.DRIFT,
+    RunKind.SETUP: Lane.SCHEDULED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run is asked to look at.
+
+    `contact_ids` or `window` (aware start and end) name the contacts; without them it is what
+    changed since the watermark, or everything with `full`. Only a run without them moves the
+    watermark, and never a dry or a backfill one. `seconds` bounds the loading.
+    """
+
+    kind: RunKind = RunKind.MANUAL
+    dag_run_id: str | None = None
+    contact_ids: frozenset[int] = frozenset()
+    window: tuple[datetime, datetime] | None = None
+    full: bool = False
+    dry_run: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """One sync with the ways to its three systems."""
+
+    settings: SyncSettings
+    sync_dsn: str
+    source: ChatwootSource
+    krayin: KrayinAccess
+
+    def plan(self, request: RunRequest) -> int:
+        """Extract and plan; return the id of the run. Nothing is sent to Krayin.
+
+        Raises:
+            ChatwootError: Chatwoot cannot be read as the settings say.
+            KrayinError: Krayin does not answer, or the address or token is wrong.
+            SettingsDoNotFitKrayinError: the settings name something this Krayin does not have.
+            SyncDatabaseError: the sync database cannot be reached.
+        """
+        with connect(self.sync_dsn) as connection:
+            run_id = open_run(
+                connection,
+                self.settings.name,
+                request.kind,
+                dag_run_id=request.dag_run_id,
+                dry_run=request.dry_run,
+            )
+            with _failing_run(connection, run_id):
+                self._plan(connection, run_id, request)
+            return run_id
+
+    def load(self, run_id: int, *, seconds: float | None = None) -> Run:
+        """Carry out what is planned for this sync and return the run as it stands then.
+
+        Raises:
+            RunStoppedError: Krayin is down or refuses us; everything planned is kept.
+            KrayinError, SettingsDoNotFitKrayinError, SyncDatabaseError: as `plan`.
+        """
+        with connect(self.sync_dsn) as connection:
+            run = read_run(connection, run_id)
+            if run.dry_run:
+                update_run(connection, run_id, RunState.DONE, self._totals(connection, run_id))
+                return read_run(connection, run_id)
+            update_run(connection, run_id, RunState.LOADING)
+            with _failing_run(connection, run_id):
+                self._load(connection, run, seconds)
+            return read_run(connection, run_id)
+
+    def run(self, request: RunRequest) -> Run:
+        """Plan and load in one go."""
+        return self.load(self.plan(request), seconds=request.seconds)
+
+    @contextmanager
+    def _open(
+        self, connection: psycopg.Connection, run_id: int, lane: Lane
+    ) -> Iterator[tuple[OpenKrayin, LeadTargets]]:
+        with open_krayin(
+            connection,
+            partial(connect, self.sync_dsn),
+            self.krayin,
+            lane=lane,
+            run_id=run_id,
+            requests_per_minute=self.settings.krayin.requests_per_minute,
+        ) as krayin:
+            yield krayin, resolve_targets(self.settings, krayin.catalogue)
+
+    def _plan(self, connection: psycopg.Connection, run_id: int, request: RunRequest) -> None:
+        if not self.settings.enabled:
+            update_run(
+                connection, run_id, RunState.PLANNED, {"read": 0}, "the sync is switched off (enabled: false)"
+            )
+            return
+        lane = LANES[request.kind]
+        with self._open(connection, run_id, lane) as (krayin, targets):
+            rules = mapping_rules(self.settings, krayin, targets, datetime.now(UTC))
+            with self.source.snapshot() as snapshot:
+                identity = Identity(
+                    krayin.target_id,
+                    register_installation(connection, snapshot.installation),
+                    self.settings.chatwoot.account_id,
+                )
+                scope = Scope(
+                    identity.account_id,
+                    None
+                    if self.settings.chatwoot.inboxes is None
+                    else frozenset(self.settings.chatwoot.inboxes),
+                )
+                snapshot.check(scope)
+                selection = self._selection(connection, identity, snapshot, request)
+                mark = snapshot.mark
+                extracted = stage_contacts(
+                    connection, identity, run_id, snapshot.contacts(scope, selection), rules
+                )
+            planner = Planner(
+                connection=connection,
+                identity=identity,
+                run_id=run_id,
+                sync_name=self.settings.name,
+                lane=lane,
+                read_at=mark.read_at,
+                recreate_deleted=self.settings.recreate_deleted,
+                dry_run=request.dry_run,
+            )
+            if planner.anything_unlinked():
+                PersonSnapshot(
+                    connection, krayin.client, krayin.target_id, self.settings.default_phone_region
+                ).refresh()
+            planned = planner.run()
+            with connection.transaction():
+                if _moves_watermark(request):
+                    self._move_watermark(connection, identity, mark, run_id)
+                connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
+                summary = self._planned_summary(connection, krayin, extracted, planned, run_id)
+                update_run(connection, run_id, RunState.PLANNED, summary)
+        log_plan(summary, dry_run=request.dry_run)
+
+    def _selection(  # noqa: PLR0911 - one for each way to be asked
+        self,
+        connection: psycopg.Connection,
+        identity: Identity,
+        snapshot: SourceSnapshot,
+        request: RunRequest,
+    ) -> Selection:
+        if request.contact_ids:
+            return ByIds(request.contact_ids)
+        if request.window is not None:
+            return Window(*request.window)
+        if request.full:
+            return Everything()
+        row = connection.execute(
+            statement("plan/watermark_read"),
+            {"sync_name": self.settings.name, "stream": STREAM, **identity.parameters()},
+        ).fetchone()
+        if row is None:
+            return Everything()
+        if bytes(row[1]) != self.settings.contents_hash():
+            log.info("The settings changed what contacts turn into: everything is compared once more.")
+            return Everything()
+        changed = ChangedSince(Mark.from_json(row[0]))
+        if snapshot.reach(changed) is not Reach.EXACT:
+            log.info("Chatwoot's database was restored or moved: everything is compared once more.")
+            return Everything()
+        return changed
+
+    def _move_watermark(
+        self, connection: psycopg.Connection, identity: Identity, mark: Mark, run_id: int
+    ) -> None:
+        connection.execute(
+            statement("plan/watermark_move"),
+            {
+                "sync_name": self.settings.name,
+                "stream": STREAM,
+                **identity.parameters(),
+                "mark": Jsonb(mark.to_json()),
+                "settings_hash": self.settings.contents_hash(),
+                "run_id": run_id,
+            },
+        )
+
+    def _planned_summary(
+        self,
+        connection: psycopg.Connection,
+        krayin: OpenKrayin,
+        extracted: Extracted,
+        planned: Planned,
+        run_id: int,
+    ) -> dict[str, Any]:
+        spent = count_calls(connection, run_id)["calls"]
+        updates = planned.actions[Action.UPDATE] + planned.actions[Action.ADOPT]
+        reads = 2 * math.ceil(updates / LARGEST_BATCH) + math.ceil(planned.organizations / LARGEST_BATCH)
+        calls = spent + planned.calls + reads
+        return {
+            **extracted.to_json(),
+            **planned.to_json(),
+            "calls": spent,
+            "forecast_calls": calls,
+            "forecast_seconds": round((calls - spent) * 60 / krayin.requests_per_minute),
+            "requests_per_minute": krayin.requests_per_minute,
+        }
+
+    def _load(self, connection: psycopg.Connection, run: Run, seconds: float | None) -> None:
+        if not self.settings.enabled:
+            update_run(connection, run.id, RunState.DONE, self._totals(connection, run.id))
+            return
+        started = datetime.now(UTC)
+        with self._open(connection, run.id, LANES[run.kind]) as (krayin, targets):
+            loader = self._loader(connection, krayin, targets, run, seconds)
+            loader.on_progress = partial(self._progress, connection, run, started)
+            try:
+                loaded = loader.run()
+            except RunStoppedError as stopped:
+                summary = {**loader.loaded.to_json(), **self._totals(connection, run.id)}
+                update_run(connection, run.id, RunState.STOPPED, summary, str(stopped))
+                raise
+        update_run(
+            connection,
+            run.id,
+            RunState.DONE,
+            {**loaded.to_json(), **self._totals(connection, run.id), "elapsed_seconds": _since(started)},
+        )
+
+    def _loader(
+        self,
+        connection: psycopg.Connection,
+        krayin: OpenKrayin,
+        targets: LeadTargets,
+        run: Run,
+        seconds: float | None,
+    ) -> Loader:
+        ledger = Ledger(connection, krayin.target_id, worker_name())
+        store = MappingStore(connection)
+        reads = CrmReads(krayin.client)
+        snapshot = PersonSnapshot(
+            connection, krayin.client, krayin.target_id, self.settings.default_phone_region
+        )
+        contacts = ContactWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            snapshot=snapshot,
+            catalogue=krayin.catalogue,
+            targets=targets,
+            settings=self.settings,
+        )
+        companies = OrganizationWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            catalogue=krayin.catalogue,
+            settings=self.settings,
+        )
+        return Loader(
+            ledger=ledger,
+            reads=reads,
+            writers={"contact": contacts, "company": companies},
+            sync_name=run.sync_name,
+            requests_per_minute=krayin.requests_per_minute,
+            seconds=seconds,
+        )
+
+    def _progress(self, connection: psycopg.Connection, run: Run, started: datetime, loaded: Loaded) -> None:
+        pace = int(run.summary.get("requests_per_minute") or 60)
+        done = sum(loaded.ended.values())
+        left = timedelta(seconds=round(loaded.waiting * 60 / pace))
+        log.info("%d done, %d left, about %s at %d calls a minute", done, loaded.waiting, left, pace)
+        update_run(
+            connection,
+            run.id,
+            RunState.LOADING,
+            {
+                **loaded.to_json(),
+                **self._totals(connection, run.id),
+                "done": done,
+                "elapsed_seconds": _since(started),
+            },
+        )
+
+    @staticmethod
+    def _totals(connection: psycopg.Connection, run_id: int) -> dict[str, int]:
+        return count_calls(connection, run_id)
+
+
+def mapping_rules(
+    settings: SyncSettings, krayin: OpenKrayin, targets: LeadTargets, now: datetime
+) -> MappingRules:
+    """Return the rules by which this sync's contacts are mapped for this Krayin; `now` is aware."""
+    return MappingRules(
+        phone_region=settings.default_phone_region,
+        skip_blocked=settings.skip_blocked,
+        skip_phone_only=settings.phone_only_contacts == "skip" and krayin.catalogue.email_required(),
+        link_organizations=settings.sync_to_organization,
+        history_start=settings.history_start(now),
+        custom_fields=settings.custom_fields.model_dump(),
+        custom_types=targets.custom_types,
+    )
+
+
+def worker_name() -> str:
+    """Return a name that no other worker on any machine has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def _moves_watermark(request: RunRequest) -> bool:
+    return not (request.dry_run or request.contact_ids or request.window or request.kind is RunKind.BACKFILL)
+
+
+def _since(started: datetime) -> float:
+    return round((datetime.now(UTC) - started).total_seconds(), 1)
+
+
+@contextmanager
+def _failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
+    """Note on the run why it failed, unless the sync database itself is the reason."""
+    try:
+        yield
+    except RunStoppedError:
+        raise
+    except Exception as error:
+        if not connection.closed and not connection.broken:
+            update_run(connection, run_id, RunState.FAILED, message=str(error))
+        raise
+
+
+def log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:
+    """Write what a plan holds to the log."""
+    minutes = summary["forecast_seconds"] / 60
+    log.info(
+        "%s: %d contacts read, %d unchanged, %s; about %d calls, %.1f minutes at %d calls a minute",
+        "Dry run, nothing is sent" if dry_run else "Planned",
+        summary["read"],
+        summary["unchanged"],
+        ", ".join(f"{number} to {action}" for action, number in summary["planned"].items())
+        or "nothing to do",
+        summary["forecast_calls"],
+        minutes,
+        summary["requests_per_minute"],
+    )
+    for reason, number in summary["skipped"].items():
+        log.info("Skipped %d contacts: %s", number, reason)
+    for reason, number in summary["planned_quarantine"].items():
+        log.warning("Quarantined %d contacts: %s", number, reason)

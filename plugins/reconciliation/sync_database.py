@@ -1,0 +1,56 @@
+"""The connection to the sync database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from reconciliation.errors import SyncDatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECT_TIMEOUT = 10
+# A restart of PostgreSQL takes seconds; a run should survive it.
+PATIENCE = 30.0
+
+
+def connect(
+    dsn: str, *, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep
+) -> psycopg.Connection:
+    """Return a connection in autocommit mode, trying for `patience` seconds.
+
+    Raises:
+        SyncDatabaseError: it cannot be reached; the message says where it was looked for.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(psycopg.OperationalError),
+        stop=stop_after_delay(patience),
+        wait=wait_exponential(multiplier=0.5, max=5),
+        reraise=True,
+        sleep=sleep,
+    )
+    try:
+        return retrying(_connect, dsn)
+    except psycopg.OperationalError as error:
+        where = psycopg.conninfo.conninfo_to_dict(dsn)
+        hint = (
+            f"The sync database {where.get('dbname')!r} at {where.get('host')}:{where.get('port', 5432)} "
+            f"cannot be reached ({str(error).splitlines()[0]}). Check that PostgreSQL is up and the "
+            f"Airflow connection 'sync_db' is right; nothing is lost, the next run goes on."
+        )
+        raise SyncDatabaseError(hint) from None
+
+
+def _connect(dsn: str) -> psycopg.Connection:
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT,
+        application_name="krayin_sync",
+        keepalives_idle=30,
+        options="-c TimeZone=UTC",
+    )
