@@ -17,7 +17,7 @@ from krayin.pacing import Answer, Slot
 TOKEN = "7|sEcReTsEcReTsEcReTsEcReTsEcReTsEcReT"
 GENERIC = {"message": "admin::app.common.internal-server-error"}
 
-Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+Step = httpx.Response | BaseException | Callable[[httpx.Request], httpx.Response]
 
 
 @dataclass
@@ -65,7 +65,9 @@ class Scripted:
     calls: list[ApiCall]
 
 
-def answer(body: Any, status: int = 200, *, limit: int | None = 60, remaining: int | None = 50, **headers: str):
+def answer(
+    body: Any, status: int = 200, *, limit: int | None = 60, remaining: int | None = 50, **headers: str
+):
     """An answer of an endpoint, or of something before it when `limit` is None."""
     shown = {name.replace("_", "-"): value for name, value in headers.items()}
     if limit is not None:
@@ -120,7 +122,7 @@ class Kit:
             requests.append(request)
             assert left, f"unexpected call {request.method} {request.url}"
             step = left.pop(0)
-            if isinstance(step, Exception):
+            if isinstance(step, BaseException):
                 raise step
             return step if isinstance(step, httpx.Response) else step(request)
 

@@ -133,13 +133,22 @@ def test_a_lead_with_its_person_is_one_body():
 
 
 def test_absent_optional_keys_are_left_out_because_null_is_refused():
-    assert LeadDraft(title="x", lead_pipeline_stage_id=1).to_body() == {"title": "x", "lead_pipeline_stage_id": 1}
+    assert LeadDraft(title="x", lead_pipeline_stage_id=1).to_body() == {
+        "title": "x",
+        "lead_pipeline_stage_id": 1,
+    }
     assert LeadDraft(title="x", lead_pipeline_stage_id=1, person_id=5).to_body()["person"] == {"id": 5}
 
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [("12", 12), ("12.50", 12.5), ("99999999.9999", 99999999.9999), ("1e12", 99999999.9999), ("0.0001", 0.0001)],
+    [
+        ("12", 12),
+        ("12.50", 12.5),
+        ("99999999.9999", 99999999.9999),
+        ("1e12", 99999999.9999),
+        ("0.0001", 0.0001),
+    ],
 )
 def test_lead_values_are_numbers_krayin_keeps(value, sent):
     body = LeadDraft(title="x", lead_pipeline_stage_id=1, lead_value=Decimal(value)).to_body()
@@ -152,8 +161,15 @@ def test_a_negative_lead_value_is_refused_here():
 
 
 def test_an_update_of_a_lead_sends_the_given_keys_with_date_and_booleans():
-    update = LeadUpdate(expected_close_date=date(2020, 2, 29), booleans={"hot": True}, title="New", user_id=None)
-    assert update.to_body() == {"expected_close_date": "2020-02-29", "title": "New", "user_id": None, "hot": 1}
+    update = LeadUpdate(
+        expected_close_date=date(2020, 2, 29), booleans={"hot": True}, title="New", user_id=None
+    )
+    assert update.to_body() == {
+        "expected_close_date": "2020-02-29",
+        "title": "New",
+        "user_id": None,
+        "hot": 1,
+    }
     cleared = LeadUpdate(expected_close_date=None, booleans={}, description=None, lost_reason=None)
     assert cleared.to_body() == {"description": "", "lost_reason": None}
     with pytest.raises(ValidationError, match="expected_close_date"):

@@ -1,0 +1,176 @@
+"""Krayin's rows become frozen values, whatever more they hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from krayin.payloads import Labelled
+from krayin.records import (
+    Activity,
+    Attribute,
+    CreatedLead,
+    Lead,
+    Organization,
+    Person,
+    Pipeline,
+    RawEntity,
+    ShapeError,
+    User,
+    Workflow,
+    labelled_rows,
+)
+
+STAMPS = {"created_at": "2026-11-22T08:00:20.000000Z", "updated_at": "2026-11-22T08:00:21.000000Z"}
+PERSON = {
+    "id": 1,
+    "name": "Full Person",
+    "emails": [
+        {"value": "full@example.com", "label": "work"},
+        {"value": "b@example.com", "label": "home", "x": 7},
+    ],
+    "contact_numbers": [{"value": "", "label": "work"}],
+    "organization": {"id": 6, "name": "Acme GmbH", "address": None, **STAMPS},
+    "job_title": "CTO",
+    "sales_owner": {"id": 4, "name": "Owner", "role": {"id": 1}},
+    "something_new": [1, 2],
+    **STAMPS,
+}
+LEAD = {
+    "id": 4,
+    "title": "nested",
+    "description": None,
+    "lead_value": "100.5000",
+    "status": 1,
+    "lost_reason": None,
+    "closed_at": None,
+    "user": {"id": 9},
+    "person": PERSON,
+    "lead_products": [{"id": 2, "quantity": 3, "product": {"id": 1}}],
+    "lead_source_id": 1,
+    "lead_type_id": "2",
+    "lead_pipeline_id": 3,
+    "lead_pipeline_stage_id": 5,
+    "expected_close_date": "2030-01-30T18:30:00.000000Z",
+    **STAMPS,
+}
+
+
+def test_a_person_with_everything():
+    person = Person.from_json(PERSON)
+    assert person == Person(
+        id=1,
+        name="Full Person",
+        emails=(Labelled(value="full@example.com"), Labelled(value="b@example.com", label="home", x=7)),
+        contact_numbers=(),
+        job_title="CTO",
+        organization_id=6,
+        organization_name="Acme GmbH",
+        owner_id=4,
+        created_at=datetime(2026, 11, 22, 8, 0, 20, tzinfo=UTC),
+        updated_at=datetime(2026, 11, 22, 8, 0, 21, tzinfo=UTC),
+    )
+
+
+def test_a_person_without_organization_owner_and_phones():
+    bare = {key: value for key, value in PERSON.items() if key not in ("organization", "sales_owner")}
+    person = Person.from_json({**bare, "contact_numbers": None, "emails": []})
+    assert (person.organization_id, person.organization_name, person.owner_id) == (None, None, None)
+    assert (person.emails, person.contact_numbers) == ((), ())
+
+
+def test_a_lead_and_what_its_creation_made():
+    created = CreatedLead.from_json(LEAD)
+    lead = created.lead
+    assert (lead.id, lead.person_id, lead.owner_id) == (4, 1, 9)
+    assert (lead.pipeline_id, lead.stage_id, lead.source_id, lead.type_id) == (3, 5, 1, 2)
+    assert lead.lead_value == Decimal("100.5")
+    assert lead.product_ids == (2,)
+    assert lead.expected_close_at == datetime(2030, 1, 30, 18, 30, tzinfo=UTC)
+    assert created.person is not None
+    assert created.organization_id == 6
+    alone = CreatedLead.from_json({**LEAD, "person": None})
+    assert (alone.person, alone.organization_id, alone.lead.person_id) == (None, None, None)
+
+
+def test_an_activity_whose_additional_is_no_object_has_none():
+    row = {"id": 1, "type": "note", "is_done": 1, "user": {"id": 2, "updated_at": "Example"}}
+    for additional in (None, [], ["x"], "text", 5):
+        assert Activity.from_json({**row, "additional": additional}).additional == {}
+    activity = Activity.from_json({**row, "additional": {"chatwoot_id": "5"}})
+    assert (activity.additional, activity.is_done, activity.owner_id) == ({"chatwoot_id": "5"}, True, 2)
+
+
+def test_settings_are_read():
+    pipeline = Pipeline.from_json(
+        {
+            "id": 1,
+            "name": "P",
+            "is_default": 1,
+            "stages": [{"id": 9, "code": "won", "name": "Won"}, {"id": 2}],
+        }
+    )
+    assert [stage.id for stage in pipeline.stages] == [9, 2]
+    attribute = Attribute.from_json(
+        {"id": 1, "code": "vip", "name": "V", "type": "boolean", "entity_type": "leads", "is_user_defined": 1}
+    )
+    assert (attribute.is_user_defined, attribute.is_required, attribute.validation) == (True, False, None)
+    user = User.from_json({"id": 1, "name": "A", "email": "a@b", "status": 0, "view_permission": "group"})
+    assert (user.is_active, user.view_permission) == (False, "group")
+    workflow = Workflow.from_json(
+        {
+            "id": 1,
+            "name": "Mail",
+            "entity_type": "leads",
+            "event": "lead.create.after",
+            "actions": [{"id": "send_email_to_person", "value": "1"}],
+        }
+    )
+    assert workflow.action_ids == ("send_email_to_person",)
+
+
+def test_a_raw_entity_keeps_values_but_not_their_bulk():
+    entity = RawEntity.from_json({"id": 1, "user_id": None, "vip": 0, "attribute_values": [{"id": 5}]})
+    assert entity.values == {"id": 1, "user_id": None, "vip": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        ("a@b", (Labelled(value="a@b"),)),
+        (["a@b"], (Labelled(value="a@b"),)),
+        ([{"value": "a@b"}], (Labelled(value="a@b"),)),
+        ([{"value": None, "label": "work"}, {"value": " ", "label": "work"}, {"label": "x"}], ()),
+        ({"value": "a@b", "label": "home"}, (Labelled(value="a@b", label="home"),)),
+    ],
+)
+def test_rows_that_broken_writes_left_are_read(value, expected):
+    assert labelled_rows(value, "emails") == expected
+
+
+@pytest.mark.parametrize(
+    ("parse", "value"),
+    [
+        (Person.from_json, []),
+        (Person.from_json, None),
+        (Person.from_json, {"name": "x"}),
+        (Person.from_json, {"id": "abc"}),
+        (Person.from_json, {"id": 1, "emails": 5}),
+        (Person.from_json, {"id": 1, "organization": "Acme"}),
+        (Person.from_json, {"id": 1, "created_at": "yesterday"}),
+        (Lead.from_json, {"id": 1, "lead_value": "a lot"}),
+        (Lead.from_json, {"id": 1, "title": {"x": 1}}),
+        (Lead.from_json, {"id": 1, "lead_products": {"x": 1}}),
+        (Pipeline.from_json, {"id": 1, "name": "P"}),
+        (Organization.from_json, {"id": None}),
+    ],
+)
+def test_another_shape_is_an_error_that_shows_no_value(parse, value):
+    with pytest.raises(ShapeError) as caught:
+        parse(value)
+    for shown in ("abc", "Acme", "yesterday", "a lot"):
+        assert shown not in str(caught.value)

@@ -1,0 +1,380 @@
+"""A call is paced, audited, and repeated only where that cannot do harm."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+import httpx
+import pytest
+
+from krayin.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    KrayinError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    UnexpectedAnswer,
+)
+from krayin.pacing import Answer
+from krayin.payloads import Labelled, LeadUpdate, OrganizationDraft, PersonDraft
+
+DRAFT = PersonDraft(name="Anna Secret", emails=(Labelled(value="anna@secret.example"),))
+CHANGE = LeadUpdate(expected_close_date=None, booleans={}, title="Anna Secret")
+LEAD = {"data": {"id": 5, "title": "x", "lead_products": []}}
+
+
+def html(status: int = 200, **headers: str) -> httpx.Response:
+    return httpx.Response(status, html="<!DOCTYPE html><title>500</title>", headers=headers)
+
+
+def test_a_call_asks_for_json_carries_the_token_and_takes_one_slot(kit):
+    run = kit.script(kit.answer(kit.user, remaining=41))
+    assert run.client.whoami().id == 3
+    (request,) = run.requests
+    assert str(request.url) == "https://crm.example.com/api/v1/get"
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Authorization"] == f"Bearer {kit.token}"
+    assert run.pacer.settled == [Answer(limit=60, remaining=41)]
+
+
+def test_a_body_is_utf8_json_with_its_content_type(kit):
+    run = kit.script(kit.answer({"data": kit.person(1)}))
+    run.client.create_person(PersonDraft(name="Zoë 😀", emails=(Labelled(value="z@example.com"),)))
+    (request,) = run.requests
+    assert request.headers["Content-Type"] == "application/json"
+    assert "Zoë 😀" in request.content.decode()
+
+
+def test_the_audit_names_the_route_by_its_template(kit):
+    run = kit.script(kit.answer(LEAD), kit.answer({"message": "x"}, 404), lane="LIVE")
+    with run.client.operation(77):
+        run.client.update_lead(5, CHANGE)
+    with pytest.raises(NotFound):
+        run.client.update_lead(6, CHANGE)
+    first, second = run.calls
+    assert (first.method, first.route, first.status) == ("PUT", "leads/attributes/edit/{id}", 200)
+    assert (first.operation_id, first.lane, first.limit, first.remaining) == ("77", "LIVE", 60, 50)
+    assert first.outcome == "answered"
+    assert first.at.utcoffset() is not None
+    assert (second.operation_id, second.outcome) == (None, "not_found")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_repeatable_call_is_made_again_three_times_at_most(kit, status):
+    failing = [kit.answer({"message": "Server Error"}, status) for _ in range(4)]
+    run = kit.script(*failing)
+    with pytest.raises(ServerFailed) as caught:
+        run.client.update_lead(5, CHANGE)
+    assert caught.value.status == status
+    assert len(run.requests) == len(run.pacer.settled) == 4
+    for waited, least in zip(run.clock.slept, (2, 4, 8), strict=True):
+        assert least <= waited <= least + 1
+
+
+def test_a_repeatable_call_succeeds_after_passing_trouble(kit):
+    run = kit.script(httpx.ReadTimeout("t"), httpx.ConnectError("c"), html(502), kit.answer(LEAD))
+    assert run.client.update_lead(5, CHANGE).id == 5
+    assert run.pacer.settled[:2] == [None, None]
+    assert [call.outcome for call in run.calls] == ["ServerFailed", "NotSent", "server_failed", "answered"]
+
+
+def test_the_wait_the_server_asks_for_wins(kit):
+    run = kit.script(kit.answer({"message": "x"}, 503, Retry_After="17"), kit.answer(LEAD))
+    run.client.update_lead(5, CHANGE)
+    assert run.clock.slept == [17.0]
+
+
+def test_a_very_long_wait_is_left_to_the_caller(kit):
+    run = kit.script(kit.answer({"message": "x"}, 503, Retry_After="3600"))
+    with pytest.raises(ServerFailed) as caught:
+        run.client.update_lead(5, CHANGE)
+    assert caught.value.retry_after == 3600
+    assert run.clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        httpx.ReadTimeout("t"),
+        httpx.WriteTimeout("t"),
+        httpx.ReadError("reset"),
+        httpx.WriteError("reset"),
+        httpx.RemoteProtocolError("Server disconnected without sending a response."),
+        html(),
+        html(302, Location="https://crm.example.com"),
+        html(500),
+        html(502),
+        html(504),
+        httpx.Response(200, content=b'{"data": {"id": 1', headers={"Content-Type": "application/json"}),
+    ],
+    ids=repr,
+)
+def test_a_creating_post_is_never_repeated_when_krayin_may_have_written(kit, step):
+    run = kit.script(step)
+    with pytest.raises(OutcomeUnknown) as caught:
+        run.client.create_person(DRAFT)
+    assert len(run.requests) == 1
+    assert run.clock.slept == []
+    assert "look" in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [{"data": []}, {"data": {"name": "x"}}, {}, [], {"data": {"id": "abc"}}])
+def test_a_good_answer_of_another_shape_leaves_a_creation_unknown(kit, body):
+    with pytest.raises(OutcomeUnknown):
+        kit.script(kit.answer(body)).client.create_person(DRAFT)
+    with pytest.raises(UnexpectedAnswer):
+        kit.script(kit.answer(body)).client.update_lead(5, CHANGE)
+
+
+def test_an_endpoints_500_leaves_a_creation_unknown(kit):
+    run = kit.script(kit.answer({"message": "admin::app.common.internal-server-error"}, 500))
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+    assert len(run.requests) == 1
+
+
+def test_a_creating_post_is_repeated_when_nothing_was_sent(kit):
+    run = kit.script(httpx.ConnectError("c"), httpx.ConnectTimeout("t"), kit.answer({"data": kit.person(1)}))
+    assert run.client.create_person(DRAFT).id == 1
+    assert run.pacer.settled[:2] == [None, None]
+
+
+def test_not_sent_says_so_after_three_repetitions(kit):
+    run = kit.script(*[httpx.ConnectError("c") for _ in range(4)])
+    with pytest.raises(NotSent):
+        run.client.create_person(DRAFT)
+    assert len(run.requests) == 4
+
+
+def test_a_429_is_waited_for_by_the_pacer_and_costs_no_attempt(kit):
+    refused = [kit.answer({"message": "Too Many"}, 429, remaining=0, Retry_After="59") for _ in range(3)]
+    run = kit.script(*refused, kit.answer({"data": kit.person(1)}))
+    assert run.client.create_person(DRAFT).id == 1
+    assert run.pacer.settled[:3] == [Answer(60, 0, refused=True, retry_after=59.0)] * 3
+    assert run.clock.slept == []
+
+
+def test_a_500_after_the_last_call_of_the_window_is_the_limit(kit):
+    run = kit.script(
+        kit.answer(kit.user, remaining=0), kit.bare_500(), kit.answer({"data": kit.person(1)}, remaining=59)
+    )
+    run.client.whoami()
+    assert run.client.create_person(DRAFT).id == 1
+    assert run.pacer.settled[1] == Answer(refused=True)
+    assert [call.outcome for call in run.calls] == ["answered", "rate_limited", "answered"]
+
+
+def test_a_500_is_the_limit_when_the_shared_budget_knows_it_is_near(kit):
+    run = kit.script(kit.bare_500(), kit.answer({"data": kit.person(1)}))
+    run.pacer.near = True
+    assert run.client.create_person(DRAFT).id == 1
+
+
+def test_a_low_remaining_is_forgotten_after_the_window(kit):
+    run = kit.script(kit.answer(kit.user, remaining=0), kit.bare_500(), kit.answer(kit.user))
+    run.client.whoami()
+    run.clock.sleep(62)
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+
+
+def test_endless_refusals_end(kit):
+    run = kit.script(*[kit.answer({"message": "x"}, 429, remaining=0, Retry_After="59") for _ in range(5)])
+    with pytest.raises(RateLimited) as caught:
+        run.client.create_person(DRAFT)
+    assert caught.value.retry_after == 59
+
+
+def test_a_500_to_the_very_first_call_is_a_bad_token(kit):
+    run = kit.script(kit.bare_500())
+    with pytest.raises(AuthenticationFailed):
+        run.client.whoami()
+    assert run.clock.slept == []
+
+
+def test_a_401_is_a_bad_token_at_once(kit):
+    run = kit.script(kit.answer(kit.user), kit.answer({"message": "x"}, 401, limit=None))
+    run.client.whoami()
+    with pytest.raises(AuthenticationFailed):
+        run.client.create_person(DRAFT)
+
+
+def test_a_token_that_worked_is_asked_twice_with_a_window_between(kit):
+    run = kit.script(kit.answer(kit.user), *[kit.bare_500() for _ in range(3)])
+    run.client.whoami()
+    with pytest.raises(AuthenticationFailed) as caught:
+        run.client.create_person(DRAFT)
+    assert caught.value.route == "contacts/persons"
+    assert [str(request.url.path) for request in run.requests[2:]] == ["/api/v1/get"] * 2
+    assert sum(run.clock.slept) >= 60
+    assert [answer.refused for answer in run.pacer.settled] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("steps_before", [0, 1])
+def test_a_read_goes_on_when_the_token_proves_good(kit, steps_before):
+    run = kit.script(
+        kit.answer(kit.user),
+        kit.bare_500(),
+        *[kit.bare_500() for _ in range(steps_before)],
+        kit.answer(kit.user),
+        kit.answer(LEAD),
+    )
+    run.client.whoami()
+    assert run.client.update_lead(5, CHANGE).id == 5
+
+
+def test_a_creation_turned_away_without_a_known_reason_is_unknown(kit):
+    """A PHP fatal error inside the endpoint gives the same 500 without limiter headers."""
+    run = kit.script(kit.answer(kit.user), kit.bare_500(), kit.answer(kit.user))
+    run.client.whoami()
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+    assert sum(request.method == "POST" for request in run.requests) == 1
+
+
+@pytest.mark.parametrize("step", [httpx.ConnectError("c"), httpx.ReadTimeout("t"), html(502)], ids=repr)
+def test_a_creation_stays_unknown_when_the_token_cannot_be_confirmed(kit, step):
+    run = kit.script(kit.answer(kit.user), kit.bare_500(), step)
+    run.client.whoami()
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+
+
+def test_a_krayin_without_limiter_is_not_taken_for_one_that_refuses(kit):
+    missing = kit.answer({"message": "admin::app.common.resource-not-found"}, 404, limit=None)
+    run = kit.script(kit.answer(kit.user, limit=None), missing, kit.bare_500())
+    run.client.whoami()
+    with pytest.raises(NotFound):
+        run.client.update_lead(5, CHANGE)
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+
+
+def test_a_rejection_carries_the_fields(kit):
+    body = {"message": "x", "errors": {"person.emails.0.value": ["The value has already been taken."]}}
+    run = kit.script(kit.answer(body, 422))
+    with pytest.raises(Rejected) as caught:
+        run.client.create_person(DRAFT)
+    assert caught.value.taken_fields() == ("person.emails.0.value",)
+
+
+def test_a_missing_route_is_a_matter_of_configuration(kit):
+    run = kit.script(kit.answer({"message": "admin::app.common.resource-not-found"}, 404, limit=None))
+    with pytest.raises(ConfigurationError):
+        run.client.whoami()
+
+
+def test_the_hourly_limit_of_deleting_persons_does_not_reach_the_budget(kit):
+    run = kit.script(
+        kit.answer(kit.page([])),
+        kit.answer({"message": "Person deleted successfully."}, limit=100, remaining=0),
+        kit.answer(kit.page([])),
+        kit.answer({"message": "Too Many"}, 429, limit=100, remaining=0, Retry_After="3000"),
+    )
+    assert run.client.delete_person(1) is True
+    with pytest.raises(RateLimited) as caught:
+        run.client.delete_person(2)
+    assert caught.value.retry_after == 3000
+    assert run.pacer.settled[1] == run.pacer.settled[3] == Answer()
+
+
+def test_a_broken_budget_or_audit_does_not_lose_an_answer(kit, caplog):
+    run = kit.script(kit.answer({"data": kit.person(9)}))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    run.pacer.settle = broken
+    run.client._session._on_call = broken
+    assert run.client.create_person(DRAFT).id == 9
+    assert len(caplog.records) == 2
+
+
+def test_a_budget_that_grants_nothing_sends_nothing(kit):
+    run = kit.script()
+
+    def refuse() -> None:
+        raise TimeoutError
+
+    run.pacer.acquire = refuse
+    with pytest.raises(TimeoutError):
+        run.client.create_person(DRAFT)
+    assert run.requests == []
+
+
+def test_a_killed_call_gives_its_slot_back(kit):
+    run = kit.script(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run.client.create_person(DRAFT)
+    assert run.pacer.settled == [None]
+    assert [call.outcome for call in run.calls] == ["interrupted"]
+
+
+@pytest.mark.parametrize("token", ["", "  ", "a b", "tökén", "x\ny"])
+def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
+    from krayin.client import KrayinClient
+    from krayin.unpaced import Unpaced
+
+    with pytest.raises(ConfigurationError) as caught:
+        KrayinClient("https://crm.example.com/api/v1", token, pacer=Unpaced())
+    assert not token.strip() or token not in str(caught.value)
+
+
+def test_blanks_around_a_pasted_token_do_not_matter(kit):
+    from krayin.client import KrayinClient
+    from krayin.unpaced import Unpaced
+
+    seen = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["Authorization"])
+        return kit.answer(kit.user)
+
+    transport = httpx.MockTransport(handle)
+    KrayinClient("https://x.example", f" {kit.token}\n", pacer=Unpaced(), transport=transport).whoami()
+    assert seen == [f"Bearer {kit.token}"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        httpx.LocalProtocolError("Illegal header value b'Bearer 7|sEcReTsEcReTsEcReTsEcReTsEcReTsEcReT'"),
+        httpx.ReadTimeout("anna@secret.example"),
+        httpx.ConnectError("anna@secret.example"),
+        httpx.Response(
+            422, json={"message": "anna@secret.example", "errors": {"x": ["anna@secret.example"]}}
+        ),
+        httpx.Response(500, json={"message": "SQLSTATE anna@secret.example", "exception": "E"}),
+        httpx.Response(200, json={"data": {"id": "anna@secret.example"}}),
+        html(302, Location="https://crm.example.com/login?q=anna@secret.example"),
+    ],
+    ids=repr,
+)
+def test_neither_token_nor_values_show_in_errors_logs_audit_or_reprs(kit, step, caplog):
+    caplog.set_level(logging.DEBUG)
+    run = kit.script(*[step] * 4)
+    with pytest.raises(KrayinError) as caught:
+        run.client.create_person(DRAFT)
+    shown = "".join(traceback.format_exception(caught.value))
+    shown += repr(caught.value) + repr(run.client) + repr(run.client._session) + repr(run.calls) + caplog.text
+    for secret in (kit.token, kit.token.partition("|")[2], "anna@secret", "Anna Secret"):
+        assert secret not in shown
+
+
+def test_addresses_in_urls_are_not_logged(kit, caplog):
+    caplog.set_level(logging.INFO)
+    run = kit.script(kit.answer({"data": []}))
+    run.client.find_persons(["anna@secret.example"], [])
+    assert "anna" not in caplog.text
+
+
+def test_the_connection_is_kept_and_closed(kit):
+    run = kit.script(kit.answer({"data": {"id": 1, "name": "Acme"}}))
+    with run.client as client:
+        assert client.create_organization(OrganizationDraft(name="Acme")).id == 1
+    assert run.client._session._http.is_closed
