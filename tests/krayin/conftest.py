@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from krayin.audit import ApiCall
 from krayin.client import KrayinClient
 from krayin.pacing import Answer, Slot
+
+if TYPE_CHECKING:
+    from krayin.audit import ApiCall
 
 TOKEN = "7|sEcReTsEcReTsEcReTsEcReTsEcReTsEcReT"
 GENERIC = {"message": "admin::app.common.internal-server-error"}
@@ -107,11 +109,11 @@ class Kit:
     """The pieces of the tests, as one fixture."""
 
     token: str = TOKEN
-    answer: Any = staticmethod(answer)
-    bare_500: Any = staticmethod(bare_500)
-    page: Any = staticmethod(page)
-    person: Any = staticmethod(person)
-    user: Any = field(default_factory=lambda: USER)
+    user: dict[str, Any] = field(default_factory=lambda: USER)
+    answer: Callable[..., httpx.Response] = field(default=answer)
+    bare_500: Callable[[], httpx.Response] = field(default=bare_500)
+    page: Callable[..., dict[str, Any]] = field(default=page)
+    person: Callable[..., dict[str, Any]] = field(default=person)
 
     def script(self, *steps: Step, **options: Any) -> Scripted:
         """A client whose calls are answered by `steps` in order; one call too many fails."""

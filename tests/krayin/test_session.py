@@ -307,6 +307,32 @@ def test_a_budget_that_grants_nothing_sends_nothing(kit):
     assert run.requests == []
 
 
+def test_the_intent_is_said_before_each_try_of_a_write_and_never_before_a_read(kit):
+    said = []
+    run = kit.script(
+        kit.answer(kit.user),
+        httpx.ConnectError("c"),
+        kit.answer({"data": kit.person(1)}),
+        kit.answer(kit.user),
+    )
+    with run.client.operation(1, lambda: said.append((run.pacer.granted, len(run.requests)))):
+        run.client.whoami()
+        run.client.create_person(DRAFT)
+    run.client.whoami()
+    assert said == [(2, 1), (3, 2)]
+
+
+def test_an_intent_that_cannot_be_kept_keeps_the_call_from_being_made(kit):
+    def refuse() -> None:
+        raise RuntimeError
+
+    run = kit.script()
+    with run.client.operation(1, refuse), pytest.raises(RuntimeError):
+        run.client.create_person(DRAFT)
+    assert run.requests == []
+    assert run.pacer.settled == [None]
+
+
 def test_a_killed_call_gives_its_slot_back(kit):
     run = kit.script(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
