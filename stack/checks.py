@@ -190,5 +190,6 @@ def known_accounts(wanted: Mapping[str, int], accounts: dict[int, str]) -> None:
         if number not in accounts:
             listed = "\n".join(f"    {each}  {name}" for each, name in accounts.items())
             raise SettingsError(
-                f"The sync {sync!r} names account {number}, which this Chatwoot does not have. It has:\n{listed}"
+                f"The sync {sync!r} names account {number}, which this Chatwoot does not have.\n"
+                f"It has:\n{listed}"
             )

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psutil
@@ -174,7 +174,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                user=SYSTEM_USER if _is_root() else None,
+                **_identity(),
                 # Signals of a terminal (Ctrl-C in `make up`) are not for the server.
                 start_new_session=True,
                 cwd="/",
@@ -182,6 +182,13 @@ class Cluster:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+def _identity() -> dict[str, Any]:
+    if not _is_root():
+        return {}
+    # Without its group too, root's group would decide, which the folders above may shut out.
+    return {"user": SYSTEM_USER, "group": pwd.getpwnam(SYSTEM_USER).pw_gid, "extra_groups": []}
 
 
 def _make_user() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterable
     from pathlib import Path
 

@@ -98,7 +98,9 @@ def settings_for(data_dir: Path, real: Mapping[str, object] | None = None, **val
     """
     names = ("airflow_port", "postgres_port", "krayin_sandbox_port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    return load(_env_file=None, **{"data_dir": data_dir, **ports, **(real or {}), **values})
+    # None wins over what the environment of the test run may hold.
+    sandbox = dict.fromkeys(("chatwoot_database_url", "krayin_api_url", "krayin_api_token"))
+    return load(_env_file=None, **{"data_dir": data_dir, **ports, **sandbox, **(real or {}), **values})
 
 
 @contextlib.contextmanager
