@@ -1,0 +1,315 @@
+"""The calls of one Krayin API user, shared by all processes through PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import dict_row
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from krayin.pacing import Lane, Slot
+from statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from krayin.pacing import Answer
+
+logger = logging.getLogger(__name__)
+
+# A waiter that did not ask again so long after it was due is taken for dead.
+WAITER_GRACE = 1.0
+# Settling may be given up sooner than acquiring: an unsettled slot only stays taken a little longer.
+SETTLE_PATIENCE = 10.0
+
+
+class BudgetTimeout(TimeoutError):  # noqa: N818 - reads like the standard library's TimeoutError
+    """No slot came due in the time given; nothing was taken, so ask again later."""
+
+    def __init__(self, key: str, lane: Lane, waited: float) -> None:
+        self.key = key
+        self.lane = lane
+        self.waited = waited
+        super().__init__(
+            f"{key}: no call of lane {lane.name.lower()} was free within {waited:.1f} s. Try again later, "
+            "or look at the budget's state for a block or a busier lane."
+        )
+
+
+class BudgetUnavailable(ConnectionError):  # noqa: N818 - named by how one recovers
+    """The sync database could not be reached for so long that waiting on makes no sense."""
+
+    def __init__(self, key: str, waited: float, reason: str) -> None:
+        self.key = key
+        self.waited = waited
+        self.reason = reason
+        super().__init__(
+            f"{key}: the sync database did not answer for {waited:.0f} s ({reason}). Check that PostgreSQL "
+            "runs and that the connection of the sync database is right; then run again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """One look at a budget; times are the database's clock, UTC.
+
+    `limit` calls per `window` seconds are allowed now: the lower of `setting` and `server_limit`
+    (what the server last reported; None before its first answer). `used` of our calls were
+    granted within the last window, `in_flight` have not been answered yet, and `foreign` calls
+    of other programs showed in the server's counts. `waiting` counts waiters per lane.
+    `blocked_until` is None unless a refusal holds everybody back now; `refused_at` is the last one.
+    """
+
+    key: str
+    limit: int
+    window: float
+    setting: int
+    server_limit: int | None
+    used: int
+    in_flight: int
+    foreign: int
+    waiting: Mapping[Lane, int]
+    blocked_until: datetime | None
+    refused_at: datetime | None
+
+
+class RateBudget:
+    """Grants the calls of one API user to one lane; any number of these share the limit.
+
+    Krayin (Laravel) counts a fixed window of 60 s from the first call after the previous window.
+    Each call takes one of `requests_per_minute` slots and holds it until 60 s after its answer,
+    so that no 60 seconds, wherever they begin, hold more calls than slots. All state and the only
+    clock are PostgreSQL's (schema `krayin_sync`, migration 0002).
+
+    Args:
+        connect: opens a psycopg connection to the sync database; called again after a lost one.
+        key: names the API user, for example `https://crm.example.com#user:1`; never the token.
+        requests_per_minute: the configured limit; the server's own lower word wins.
+        lane: whose calls these are.
+        call_timeout: seconds after which a call is certainly over. A worker that dies costs one
+            slot for this time plus one window.
+        window: seconds of the server's window.
+        poll: longest pause between two questions of a waiter, in seconds.
+        credit: how much lateness, in seconds, the even pace of the lanes below live makes up for.
+        patience: seconds to keep trying to reach a lost database.
+        sleep: called with seconds.
+
+    One object keeps one connection and may be shared by threads.
+    """
+
+    def __init__(  # noqa: PLR0913 - settings of one kind, all but three with defaults
+        self,
+        connect: Callable[[], psycopg.Connection[Any]],
+        key: str,
+        *,
+        requests_per_minute: int,
+        lane: Lane,
+        call_timeout: float = 35.0,
+        window: float = 60.0,
+        poll: float = 0.25,
+        credit: float = 0.25,
+        patience: float = 60.0,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        if requests_per_minute < 1:
+            message = f"requests_per_minute must be at least 1, not {requests_per_minute}"
+            raise ValueError(message)
+        self.key = key
+        self.lane = lane
+        self._connect = connect
+        self._settings: dict[str, Any] = {
+            "requests_per_minute": requests_per_minute,
+            "call_timeout": call_timeout,
+            "window": window,
+            "poll": poll,
+            "credit": credit,
+            "patience": patience,
+            "sleep": sleep,
+        }
+        self._patience = patience
+        self._sleep = sleep
+        self._question: dict[str, Any] = {
+            "key": key,
+            "lane": int(lane),
+            "setting": requests_per_minute,
+            "window": window,
+            "call_timeout": call_timeout,
+            "credit": credit,
+            "poll": poll,
+            "grace": WAITER_GRACE,
+        }
+        self._connection: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"RateBudget({self.key!r}, {self.lane.name})"
+
+    def __enter__(self) -> RateBudget:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def acquire(self, timeout: float | None = None) -> Slot:
+        """Wait until a call may be made and return leave to make it now.
+
+        `timeout` bounds the wait in seconds; None waits as long as it takes.
+
+        Raises:
+            BudgetTimeout: no slot came due within `timeout`.
+            BudgetUnavailable: the sync database stayed unreachable.
+        """
+        ticket = uuid.uuid4()
+        begun = time.monotonic()
+        granted = False
+        try:
+            while True:
+                turn = self.ask(ticket)
+                if isinstance(turn, Slot):
+                    granted = True
+                    return turn
+                if timeout is not None:
+                    left = begun + timeout - time.monotonic()
+                    if left <= 0:
+                        raise BudgetTimeout(self.key, self.lane, timeout)
+                    turn = min(turn, left)
+                self._sleep(turn)
+        finally:
+            if not granted:
+                self._leave(ticket)
+
+    def ask(self, ticket: uuid.UUID) -> Slot | float:
+        """Return a slot if it is this waiter's turn, else the seconds after which to ask again.
+
+        The building block of `acquire`, for callers with a loop of their own; `ticket` names one wait.
+
+        Raises:
+            BudgetUnavailable: the sync database stayed unreachable.
+        """
+        row = self._run("budget/acquire", {**self._question, "ticket": ticket}, self._patience)
+        assert row is not None
+        if row["wait_seconds"] is not None:
+            return float(row["wait_seconds"])
+        return Slot(row["slot_number"], row["slot_fence"], row["granted_at"])
+
+    def settle(self, slot: Slot, answer: Answer | None) -> None:
+        """Say how the call ended; `None` when no answer came, for the server may count it yet.
+
+        Pass what the limiter of the API user said only: routes with a limit of their own (deleting
+        persons) report that one in the same headers. Never raises for a database that is away:
+        the slot then frees itself after the call timeout and one window.
+        """
+        facts = {
+            "key": self.key,
+            "number": slot.number,
+            "fence": slot.fence,
+            "answered": answer is not None,
+            "limit": answer.limit if answer else None,
+            "remaining": answer.remaining if answer else None,
+            "refused": answer.refused if answer else False,
+            "retry_after": answer.retry_after if answer else None,
+        }
+        try:
+            row = self._run("budget/settle", facts, min(SETTLE_PATIENCE, self._patience))
+        except BudgetUnavailable as away:
+            # The call is made: its outcome matters more than its slot.
+            logger.warning("Slot %d of %s could not be given back: %s", slot.number, self.key, away.reason)
+            return
+        if row is not None and not row["held"]:
+            logger.warning(
+                "Slot %d of %s was given back after its time; call_timeout must be longer than a call can take.",
+                slot.number,
+                self.key,
+            )
+
+    def recently_near_limit(self) -> bool:
+        """Tell whether the limit explains a refusal of a call that has not been settled yet.
+
+        True when, in the server's present window, anybody was told that nothing is left, or was
+        refused, or when our calls under way and those that other programs make at their usual
+        pace could have used up the rest. Helps to tell Krayin's HTTP 500 for a refused call
+        (APP_DEBUG=false: no headers) from any other. False when the sync database is away: a
+        call is repeated on the strength of a yes.
+        """
+        try:
+            row = self._run("budget/near_limit", {"key": self.key}, min(SETTLE_PATIENCE, self._patience))
+        except BudgetUnavailable:
+            return False
+        return row is not None and bool(row["near"])
+
+    near_limit = recently_near_limit
+
+    def state(self) -> BudgetState | None:
+        """Return the budget as it stands now, or None when nobody has used it yet."""
+        row = self._run("budget/state", {"key": self.key, "grace": WAITER_GRACE}, self._patience)
+        if row is None:
+            return None
+        return BudgetState(
+            key=self.key,
+            limit=row["allowed"],
+            window=row["window_seconds"],
+            setting=row["setting"],
+            server_limit=row["server_limit"],
+            used=row["used"],
+            in_flight=row["in_flight"],
+            foreign=row["foreign_calls"],
+            waiting=dict(zip(Lane, row["waiting"], strict=True)),
+            blocked_until=row["blocked_until"],
+            refused_at=row["refused_at"],
+        )
+
+    def with_lane(self, lane: Lane) -> RateBudget:
+        """Return the same budget for another lane, with a connection of its own."""
+        return RateBudget(self._connect, self.key, lane=lane, **self._settings)
+
+    def close(self) -> None:
+        """Close the connection; the next use opens a new one."""
+        with self._lock:
+            self._hang_up()
+
+    def _leave(self, ticket: uuid.UUID) -> None:
+        # Good manners only: a waiter that stays silent is forgotten soon. So one try, on a connection that lives.
+        with self._lock, contextlib.suppress(psycopg.Error):
+            if self._connection is not None and not self._connection.closed:
+                self._connection.execute(statement("budget/leave"), {"key": self.key, "ticket": ticket})
+
+    def _run(self, name: str, parameters: Mapping[str, Any], patience: float) -> dict[str, Any] | None:
+        tries = Retrying(
+            retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError)),
+            wait=wait_exponential_jitter(initial=0.05, max=2.0, jitter=0.2),
+            stop=stop_after_delay(patience),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        begun = time.monotonic()
+        try:
+            return tries(self._once, name, parameters)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as away:
+            raise BudgetUnavailable(self.key, time.monotonic() - begun, type(away).__name__) from away
+
+    def _once(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+        with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = self._connect()
+                    self._connection.autocommit = True
+                with self._connection.cursor(row_factory=dict_row) as cursor:
+                    return cursor.execute(statement(name), parameters).fetchone()
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                # A repeated question after a lost answer may cost the slot granted in between, never a call too many.
+                self._hang_up()
+                raise
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
