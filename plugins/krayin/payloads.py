@@ -89,7 +89,7 @@ class Labelled(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
-    value: Line
+    value: Annotated[str, AfterValidator(clean_text), AfterValidator(trim)]
     label: str = "work"
 
     def to_row(self) -> dict[str, Any]:

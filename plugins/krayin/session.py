@@ -321,7 +321,8 @@ class Session:
             response.status_code,
             response.headers,
             payload,
-            near_limit=self._near_limit(),
+            # Only this answer is read by it, and the shared budget answers with a query.
+            near_limit=response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and self._near_limit(),
             limiter_absent=self._limiter_absent,
         )
         if verdict.meaning is Meaning.ANSWERED:

@@ -63,6 +63,11 @@ def test_keys_that_other_programs_put_into_an_email_row_are_kept():
     assert row.to_row() == {"value": "a@b", "label": "home", "chatwoot_id": 7, "verified": True}
 
 
+def test_an_address_is_cleaned_but_never_cut_into_another_one():
+    long = "x" * 300 + "@example.com"
+    assert Labelled(value=f" {long}\0 ").value == long
+
+
 def test_an_update_of_a_person_says_everything_whose_absence_wipes():
     update = PersonUpdate(
         name="Anna",

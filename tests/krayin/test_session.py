@@ -175,6 +175,19 @@ def test_a_500_is_the_limit_when_the_shared_budget_knows_it_is_near(kit):
     assert run.client.create_person(DRAFT).id == 1
 
 
+def test_the_shared_budget_is_asked_only_when_the_answer_depends_on_it(kit):
+    asked = []
+    run = kit.script(
+        kit.answer(kit.user), kit.answer({"message": "x"}, 422), kit.bare_500(), kit.answer(kit.user)
+    )
+    run.pacer.near_limit = lambda: asked.append(len(run.requests)) or True
+    run.client.whoami()
+    with pytest.raises(Rejected):
+        run.client.create_person(DRAFT)
+    run.client.whoami()
+    assert asked == [3]
+
+
 def test_a_low_remaining_is_forgotten_after_the_window(kit):
     run = kit.script(kit.answer(kit.user, remaining=0), kit.bare_500(), kit.answer(kit.user))
     run.client.whoami()
