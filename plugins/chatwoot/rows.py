@@ -56,7 +56,7 @@ def _require_times(unreadable: list[str]) -> None:
 
 
 def _object(text: str | None, column: str) -> Attributes:
-    if text is None:
+    if text is None or text == "{}":
         return {}
     try:
         value = json.loads(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from psycopg import sql
+from sandbox.chatwoot.insertion import insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,7 @@ def open_offices(
 ) -> list[Office]:
     """Insert the installation's identifier and `accounts` accounts, opened at `opened` (UTC)."""
     identifier = str(uuid.UUID(int=random.getrandbits(128), version=4))
-    _insert(
+    insert_row(
         connection,
         "installation_configs",
         {
@@ -137,13 +137,13 @@ def open_offices(
             "updated_at": opened,
         },
     )
-    _insert(
+    insert_row(
         connection,
         "ar_internal_metadata",
         {"key": "environment", "value": "production", "created_at": opened, "updated_at": opened},
         returning="key",
     )
-    tags = {label: _insert(connection, "tags", {"name": label, "taggings_count": 0}) for label in LABELS}
+    tags = {label: insert_row(connection, "tags", {"name": label, "taggings_count": 0}) for label in LABELS}
     return [_open(connection, number, opened, tags) for number in range(1, accounts + 1)]
 
 
@@ -151,19 +151,19 @@ def _open(connection: Connection[Any], number: int, opened: datetime, tags: Mapp
     stamps = {"created_at": opened, "updated_at": opened}
     name = "Acme Support" if number == 1 else f"Globex Helpdesk {number}"
     domain = "acme.example.com" if number == 1 else f"globex{number}.example.org"
-    account = _insert(connection, "accounts", {"name": name, "domain": domain, "status": 0, **stamps})
+    account = insert_row(connection, "accounts", {"name": name, "domain": domain, "status": 0, **stamps})
     agents = _hire(connection, account, _AGENTS if number == 1 else _AGENTS[:2], domain, opened)
     teams = tuple(
-        _insert(connection, "teams", {"name": team, "account_id": account, **stamps}) for team in _TEAMS
+        insert_row(connection, "teams", {"name": team, "account_id": account, **stamps}) for team in _TEAMS
     )
     for team, agent in zip(teams, agents, strict=False):
-        _insert(connection, "team_members", {"team_id": team, "user_id": agent, **stamps})
+        insert_row(connection, "team_members", {"team_id": team, "user_id": agent, **stamps})
     for label in LABELS:
-        _insert(
+        insert_row(
             connection, "labels", {"title": label, "account_id": account, "show_on_sidebar": True, **stamps}
         )
     for display, key, model, kind, values in _ATTRIBUTES:
-        _insert(
+        insert_row(
             connection,
             "custom_attribute_definitions",
             {
@@ -176,7 +176,7 @@ def _open(connection: Connection[Any], number: int, opened: datetime, tags: Mapp
                 **stamps,
             },
         )
-    bot = _insert(
+    bot = insert_row(
         connection, "agent_bots", {"name": "Greeter", "account_id": account, "bot_type": 0, **stamps}
     )
     channels = _CHANNELS if number == 1 else _CHANNELS[:_SMALL_ACCOUNT_CHANNELS]
@@ -186,7 +186,7 @@ def _open(connection: Connection[Any], number: int, opened: datetime, tags: Mapp
     }
     for inbox in inboxes.values():
         for agent in agents:
-            _insert(connection, "inbox_members", {"user_id": agent, "inbox_id": inbox, **stamps})
+            insert_row(connection, "inbox_members", {"user_id": agent, "inbox_id": inbox, **stamps})
     return Office(
         account, inboxes, tuple(agents), agents, teams, bot, tags,
     )  # fmt: skip
@@ -199,7 +199,7 @@ def _hire(
     agents: dict[int, str] = {}
     for position, name in enumerate(names):
         email = f"{name.split()[0].lower()}@{domain}"
-        user = _insert(
+        user = insert_row(
             connection,
             "users",
             {
@@ -212,7 +212,7 @@ def _hire(
                 **stamps,
             },
         )
-        _insert(
+        insert_row(
             connection,
             "account_users",
             {"account_id": account, "user_id": user, "role": 1 if position == 0 else 0, **stamps},
@@ -231,23 +231,10 @@ def _add_inbox(
     kind, table, title, fields = channel
     stamps = {"created_at": opened, "updated_at": opened + timedelta(days=1)}
     values = {name: text.format(a=account, d=domain) for name, text in fields.items()}
-    channel_id = _insert(connection, table, {"account_id": account, **values, **stamps})
-    return _insert(
+    channel_id = insert_row(connection, table, {"account_id": account, **values, **stamps})
+    inbox: int = insert_row(
         connection,
         "inboxes",
         {"name": title, "channel_type": kind, "channel_id": channel_id, "account_id": account, **stamps},
     )
-
-
-def _insert(connection: Connection[Any], table: str, values: dict[str, Any], returning: str = "id") -> int:
-    row = connection.execute(
-        sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
-            sql.Identifier(table),
-            sql.SQL(", ").join(map(sql.Identifier, values)),
-            sql.SQL(", ").join(sql.Placeholder() * len(values)),
-            sql.Identifier(returning),
-        ),
-        list(values.values()),
-    ).fetchone()
-    assert row is not None
-    return row[0]  # type: ignore[no-any-return]
+    return inbox

@@ -82,6 +82,8 @@ def fill(connection: Connection[Any], sample: Sample, progress: Callable[[int], 
     with connection.transaction():
         if connection.execute("SELECT 1 FROM accounts LIMIT 1").fetchone():
             raise AlreadyFilledError
+        # Chatwoot's columns have no zone and mean UTC.
+        connection.execute("SET LOCAL TimeZone = 'UTC'")
         heavy = _drop_indexes(connection) if sample.contacts + sample.messages > _BATCH else []
         _Filler(connection, sample, progress or (lambda _: None)).run()
         for definition in heavy:
