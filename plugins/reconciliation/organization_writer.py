@@ -66,7 +66,7 @@ class OrganizationWriter:
             return Outcome(
                 OperationState.REJECTED,
                 error_class="deleted_in_krayin",
-                error_message="its organization was deleted in Krayin; the next contact naming it makes another",
+                error_message="its organization was deleted in Krayin; the next contact naming it makes one",
             )
         codes = tuple(attribute.code for attribute in self.catalogue.custom_attributes("organizations"))
         booleans = self.catalogue.boolean_attributes("organizations")

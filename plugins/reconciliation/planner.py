@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
@@ -18,7 +18,7 @@ from reconciliation.matching import KnownPerson
 from reconciliation.plan import Action, ContactPlan, MappingRow, MappingState, plan_contact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -30,6 +30,26 @@ if TYPE_CHECKING:
 CHUNK = 1000
 # PostgreSQL reads this as the start of the transaction.
 _NOW = "now"
+_NEVER = "infinity"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The columns of an operation that differ from one to the next."""
+
+    source_kind: str
+    source_id: str
+    payload: dict[str, Any]
+    natural_keys: list[str]
+    calls: int
+    state: str = "planned"
+    reason: str | None = None
+    message: str | None = None
+    candidates: Sequence[Mapping[str, Any]] = ()
+    due_at: str = _NOW
+    finished_at: str | None = None
+
+
 SAMPLE = 10
 
 
@@ -259,16 +279,40 @@ class Planner:
             "organization": contact.organization.folded_name if contact.organization else None,
             "adopt": dict(plan.adopt),
         }
-        quarantined = plan.action is Action.QUARANTINE
         keys = [*contact.natural_keys]
         if contact.organization and plan.action is Action.CREATE:
             keys.append(f"organization:{contact.organization.folded_name}")
+        row = _Row("contact", str(contact.contact_id), payload, keys, plan.calls)
+        if plan.action is Action.QUARANTINE:
+            row = replace(
+                row,
+                state="quarantined",
+                reason=plan.reason,
+                message=plan.message,
+                candidates=plan.candidates,
+                finished_at=_NOW,
+            )
+        return self._columns(row)
+
+    def _columns(self, row: _Row) -> tuple[Any, ...]:
         return (
-            self.run_id, self.sync_name, int(self.lane), self.identity.target_id,
-            self.identity.installation_id, self.identity.account_id, "contact", str(contact.contact_id), Jsonb(payload), self.read_at, keys,
-            plan.calls, "quarantined" if quarantined else "planned", plan.reason, plan.message,
-            Jsonb(list(plan.candidates)) if plan.candidates else None, _NOW, _NOW if quarantined else None,
-        )  # fmt: skip
+            self.run_id,
+            self.sync_name,
+            int(self.lane),
+            *self.identity.parameters().values(),
+            row.source_kind,
+            row.source_id,
+            Jsonb(row.payload),
+            self.read_at,
+            row.natural_keys,
+            row.calls,
+            row.state,
+            row.reason,
+            row.message,
+            Jsonb(list(row.candidates)) if row.candidates else None,
+            row.due_at,
+            row.finished_at,
+        )
 
     def _plan_organizations(self, contacts: Sequence[DesiredContact], planned: Planned) -> None:
         scope = self.identity.parameters()
@@ -323,13 +367,11 @@ class Planner:
         with self.connection.cursor() as cursor, cursor.copy(statement("plan/insert")) as copy:
             for folded_name, fields, source_hash, linked in changed:
                 payload = {"organization": fields, "organization_hash": source_hash.hex()}
-                copy.write_row((
-                    self.run_id, self.sync_name, int(self.lane), self.identity.target_id,
-                    self.identity.installation_id, self.identity.account_id, "company", folded_name,
-                    Jsonb(payload), self.read_at, [f"organization:{folded_name}"], 1, "planned", None, None, None,
+                row = _Row("company", folded_name, payload, [f"organization:{folded_name}"], 1)
+                if not linked:
                     # The first contact that names an organization makes it; until then the address waits.
-                    _NOW if linked else "infinity", None,
-                ))  # fmt: skip
+                    row = replace(row, due_at=_NEVER)
+                copy.write_row(self._columns(row))
         self.connection.execute(
             statement("plan/organizations_planned"),
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "include" / "syncs"
 
 @dataclass(frozen=True, slots=True)
 class BrokenSync:
-    """A sync file that cannot be used; `name` is its file name without ending."""
+    """A sync file that cannot be used; `name` is made from its file name."""
 
     name: str
     error: SettingsError
@@ -65,11 +66,11 @@ def load_syncs(directory: Path | None = None) -> list[SyncSettings | BrokenSync]
         try:
             sync = load_sync(file)
         except SettingsError as error:
-            found.append(BrokenSync(file.stem, error))
+            found.append(BrokenSync(_safe_name(file), error))
             continue
         if sync.name in names:
             taken = f"name: {sync.name!r} is already taken by {names[sync.name].name}"
-            found.append(BrokenSync(file.stem, SettingsError(file, [taken])))
+            found.append(BrokenSync(_safe_name(file), SettingsError(file, [taken])))
         else:
             names[sync.name] = file
             found.append(sync)
@@ -91,6 +92,11 @@ def sync_named(name: str, directory: Path | None = None) -> SyncSettings:
             return sync
     known = ", ".join(sync.name for sync in syncs) or "none"
     raise SettingsError(directory, [f"no sync is named {name!r} (there is: {known})"])
+
+
+def _safe_name(file: Path) -> str:
+    # It becomes part of a DAG id.
+    return re.sub(r"[^A-Za-z0-9_-]", "_", file.stem)
 
 
 def _where(error: yaml.YAMLError) -> str:

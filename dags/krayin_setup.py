@@ -1,0 +1,45 @@
+"""Prepares and checks everything, daily and on demand: run it after changing a connection or a sync file.
+
+It migrates the sync database, then checks for each sync that Chatwoot can be read, that Krayin
+answers and accepts the token, and that the pipelines, stages, sources, types, users and attributes
+the sync file names exist there. What it finds stands in the tasks' logs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import dag, task
+from reconciliation.sync_files import load_syncs
+
+SYNC_NAMES = [sync.name for sync in load_syncs()]
+
+
+@dag(
+    schedule="@daily",
+    catchup=False,
+    max_active_runs=1,
+    tags=["krayin"],
+    doc_md=__doc__,
+    default_args={"owner": "krayin-sync", "retries": 2, "retry_delay": timedelta(seconds=20)},
+)
+def krayin_setup() -> None:
+    @task
+    def migrate() -> None:
+        from reconciliation import tasks
+
+        tasks.migrate()
+
+    migrated = migrate()
+    for name in SYNC_NAMES:
+
+        @task(task_id=f"check_{name}")
+        def check(sync_name: str) -> None:
+            from reconciliation import tasks
+
+            tasks.check(sync_name)
+
+        migrated >> check(name)
+
+
+krayin_setup()

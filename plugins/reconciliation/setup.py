@@ -1,0 +1,97 @@
+"""Checks one sync before anything is sent: can it read, may it write, do its settings fit?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chatwoot.source import Scope
+from krayin.errors import ConfigurationError
+from krayin.pacing import Lane
+
+from reconciliation.krayin_connection import open_krayin
+from reconciliation.runs import RunKind, RunState, open_run, update_run
+from reconciliation.sync_database import connect
+from reconciliation.targets import resolve_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krayin.catalogue import Catalogue
+
+    from reconciliation.run import Sync
+    from reconciliation.targets import LeadTargets
+
+
+def check_sync(sync: Sync) -> Iterator[str]:
+    """Check a sync and yield what was found, a line each. The catalogue is read anew.
+
+    Raises:
+        ChatwootError: Chatwoot cannot be read, or has no such account or inbox.
+        KrayinError: Krayin does not answer, refuses the token, or cannot be written to safely.
+        SettingsDoNotFitKrayinError: the settings name something this Krayin does not have.
+        SyncDatabaseError: the sync database cannot be reached.
+    """
+    settings = sync.settings
+    yield f"Sync {settings.name}: {'on' if settings.enabled else 'switched off (enabled: false)'}"
+    with sync.source.snapshot() as snapshot:
+        inboxes = settings.chatwoot.inboxes
+        snapshot.check(Scope(settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes)))
+        account = next(one for one in snapshot.accounts() if one.id == settings.chatwoot.account_id)
+        known = snapshot.inboxes(account.id)
+        yield f"Chatwoot {snapshot.installation}: account {account.id} ({account.name}), {len(known)} inboxes"
+        if account.suspended:
+            yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
+    with connect(sync.sync_dsn) as connection:
+        run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
+        try:
+            with open_krayin(
+                connection,
+                partial(connect, sync.sync_dsn),
+                sync.krayin,
+                lane=Lane.SCHEDULED,
+                run_id=run_id,
+                requests_per_minute=settings.krayin.requests_per_minute,
+                fresh=True,
+            ) as krayin:
+                yield (
+                    f"Krayin {krayin.client.base_url}: API user {krayin.catalogue.user.name} "
+                    f"({krayin.catalogue.user.id}), {krayin.requests_per_minute} calls a minute"
+                )
+                targets = resolve_targets(settings, krayin.catalogue)
+                yield from _describe(krayin.catalogue, targets)
+        except Exception as error:
+            update_run(connection, run_id, RunState.FAILED, message=str(error))
+            raise
+        update_run(connection, run_id, RunState.DONE)
+
+
+def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
+    broken = catalogue.breaking_attributes()
+    if broken:
+        named = ", ".join(f"{one.entity_type}.{one.code} (type {one.type})" for one in broken)
+        message = (
+            f"these attributes make every write of their kind fail in Krayin: {named}. Delete them first"
+        )
+        raise ConfigurationError(message)
+    pipeline, stage = catalogue.pipeline(targets.pipeline_id), catalogue.stage(targets.stage_id)
+    assert pipeline is not None
+    assert stage is not None
+    yield f"New leads: pipeline {pipeline.id} ({pipeline.name}), stage {stage.id} ({stage.name})"
+    sources = {source.id: source.name for source in catalogue.sources}
+    types = {kind.id: kind.name for kind in catalogue.types}
+    yield (
+        f"New leads: source {targets.source_id} ({sources.get(targets.source_id or 0, 'none')}), "
+        f"type {targets.type_id} ({types.get(targets.type_id or 0, 'none')})"
+    )
+    if targets.owner_id is None:
+        yield (
+            "New records have no owner: users whose view permission is group or individual will not see "
+            "them; set lead_owner to change that"
+        )
+    if catalogue.email_required():
+        yield (
+            "Krayin demands an e-mail of every person: contacts with only a phone get a reserved .invalid "
+            "address (or are skipped, see phone_only_contacts). Making the attribute 'Emails' optional in "
+            "Settings > Attributes avoids both"
+        )

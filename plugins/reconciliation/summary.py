@@ -1,0 +1,85 @@
+"""What a run did, in words for a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciliation.runs import Run
+
+NUMBERS = (
+    "read",
+    "unchanged",
+    "calls",
+    "writes",
+    "refused",
+    "quarantined",
+    "failed",
+    "waiting",
+    "forecast_calls",
+    "forecast_seconds",
+    "elapsed_seconds",
+)
+
+
+def numbers_of(run: Run) -> dict[str, Any]:
+    """Return the few numbers of a run that are kept with its Airflow task (no contents)."""
+    shown: dict[str, Any] = {"run": run.id, "state": str(run.state)}
+    shown |= {name: run.summary[name] for name in NUMBERS if name in run.summary}
+    for action in ("created", "updated", "adopted"):
+        shown[action] = run.summary.get(action, {})
+    shown["skipped"] = run.summary.get("skipped", {})
+    return shown
+
+
+def lines_of(run: Run) -> list[str]:
+    """Return the summary of a run, one fact a line."""
+    summary = run.summary
+    lines = [
+        f"Run {run.id} of sync {run.sync_name} ({run.kind}{', dry' if run.dry_run else ''}): {run.state}"
+    ]
+    if run.message:
+        lines.append(f"  {run.message}")
+    lines.append(f"  contacts read       {summary.get('read', 0)} ({summary.get('unchanged', 0)} unchanged)")
+    if run.dry_run:
+        planned = _counts(summary.get("planned", {}))
+        lines.append(f"  would be done       {planned or 'nothing'}")
+    for action in ("created", "updated", "adopted"):
+        counts = _counts(summary.get(action, {}))
+        if counts:
+            lines.append(f"  {action:<19} {counts}")
+    for label, key, examples in (
+        ("skipped", "skipped", "skipped_examples"),
+        ("quarantined", "quarantine", ""),
+        ("adjusted to fit", "warnings", "warning_examples"),
+    ):
+        for reason, number in sorted(summary.get(key, {}).items()):
+            which = _examples(summary.get(examples, {}).get(reason, []), number)
+            lines.append(f"  {label:<19} {number} {reason}{which}")
+    lines += [
+        f"  unreadable          contact {broken['contact']}: {broken['reason']}"
+        for broken in summary.get("broken", [])
+    ]
+    if summary.get("waiting"):
+        lines.append(f"  left for later      {summary['waiting']} operations")
+    lines.append(
+        f"  calls to Krayin     {summary.get('calls', 0)} ({summary.get('writes', 0)} writes, "
+        f"{summary.get('refused', 0)} refused), forecast {summary.get('forecast_calls', 0)}"
+    )
+    minutes, forecast = summary.get("elapsed_seconds", 0) / 60, summary.get("forecast_seconds", 0) / 60
+    pace = summary.get("requests_per_minute", 0)
+    lines.append(f"  minutes             {minutes:.1f}, forecast {forecast:.1f} at {pace} calls a minute")
+    return lines
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+
+
+def _examples(contact_ids: list[int], number: int) -> str:
+    if not contact_ids:
+        return ""
+    shown = ", ".join(map(str, contact_ids))
+    return f" (contacts {shown}{', ...' if number > len(contact_ids) else ''})"

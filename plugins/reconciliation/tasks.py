@@ -1,0 +1,183 @@
+"""What the DAGs' tasks do: open the connections by their Airflow ids and run a sync."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from chatwoot.errors import ChatwootError, ChatwootUnreachable, SnapshotInterrupted
+from chatwoot.hook import ChatwootDatabaseHook
+from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
+from krayin.hook import KrayinHook
+from psycopg.conninfo import make_conninfo
+
+from reconciliation import migrations
+from reconciliation.errors import (
+    ConnectionMissingError,
+    ReconciliationError,
+    SettingsError,
+    SyncDatabaseError,
+)
+from reconciliation.krayin_connection import access_key
+from reconciliation.run import RunRequest, Sync
+from reconciliation.runs import RunKind, read_run
+from reconciliation.setup import check_sync
+from reconciliation.summary import lines_of, numbers_of
+from reconciliation.sync_database import connect
+from reconciliation.sync_files import sync_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow.sdk import Connection
+    from krayin.audit import ApiCall
+    from krayin.client import KrayinClient
+    from krayin.pacing import Pacer
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+SYNC_DB_CONN_ID = "sync_db"
+# What passes by itself: Airflow may try the task again. Everything else needs somebody to change something.
+TRANSIENT = (NotSent, ServerFailed, RateLimited, SyncDatabaseError, ChatwootUnreachable, SnapshotInterrupted)
+
+
+class AirflowKrayin:
+    """A Krayin by the id of its Airflow connection."""
+
+    def __init__(self, conn_id: str) -> None:
+        """Name the connection."""
+        self._hook = KrayinHook(conn_id)
+        self._connection = connection_named(conn_id, "Krayin, type 'Krayin CRM'")
+
+    def key(self) -> str:
+        """Return what tells this address and token from others."""
+        return access_key(self._hook.address(), self._connection.password or "")
+
+    def requests_per_minute(self) -> int:
+        """Return the number in the connection, 60 without one."""
+        return self._hook.requests_per_minute()
+
+    def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+        """Return a client for the connection's address and token."""
+        return self._hook.get_conn(pacer, on_call, lane=lane)
+
+
+def connection_named(conn_id: str, used_for: str) -> Connection:
+    """Return an Airflow connection.
+
+    Raises:
+        ConnectionMissingError: there is none of this id.
+    """
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise ConnectionMissingError(conn_id, used_for) from None
+
+
+def sync_dsn() -> str:
+    """Return the connection string of the sync database."""
+    connection = connection_named(SYNC_DB_CONN_ID, "the sync database, type Postgres")
+    return make_conninfo(
+        host=connection.host,
+        port=connection.port,
+        dbname=connection.schema,
+        user=connection.login,
+        password=connection.password,
+    )
+
+
+def open_sync(name: str) -> Sync:
+    """Return the sync called `name` with its connections; nothing is connected yet.
+
+    Raises:
+        SettingsError: its file is missing or broken.
+        ConnectionMissingError: a connection it names does not exist.
+    """
+    settings = sync_named(name)
+    if settings.chatwoot.source == "api":
+        problem = "chatwoot.source: 'api' is not available in this version; use 'database'"
+        raise SettingsError(name, [problem])
+    connection_named(settings.chatwoot.conn_id, "Chatwoot's database, type Postgres")
+    return Sync(
+        settings=settings,
+        sync_dsn=sync_dsn(),
+        source=ChatwootDatabaseHook(settings.chatwoot.conn_id).get_conn(),
+        krayin=AirflowKrayin(settings.krayin.conn_id),
+    )
+
+
+def plan(name: str, context: Mapping[str, Any]) -> int:
+    """Extract and plan the run of `context` and return its id in `sync_run`."""
+    return _telling(lambda: open_sync(name).plan(request_of(context)))
+
+
+def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
+    """Carry out what is planned for a sync, write the summary to the log and return its numbers."""
+    sync = _telling(lambda: open_sync(name))
+    try:
+        run = _telling(lambda: sync.load(run_id, seconds=seconds))
+    except Exception:
+        with connect(sync.sync_dsn) as connection:
+            _log_lines(lines_of(read_run(connection, run_id)))
+        raise
+    _log_lines(lines_of(run))
+    return numbers_of(run)
+
+
+def migrate() -> None:
+    """Bring the sync database to the newest schema."""
+    migrations.upgrade(_uri(connection_named(SYNC_DB_CONN_ID, "the sync database, type Postgres")))
+
+
+def check(name: str) -> None:
+    """Check one sync: connections, settings against Krayin; write what was found to the log."""
+    _log_lines(_telling(lambda: list(check_sync(open_sync(name)))))
+
+
+def request_of(context: Mapping[str, Any]) -> RunRequest:
+    """Return what a DAG run asks for, from its type and its form."""
+    dag_run, params = context["dag_run"], context["params"]
+    window = None
+    if params.get("window_start") or params.get("window_end"):
+        start = _moment(params.get("window_start")) or datetime(1970, 1, 1, tzinfo=UTC)
+        window = start, _moment(params.get("window_end")) or datetime.now(UTC)
+    return RunRequest(
+        kind=RunKind.SCHEDULED if str(dag_run.run_type) == "scheduled" else RunKind.MANUAL,
+        dag_run_id=dag_run.run_id,
+        contact_ids=frozenset(int(one) for one in params.get("contact_ids") or ()),
+        window=window,
+        full=bool(params.get("full")),
+        dry_run=bool(params.get("dry_run")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _uri(connection: Connection) -> str:
+    # A connection without a password is written without one.
+    return connection.get_uri().replace("postgres://", "postgresql://", 1)
+
+
+def _telling(work: Callable[[], Result]) -> Result:
+    try:
+        return work()
+    except TRANSIENT:
+        raise
+    except (ReconciliationError, KrayinError, ChatwootError) as error:
+        # Trying again would fail the same way: one clear message instead.
+        raise AirflowFailException(str(error)) from None
+
+
+def _log_lines(lines: Iterator[str] | list[str]) -> None:
+    for line in lines:
+        log.info("%s", line)
