@@ -239,12 +239,13 @@ class Session:
         )
 
     def _confirm_token(self, request: _Request) -> None:
-        """Return when a token that worked before still works, after a window if need be.
+        """Return when it was the limiter, seen by a window's wait, that turned a repeatable call away.
 
         Raises:
-            AuthenticationFailed: it does not work after a whole window either.
-            OutcomeUnknown: it works, so that the call turned away may as well have died inside
-                Krayin (a PHP fatal error gives the same answer), and it must not be repeated.
+            AuthenticationFailed: the token that worked before does not after a whole window either.
+            ServerFailed: the token works at once, so the call died inside Krayin: a PHP fatal error
+                or a too large body gives the same answer.
+            OutcomeUnknown: the same for a call that must not be repeated.
         """
         probe = _Request(WHOAMI, WHOAMI.path(), (), None)
         endpoint = request.endpoint
@@ -256,7 +257,7 @@ class Session:
             except KrayinError as error:
                 raise _unresolved(endpoint) from error
             if reply.verdict.meaning is Meaning.ANSWERED:
-                if endpoint.repeatable:
+                if wait and endpoint.repeatable:
                     return
                 raise _unresolved(endpoint)
             if reply.verdict.meaning not in (

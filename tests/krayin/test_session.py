@@ -241,6 +241,15 @@ def test_a_read_goes_on_when_the_token_proves_good(kit, steps_before):
     assert run.client.update_lead(5, CHANGE).id == 5
 
 
+def test_a_write_that_krayin_dies_on_is_no_matter_of_the_limit(kit):
+    """A body above PHP's limit is turned away like this every time."""
+    run = kit.script(kit.answer(kit.user), *[kit.bare_500(), kit.answer(kit.user)] * 4)
+    run.client.whoami()
+    with pytest.raises(ServerFailed):
+        run.client.update_lead(5, CHANGE)
+    assert sum(request.method == "PUT" for request in run.requests) == 4
+
+
 def test_a_creation_turned_away_without_a_known_reason_is_unknown(kit):
     """A PHP fatal error inside the endpoint gives the same 500 without limiter headers."""
     run = kit.script(kit.answer(kit.user), kit.bare_500(), kit.answer(kit.user))
