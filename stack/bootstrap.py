@@ -82,7 +82,8 @@ def _install() -> None:
 def _uv_environment(pip: list) -> dict:  # type: ignore[type-arg]  # a subscript fails on old interpreters
     """Return the environment for uv with pip's own settings, which uv does not read."""
     listed = subprocess.check_output([*pip, "config", "list"]).decode()
-    settings = dict(re.findall(r"^[^\s.]*\.([a-z-]+)='(.*)'$", listed, re.MULTILINE))
+    # The environment's lines (`:env:.`) come first and count more than the files' (`global.`).
+    settings = dict(reversed(re.findall(r"^[^\s.]*\.([a-z-]+)='(.*)'$", listed, re.MULTILINE)))
     names = {"index-url": "UV_DEFAULT_INDEX", "find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE"}
     found = {names[key]: value for key, value in settings.items() if key in names}
     return {**found, **os.environ}

@@ -53,7 +53,7 @@ def fill(instance: Instance) -> bool:
 
 def has_krayin() -> bool:
     """Tell whether the stand-in is part of this checkout."""
-    return find_spec("sandbox.krayin") is not None
+    return find_spec("sandbox.krayin.__main__") is not None
 
 
 def krayin_command(instance: Instance) -> list[str]:

@@ -60,12 +60,17 @@ def of_run(dsn: str, sync_name: str, run_id: str | None) -> dict[str, Any] | Non
         ).fetchone()
 
 
+KINDS = ("person", "lead", "organization", "activity")
+
+
 def lines(row: Mapping[str, Any]) -> list[str]:
     """Return the summary of a `sync_run` row for people."""
     told = row["summary"]
     shown = [f"Sync {row['sync_name']}: {row['state']}", f"  contacts read    {told.get('read', 0)}"]
-    shown += [f"  {key:<16} {_counts(told.get(key))}" for key in ("created", "updated", "adopted", "skipped")]
-    shown += [f"  {key:<16} {_counts(told[key])}" for key in ("quarantined", "failed") if told.get(key)]
+    shown += [f"  {key:<16} {_records(told.get(key))}" for key in ("created", "updated", "adopted")]
+    shown += [
+        f"  {key:<16} {_reasons(told[key])}" for key in ("skipped", "quarantined", "failed") if told.get(key)
+    ]
     calls = f"  calls to Krayin  {told.get('calls', 0)}"
     if told.get("forecast_calls"):
         calls += f" (forecast {told['forecast_calls']})"
@@ -77,8 +82,21 @@ def lines(row: Mapping[str, Any]) -> list[str]:
     return shown
 
 
-def _counts(value: object) -> str:
+def _records(value: object) -> str:
     if not isinstance(value, dict):
         return str(value or 0)
-    named = [f"{count} {name}" for name, count in value.items() if count]
+    # The database keeps keys in an order of its own.
+    named = [
+        f"{value[kind]} {kind if value[kind] == 1 else _plural(kind)}" for kind in KINDS if value.get(kind)
+    ]
     return ", ".join(named) or "0"
+
+
+def _plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+
+def _reasons(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(value.items()) if count) or "0"

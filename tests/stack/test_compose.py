@@ -1,0 +1,137 @@
+"""docker-compose.yaml and the image it builds."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution, packages_distributions
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from stack.settings import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMPOSE = ROOT / "docker-compose.yaml"
+AIRFLOW_SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+# What Airflow's official image has beside its core.
+IMAGE_HAS = ("apache-airflow", "apache-airflow-providers-postgres", "apache-airflow-providers-http", "pandas")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict:
+    return yaml.safe_load(COMPOSE.read_text())
+
+
+def test_it_follows_the_compose_specification(tmp_path: Path) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, str(COMPOSE)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = tmp_path / "docker-compose.yaml"
+    wrong.write_text(COMPOSE.read_text().replace("    command: scheduler", "    comand: scheduler"))
+    done = subprocess.run([*check, str(wrong)], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+
+
+def test_every_service_is_watched_restarted_and_pinned(compose: dict) -> None:
+    services = compose["services"]
+    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES}
+    for name, service in services.items():
+        assert re.fullmatch(r"[a-z-]+:\d+[\w.-]*", service["image"]), name
+        if name != "init":
+            assert service["healthcheck"]["test"], name
+            assert service["restart"] == "unless-stopped", name
+    assert services["init"]["restart"] == "no"
+
+
+def test_airflow_waits_for_databases_and_migrations(compose: dict) -> None:
+    for name in AIRFLOW_SERVICES:
+        after = compose["services"][name]["depends_on"]
+        assert after["postgres"]["condition"] == "service_healthy"
+        assert after["init"]["condition"] == "service_completed_successfully"
+
+
+def test_all_containers_share_the_keys(compose: dict) -> None:
+    for name in ("init", *AIRFLOW_SERVICES):
+        environment = compose["services"][name]["environment"]
+        assert environment["AIRFLOW__CORE__FERNET_KEY"].startswith("${FERNET_KEY:?")
+        assert environment["AIRFLOW__API_AUTH__JWT_SECRET"].startswith("${JWT_SECRET:?")
+        assert environment["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+
+
+def test_it_holds_no_secret(compose: dict) -> None:
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if re.search(r"KEY$|SECRET|PASSWORD|TOKEN|_CONN_|_CONN$", name):
+                assert "${" in str(value), name
+
+
+def test_every_variable_is_explained_in_the_example(compose: dict) -> None:
+    text = COMPOSE.read_text()
+    needed = set(re.findall(r"(?<!\$)\$\{([A-Z_]+):\?", text))
+    offered = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert needed <= offered
+
+
+def test_the_image_is_the_locked_airflow() -> None:
+    locked = re.search(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert locked
+    assert f"FROM apache/airflow:{locked.group(1)}-python3.11" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_has_every_package_that_our_code_imports() -> None:
+    added = re.search(r"\^\(([^)]+)\)==", (ROOT / "Dockerfile").read_text())
+    assert added
+    available = {canonicalize_name(name) for name in added.group(1).split("|")}
+    for name in IMAGE_HAS:
+        available |= closure(name)
+    providers = packages_distributions()
+    ours = {path.name for path in (ROOT / "plugins").iterdir()} | {"krayin_sync_plugin"}
+    for file in [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "dags").rglob("*.py")]:
+        for module in imports(file):
+            if module in sys.stdlib_module_names or module in ours:
+                continue
+            names = {canonicalize_name(each) for each in providers.get(module, [])}
+            assert names & available, f"{file.relative_to(ROOT)} imports {module}, which the image lacks"
+
+
+def test_what_the_image_adds_is_in_the_lock() -> None:
+    added = re.search(r"\^\(([^)]+)\)==", (ROOT / "Dockerfile").read_text())
+    assert added
+    lock = (ROOT / "requirements.txt").read_text()
+    for name in added.group(1).split("|"):
+        assert re.search(rf"^{re.escape(name)}==", lock, re.MULTILINE), name
+
+
+def closure(name: str) -> set[str]:
+    """All distributions that `name` needs, itself included."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        each = canonicalize_name(waiting.pop())
+        if each in found:
+            continue
+        found.add(each)
+        for line in distribution(each).requires or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    return found
+
+
+def imports(file: Path) -> set[str]:
+    """Top-level modules that `file` imports absolutely."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found

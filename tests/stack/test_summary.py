@@ -1,0 +1,74 @@
+"""What a sync did, for people."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+from reconciliation.migrations import upgrade
+
+from stack import summary
+
+TOLD = {
+    "read": 12,
+    "created": {"person": 10, "lead": 10, "organization": 0},
+    "updated": {"person": 1},
+    "adopted": {},
+    "skipped": {"no e-mail or phone": 1},
+    "quarantined": 1,
+    "failed": 0,
+    "calls": 14,
+    "forecast_calls": 13,
+    "elapsed_seconds": 21.4,
+}
+
+
+@pytest.fixture
+def sync_database(database_url: str) -> str:
+    upgrade(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, state, finished_at, summary)"
+            " VALUES ('shop', 'first', 'manual', 'done', now(), %s), ('shop', 'second', 'manual', 'loading', NULL, %s)",
+            (Jsonb(TOLD), Jsonb({})),
+        )
+    return database_url
+
+
+def test_a_run_by_its_id(sync_database: str) -> None:
+    row = summary.of_run(sync_database, "shop", "first")
+    assert row is not None
+    assert summary.lines(row) == [
+        "Sync shop: done",
+        "  contacts read    12",
+        "  created          10 persons, 10 leads",
+        "  updated          1 person",
+        "  adopted          0",
+        "  skipped          1 no e-mail or phone",
+        "  quarantined      1",
+        "  calls to Krayin  14 (forecast 13) in 21 s",
+    ]
+
+
+def test_the_newest_finished_run(sync_database: str) -> None:
+    row = summary.of_run(sync_database, "shop", None)
+    assert row is not None
+    assert row["dag_run_id"] == "first"
+    assert summary.of_run(sync_database, "other", None) is None
+
+
+def test_how_far_a_run_is(sync_database: str) -> None:
+    with psycopg.connect(sync_database) as connection:
+        connection.execute("INSERT INTO krayin_sync.krayin_target (base_url) VALUES ('http://k')")
+        connection.execute("INSERT INTO krayin_sync.chatwoot_installation (identity) VALUES ('c')")
+        for number, state in enumerate(["planned", "in_flight", "unknown", "done", "quarantined"]):
+            connection.execute(
+                "INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, installation_id, account_id,"
+                " source_kind, source_id, payload, source_read_at, forecast_calls, state)"
+                " VALUES (2, 'shop', 1, 1, 1, 1, 'contact', %s, '{}', now(), 1, %s)",
+                (str(number), state),
+            )
+    assert summary.work(sync_database, "shop", "second") == summary.Work(settled=2, left=3)
+    assert str(summary.work(sync_database, "shop", "second")) == "2 of 5 records"
+    assert summary.work(sync_database, "shop", "first") == summary.Work(0, 0)
+    assert summary.work(sync_database, "shop", "third") is None

@@ -1,0 +1,222 @@
+"""`make up` for real: PostgreSQL, Airflow, the sandbox; minutes, not seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from stack import process
+from stack.progress import Progress
+from stack.settings import ROOT
+from stack.testing import RunningStack, free_ports, running_stack
+from stack.up import up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+
+CONTACTS = 12
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    data_dir = tmp_path_factory.mktemp("stack") / "with space"
+    with running_stack(
+        data_dir,
+        sandbox_contacts=CONTACTS,
+        sandbox_conversations=4,
+        sandbox_messages=8,
+        airflow_parallelism=2,
+    ) as running:
+        yield running
+    assert process.marked(data_dir) == []
+    assert not running.instance.cluster.running()
+    for port in (running.instance.settings.airflow_port, running.instance.settings.postgres_port):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+
+
+def eventually(check: Callable[[], object], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "did not come true"
+        time.sleep(0.5)
+
+
+def pids(stack: RunningStack) -> dict[str, int]:
+    said = stack.instance.supervised()
+    assert said
+    return {each["name"]: each["pid"] for each in said["components"]}
+
+
+def command_line(*arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line as the Makefile does, with nothing of this process's own settings."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-m", "stack", *arguments],
+        cwd=ROOT,
+        env={**inherited, **{name: str(value) for name, value in environment.items()}},
+        stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def test_every_part_of_airflow_is_healthy(stack: RunningStack) -> None:
+    assert set(stack.api.health().values()) == {"healthy"}
+    assert stack.api.import_errors() == []
+    assert httpx.get(stack.url, follow_redirects=True).status_code == 200
+
+
+def test_the_sandbox_is_synced(stack: RunningStack) -> None:
+    paused = stack.api.paused()
+    assert paused["krayin_setup"] is False
+    assert paused["sandbox__sync"] is False
+    with psycopg.connect(stack.sync_dsn) as connection:
+        row = connection.execute(
+            "SELECT state, (summary ->> 'read')::int FROM krayin_sync.sync_run WHERE sync_name = 'sandbox' AND kind = 'manual' ORDER BY id LIMIT 1"
+        ).fetchone()
+    assert row == ("done", CONTACTS)
+    assert f"contacts read    {CONTACTS}" in stack.printed
+
+
+def test_progress_and_steps_were_shown(stack: RunningStack) -> None:
+    for step in (
+        "Starting PostgreSQL",
+        "Preparing the databases",
+        "Waiting until Airflow is healthy",
+        "First sync",
+    ):
+        assert f"✓ {step}" in stack.printed
+
+
+def test_a_second_up_changes_nothing(stack: RunningStack) -> None:
+    before = pids(stack)
+    with psycopg.connect(stack.sync_dsn) as connection:
+        manual = "SELECT count(*) FROM krayin_sync.sync_run WHERE kind = 'manual'"
+        runs = connection.execute(manual).fetchone()
+        start = time.monotonic()
+        stack.output.truncate(0)
+        up(stack.instance.settings, Progress(stack_console(stack)))
+        assert connection.execute(manual).fetchone() == runs
+    assert "Already up." in stack.printed
+    assert pids(stack) == before
+    assert time.monotonic() >= start
+
+
+def test_a_component_that_dies_comes_back(stack: RunningStack) -> None:
+    before = pids(stack)
+    os.kill(before["triggerer"], signal.SIGKILL)
+    eventually(lambda: pids(stack)["triggerer"] not in {None, before["triggerer"]})
+    after = pids(stack)
+    assert {name for name in after if after[name] != before[name]} == {"triggerer"}
+    eventually(lambda: set(stack.api.health().values()) == {"healthy"})
+
+
+def test_up_takes_over_after_the_supervisor_was_killed(stack: RunningStack) -> None:
+    before = pids(stack)
+    supervisor = stack.instance.supervisor()
+    assert supervisor
+    supervisor.kill()
+    supervisor.wait(10)
+    assert stack.instance.supervised() is None
+    up(stack.instance.settings, Progress(stack_console(stack)))
+    assert not [pid for pid in before.values() if psutil.pid_exists(pid)]
+    assert set(stack.api.health().values()) == {"healthy"}
+
+
+def test_a_port_in_use_is_named_and_nothing_is_started(stack: RunningStack, tmp_path: Path) -> None:
+    taken = stack.instance.settings.airflow_port
+    postgres, krayin = free_ports(2)
+    done = command_line(
+        "up", DATA_DIR=tmp_path, AIRFLOW_PORT=taken, POSTGRES_PORT=postgres, KRAYIN_SANDBOX_PORT=krayin
+    )
+    assert done.returncode == 1
+    assert f"Port {taken}, needed for Airflow's UI, is taken by" in done.stderr
+    assert f"(process {pids(stack)['api-server']}" in done.stderr
+    assert f"AIRFLOW_PORT={taken + 1} make up" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_a_wrong_token_is_named_and_nothing_is_started(stack: RunningStack, tmp_path: Path) -> None:
+    done = command_line(
+        "up",
+        DATA_DIR=tmp_path,
+        KRAYIN_SYNC_SYNCS=tmp_path / "syncs",
+        AIRFLOW_PORT=free_ports(1)[0],
+        CHATWOOT_DATABASE_URL=stack.chatwoot_dsn,
+        KRAYIN_API_URL=stack.krayin_url,
+        KRAYIN_API_TOKEN="1|wrong",
+    )
+    assert done.returncode == 1
+    assert "KRAYIN_API_TOKEN" in done.stderr
+    assert "1|wrong" not in done.stdout + done.stderr
+    assert stack.instance.keys.postgres not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "postgres").exists()
+    assert not (tmp_path / "syncs").exists()
+
+
+def test_given_systems_are_used_and_nothing_of_the_sandbox(stack: RunningStack, tmp_path: Path) -> None:
+    real = {
+        "chatwoot_database_url": stack.chatwoot_dsn,
+        "krayin_api_url": stack.krayin_url,
+        "krayin_api_token": stack.krayin_token,
+    }
+    syncs = tmp_path / "syncs"
+    with running_stack(
+        tmp_path / "data",
+        real=real,
+        krayin_sync_syncs=syncs,
+        krayin_requests_per_minute=600,
+        airflow_parallelism=2,
+    ) as other:
+        assert [file.name for file in syncs.iterdir()] == ["chatwoot.yaml"]
+        assert "account_id: 1" in (syncs / "chatwoot.yaml").read_text()
+        assert set(pids(other)) == {"api-server", "scheduler", "dag-processor", "triggerer"}
+        assert "sandbox__sync" not in other.api.paused()
+        assert f"contacts read    {CONTACTS}" in other.printed
+        with psycopg.connect(other.instance.dsn("postgres")) as connection:
+            found = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate").fetchall()
+        assert {name for (name,) in found} == {"postgres", "airflow", "krayin_sync"}
+    assert process.marked(tmp_path / "data") == []
+
+
+def test_status_and_logs_tell_what_runs(stack: RunningStack) -> None:
+    settings = stack.instance.settings
+    ports = {
+        "DATA_DIR": settings.data_dir,
+        "AIRFLOW_PORT": settings.airflow_port,
+        "POSTGRES_PORT": settings.postgres_port,
+        "KRAYIN_SANDBOX_PORT": settings.krayin_sandbox_port,
+    }
+    status = command_line("status", **ports)
+    assert status.returncode == 0
+    assert "scheduler healthy" in status.stdout
+    assert stack.url in status.stdout
+    logs = command_line("logs", "--lines", "3", **ports)
+    prefixes = {line.split("|")[0].strip() for line in logs.stdout.splitlines() if " | " in line}
+    assert {"api-server", "scheduler", "dag-processor", "triggerer", "postgres"} <= prefixes
+    refused = command_line("reset", **ports)
+    assert refused.returncode == 1
+    assert "CONFIRM=yes make reset" in refused.stderr
+    assert settings.data_dir.exists()
+
+
+def stack_console(stack: RunningStack) -> object:
+    from rich.console import Console
+
+    return Console(file=stack.output, width=160)
