@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from reconciliation.migrations import upgrade
+from sandbox.chatwoot.sample import Sample, fill
+from sandbox.chatwoot.schema import create_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,3 +28,17 @@ def sync_db(sync_db_url: str) -> Iterator[psycopg.Connection]:
     """A connection to a fresh, migrated sync database."""
     with psycopg.connect(sync_db_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def world(new_database: Callable[[str], str], sync_db_url: str) -> Iterator[World]:
+    """An empty Chatwoot account 1, an empty sync database and a freshly seeded stand-in for Krayin."""
+    url = new_database("chatwoot")
+    with psycopg.connect(url, autocommit=True) as connection:
+        create_schema(connection)
+        fill(connection, Sample(contacts=0, conversations=0, messages=0, accounts=1))
+    from sandbox.krayin.testing import running_krayin
+    from tests.reconciliation.world import World
+
+    with running_krayin() as krayin:
+        yield World(url, sync_db_url, krayin)

@@ -1,0 +1,132 @@
+"""A small world to run a whole sync in: a Chatwoot database, a sync database and a stand-in for Krayin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+
+from chatwoot.database import DatabaseSource
+from krayin.client import KrayinClient
+from krayin.routes import find_api
+from reconciliation.krayin_connection import access_key
+from reconciliation.run import RunRequest, Sync
+from reconciliation.settings import SyncSettings
+from sandbox.chatwoot import changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from krayin.audit import ApiCall
+    from krayin.pacing import Pacer
+    from reconciliation.runs import Run
+    from sandbox.krayin.testing import RunningKrayin
+
+ACCOUNT = 1
+
+
+@dataclass(frozen=True)
+class StandInAccess:
+    """The stand-in as the sync's Krayin."""
+
+    address: str
+    token: str
+    pace: int = 60_000
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def key(self) -> str:
+        return access_key(self.address, self.token)
+
+    def requests_per_minute(self) -> int:
+        return self.pace
+
+    def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+        base_url = find_api(self.address)
+        return KrayinClient(base_url, self.token, pacer=pacer, on_call=on_call, lane=lane, **self.options)
+
+
+@dataclass
+class World:
+    """What a test of a whole sync talks to; `settings` are the keys of a sync file."""
+
+    chatwoot_url: str
+    sync_url: str
+    krayin: RunningKrayin
+    settings: dict[str, Any] = field(default_factory=dict)
+    access_options: dict[str, Any] = field(default_factory=dict)
+
+    def sync(self, name: str = "test", **settings: Any) -> Sync:
+        """The sync with the world's settings and these."""
+        keys = {"name": name, "chatwoot": {"account_id": ACCOUNT}, **self.settings, **settings}
+        return Sync(
+            settings=SyncSettings.model_validate(keys),
+            sync_dsn=self.sync_url,
+            source=DatabaseSource(self.chatwoot_url),
+            krayin=StandInAccess(self.krayin.url, self.krayin.token, **self.access_options),
+        )
+
+    def run(self, request: RunRequest | None = None, **settings: Any) -> Run:
+        """Plan and load once."""
+        return self.sync(**settings).run(request or RunRequest())
+
+    # --- Chatwoot ------------------------------------------------------------------------------
+
+    def add(self, **columns: Any) -> int:
+        """Add a contact and return its id."""
+        with psycopg.connect(self.chatwoot_url, autocommit=True) as connection:
+            return changes.add_contact(connection, ACCOUNT, **columns)
+
+    def change(self, contact_id: int, **columns: Any) -> None:
+        """Change a contact as Chatwoot's dashboard does."""
+        with psycopg.connect(self.chatwoot_url, autocommit=True) as connection:
+            changes.update_contact(connection, contact_id, **columns)
+
+    # --- Krayin --------------------------------------------------------------------------------
+
+    def api(self, method: str, path: str, body: Any = None, *, good: bool = True) -> Any:
+        """Call the stand-in as a salesperson's browser would, outside the sync's budget."""
+        answer = httpx.request(
+            method,
+            f"{self.krayin.url}/api/v1/{path}",
+            json=body,
+            headers={"Accept": "application/json", "Authorization": f"Bearer {self.krayin.token}"},
+            timeout=30,
+        )
+        if good:
+            assert answer.status_code == 200, answer.text[:500]
+        return answer.json()
+
+    def persons(self) -> list[dict[str, Any]]:
+        return sorted(self.api("GET", "contacts/persons?pagination=0")["data"], key=lambda row: row["id"])
+
+    def leads(self) -> list[dict[str, Any]]:
+        return sorted(self.api("GET", "leads?pagination=0")["data"], key=lambda row: row["id"])
+
+    def organizations(self) -> list[dict[str, Any]]:
+        rows = self.api("GET", "contacts/organizations?pagination=0")["data"]
+        return sorted(rows, key=lambda row: row["id"])
+
+    def stored(self, entity: str, crm_id: int) -> dict[str, Any]:
+        """A record as stored: raw dates, owner, custom attributes."""
+        return self.api("GET", f"settings/attributes/lookup-entity/{entity}?query={crm_id}")
+
+    # --- sync database -------------------------------------------------------------------------
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of the sync database."""
+        with psycopg.connect(self.sync_url, autocommit=True) as connection:
+            connection.execute("SET search_path = krayin_sync")
+            return connection.execute(query, parameters).fetchall()
+
+    def calls(self, run_id: int) -> Sequence[tuple[str, str, int]]:
+        """Method, route and status of the calls of a run, in order."""
+        return self.rows("SELECT method, route, status FROM api_call WHERE run_id = %s ORDER BY id", run_id)
+
+    def operations(self, state: str) -> list[tuple[Any, ...]]:
+        """Source, error class and message of the operations in a state."""
+        return self.rows(
+            "SELECT source_kind, source_id, error_class, error_message FROM operation WHERE state = %s ORDER BY id",
+            state,
+        )
