@@ -117,7 +117,7 @@ def _locale(code: str, region: str, country: str, seed: int, companies: int) -> 
         tuple(
             Place(faker.city(), _state(faker), faker.postcode(), faker.street_address()) for _ in range(40)
         ),
-        tuple(_company(faker.company(), region, number) for number in range(companies)),
+        tuple(_company(_company_name(faker, code), region, number) for number in range(companies)),
     )
 
 
@@ -126,6 +126,11 @@ def _state(faker: Faker) -> str:
         if hasattr(faker, provider):
             return str(getattr(faker, provider)())
     return ""
+
+
+def _company_name(faker: Faker, code: str) -> str:
+    # Faker's Turkish companies are real ones.
+    return f"{faker.last_name()} {faker.last_name()} Ltd. Şti." if code == "tr_TR" else faker.company()
 
 
 def _company(name: str, region: str, number: int) -> Company:
