@@ -1,0 +1,61 @@
+"""The command line of the stand-in."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (typer reads it)
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from sandbox.krayin.application import Application
+from sandbox.krayin.settings import INSTANCES, Settings
+from sandbox.krayin.state import StateFile
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 8088,
+    token: Annotated[str, typer.Option(help="API token of the administrator.")] = "1|sandbox",
+    instance: Annotated[str, typer.Option(help=f"One of {', '.join(INSTANCES)}.")] = "unlimited",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    timezone: Annotated[str, typer.Option(help="APP_TIMEZONE of the installation.")] = "Asia/Kolkata",
+    state: Annotated[Path | None, typer.Option(help="File that keeps the records over restarts.")] = None,
+    persons_email_required: Annotated[
+        bool, typer.Option(help="Whether the persons attribute 'emails' is required, as shipped.")
+    ] = True,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(help="Calls a minute for each user, instead of the instance's limit.")
+    ] = None,
+    latency: Annotated[float, typer.Option(help="Milliseconds added to every API call.")] = 0.0,
+    races: Annotated[
+        bool, typer.Option(help="Let parallel writes overtake each other between check and write.")
+    ] = False,
+) -> None:
+    """Run a Krayin 2.1.5 stand-in with a fresh database."""
+    if instance not in INSTANCES:
+        message = f"--instance: {instance!r} is none of {', '.join(INSTANCES)}"
+        raise typer.BadParameter(message)
+    settings = Settings(
+        token=token,
+        instance=instance,  # type: ignore[arg-type]
+        timezone=timezone,
+        requests_per_minute=requests_per_minute,
+        latency_ms=latency,
+        persons_email_required=persons_email_required,
+        races=races,
+    )
+    application = Application(settings, StateFile(state) if state else None)
+    uvicorn.run(
+        application,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+    )
+
+
+def main() -> None:
+    """Read the command line and serve until stopped."""
+    typer.run(serve)

@@ -1,0 +1,209 @@
+"""Lists: every query key is a column, with sorting and pages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox.krayin import pagination, php
+from sandbox.krayin.collation import fold
+from sandbox.krayin.errors import QueryError, ServerError, type_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.krayin.requests import Call
+    from sandbox.krayin.server import Krayin
+    from sandbox.krayin.tables import Row, Table
+
+NOT_COLUMNS = frozenset({"entity_type", "limit", "page", "pagination", "order", "sort"})
+BRACKETS = re.compile(r"(\[[^\]]+\])+\Z")
+PATH_STEP = re.compile(r"\[(\d+|\*|last)\]")
+
+
+def listed(krayin: Krayin, call: Call, table: str, show: Callable[[Row], Any]) -> dict[str, Any]:
+    """Answer a list request.
+
+    Args:
+        show: makes the JSON of one row.
+
+    Raises:
+        ServerError: unknown columns, array values, bad limits and directions.
+    """
+    values = call.all
+    source = krayin.database[table]
+    filters = [(name, _wanted(value)) for name, value in values.items() if name not in NOT_COLUMNS]
+    order = _order(values)
+    pages = values.get("pagination") is None or php.truthy(values.get("pagination"))
+    rows = _matching(source, filters, "select count(*) as aggregate" if pages else "select *")
+    if not pages:
+        return {"data": [show(row) for row in sort(source, rows, *order)]}
+    page = pagination.page_of(values.get("limit"), values.get("page"), len(rows))
+    if rows:
+        rows = sort(source, rows, *order)[page.offset : page.offset + page.size]
+    return pagination.paginated([show(row) for row in rows], page, f"{call.host}/{call.path}")
+
+
+def _wanted(value: Any) -> list[str]:
+    if php.is_array(value):
+        message = "explode(): Argument #2 ($string) must be of type string, array given"
+        raise type_error(message)
+    return [part.strip() for part in php.text_of(value).split(",")]
+
+
+def _order(values: dict[str, Any]) -> tuple[str, bool]:
+    column = values.get("sort")
+    if not php.truthy(column):
+        return "id", True
+    direction = values.get("order")
+    return php.text_of(column), is_descending("desc" if direction is None else direction)
+
+
+def is_descending(direction: Any) -> bool:
+    """Read a sort direction.
+
+    Raises:
+        ServerError: it is neither asc nor desc.
+    """
+    lowered = php.text_of(direction).lower()
+    if lowered not in {"asc", "desc"}:
+        message = 'Order direction must be "asc" or "desc".'
+        raise ServerError(message, "InvalidArgumentException")
+    return lowered == "desc"
+
+
+def column_name(table: Table, name: str, statement: str = "") -> str:
+    """Return a column's own name; names may be qualified and are not case-sensitive.
+
+    Raises:
+        QueryError: the table has no such column.
+    """
+    lowered = name.lower()
+    head, dot, tail = lowered.rpartition(".")
+    own = tail if dot and head == table.name else lowered
+    if own not in table.columns:
+        message = (
+            f"SQLSTATE[42S22]: Column not found: 1054 Unknown column '{name}' in 'WHERE' "
+            f"(Connection: mysql, SQL: {statement})"
+        )
+        raise QueryError(message)
+    return own
+
+
+def _matching(table: Table, filters: list[tuple[str, list[str]]], select: str) -> list[Row]:
+    clauses = " and ".join(f"`{name}` in ({', '.join(wanted)})" for name, wanted in filters)
+    statement = f"{select} from `{table.name}` where {clauses}"
+    rows: list[Row] | None = None
+    tests: list[Callable[[Row], bool]] = []
+    for name, wanted in filters:
+        head, arrow, path = name.partition("->")
+        column = column_name(table, head, statement)
+        if arrow:
+            tests.append(_json_test(table, column, path, wanted))
+        elif column == "id" and rows is None:
+            keys = {php.number_of(text) for text in wanted}
+            rows = [
+                table.rows[int(key)] for key in sorted(keys) if key == int(key) and int(key) in table.rows
+            ]
+        elif column in table.shape.indexes and rows is None:
+            keys = {php.number_of(text) for text in wanted}
+            rows = [row for key in keys if key == int(key) for row in table.found(column, int(key))]
+        else:
+            tests.append(_test(table, column, wanted))
+    found = list(table) if rows is None else rows
+    return [row for row in found if all(test(row) for test in tests)] if tests else found
+
+
+def _test(table: Table, name: str, wanted: list[str]) -> Callable[[Row], bool]:
+    column = table.columns[name]
+    keys = {column.matches(text) for text in wanted} - {None}
+    if column.kind in {"string", "text"}:
+        return lambda row: row[name] is not None and fold(row[name]) in keys
+    return lambda row: row[name] is not None and column.key(row[name]) in keys
+
+
+def _json_test(table: Table, column: str, path: str, wanted: list[str]) -> Callable[[Row], bool]:
+    steps = _steps(path)
+    keys = set(wanted)
+
+    def test(row: Row) -> bool:
+        stored = row[column]
+        if stored is None or not isinstance(stored, str):
+            return False
+        if table.columns[column].kind == "json" and len(steps) == 1 and f'"{steps[0]}"' not in stored:
+            return False
+        taken, value = php.decode_json(stored)
+        found = _extract(value, steps) if taken else []
+        if not found:
+            return False
+        if "*" in steps:
+            return _json_text(found) in keys
+        text = found[0] if isinstance(found[0], str) else _json_text(found[0])
+        return text in keys
+
+    return test
+
+
+def _json_text(value: Any) -> str:
+    """Return JSON as the database prints it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{key}": {_json_text(item)}' for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_json_text(item) for item in value) + "]"
+    return php.encode_json(value).replace("\\/", "/")
+
+
+def _steps(path: str) -> list[Any]:
+    """Split an arrow path as Laravel does: names are keys, ``[n]`` and ``[*]`` index lists."""
+    steps: list[Any] = []
+    for segment in path.split("->"):
+        match = BRACKETS.search(segment)
+        if match is None:
+            steps.append(segment)
+            continue
+        if segment[: match.start()]:
+            steps.append(segment[: match.start()])
+        found = PATH_STEP.findall(match.group())
+        if len(found) != match.group().count("["):
+            message = "SQLSTATE[HY000]: Syntax error in JSON path"
+            raise QueryError(message)
+        steps.extend(int(step) if step.isdigit() else step for step in found)
+    return steps
+
+
+def _extract(value: Any, steps: list[Any]) -> list[Any]:
+    found = [value]
+    for step in steps:
+        if step == "*":
+            found = [item for value in found if isinstance(value, list) for item in value]
+        elif step == "last":
+            found = [value[-1] for value in found if isinstance(value, list) and value]
+        elif isinstance(step, int):
+            # A path index on something that is no list means the thing itself at 0.
+            found = [
+                value[step] if isinstance(value, list) else value
+                for value in found
+                if (isinstance(value, list) and step < len(value))
+                or (not isinstance(value, list) and step == 0)
+            ]
+        else:
+            found = [value[step] for value in found if isinstance(value, dict) and step in value]
+    return found
+
+
+def sort(table: Table, rows: list[Row], name: str, descending: bool) -> list[Row]:  # noqa: FBT001
+    """Order rows by a column; NULL comes first ascending, equal rows stay oldest first.
+
+    Raises:
+        QueryError: the table has no such column.
+    """
+    head, arrow, _ = name.partition("->")
+    column = table.columns[column_name(table, head)]
+    if arrow:
+        return sorted(rows, key=lambda row: row["id"])
+
+    def key(row: Row) -> tuple[bool, Any]:
+        value = row[column.name]
+        return (False, 0) if value is None else (True, column.key(value))
+
+    return sorted(sorted(rows, key=lambda row: row["id"]), key=key, reverse=descending)

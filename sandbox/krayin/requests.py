@@ -1,0 +1,164 @@
+"""One API call as a handler sees it: Laravel's Request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import TYPE_CHECKING, Any
+
+from sandbox.krayin import php
+
+if TYPE_CHECKING:
+    from sandbox.krayin.tables import Row
+
+LARGEST_BODY = 8 * 1024 * 1024
+BLANK = re.compile(r"^[\s\ufeff\u200b\u200e]+|[\s\ufeff\u200b\u200e]+$")
+# TrimStrings leaves these alone.
+UNTRIMMED = frozenset({"current_password", "password", "password_confirmation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a multipart body."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Call:
+    """A request after Laravel's middleware.
+
+    Attributes:
+        method: after method override; HEAD stays HEAD.
+        path: without leading and trailing slash.
+        host: scheme and host for links, as ``http://127.0.0.1:8000``.
+        headers: names in lower case.
+        query: values of the query string.
+        body: values of the JSON or form body.
+        params: what the route took from the path.
+        user: the row of the authenticated user.
+    """
+
+    method: str
+    path: str
+    host: str
+    headers: dict[str, str]
+    query: dict[str, Any]
+    body: dict[str, Any]
+    files: dict[str, Upload] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    user: Row | None = None
+
+    @property
+    def user_id(self) -> int | None:
+        """Id of the authenticated user."""
+        return None if self.user is None else int(self.user["id"])
+
+    @property
+    def all(self) -> dict[str, Any]:
+        """Every value of the request: body first, then query, then files."""
+        return {**self.query, **self.body, **self.files} if self.body or self.files else dict(self.query)
+
+    def input(self, name: str, default: Any = None) -> Any:
+        """Return a value at a dotted path, the default when the key is absent."""
+        found = php.dig(self.all, *name.split("."))
+        return default if found is None and name not in self.all else found
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether errors are answered as JSON (``expectsJson``)."""
+        accepted = [part.split(";")[0].strip() for part in self.headers.get("accept", "").split(",")]
+        first = accepted[0]
+        if self.ajax and first in {"", "*/*", "*"} and "x-pjax" not in self.headers:
+            return True
+        return "/json" in first or "+json" in first
+
+    @property
+    def ajax(self) -> bool:
+        """Whether the call says it is an XMLHttpRequest."""
+        return self.headers.get("x-requested-with") == "XMLHttpRequest"
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of the Authorization header, or None."""
+        header = self.headers.get("authorization", "")
+        _, found, token = header.rpartition("Bearer ")
+        return token.partition(",")[0].strip() or None if found else None
+
+
+def read(method: str, path: str, host: str, headers: dict[str, str], query: str, content: bytes) -> Call:
+    """Make a Call of what came over the socket.
+
+    Broken JSON, JSON without its Content-Type and bodies of unknown types give no values.
+    """
+    query_values = php.parse_query(query)
+    kind = headers.get("content-type", "").lower()
+    body: dict[str, Any] = {}
+    files: dict[str, Upload] = {}
+    if "/json" in kind or "+json" in kind:
+        body = _json_values(content)
+    elif "application/x-www-form-urlencoded" in kind and method in {"POST", "PUT", "DELETE", "PATCH"}:
+        body = php.parse_query(content.decode("utf-8", "replace"))
+    elif "multipart/form-data" in kind and method == "POST":
+        body, files = _multipart(headers["content-type"], content)
+    method = _overridden(method, headers, query_values, body)
+    return Call(
+        method,
+        path.strip("/"),
+        host,
+        headers,
+        _trimmed(query_values),
+        _trimmed(body),
+        files,
+    )
+
+
+def _overridden(method: str, headers: dict[str, str], query: dict[str, Any], body: dict[str, Any]) -> str:
+    if method != "POST":
+        return method
+    wanted = headers.get("x-http-method-override") or body.get("_method") or query.get("_method")
+    if isinstance(wanted, str) and re.fullmatch(r"[A-Za-z]+", wanted):
+        return wanted.upper()
+    return method
+
+
+def _json_values(content: bytes) -> dict[str, Any]:
+    taken, value = php.decode_json(content)
+    if not taken or value is None:
+        return {}
+    return dict(php.items_of(value)) if php.is_array(value) else {"0": value}
+
+
+def _multipart(content_type: str, content: bytes) -> tuple[dict[str, Any], dict[str, Upload]]:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = BytesParser(policy=HTTP).parsebytes(head + content)
+    body: dict[str, Any] = {}
+    files: dict[str, Upload] = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(payload, bytes):
+            continue
+        filename = part.get_filename()
+        if filename is None:
+            php.assign(body, name, payload.decode("utf-8", "replace"))
+        else:
+            files[name] = Upload(filename, payload)
+    return {key: php.normal(value) for key, value in body.items()}, files
+
+
+def _trimmed(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value if key in UNTRIMMED else _trim(value) for key, value in values.items()}
+
+
+def _trim(value: Any) -> Any:
+    if isinstance(value, str):
+        return BLANK.sub("", value)
+    if isinstance(value, list):
+        return [_trim(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _trim(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,159 @@
+"""A stand-in that runs inside the test process, on a free port."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import uvicorn
+
+from sandbox.krayin.application import Application
+from sandbox.krayin.settings import Instance, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+START_SECONDS = 30.0
+
+
+class RunningKrayin:
+    """A stand-in served from a thread; use it as a context manager.
+
+    Args:
+        instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
+        options: further fields of Settings, as timezone, requests_per_minute or latency_ms.
+
+    Attributes:
+        url: as ``http://127.0.0.1:PORT``, without a trailing slash.
+        token: API token of the administrator (user 1).
+        application: the server's insides, for tests that look under the hood.
+    """
+
+    def __init__(self, instance: Instance = "unlimited", **options: Any) -> None:
+        self.application = Application(Settings(instance=instance, **options))
+        self.token = self.application.krayin.settings.token
+        self.url = ""
+        self._socket = socket.socket()
+        config = uvicorn.Config(
+            self.application, log_level="critical", access_log=False, lifespan="off", ws="none"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="krayin", daemon=True)
+        self._control = httpx.Client(timeout=60, trust_env=False)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def start(self) -> Self:
+        """Start serving and wait until it answers.
+
+        Raises:
+            TimeoutError: it does not come up within half a minute.
+        """
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                message = "the Krayin stand-in did not start"
+                raise TimeoutError(message)
+            time.sleep(0.01)
+        return self
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(START_SECONDS)
+        self._control.close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._control.request(method, f"{self.url}/sandbox/{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
+        """Return an HTTP client for the API that sends the token and accepts JSON."""
+        headers = {"Authorization": f"Bearer {token or self.token}", "Accept": "application/json"}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60, **options)
+
+    def reset(self, **changes: Any) -> None:
+        """Empty everything; settings given are changed before."""
+        self._ask("POST", "reset", changes)
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings and keep the records."""
+        self._ask("PUT", "settings", changes)
+
+    def seed(self, **rows: list[dict[str, Any]]) -> dict[str, list[int]]:
+        """Plant rows by kind (see seeding.Batch); returns kind -> ids."""
+        made: dict[str, list[int]] = self._ask("POST", "seed", rows)
+        return made
+
+    def set_faults(self, *rules: dict[str, Any], seed: int | None = None) -> None:
+        """Replace the faults; each rule has the fields of faults.Fault."""
+        self._ask("PUT", "faults", {"rules": list(rules), "seed": seed})
+
+    def clear_faults(self) -> None:
+        """Drop all faults."""
+        self._ask("DELETE", "faults")
+
+    def calls(self, *, bodies: bool = False) -> list[dict[str, Any]]:
+        """Return every API call received, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", f"calls?bodies={int(bodies)}")
+        return found
+
+    def clear_calls(self) -> None:
+        """Forget the calls received."""
+        self._ask("DELETE", "calls")
+
+    def mails(self) -> list[dict[str, Any]]:
+        """Return the mails that would have gone out, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "mails")
+        return found
+
+    def records(self, *tables: str) -> dict[str, list[dict[str, Any]]]:
+        """Return the raw rows of all tables, or of those named, ordered by id."""
+        found: dict[str, list[dict[str, Any]]] = self._ask("GET", f"records?tables={','.join(tables)}")
+        return found
+
+    def health(self) -> dict[str, Any]:
+        """Return the health report, with tracebacks when the stand-in itself failed."""
+        found: dict[str, Any] = self._ask("GET", "health")
+        return found
+
+    def advance(self, seconds: float) -> None:
+        """Move the server's clock forward, as past a rate-limit window."""
+        self._ask("PUT", "clock", {"advance_seconds": seconds})
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the server's clock is ahead of the machine's."""
+        return self.application.krayin.clock.offset_seconds
+
+
+@contextmanager
+def running_krayin(instance: Instance = "unlimited", **options: Any) -> Iterator[RunningKrayin]:
+    """Run a stand-in for the length of a with block.
+
+    Args:
+        instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
+        options: further fields of Settings.
+    """
+    with RunningKrayin(instance, **options) as krayin:
+        yield krayin
