@@ -26,7 +26,8 @@ def postgres(conn_id: str, url: str, description: str) -> dict[str, Any]:
         "schema": named["dbname"],
         "login": named["user"],
         "password": named["password"],
-        "extra": json.dumps(parts),
+        # An empty object would come back in the connection's URI as an option of its own.
+        "extra": json.dumps(parts) if parts else None,
     }
 
 

@@ -8,14 +8,14 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg.rows import dict_row
+from statements import statement
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from krayin.pacing import Lane, Slot
-from statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,7 +117,7 @@ class RateBudget:
         poll: float = 0.25,
         credit: float = 0.25,
         patience: float = 60.0,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if requests_per_minute < 1:
             message = f"requests_per_minute must be at least 1, not {requests_per_minute}"
@@ -152,7 +152,7 @@ class RateBudget:
     def __repr__(self) -> str:
         return f"RateBudget({self.key!r}, {self.lane.name})"
 
-    def __enter__(self) -> RateBudget:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -225,7 +225,7 @@ class RateBudget:
             return
         if row is not None and not row["held"]:
             logger.warning(
-                "Slot %d of %s was given back after its time; call_timeout must be longer than a call can take.",
+                "Slot %d of %s was given back too late: call_timeout must be longer than any call.",
                 slot.number,
                 self.key,
             )
@@ -276,7 +276,7 @@ class RateBudget:
             self._hang_up()
 
     def _leave(self, ticket: uuid.UUID) -> None:
-        # Good manners only: a waiter that stays silent is forgotten soon. So one try, on a connection that lives.
+        # Good manners only, so one try: a waiter that stays silent is forgotten soon anyway.
         with self._lock, contextlib.suppress(psycopg.Error):
             if self._connection is not None and not self._connection.closed:
                 self._connection.execute(statement("budget/leave"), {"key": self.key, "ticket": ticket})
@@ -304,7 +304,7 @@ class RateBudget:
                 with self._connection.cursor(row_factory=dict_row) as cursor:
                     return cursor.execute(statement(name), parameters).fetchone()
             except (psycopg.OperationalError, psycopg.InterfaceError):
-                # A repeated question after a lost answer may cost the slot granted in between, never a call too many.
+                # Asking again after a lost answer may waste the slot it granted, never make a call too many.
                 self._hang_up()
                 raise
 

@@ -152,6 +152,14 @@ class ContactWriter:
             self._bring_lead(work)
         except _Stop as stop:
             return stop.outcome
+        except AlreadyMappedError:
+            # Only when Krayin gave out an id twice: it was restored from an older backup.
+            return Outcome(
+                OperationState.QUARANTINED,
+                error_class="id_reused",
+                error_message="Krayin gave this contact's new record an id that another contact's record has: was it "
+                "restored from a backup? Compare the two, then replay",
+            )
         return Outcome(OperationState.DONE, result=work.result)
 
     def _with_address(self, operation: Operation, person: Fields) -> Fields:

@@ -118,7 +118,7 @@ class Loader:
             waiting, due_in = self.ledger.waiting(self.sync_name)
             if not waiting or due_in is None or due_in > PATIENCE:
                 break
-            self.sleep(min(max(due_in, 0.2), 5.0))
+            self.sleep(min(max(due_in, 0.5), 5.0))
         self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
         self._report(always=True)
         return self.loaded

@@ -8,11 +8,11 @@ import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-
 from krayin.budget import RateBudget
 from krayin.pacing import Answer, Lane, Slot
 
@@ -59,6 +59,15 @@ class FixedWindow:
         return Answer(self.limit, self.limit - self.count)
 
 
+class Fate(Enum):
+    """How a call ends for its worker."""
+
+    ANSWERED = auto()
+    ANSWER_LOST = auto()  # counted, then a timeout
+    DIED_BEFORE = auto()  # the worker died with a slot, and made no call
+    DIED_AFTER = auto()  # the worker died while the server counted its call
+
+
 @dataclass
 class Call:
     """One call of ours as the server saw it, in seconds of the made-up clock."""
@@ -84,6 +93,8 @@ class World:
     credit: float = 0.25
     call_timeout: float = 35.0
     debug: bool = True
+    fate: Callable[[], Fate] = lambda: Fate.ANSWERED
+    key: str = "krayin#1"
     now: float = 0.0
     skew: float = 0.0
     calls: list[Call] = field(default_factory=list)
@@ -102,7 +113,7 @@ class World:
         if lane not in self._budgets:
             self._budgets[lane] = RateBudget(
                 lambda: self._connection,
-                "krayin#1",
+                self.key,
                 requests_per_minute=self.setting or self.limit,
                 lane=lane,
                 window=self.server.window,
@@ -164,19 +175,27 @@ class World:
         self.at(start, begin)
 
     def _call(self, lane: Lane, number: int, asked: float, slot: Slot, then: Callable[[], None]) -> None:
-        latency = self.latency()
-        granted = self.now
+        latency, fate, granted = self.latency(), self.fate(), self.now
 
         def arrive() -> None:
             answer = self.server.hit(self.now, debug=self.debug)
             self.calls.append(Call(lane, number, asked, granted, self.now, answer))
-            self.at(granted + latency, lambda: done(answer))
+            if fate is Fate.ANSWERED:
+                self.at(granted + latency, lambda: done(answer))
+            elif fate is Fate.ANSWER_LOST:
+                self.at(granted + self.call_timeout, lambda: done(None))
+            else:
+                # Somebody starts the dead worker anew.
+                self.at(granted + 1, then)
 
-        def done(answer: Answer) -> None:
+        def done(answer: Answer | None) -> None:
             self.settle(lane, slot, answer)
             then()
 
-        self.at(granted + latency * 0.4, arrive)
+        if fate is Fate.DIED_BEFORE:
+            self.at(granted + 1, then)
+        else:
+            self.at(granted + latency * 0.4, arrive)
 
     def other_program(self, times: Iterator[float]) -> None:
         """Make calls with the same API user, unknown to the budget, at the given times."""

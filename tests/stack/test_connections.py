@@ -19,6 +19,7 @@ def test_a_url_is_taken_apart_and_decoded() -> None:
 def test_what_a_url_leaves_out() -> None:
     made = connections.postgres("c", "postgres:///chatwoot", "d")
     assert (made["host"], made["port"], made["login"], made["password"]) == ("localhost", 5432, None, None)
+    assert made["extra"] is None
 
 
 def test_krayin() -> None:

@@ -237,7 +237,8 @@ BEGIN
     IF moment < b.opened_by + span THEN
         -- The server's own count: with calls of other programs about, some may have come since its last answer.
         IF others > 0 THEN
-            unseen := 1 + ceil(others * extract(epoch FROM moment - b.used_at) / my_window);
+            -- Twice their usual pace, and one: they need not be regular.
+            unseen := 1 + ceil(2 * others * extract(epoch FROM moment - b.used_at) / my_window);
         END IF;
         IF b.used + flying + unseen + 1 > capacity THEN
             gate := greatest(gate, b.opened_by + span);
