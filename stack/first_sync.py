@@ -13,6 +13,8 @@ from stack.instance import SYNC_DATABASE
 from stack.settings import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from stack.api import AirflowApi
     from stack.instance import Instance
     from stack.progress import Progress
@@ -51,43 +53,41 @@ def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]
     return set(api.paused())
 
 
-def unpause(api: AirflowApi, instance: Instance) -> None:
-    """Let every DAG run that was not let run before: one paused by a person stays paused."""
-    before = set(instance.remembered().get("unpaused", []))
-    known = api.paused()
-    for dag_id, paused in known.items():
-        if paused and dag_id not in before:
-            api.unpause(dag_id)
-    instance.remember(unpaused=sorted(before | known.keys()))
-
-
 def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progress: Progress) -> None:
-    """Run setup and the first sync of each sync that has not had one with these connections.
+    """Run setup, then the first sync of each sync that has not had one with these connections.
 
     `setting` tells one set of connections from another: with other connections it is a first sync again.
+    Scheduled work begins only after setup has found nothing wrong.
 
     Raises:
         RunFailedError: setup or a sync failed; its last error is in the message.
     """
     done: dict[str, str] = instance.remembered().get("first_syncs", {})
     due = [name for name in syncs.first if done.get(name) != setting]
-    if not due:
-        return
+    if due:
+        _set_up(api, instance, progress)
+    for name in due:
+        _run_one(api, instance, name, progress)
+        instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
+    _unpause(api, instance, api.paused().keys())
+
+
+def _set_up(api: AirflowApi, instance: Instance, progress: Progress) -> None:
+    _unpause(api, instance, {SETUP_DAG})
     with progress.step("Checking Krayin, its pipelines and the settings (krayin_setup)") as step:
         started = api.trigger(SETUP_DAG)
         if api.wait(SETUP_DAG, started, SETUP_SECONDS, step.note) != "success":
             raise StackError(
                 f"{SETUP_DAG} is not done after {SETUP_SECONDS:.0f} s; see it in Airflow: {instance.url}"
             )
-    for name in due:
-        _run_one(api, instance, name, progress)
-        instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
 
 
 def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress) -> None:
     dsn, dag_id = instance.dsn(SYNC_DATABASE), sync_dag(name)
     with progress.step(f"First sync of {name}") as step:
+        # Triggered before it is let run, it comes before the run that the schedule owes.
         started = api.trigger(dag_id)
+        _unpause(api, instance, {dag_id})
 
         def watch(state: str) -> None:
             done = summary.work(dsn, name, started)
@@ -96,8 +96,14 @@ def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress)
         state = api.wait(dag_id, started, instance.settings.first_sync_wait, watch)
     if state != "success":
         progress.warn(f"The first sync of {name} goes on by itself; watch it at {instance.url}/dags/{dag_id}")
-        return
-    show(dsn, name, started, progress)
+
+
+def _unpause(api: AirflowApi, instance: Instance, dag_ids: Collection[str]) -> None:
+    """Let the DAGs run that were not let run before: one paused by a person stays paused."""
+    before = set(instance.remembered().get("unpaused", []))
+    for dag_id in set(dag_ids) - before:
+        api.unpause(dag_id)
+    instance.remember(unpaused=sorted(before | set(dag_ids)))
 
 
 def show(dsn: str, name: str, run_id: str | None, progress: Progress) -> None:

@@ -261,5 +261,4 @@ def _sync(api: AirflowApi, instance: Instance, found: Syncs, setting: str, progr
     if not first_sync.wait_for_dags(api, found, progress):
         progress.warn("There are no DAGs in dags/ yet, so nothing is synced.")
         return
-    first_sync.unpause(api, instance)
     first_sync.run(api, instance, found, setting, progress)
