@@ -35,7 +35,7 @@ def make(instance: Instance) -> Plan:
     mark = {process.MARK: str(instance.layout.root)}
     home = str(instance.layout.airflow)
     components = []
-    if settings.real is None and sandbox.has_krayin():
+    if settings.real is None:
         # First, as it is up in a second and setup calls it.
         components.append(
             Component(sandbox.COMPONENT, sandbox.krayin_command(instance), environ | mark, str(ROOT))

@@ -50,11 +50,6 @@ def fill(instance: Instance) -> bool:
     return True
 
 
-def has_krayin() -> bool:
-    """Tell whether the stand-in is part of this checkout."""
-    return (ROOT / "sandbox" / "krayin" / "__main__.py").exists()
-
-
 def krayin_command(instance: Instance) -> list[str]:
     """Return the command line of the stand-in for Krayin."""
     return [

@@ -30,7 +30,7 @@ chatwoot:
 
 krayin:
   conn_id: {krayin}       # Airflow connection to Krayin
-  requests_per_minute: {pace}         # the limit of that API user in Krayin
+  # requests_per_minute: 60       # that API user's limit; else what the connection says
 
 # default_phone_region: US        # for phone numbers written without +country
 # sync_to_organization: true      # companies of contacts become organizations
@@ -71,17 +71,12 @@ def read(path: Path) -> Syncs:
     return syncs
 
 
-def write_first(path: Path, account: int, requests_per_minute: int) -> Path:
+def write_first(path: Path, account: int) -> Path:
     """Write the first sync file into the empty folder `path` and return the file."""
     path.mkdir(parents=True, exist_ok=True)
     file = path / "chatwoot.yaml"
     file.write_text(
-        TEMPLATE.format(
-            chatwoot=connections.CHATWOOT,
-            krayin=connections.KRAYIN,
-            account=account,
-            pace=requests_per_minute,
-        )
+        TEMPLATE.format(chatwoot=connections.CHATWOOT, krayin=connections.KRAYIN, account=account)
     )
     return file
 

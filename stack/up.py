@@ -101,7 +101,7 @@ def _check_real(real: RealSystems, settings: Settings, progress: Progress) -> No
         answer = krayin_check.check(real)
     progress.say(f"  {answer}")
     if first:
-        written = syncs.write_first(folder, account, settings.krayin_requests_per_minute)
+        written = syncs.write_first(folder, account)
         progress.say(f"  Wrote the sync's settings, with comments on what else can be set: {written}")
 
 

@@ -33,15 +33,15 @@ def test_real_systems_use_the_users_folder(tmp_path: Path) -> None:
 
 def test_the_file_written_for_a_new_user_is_a_valid_sync(tmp_path: Path) -> None:
     assert syncs.empty(tmp_path / "new")
-    file = syncs.write_first(tmp_path / "new", account=12, requests_per_minute=90)
+    file = syncs.write_first(tmp_path / "new", account=12)
     assert not syncs.empty(tmp_path / "new")
     sync = load_sync(file)
-    assert (sync.chatwoot.account_id, sync.krayin.requests_per_minute) == (12, 90)
+    assert (sync.chatwoot.account_id, sync.krayin.requests_per_minute) == (12, None)
     assert (sync.chatwoot.conn_id, sync.krayin.conn_id) == ("chatwoot_default", "krayin_default")
 
 
 def test_every_option_offered_in_that_file_is_valid(tmp_path: Path) -> None:
-    file = syncs.write_first(tmp_path, account=12, requests_per_minute=90)
+    file = syncs.write_first(tmp_path, account=12)
     heading, _, body = file.read_text().partition("\n")
     assert heading.startswith("#")
     file.write_text(body.replace("\n# ", "\n").replace("\n  # ", "\n  "))
@@ -51,7 +51,7 @@ def test_every_option_offered_in_that_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_stops_only_itself(tmp_path: Path) -> None:
-    syncs.write_first(tmp_path, account=12, requests_per_minute=90)
+    syncs.write_first(tmp_path, account=12)
     (tmp_path / "broken.yaml").write_text("name: broken\nchatwot: {}\n")
     found = syncs.read(tmp_path)
     assert found.first == ["chatwoot"]
@@ -69,3 +69,12 @@ def test_others_are_not_run_by_up(tmp_path: Path, line: str) -> None:
     (tmp_path / "shop.yaml").write_text("\n".join(lines))
     found = syncs.read(tmp_path)
     assert (found.first, found.problems) == ([], [])
+
+
+def test_the_example_has_every_key_with_its_default(tmp_path: Path) -> None:
+    (tmp_path / "example.yaml").write_text((ROOT / "include" / "syncs" / "example.yaml.sample").read_text())
+    example = load_sync(tmp_path / "example.yaml")
+    (tmp_path / "least.yaml").write_text("name: example\nchatwoot: {account_id: 1}\n")
+    assert example == load_sync(tmp_path / "least.yaml")
+    for part in (example, example.chatwoot, example.krayin, example.custom_fields):
+        assert part.model_fields_set == set(type(part).model_fields)
