@@ -284,7 +284,7 @@ class RateBudget:
     def _run(self, name: str, parameters: Mapping[str, Any], patience: float) -> dict[str, Any] | None:
         tries = Retrying(
             retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError)),
-            wait=wait_exponential_jitter(initial=0.05, max=2.0, jitter=0.2),
+            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.2),
             stop=stop_after_delay(patience),
             sleep=self._sleep,
             reraise=True,

@@ -89,7 +89,7 @@ class World:
     server: FixedWindow
     setting: int | None = None
     latency: Callable[[], float] = lambda: 0.05
-    poll: float = 0.5
+    poll: float = 1.0
     credit: float = 0.25
     call_timeout: float = 35.0
     debug: bool = True
