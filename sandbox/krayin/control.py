@@ -66,6 +66,7 @@ def controls(application: Application) -> Starlette:
         ("calls", "DELETE", endpoints.clear_calls),
         ("mails", "GET", endpoints.mails),
         ("records", "GET", endpoints.records),
+        ("records", "PUT", endpoints.edit_records),
     )
     return Starlette(
         routes=[Route(f"/sandbox/{path}", endpoint, methods=[method]) for path, method, endpoint in table],
@@ -180,6 +181,14 @@ class _Endpoints:
 
     async def mails(self, _: Request) -> JSONResponse:
         return JSONResponse(self._application.krayin.mails)
+
+    async def edit_records(self, request: Request) -> JSONResponse:
+        krayin = self._application.krayin
+        with krayin.lock:
+            edited = seeding.edit(krayin, await _body(request))
+        if self._application.state is not None:
+            self._application.state.flush()
+        return JSONResponse({"edited": edited})
 
     async def records(self, request: Request) -> JSONResponse:
         dump = self._application.krayin.database.dump()

@@ -51,6 +51,21 @@ SEARCHABLE: dict[str, tuple[str, ...]] = {
     "tags": ("name", "color", "user_id"),
 }
 
+# Columns with an index of their own, along which the database reads.
+INDEXED = {
+    "persons": frozenset({"organization_id", "user_id", "unique_id"}),
+    "leads": frozenset(
+        {
+            "user_id",
+            "person_id",
+            "lead_source_id",
+            "lead_type_id",
+            "lead_pipeline_id",
+            "lead_pipeline_stage_id",
+        }
+    ),
+}
+
 # table -> relation -> (table it leads to, own column that names it)
 _BELONGS: dict[str, dict[str, tuple[str, str]]] = {
     "persons": {"organization": ("organizations", "organization_id"), "user": ("users", "user_id")},
@@ -124,8 +139,7 @@ def criteria(krayin: Krayin, call: Call, table: str) -> list[Row]:
     if php.truthy(search) and table in SEARCHABLE:
         test = _where(krayin, call, table, php.text_of(search))
         rows = [row for row in rows if test(row)] if test else rows
-    rows = sorted(rows, key=lambda row: row["id"])
-    rows = _ordered(krayin, call, table, rows)
+    rows = _ordered(krayin, call, table, sorted(rows, key=_natural_order(call, table)))
     for name in ("with", "withCount"):
         wanted = call.input(name)
         if php.truthy(wanted):
@@ -137,6 +151,16 @@ def criteria(krayin: Krayin, call: Call, table: str) -> list[Row]:
         names = kept if isinstance(kept, list) else php.text_of(kept).split(";")
         return _selected(krayin, table, rows, [php.text_of(name) for name in names])
     return rows
+
+
+def _natural_order(call: Call, table: str) -> Callable[[Row], Any]:
+    """Return the order in which the database finds rows: by id, or along the index of an ``in`` search."""
+    fields, search = call.input("searchFields"), call.input("search")
+    if isinstance(fields, str) and isinstance(search, str) and fields.endswith(":in") and ";" not in fields:
+        name = fields.removesuffix(":in")
+        if name in INDEXED.get(table, ()) and search.startswith(f"{name}:"):
+            return lambda row: (row[name] is not None, row[name], row["id"])
+    return lambda row: row["id"]
 
 
 def _selected(krayin: Krayin, table: str, rows: list[Row], names: list[str]) -> list[Row]:

@@ -72,6 +72,29 @@ def plant(krayin: Krayin, batch: Batch) -> dict[str, list[int]]:
     return {kind: ids for kind, ids in planted.items() if ids}
 
 
+def edit(krayin: Krayin, rows: dict[str, Rows]) -> int:
+    """Change rows behind the API's back, as a database administrator would.
+
+    Args:
+        rows: table -> rows with ``id`` and the columns to change.
+
+    Returns:
+        How many rows were changed.
+
+    Raises:
+        ServerError: an unknown table, row or column.
+    """
+    edited = 0
+    for name, changes in rows.items():
+        for change in changes:
+            table = krayin.database.tables.get(name)
+            if table is None or change["id"] not in table.rows or not change.keys() <= table.columns.keys():
+                raise ServerError(f"cannot edit {name} {change}")
+            table.update(change["id"], {key: value for key, value in change.items() if key != "id"})
+            edited += 1
+    return edited
+
+
 def _insert(krayin: Krayin, table: str, row: dict[str, Any]) -> int:
     columns = krayin.database[table].columns
     now = krayin.clock.now_text()
