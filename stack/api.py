@@ -85,6 +85,12 @@ class AirflowApi:
         }
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
+    def active_runs(self, dag_id: str) -> list[str]:
+        """Return the ids of the DAG's queued and running runs, oldest first."""
+        query = {"state": ["queued", "running"], "order_by": "run_after", "limit": PAGE}
+        found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)
+        return [str(run["dag_run_id"]) for run in found["dag_runs"]]
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
         return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SETUP_DAG = "krayin_setup"
 PARSE_SECONDS = 180.0
 SETUP_SECONDS = 300.0
+OWED_SECONDS = 4.0
 
 
 def sync_dag(sync_name: str) -> str:
@@ -85,9 +86,9 @@ def _set_up(api: AirflowApi, instance: Instance, progress: Progress) -> None:
 def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress) -> None:
     dsn, dag_id = instance.dsn(SYNC_DATABASE), sync_dag(name)
     with progress.step(f"First sync of {name}") as step:
-        # Triggered before it is let run, it comes before the run that the schedule owes.
-        started = api.trigger(dag_id)
-        _unpause(api, instance, {dag_id})
+        # Let run, Airflow may start the run that the schedule owes: one of our own would only follow it.
+        owed = _owed_run(api, dag_id) if _unpause(api, instance, {dag_id}) else None
+        started = owed or api.trigger(dag_id)
 
         def watch(state: str) -> None:
             done = summary.work(dsn, name, started)
@@ -98,12 +99,23 @@ def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress)
         progress.warn(f"The first sync of {name} goes on by itself; watch it at {instance.url}/dags/{dag_id}")
 
 
-def _unpause(api: AirflowApi, instance: Instance, dag_ids: Collection[str]) -> None:
-    """Let the DAGs run that were not let run before: one paused by a person stays paused."""
+def _owed_run(api: AirflowApi, dag_id: str) -> str | None:
+    deadline = time.monotonic() + OWED_SECONDS
+    while time.monotonic() < deadline:
+        if active := api.active_runs(dag_id):
+            return active[0]
+        time.sleep(0.5)
+    return None
+
+
+def _unpause(api: AirflowApi, instance: Instance, dag_ids: Collection[str]) -> bool:
+    """Let the DAGs run that were not let run before (one paused by a person stays so); tell if any was."""
     before = set(instance.remembered().get("unpaused", []))
-    for dag_id in set(dag_ids) - before:
+    new = set(dag_ids) - before
+    for dag_id in new:
         api.unpause(dag_id)
-    instance.remember(unpaused=sorted(before | set(dag_ids)))
+    instance.remember(unpaused=sorted(before | new))
+    return bool(new)
 
 
 def show(dsn: str, name: str, run_id: str | None, progress: Progress) -> None:

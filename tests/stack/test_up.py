@@ -86,7 +86,7 @@ def test_the_sandbox_is_synced(stack: RunningStack) -> None:
     assert paused["sandbox__sync"] is False
     with psycopg.connect(stack.sync_dsn) as connection:
         row = connection.execute(
-            "SELECT state, (summary ->> 'read')::int FROM krayin_sync.sync_run WHERE sync_name = 'sandbox' AND kind = 'manual' ORDER BY id LIMIT 1"
+            "SELECT state, (summary ->> 'read')::int FROM krayin_sync.sync_run WHERE sync_name = 'sandbox' ORDER BY id LIMIT 1"
         ).fetchone()
     assert row == ("done", CONTACTS)
     assert f"contacts read    {CONTACTS}" in stack.printed
