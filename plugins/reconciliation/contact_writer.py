@@ -101,6 +101,8 @@ class ContactWriter:
             if lead is not None and lead.crm_id:
                 if lead.acked_hash != _hash(operation, "lead"):
                     leads.add(lead.crm_id)
+                    if lead.origin == "adopted" and person is not None and person.crm_id:
+                        adopted.add(person.crm_id)
             elif person is not None and person.crm_id:
                 adopted.add(person.crm_id)
             if "person" in operation.payload["adopt"] and not (person and person.crm_id):
@@ -157,8 +159,8 @@ class ContactWriter:
             return Outcome(
                 OperationState.QUARANTINED,
                 error_class="id_reused",
-                error_message="Krayin gave this contact's new record an id that another contact's record has: was it "
-                "restored from a backup? Compare the two, then replay",
+                error_message="Krayin gave this contact's new record an id of another contact's record: "
+                "was it restored from a backup? Compare the two, then replay",
             )
         return Outcome(OperationState.DONE, result=work.result)
 
@@ -311,7 +313,7 @@ class ContactWriter:
             self.store.ack(row.id, work.person_hash, merged.last_sent)
             if "organization" not in merged.kept:
                 self._link_organization(work, organization_id)
-        work.result.setdefault("person", "updated" if merged.changed else "unchanged")
+        work.result.setdefault("person", "updated" if merged.changed else "already_equal")
 
     # --- the lead -----------------------------------------------------------------------------
 
@@ -379,7 +381,10 @@ class ContactWriter:
         assert row.crm_id is not None
         if row.acked_hash == work.lead_hash:
             return
-        stored = self.reads.entity("leads", row.crm_id)
+        person = work.row("person")
+        stored = self.reads.lead(
+            row.crm_id, person.crm_id if person is not None and row.origin == "adopted" else None
+        )
         if stored is None:
             self._lost(work, "lead", row)
             return
@@ -397,7 +402,7 @@ class ContactWriter:
         with self.ledger.transaction():
             self.ledger.progress(work.operation, f"{UPDATE_LEAD}:done")
             self.store.ack(row.id, work.lead_hash, merged.last_sent)
-        work.result.setdefault("lead", "updated" if merged.changed else "unchanged")
+        work.result.setdefault("lead", "updated" if merged.changed else "already_equal")
 
     # --- shared -------------------------------------------------------------------------------
 

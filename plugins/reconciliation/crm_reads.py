@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from krayin.client import EntityType, KrayinClient
-    from krayin.records import Lead
+    from krayin.records import Lead, Organization, Person
 
 # Seconds. A person may edit the record between our reading and our writing; Krayin has no way to
 # refuse a write that is based on an older state, so the gap is kept short.
@@ -19,24 +19,46 @@ USABLE = 11.0
 
 
 class CrmReads:
-    """Krayin's present records by kind (`persons`, `leads`, `organizations`) and id."""
+    """Krayin's present records by kind (`persons`, `leads`, `organizations`) and id.
 
-    def __init__(self, client: KrayinClient, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Read through `client`."""
+    Krayin shows a record in two ways: the lists give its columns, `lookup-entity` the copies it
+    keeps of them as attribute values, custom attributes and raw dates among them. Columns count;
+    the copies fill in what the lists do not show, and are not there for records that were brought
+    into Krayin's database past its own forms and API.
+    """
+
+    def __init__(
+        self,
+        client: KrayinClient,
+        with_custom: Collection[EntityType] = (),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read through `client`; `with_custom` are the kinds that have custom attributes."""
         self._client = client
+        self._with_custom = frozenset(with_custom)
         self._monotonic = monotonic
-        self._entities: dict[tuple[str, int], tuple[float, Mapping[str, Any] | None]] = {}
+        self._entities: dict[tuple[EntityType, int], tuple[float, Mapping[str, Any] | None]] = {}
         self._leads: dict[int, tuple[float, list[Lead]]] = {}
 
     def prefetch(self, entity: EntityType, ids: Iterable[int]) -> None:
-        """Read some records at once; forget what was read of this kind before."""
+        """Read some records at once."""
         wanted = sorted(set(ids))
         if not wanted:
             return
-        found = self._client.lookup_entities(entity, wanted)
+        found: dict[int, dict[str, Any]] = {}
+        if entity == "leads" or entity in self._with_custom:
+            found = {
+                one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
+            }
+        if entity == "persons":
+            columns = {one.id: person_columns(one) for one in self._client.persons_by_ids(wanted)}
+            found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
+        elif entity == "organizations":
+            columns = {one.id: organization_columns(one) for one in self._client.organizations_by_ids(wanted)}
+            found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         now = self._monotonic()
         for one in wanted:
-            self._entities[entity, one] = now, found[one].values if one in found else None
+            self._entities[entity, one] = now, found.get(one)
 
     def prefetch_leads_of(self, person_ids: Iterable[int]) -> None:
         """Read the leads of some persons at once."""
@@ -51,15 +73,26 @@ class CrmReads:
     def entity(self, entity: EntityType, crm_id: int) -> Mapping[str, Any] | None:
         """Return a record as stored, None when Krayin does not have it; read anew unless it is fresh."""
         read = self._entities.get((entity, crm_id))
-        if read is None or self._monotonic() - read[0] > USABLE:
+        if read is None or self._is_old(read[0]):
             self.prefetch(entity, [crm_id])
             read = self._entities[entity, crm_id]
         return read[1]
 
+    def lead(self, crm_id: int, person_id: int | None) -> Mapping[str, Any] | None:
+        """Return a lead as stored, None when Krayin does not have it.
+
+        With `person_id`, the person it hangs on, its columns are read too: for leads we did not make.
+        """
+        stored = self.entity("leads", crm_id)
+        if stored is None or person_id is None:
+            return stored
+        shown = next((lead for lead in self.leads_of(person_id) if lead.id == crm_id), None)
+        return stored if shown is None else {**stored, **lead_columns(shown)}
+
     def leads_of(self, person_id: int) -> list[Lead]:
         """Return the leads of a person; read anew unless they are fresh."""
         read = self._leads.get(person_id)
-        if read is None or self._monotonic() - read[0] > USABLE:
+        if read is None or self._is_old(read[0]):
             self.prefetch_leads_of([person_id])
             read = self._leads[person_id]
         return read[1]
@@ -72,3 +105,32 @@ class CrmReads:
     def written(self, entity: EntityType, crm_id: int) -> None:
         """Forget a record that was just written."""
         self._entities.pop((entity, crm_id), None)
+
+    def _is_old(self, read_at: float) -> bool:
+        return self._monotonic() - read_at > USABLE
+
+
+def person_columns(person: Person) -> dict[str, Any]:
+    """Return the columns of a person under the names Krayin stores them by."""
+    organization = None
+    if person.organization_id is not None:
+        organization = {"id": person.organization_id, "name": person.organization_name}
+    return {
+        "name": person.name,
+        "emails": [row.to_row() for row in person.emails],
+        "contact_numbers": [row.to_row() for row in person.contact_numbers],
+        "job_title": person.job_title,
+        "user_id": person.owner_id,
+        "organization_id": person.organization_id,
+        "organization": organization,
+    }
+
+
+def lead_columns(lead: Lead) -> dict[str, Any]:
+    """Return the columns of a lead that are merged, under the names Krayin stores them by."""
+    return {"title": lead.title, "description": lead.description, "lead_value": lead.lead_value}
+
+
+def organization_columns(organization: Organization) -> dict[str, Any]:
+    """Return the columns of an organization under the names Krayin stores them by."""
+    return {"name": organization.name, "address": organization.address}

@@ -13,12 +13,16 @@ SIZE = 16
 def canonical(value: Any) -> Any:
     """Return `value` (JSON-like) with Unicode in composed form and None entries left out of objects."""
     if isinstance(value, str):
-        return value if value.isascii() else unicodedata.normalize("NFC", value)
+        return _composed(value)
     if isinstance(value, dict):
-        return {key: canonical(item) for key, item in value.items() if item is not None}
+        return {_composed(key): canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [canonical(item) for item in value]
     return value
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def fingerprint(value: Any) -> bytes:

@@ -70,7 +70,7 @@ class Loaded:
         """Return the numbers for `sync_run.summary`: `created`, `updated`, `adopted`, ... by CRM kind."""
         shown: dict[str, Any] = {
             action: {kind: counts[action] for kind, counts in sorted(self.records.items()) if counts[action]}
-            for action in ("created", "updated", "adopted", "unchanged", "deleted_in_krayin")
+            for action in ("created", "updated", "adopted", "already_equal", "deleted_in_krayin")
         }
         return shown | {
             "operations": dict(self.ended),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_email, fold_name
 from krayin.limits import NAME_CHARACTERS, TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
+from krayin.text import clean_text, trim
 
 from reconciliation.desired import DesiredContact, DesiredOrganization, Fields, Skip, SkippedContact
 from reconciliation.phones import normalise_phone, phone_key
@@ -28,8 +32,13 @@ ADDRESS_ATTRIBUTES = {
     "country": "company_country",
     "postcode": "company_zipcode",
 }
-_EARLIER_IDS = re.compile(r"krayin:(person|lead|organization):(\d{1,18})")
-_FALSE = {"", "0", "false", "no", "off", "n", "f"}
+_EARLIER_ID = re.compile(r"krayin:(person|lead|organization):([0-9]{1,18})")
+_TRUE = {"true", "yes", "on", "y", "t"}
+_FALSE = {"false", "no", "off", "n", "f"}
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Krayin takes a price of up to four decimals and keeps it as a double, exact to fifteen digits.
+_PRICE_STEP = Decimal("0.0001")
+_PRICE_END = Decimal(10) ** 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +74,26 @@ class _Notes:
         return cut
 
 
+def _stored(text: str | None) -> str:
+    # As Krayin will hold it: what was sent must not look edited when it is read back.
+    return trim(clean_text(text or ""))
+
+
 def _display_name(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
-    name = (contact.name or "").strip()
-    if not name and contact.email:
-        name = contact.email.partition("@")[0].strip()
-    if not name:
-        name = _phones(contact, rules, notes)[0]
-    return notes.text("name", name)
+    email = _stored(contact.email)
+    names = (
+        _stored(contact.name), _stored(email.partition("@")[0]), *_phones(contact, rules, notes), email,
+    )  # fmt: skip
+    return notes.text("name", next(name for name in names if name))
 
 
 def _emails(contact: Contact, _rules: MappingRules, _notes: _Notes) -> list[str]:
-    email = (contact.email or "").strip()
+    email = _stored(contact.email)
     return [email] if email else []
 
 
 def _phones(contact: Contact, rules: MappingRules, _notes: _Notes) -> list[str]:
-    phone = (contact.phone_number or "").strip()
+    phone = _stored(contact.phone_number)
     return [normalise_phone(phone, rules.phone_region) or phone] if phone else []
 
 
@@ -93,32 +106,30 @@ def _organization_name(contact: Contact, rules: MappingRules, notes: _Notes) -> 
     if not rules.link_organizations:
         return None
     name = company_name(contact)
-    return notes.text("organization", name) if name else None
+    # A name of nothing but accents is to Krayin the same as no name.
+    return notes.text("organization", name) if name and fold_name(name).strip() else None
 
 
 def _lead_value(contact: Contact, _rules: MappingRules, notes: _Notes) -> str | None:
     raw = attribute(contact, "lead_value")
     if raw is None:
         return None
-    try:
-        value = Decimal(raw)
-        # Far outside the column quantizing fails; the clamp makes any sane bound equal to it.
-        fitting = fit_lead_value(
-            min(max(value, Decimal(-1)), Decimal(10) ** 9) if value.is_finite() else value
-        )
-    except (InvalidOperation, ValueError):
+    value = _number(raw)
+    if value is None:
         notes.warnings.append("lead_value is not a number and was left out")
         return None
+    # Far outside the column rounding fails; the clamp makes any sane bound equal to it.
+    fitting = fit_lead_value(min(max(value, Decimal(-1)), Decimal(10) ** 9))
     if fitting != value:
         notes.warnings.append("lead_value changed to fit Krayin's column")
-    return f"{fitting.normalize():f}"
+    return _digits(fitting)
 
 
 def _description(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
     place = ", ".join(part for part in (attribute(contact, "city"), attribute(contact, "country")) if part)
     lines = {
         "Chatwoot contact": str(contact.id),
-        "Identifier": contact.identifier,
+        "Identifier": _stored(contact.identifier),
         "E-mail": ", ".join(_emails(contact, rules, notes)),
         "Phone": ", ".join(_phones(contact, rules, notes)),
         "Company": company_name(contact),
@@ -126,7 +137,7 @@ def _description(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
         "Location": place,
         "About": attribute(contact, "description"),
     }
-    text = "\n".join(f"{label}: {value.strip()}" for label, value in lines.items() if value and value.strip())
+    text = "\n".join(f"{label}: {value}" for label, value in lines.items() if value)
     cut = cut_bytes(text, TEXT_BYTES)
     if cut != text:
         notes.warnings.append(f"description cut to {TEXT_BYTES} bytes")
@@ -213,10 +224,15 @@ def attribute(contact: Contact, name: str) -> str | None:
     for attributes in (contact.additional_attributes, contact.custom_attributes):
         value = attributes.get(name)
         if isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
-            text = str(value).strip()
+            text = _stored(_plain(value))
             if text:
                 return text
     return None
+
+
+def _plain(value: Any) -> str:
+    # A number beyond what JSON readers hold comes as infinity, which says nothing.
+    return "" if isinstance(value, float) and not math.isfinite(value) else str(value)
 
 
 def company_name(contact: Contact) -> str | None:
@@ -226,16 +242,18 @@ def company_name(contact: Contact) -> str | None:
 
 def earlier_ids(contact: Contact) -> dict[str, int]:
     """Return the CRM ids an earlier integration kept in `contact_inboxes.source_id`, by CRM kind."""
-    return {
-        kind: int(number)
+    entries = (
+        entry
         for inbox in contact.inboxes
         if inbox.source_id.startswith("krayin:")
-        for kind, number in _EARLIER_IDS.findall(inbox.source_id)
-    }
+        for entry in inbox.source_id.split("|")
+    )
+    found = (_EARLIER_ID.fullmatch(entry.strip()) for entry in entries)
+    return {entry[1]: int(entry[2]) for entry in found if entry and int(entry[2])}
 
 
 def _skip(contact: Contact, rules: MappingRules, *, mapped: bool) -> Skip | None:
-    email, phone = (contact.email or "").strip(), (contact.phone_number or "").strip()
+    email, phone = _stored(contact.email), _stored(contact.phone_number)
     if rules.skip_blocked and contact.blocked:
         return Skip.BLOCKED
     if not email and not phone:
@@ -269,7 +287,8 @@ def _custom(kind: str, contact: Contact, rules: MappingRules, notes: _Notes) -> 
     types = rules.custom_types.get(kind, {})
     values: Fields = {}
     for source, code in rules.custom_fields.get(kind, {}).items():
-        raw = contact.custom_attributes.get(source, contact.additional_attributes.get(source))
+        sources = contact.custom_attributes, contact.additional_attributes
+        raw = next((found for one in sources if (found := one.get(source)) not in (None, "")), None)
         try:
             values[code] = custom_value(raw, types.get(code, "text"))
         except ValueError as error:
@@ -283,30 +302,72 @@ def custom_value(raw: Any, krayin_type: str) -> Any:
     Raises:
         ValueError: the value cannot be put into that form; the message names the type, not the value.
     """
-    if raw is None or raw == "":
+    text = _as_text(raw)
+    if not text:
         return None
     match krayin_type:
         case "boolean":
-            return 0 if str(raw).strip().casefold() in _FALSE else 1
+            return _boolean(raw, text)
         case "price":
-            try:
-                return f"{Decimal(str(raw)):f}"
-            except InvalidOperation:
-                message = "is not a number, left out"
-                raise ValueError(message) from None
+            return _price(text)
         case "date":
-            day = str(raw).strip()[:10]
-            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
-                message = "is not a date (YYYY-MM-DD), left out"
-                raise ValueError(message)
-            return day
+            return _day(text)
         case _:
-            return cut_bytes(_as_text(raw), TEXT_BYTES)
+            return cut_bytes(text, TEXT_BYTES)
+
+
+def _boolean(raw: Any, text: str) -> int:
+    word = text.casefold()
+    number = _number(word) if not isinstance(raw, list | dict) else None
+    if number is None and word not in _TRUE | _FALSE:
+        message = "is neither yes nor no, left out"
+        raise ValueError(message)
+    return int(word in _TRUE if number is None else number != 0)
+
+
+def _price(text: str) -> str:
+    number = _number(text)
+    if number is None:
+        message = "is not a number, left out"
+        raise ValueError(message)
+    if not 0 <= number < _PRICE_END:
+        message = "is negative or too large for a price, left out"
+        raise ValueError(message)
+    return _digits(number.quantize(_PRICE_STEP, rounding=ROUND_HALF_UP))
+
+
+def _day(text: str) -> str:
+    try:
+        if _DAY.match(text):
+            return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        pass
+    message = "is not a date (YYYY-MM-DD), left out"
+    raise ValueError(message)
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _digits(number: Decimal) -> str:
+    # A nought may carry a sign.
+    return f"{number.normalize():f}" if number else "0"
 
 
 def _as_text(raw: Any) -> str:
-    if isinstance(raw, bool):
-        return "yes" if raw else "no"
-    if isinstance(raw, list):
-        return ", ".join(_as_text(item) for item in raw)
-    return str(raw).strip()
+    match raw:
+        case None:
+            return ""
+        case bool():
+            return "yes" if raw else "no"
+        case list():
+            return ", ".join(text for item in raw if (text := _as_text(item)))
+        case dict():
+            return _stored(json.dumps(raw, ensure_ascii=False, sort_keys=True)) if raw else ""
+        case _:
+            return _stored(_plain(raw))

@@ -7,8 +7,10 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
 from krayin.folding import fold_email, fold_name
+from krayin.text import clean_text, trim
 
 from reconciliation.fingerprint import canonical
+from reconciliation.mapping import is_placeholder
 from reconciliation.phones import phone_key
 
 if TYPE_CHECKING:
@@ -54,8 +56,9 @@ def merge(
 
     `last_sent` is None for a record we adopted: then blanks are filled and nothing else. Fields
     that are in `present` but not in `desired` are left as they are. A field edited in Krayin
-    since our last write stays with `keep` and follows Chatwoot with `overwrite`. Lists are merged
-    by value: only values we sent ourselves are ever taken out.
+    since our last write stays with `keep` and follows Chatwoot with `overwrite`; but what Chatwoot
+    never filled it never empties. Lists are merged by value: only values we sent ourselves are ever
+    taken out, and an address we made up gives way to every real one.
     """
     values: dict[str, Any] = dict(present)
     changed: list[str] = []
@@ -65,23 +68,25 @@ def merge(
         here = present.get(name)
         if name in LIST_FIELDS:
             same = _value_key(name, phone_region)
-            result, ours = _merge_list(
-                None if last_sent is None else last_sent.get(name) or [],
-                here or [],
-                wanted or [],
+            result = _merge_list(
+                None if last_sent is None else _real(last_sent.get(name)),
+                _real(here),
+                _real(wanted),
                 on_crm_edit,
                 same,
-            )
-            remembered[name] = ours
+            ) or list(wanted or [])
+            # What is not taken up in Krayin, or was removed there, is remembered all the same: the
+            # next merge would take it for new.
+            remembered[name] = list(wanted or [])
             if result != list(here or []):
                 values[name] = result
                 changed.append(name)
-            if {same(value) for value in wanted or []} - {same(value) for value in result}:
+            if {same(value) for value in _real(wanted)} - {same(value) for value in result}:
                 kept.append(name)
             continue
         if same_value(name, here, wanted):
             remembered[name] = wanted
-        elif _may_write(name, last_sent, here, on_crm_edit):
+        elif _may_write(name, last_sent, here, wanted, on_crm_edit):
             values[name] = wanted
             changed.append(name)
             remembered[name] = wanted
@@ -90,11 +95,15 @@ def merge(
     return Merged(values, tuple(changed), tuple(kept), remembered)
 
 
-def _may_write(name: str, last_sent: Mapping[str, Any] | None, here: Any, on_crm_edit: OnCrmEdit) -> bool:
-    if last_sent is None or name not in last_sent:
-        # Never written by us: whatever stands there is somebody's.
-        return blank(here) or (last_sent is not None and on_crm_edit == "overwrite")
-    return on_crm_edit == "overwrite" or same_value(name, here, last_sent[name])
+def _may_write(
+    name: str, last_sent: Mapping[str, Any] | None, here: Any, wanted: Any, on_crm_edit: OnCrmEdit
+) -> bool:
+    if last_sent is None:
+        return blank(here)
+    sent = last_sent.get(name)
+    if same_value(name, here, sent):
+        return True
+    return on_crm_edit == "overwrite" and not (_silent(wanted) and _silent(sent))
 
 
 def _merge_list(
@@ -103,9 +112,9 @@ def _merge_list(
     wanted: list[str],
     on_crm_edit: OnCrmEdit,
     same: Callable[[str], str],
-) -> tuple[list[str], list[str]]:
+) -> list[str]:
     if sent is None:
-        return (list(wanted), list(wanted)) if not here else (list(here), _shared(here, wanted, same))
+        return here or wanted
     wanted_keys = {same(value) for value in wanted}
     sent_keys = {same(value) for value in sent}
     here_keys = {same(value) for value in here}
@@ -115,13 +124,11 @@ def _merge_list(
         if same(value) not in here_keys and not (removed_there and on_crm_edit == "keep"):
             result.append(value)
             here_keys.add(same(value))
-    # A value removed in Krayin stays ours in memory, or the next merge would take it for new.
-    return result, list(wanted)
+    return result
 
 
-def _shared(here: list[str], wanted: list[str], same: Callable[[str], str]) -> list[str]:
-    keys = {same(value) for value in here}
-    return [value for value in wanted if same(value) in keys]
+def _real(values: list[str] | None) -> list[str]:
+    return [value for value in values or [] if not is_placeholder(value)]
 
 
 def _value_key(name: str, region: str | None) -> Callable[[str], str]:
@@ -131,8 +138,12 @@ def _value_key(name: str, region: str | None) -> Callable[[str], str]:
 
 
 def blank(value: Any) -> bool:
-    """Tell whether a field holds nothing."""
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+    """Tell whether a field holds nothing; an unticked box does, Krayin has no other word for it."""
+    return _silent(value) or (isinstance(value, int) and value == 0)
+
+
+def _silent(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not trim(value))
 
 
 def same_value(name: str, left: Any, right: Any) -> bool:
@@ -154,13 +165,14 @@ def same_value(name: str, left: Any, right: Any) -> bool:
 
 
 def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
+    return trim(clean_text(text.replace("\r\n", "\n")))
 
 
 def _number(value: Any) -> Decimal | None:
     if isinstance(value, bool):
         return Decimal(int(value))
     try:
-        return Decimal(str(value).strip())
+        number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
+    return number if number.is_finite() else None

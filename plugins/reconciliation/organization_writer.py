@@ -10,6 +10,7 @@ from krayin.payloads import OrganizationUpdate
 
 from reconciliation.crm_fields import booleans_of, organization_fields
 from reconciliation.ledger import OperationState, Outcome
+from reconciliation.mapping import ADDRESS_ATTRIBUTES
 from reconciliation.merge import CUSTOM_PREFIX, flatten, merge
 from reconciliation.plan import MappingState
 
@@ -86,7 +87,7 @@ class OrganizationWriter:
             self.ledger.progress(operation, f"{UPDATE_ORGANIZATION}:done")
             self.store.ack(row.id, bytes.fromhex(operation.payload["organization_hash"]), merged.last_sent)
         return Outcome(
-            OperationState.DONE, result={"organization": "updated" if merged.changed else "unchanged"}
+            OperationState.DONE, result={"organization": "updated" if merged.changed else "already_equal"}
         )
 
 
@@ -98,7 +99,9 @@ def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]) -> OrganizationUpdate:
     changes: dict[str, Any] = {}
     if any(name.startswith(_ADDRESS) for name in merged.changed):
-        changes["address"] = {
+        # Krayin's own form always writes all of its lines.
+        lines = dict.fromkeys(ADDRESS_ATTRIBUTES, "")
+        changes["address"] = lines | {
             name.removeprefix(_ADDRESS): value if value is not None else ""
             for name, value in merged.values.items()
             if name.startswith(_ADDRESS)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 import phonenumbers
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _NOT_DIGIT = re.compile(r"\D+")
+# Fewer digits are an extension or a filler such as "0", which strangers share.
+_FEWEST_DIGITS = 5
 
 
 def normalise_phone(value: str, region: str | None) -> str | None:
@@ -33,9 +36,12 @@ def _parsed_phone(value: str, region: str | None) -> str | None:
 
 
 def phone_key(value: str, region: str | None) -> str | None:
-    """Return what two spellings of one phone number share: E.164, else the bare digits, else None."""
+    """Return what two spellings of one phone number share: E.164, else the bare digits, else None.
+
+    None also where there are too few digits to tell one person from another.
+    """
     normalised = normalise_phone(value, region)
     if normalised is not None:
         return normalised
-    digits = _NOT_DIGIT.sub("", value)
-    return digits or None
+    digits = "".join(str(unicodedata.decimal(digit)) for digit in _NOT_DIGIT.sub("", value))
+    return digits if len(digits) >= _FEWEST_DIGITS else None

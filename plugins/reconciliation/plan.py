@@ -86,7 +86,7 @@ def plan_contact(
         writes = int(person.acked_hash != contact.person_hash())
         lead_gone = lead is not None and lead.state is MappingState.GONE
         if not (lead_gone and not recreate_deleted):
-            writes += int(lead is None or lead.acked_hash != contact.lead_hash())
+            writes += int(lead is None or lead_gone or lead.acked_hash != contact.lead_hash())
         return ContactPlan(contact, Action.UPDATE if writes else Action.NOTHING, calls=writes)
 
     match = match_person(contact, candidates)

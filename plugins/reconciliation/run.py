@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     import psycopg
     from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
+    from krayin.client import EntityType
 
     from reconciliation.krayin_connection import KrayinAccess
     from reconciliation.settings import SyncSettings
@@ -286,7 +287,10 @@ class Sync:
     ) -> Loader:
         ledger = Ledger(connection, krayin.target_id, worker_name())
         store = MappingStore(connection)
-        reads = CrmReads(krayin.client)
+        entity_types: tuple[EntityType, ...] = ("persons", "leads", "organizations")
+        reads = CrmReads(
+            krayin.client, [kind for kind in entity_types if krayin.catalogue.custom_attributes(kind)]
+        )
         snapshot = PersonSnapshot(
             connection, krayin.client, krayin.target_id, self.settings.default_phone_region
         )

@@ -113,7 +113,9 @@ def test_a_call_that_a_dead_worker_may_have_made_becomes_unknown_after_the_settl
     assert state_of(sync_db, sent) == ("unknown", None, "worker_lost")
     assert state_of(sync_db, unsent) == ("planned", None, None)
     assert [one.id for one in alive.claim("test", 5)] == [unsent]
-    sync_db.execute("UPDATE krayin_sync.operation SET next_attempt_at = clock_timestamp() WHERE id = %s", (sent,))
+    sync_db.execute(
+        "UPDATE krayin_sync.operation SET next_attempt_at = clock_timestamp() WHERE id = %s", (sent,)
+    )
     (resolving,) = alive.claim("test", 5)
     assert (resolving.id, resolving.state, resolving.step) == (sent, OperationState.UNKNOWN, "create_contact")
 
