@@ -39,9 +39,7 @@ def redirect(address: str) -> Answer:
 def page(title: str, host: str, text: str, status: int = 200) -> Answer:
     """Answer with one of the admin's HTML pages.
 
-    Args:
-        title: what the page calls itself, as "404 Page Not Found".
-        text: what it says.
+    Its title is what the page calls itself, as "404 Page Not Found"; its text is what it says.
     """
     content = (
         '<!DOCTYPE html>\n\n<html\n    lang="en"\n    dir="ltr"\n>\n\n<head>\n'

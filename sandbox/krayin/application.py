@@ -157,7 +157,7 @@ def _call(scope: Scope, content: bytes) -> Call:
     method, path = scope["method"], scope["path"]
     if len(content) > requests.LARGEST_BODY:
         content = b""
-    return requests.read(method, path, host, headers, query, content)
+    return requests.read(requests.Arrival(method, path, host, headers, query, content))
 
 
 async def _content(receive: Receive) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import php, records
@@ -57,7 +58,8 @@ def value_column(attribute: Row) -> str:
     """
     column = VALUE_COLUMNS.get(attribute["type"])
     if column is None:
-        raise ServerError(f'Undefined array key "{attribute["type"]}"')
+        message = f'Undefined array key "{attribute["type"]}"'
+        raise ServerError(message)
     return column
 
 
@@ -113,11 +115,9 @@ def read(krayin: Krayin, record: Record, name: str) -> Any:
 def save(krayin: Krayin, call: Call, data: dict[str, Any], attributes: list[Row] | None = None) -> None:
     """Write the custom attribute values that a request brings.
 
-    Args:
-        data: the request's values with ``entity_type`` and ``entity_id``.
-        attributes: only these; without, all of the entity type (those of the quick form when asked).
-
-    Booleans are written even when absent, as 0. An error leaves what was written before it.
+    The data holds the request's values with ``entity_type`` and ``entity_id``. With ``attributes`` only
+    these are written, else all of the entity type (those of the quick form when asked). Booleans are
+    written even when absent, as 0. An error leaves what was written before it.
     """
     entity_type, entity_id = data["entity_type"], data["entity_id"]
     if not attributes:
@@ -125,14 +125,15 @@ def save(krayin: Krayin, call: Call, data: dict[str, Any], attributes: list[Row]
         attributes = [row for row in of_entity(krayin, entity_type) if row["quick_add"] == 1 or not quick]
     data = dict(data)
     for attribute in attributes:
-        column, code, kind = value_column(attribute), attribute["code"], attribute["type"]
+        value_column(attribute)
+        code, kind = attribute["code"], attribute["type"]
         if kind == "boolean":
             data[code] = 1 if php.truthy(data.get(code)) else 0
         if code not in data:
             continue
         value = _prepared(krayin, call, kind, code, data)
         data[code] = value
-        _store(krayin, call, attribute, column, entity_type, entity_id, value)
+        _store(krayin, call, attribute, (entity_type, entity_id), value)
 
 
 def _prepared(krayin: Krayin, call: Call, kind: str, code: str, data: dict[str, Any]) -> Any:
@@ -177,37 +178,34 @@ def without_nulls(rows: Any) -> Any:
     )
 
 
-def _store(
-    krayin: Krayin, call: Call, attribute: Row, column: str, entity_type: str, entity_id: int, value: Any
-) -> None:
+def _store(krayin: Krayin, call: Call, attribute: Row, owner: tuple[str, int], value: Any) -> None:
     table = krayin.database["attribute_values"]
+    column = value_column(attribute)
     stored = php.encode_json(value) if column == "json_value" and value is not None else value
-    for row in values_of(krayin, entity_type, entity_id):
+    for row in values_of(krayin, *owner):
         if row["attribute_id"] == attribute["id"]:
             old = row[column]
             if stored is not old and not (type(stored) is type(old) and stored == old):
                 table.update(row["id"], {column: stored})
-                _log(krayin, call, attribute, entity_type, entity_id, stored, _original(column, old))
+                _log(krayin, call, attribute, owner, (stored, _original(column, old)))
             return
     table.insert(
-        {"entity_type": entity_type, "entity_id": entity_id, "attribute_id": attribute["id"], column: stored}
+        {"entity_type": owner[0], "entity_id": owner[1], "attribute_id": attribute["id"], column: stored}
     )
-    _log(krayin, call, attribute, entity_type, entity_id, stored, None)
+    _log(krayin, call, attribute, owner, (stored, None))
 
 
 def _original(column: str, value: Any) -> Any:
     return php.decode_json(value)[1] if column == "json_value" and value is not None else value
 
 
-def _log(
-    krayin: Krayin, call: Call, attribute: Row, entity_type: str, entity_id: int, new: Any, old: Any
-) -> None:
-    entity = records.BY_TABLE.get(entity_type)
-    if entity is None or not entity.logged or entity_id not in krayin.database[entity_type].rows:
+def _log(krayin: Krayin, call: Call, attribute: Row, owner: tuple[str, int], change: tuple[Any, Any]) -> None:
+    entity = records.BY_TABLE.get(owner[0])
+    if entity is None or not entity.logged or owner[1] not in krayin.database[owner[0]].rows:
         return
-    new, old = decoded(new), decoded(old)
+    new, old = (decoded(value) for value in change)
     if not php.loosely_equal(new, old):
-        write_down(krayin, call, entity, entity_id, attribute["name"], (new, old), attribute)
+        write_down(krayin, call, (entity, owner[1]), attribute, (new, old))
 
 
 def decoded(value: Any) -> Any:
@@ -230,42 +228,38 @@ def _sorted(value: Any) -> Any:
 def write_down(
     krayin: Krayin,
     call: Call,
-    entity: records.Entity,
-    entity_id: int,
-    name: str,
+    owner: tuple[records.Entity, int],
+    subject: Row | str,
     change: tuple[Any, Any],
-    attribute: Row | None,
 ) -> None:
-    """Add the system activity that tells of one changed attribute."""
+    """Add the system activity that tells of one change.
+
+    The subject is the attribute that changed, or the name of a column that is none.
+    """
+    attribute = None if isinstance(subject, str) else subject
+    name = subject if isinstance(subject, str) else subject["name"]
     new, old = change
     additional = {
         "attribute": name,
         "new": {"value": new, "label": label(krayin, new, attribute)},
         "old": {"value": old, "label": label(krayin, old, attribute)},
     }
-    add_system_activity(krayin, call, entity, entity_id, f"Updated {name}", php.encode_json(additional))
+    add_system_activity(krayin, call, owner, f"Updated {name}", php.encode_json(additional))
 
 
 def add_system_activity(
     krayin: Krayin,
     call: Call,
-    entity: records.Entity,
-    entity_id: int,
+    owner: tuple[records.Entity, int],
     title: str,
     additional: str | None = None,
 ) -> None:
     """Add a system activity and join it to a record."""
-    activity = records.create(
-        krayin,
-        records.ACTIVITY,
-        {
-            "type": "system",
-            "title": title,
-            "is_done": 1,
-            "user_id": call.user_id,
-            **({"additional": additional} if additional is not None else {}),
-        },
-    )
+    entity, entity_id = owner
+    values = {"type": "system", "title": title, "is_done": 1, "user_id": call.user_id}
+    if additional is not None:
+        values["additional"] = additional
+    activity = records.create(krayin, records.ACTIVITY, values)
     assert entity.link is not None
     table, column = entity.link
     krayin.database[table].insert({"activity_id": activity.id, column: entity_id})
@@ -382,8 +376,7 @@ def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
 
     E-mails and phones are compared byte by byte at any place of the list, texts as the column compares.
 
-    Args:
-        entity_id: the record that may have it: the id of the body, else of the route, else None.
+    ``entity_id`` is the record that may have it: the id of the body, else of the route, else None.
     """
     own = None if entity_id is None else records.row_key(entity_id)
     table = krayin.database["attribute_values"]
@@ -408,27 +401,34 @@ def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
     return all(row["entity_id"] == own for row in rows)
 
 
-def rules(
-    krayin: Krayin, entity_type: str, codes: list[str], own_id: Any, *, quick: bool, prefix: str = ""
-) -> dict[str, list[Rule]]:
-    """Return the validation rules for the attributes that a request sends.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request sends for one entity type.
 
-    Args:
+    Attributes:
         codes: keys of the request; attributes that are not sent put no rules.
         own_id: id of the record being changed, exempt from uniqueness.
-        quick: only attributes of the quick form.
+        quick: only attributes of the quick form count.
         prefix: where the attributes lie in the request, as ``person.``.
     """
-    sent = set(codes)
+
+    codes: frozenset[str]
+    own_id: Any
+    quick: bool
+    prefix: str = ""
+
+
+def rules(krayin: Krayin, entity_type: str, sent: Sent) -> dict[str, list[Rule]]:
+    """Return the validation rules for the attributes that a request sends."""
     found = [
         row
         for row in of_entity(krayin, entity_type)
-        if row["code"] in sent and (row["quick_add"] == 1 or not quick)
+        if row["code"] in sent.codes and (row["quick_add"] == 1 or not sent.quick)
     ]
     result: dict[str, list[Rule]] = {}
     # The database answers from the index on (code, entity_type), so the rules come in order of code.
     for attribute in sorted(found, key=lambda row: fold(row["code"])):
-        result |= _rules_of(krayin, attribute, own_id, prefix + attribute["code"])
+        result |= _rules_of(krayin, attribute, sent.own_id, sent.prefix + attribute["code"])
     return result
 
 

@@ -12,22 +12,24 @@ from sandbox.krayin.application import Application
 from sandbox.krayin.settings import INSTANCES, Settings
 from sandbox.krayin.state import StateFile
 
+DEFAULT_TOKEN = "1|sandbox"
 
-def serve(
+
+def serve(  # noqa: PLR0913, PLR0917 (one parameter is one option)
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 8088,
-    token: Annotated[str, typer.Option(help="API token of the administrator.")] = "1|sandbox",
+    token: Annotated[str, typer.Option(help="API token of the administrator.")] = DEFAULT_TOKEN,
     instance: Annotated[str, typer.Option(help=f"One of {', '.join(INSTANCES)}.")] = "unlimited",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     timezone: Annotated[str, typer.Option(help="APP_TIMEZONE of the installation.")] = "Asia/Kolkata",
     state: Annotated[Path | None, typer.Option(help="File that keeps the records over restarts.")] = None,
-    persons_email_required: Annotated[
+    persons_email_required: Annotated[  # noqa: FBT002
         bool, typer.Option(help="Whether the persons attribute 'emails' is required, as shipped.")
     ] = True,
     requests_per_minute: Annotated[
         int | None, typer.Option(help="Calls a minute for each user, instead of the instance's limit.")
     ] = None,
     latency: Annotated[float, typer.Option(help="Milliseconds added to every API call.")] = 0.0,
-    races: Annotated[
+    races: Annotated[  # noqa: FBT002
         bool, typer.Option(help="Let parallel writes overtake each other between check and write.")
     ] = False,
 ) -> None:

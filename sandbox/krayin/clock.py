@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from dateutil import parser as dates
 
 from sandbox.krayin import php
 from sandbox.krayin.errors import ServerError
@@ -24,6 +23,20 @@ SQL = re.compile(
     r"(?:[T\s]+(\d{1,2})(?:[^\d](\d{1,2})(?:[^\d](\d{1,2})(?:\.\d*)?)?)?)?"
 )
 RELATIVE = re.compile(r"([+-]?\d+)\s*(second|sec|minute|min|hour|day|week|month|year)s?(?:\s+(ago))?\Z")
+DAYS = (
+    "%m/%d/%Y",
+    "%Y/%m/%d",
+    "%d-%m-%Y",
+    "%d.%m.%Y",
+    "%d %B %Y",
+    "%d %b %Y",
+    "%B %d %Y",
+    "%b %d %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%Y-%m-%d",
+)
+TIMES = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z", "%H:%M:%S.%f")
 SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "day": 86400, "week": 604800}
 SECONDS |= {"month": 2_629_746, "year": 31_556_952}
 
@@ -112,16 +125,35 @@ class Clock:
         if relative:
             amount = int(relative[1]) * (-1 if relative[3] else 1) * SECONDS[relative[2]]
             return now + timedelta(seconds=max(min(amount, 10**10), -(10**10)))
-        try:
-            parsed = dates.parse(text, default=midnight)
-        except (ValueError, OverflowError) as error:
+        parsed = _written(text)
+        if parsed is None:
             message = f"Could not parse '{text}': Failed to parse time string"
-            raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException") from error
+            raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException")
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=self.zone)
 
     def local_text(self, value: Any) -> str:
         """Return a value as an Eloquent date attribute stores it: its own wall time, the zone dropped."""
         return self.moment(value).strftime(LOCAL)
+
+
+def _written(text: str) -> datetime | None:
+    """Read a date in one of the forms strtotime takes, with or without a zone; None when it is none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    day, _, hour = text.replace("T", " ", 1).partition(" ")
+    for form in DAYS:
+        for time in ("", *TIMES) if hour else ("",):
+            candidate, pattern = (text, f"{form} {time}") if time else (text, form)
+            try:
+                return datetime.strptime(candidate, pattern)  # noqa: DTZ007
+            except ValueError:
+                continue
+    try:
+        return parsedate_to_datetime(text) if "," in text and day else None
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=100_000)

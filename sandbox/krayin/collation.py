@@ -8,7 +8,7 @@ from functools import lru_cache
 
 IGNORED = frozenset({"Mn", "Me", "Cf", "Cc"})
 # Letters that the Unicode weights count as a plain letter although they do not decompose.
-SAME_LETTER = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "æ": "ae", "œ": "oe", "ı": "i"})
+SAME_LETTER = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "æ": "ae", "œ": "oe", "\u0131": "i"})
 
 
 @lru_cache(maxsize=200_000)

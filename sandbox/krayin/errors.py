@@ -10,12 +10,12 @@ class KrayinError(Exception):
 
 
 class ServerError(KrayinError):
-    """An error that Laravel turns into HTTP 500.
+    r"""An error that Laravel turns into HTTP 500.
 
     Args:
         message: what APP_DEBUG=true would show.
         exception: the PHP class of the error.
-        caught: whether PHP's ``catch (\\Exception)`` would catch it (an ``Error`` is not caught).
+        caught: whether PHP's ``catch (\Exception)`` would catch it (an ``Error`` is not caught).
     """
 
     def __init__(self, message: str, exception: str = "ErrorException", *, caught: bool = True) -> None:
@@ -33,7 +33,7 @@ class QueryError(ServerError):
 
 
 def type_error(message: str) -> ServerError:
-    """Return the error PHP raises for a value of the wrong type; ``catch (\\Exception)`` misses it."""
+    r"""Return the error PHP raises for a value of the wrong type; ``catch (\Exception)`` misses it."""
     return ServerError(message, "TypeError", caught=False)
 
 

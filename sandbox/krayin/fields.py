@@ -102,7 +102,8 @@ def _replace_options(krayin: Krayin, record: Record, options: Any) -> None:
             number = records.row_key(key)
             row = table.get(number)
             if row is None:
-                raise ServerError(f"No query results for option {key}", "Exception")
+                message = f"No query results for option {key}"
+                raise ServerError(message, "Exception")
             if number in leftover:
                 leftover.remove(number)
             table.update(row["id"], {"sort_order": order, "name": php.dig(option, "name") or row["name"]})

@@ -50,12 +50,11 @@ def check(krayin: Krayin, call: Call) -> None:
         raise type_error(message)
     quick = "quick_add" in data
     own = data["id"] if "id" in data else call.params.get("id")
-    person_keys = [key for key, _ in php.items_of(person or [])]
+    keys = frozenset(key for key, _ in php.items_of(person or []))
+    nested = attributes.Sent(keys, php.dig(person, "id"), quick, "person.")
     rules = {
-        **attributes.rules(krayin, "leads", list(data), own, quick=quick),
-        **attributes.rules(
-            krayin, "persons", person_keys, php.dig(person, "id"), quick=quick, prefix="person."
-        ),
+        **attributes.rules(krayin, "leads", attributes.Sent(frozenset(data), own, quick)),
+        **attributes.rules(krayin, "persons", nested),
     }
     rules["expected_close_date"] = ["date_format:Y-m-d", f"after:{_yesterday(krayin)}"]
     validation.validate(krayin.clock, data, rules)
@@ -160,7 +159,7 @@ def store(krayin: Krayin, call: Call) -> Any:
         data["closed_at"] = krayin.clock.now()
     data = _with_close_date(_with_person(krayin, call, data))
     record = records.create(krayin, LEAD, data)
-    attributes.add_system_activity(krayin, call, LEAD, record.id, "Created")
+    attributes.add_system_activity(krayin, call, (LEAD, record.id), "Created")
     attributes.save(krayin, call, {**data, "entity_id": record.id})
     if data.get("products") is not None:
         for _, product in php.items_of(data["products"]):
@@ -190,10 +189,8 @@ def _change(
 ) -> Record:
     """Write a lead: person, stage with its closing time, columns, attribute values, products.
 
-    Args:
-        only: write these attribute values and leave products alone.
-
-    The close date is cleared unless it is sent. Errors leave behind what was written before them.
+    With ``only``, just these attribute values are written and products are left alone. The close date is
+    cleared unless it is sent. Errors leave behind what was written before them.
     """
     data = _with_person(krayin, call, data)
     if data.get("lead_pipeline_stage_id") is not None:

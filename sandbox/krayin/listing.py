@@ -24,8 +24,7 @@ PATH_STEP = re.compile(r"\[(\d+|\*|last)\]")
 def listed(krayin: Krayin, call: Call, table: str, show: Callable[[Row], Any]) -> dict[str, Any]:
     """Answer a list request.
 
-    Args:
-        show: makes the JSON of one row.
+    ``show`` makes the JSON of one row.
 
     Raises:
         ServerError: unknown columns, array values, bad limits and directions.

@@ -21,7 +21,8 @@ def check(krayin: Krayin, call: Call, entity_type: str) -> None:
     """
     data = call.all
     own = data["id"] if "id" in data else call.params.get("id")
-    rules = attributes.rules(krayin, entity_type, list(data), own, quick="quick_add" in data)
+    sent = attributes.Sent(frozenset(data), own, "quick_add" in data)
+    rules = attributes.rules(krayin, entity_type, sent)
     validation.validate(krayin.clock, data, rules)
 
 

@@ -72,6 +72,7 @@ def paginated(shown: list[Any], page: Page, address: str) -> dict[str, Any]:
 
     Args:
         shown: the records of the page.
+        page: which page it is.
         address: URL of the list without its query.
     """
 

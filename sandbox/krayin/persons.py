@@ -83,14 +83,13 @@ def _with_organization(krayin: Krayin, call: Call, data: dict[str, Any]) -> dict
 def make(krayin: Krayin, call: Call, data: dict[str, Any]) -> Record:
     """Insert a person with its organization, activities and attribute values.
 
-    Args:
-        data: values with ``entity_type``; an error leaves behind what was written before it.
+    The data holds values with ``entity_type``; an error leaves behind what was written before it.
     """
     data = _with_organization(krayin, call, _without_blank_owner(data))
     if data.get("user_id") is not None and not php.truthy(data["user_id"]):
         data["user_id"] = None
     record = records.create(krayin, PERSON, data)
-    attributes.add_system_activity(krayin, call, PERSON, record.id, "Created")
+    attributes.add_system_activity(krayin, call, (PERSON, record.id), "Created")
     attributes.save(krayin, call, {**data, "entity_id": record.id})
     return record
 
@@ -118,7 +117,7 @@ def log_changes(krayin: Krayin, call: Call, record: Record, changes: dict[str, t
     for name, change_ in changes.items():
         new, old = (attributes.decoded(_logged(krayin, value)) for value in change_)
         if name not in codes and not php.loosely_equal(new, old):
-            attributes.write_down(krayin, call, record.entity, record.id, name, (new, old), None)
+            attributes.write_down(krayin, call, (record.entity, record.id), name, (new, old))
 
 
 def _logged(krayin: Krayin, value: Any) -> Any:

@@ -206,7 +206,9 @@ def offset(value: Any, key: str) -> Any:
     if isinstance(value, list) and key.isdigit() and int(key) < len(value):
         return value[int(key)]
     if is_array(value):
-        raise ServerError(f"Undefined array key {key if key.isdigit() else chr(34) + key + chr(34)}")
+        shown = key if key.isdigit() else f'"{key}"'
+        message = f"Undefined array key {shown}"
+        raise ServerError(message)
     if isinstance(value, str):
         message = "Cannot access offset of type string on string"
         raise type_error(message)

@@ -215,8 +215,7 @@ def cast_in(krayin: Krayin, entity: Entity, name: str, value: Any) -> Any:
 def create(krayin: Krayin, entity: Entity, data: dict[str, Any]) -> Record:
     """Insert a record.
 
-    Args:
-        data: values by column; what is not fillable is ignored.
+    The data holds values by column; what is not fillable is ignored.
 
     Returns:
         The record with the values as sent (not as stored) and its new id.

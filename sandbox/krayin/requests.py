@@ -89,13 +89,32 @@ class Call:
         return token.partition(",")[0].strip() or None if found else None
 
 
-def read(method: str, path: str, host: str, headers: dict[str, str], query: str, content: bytes) -> Call:
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as it came over the socket.
+
+    Attributes:
+        host: scheme and host, as ``http://127.0.0.1:8000``.
+        headers: names in lower case.
+        query: the query string, undecoded.
+    """
+
+    method: str
+    path: str
+    host: str
+    headers: dict[str, str]
+    query: str
+    content: bytes
+
+
+def read(arrival: Arrival) -> Call:
     """Make a Call of what came over the socket.
 
     Broken JSON, JSON without its Content-Type and bodies of unknown types give no values.
     """
-    query_values = php.parse_query(query)
-    kind = headers.get("content-type", "").lower()
+    query = php.parse_query(arrival.query)
+    method, content = arrival.method, arrival.content
+    kind = arrival.headers.get("content-type", "").lower()
     body: dict[str, Any] = {}
     files: dict[str, Upload] = {}
     if "/json" in kind or "+json" in kind:
@@ -103,14 +122,13 @@ def read(method: str, path: str, host: str, headers: dict[str, str], query: str,
     elif "application/x-www-form-urlencoded" in kind and method in {"POST", "PUT", "DELETE", "PATCH"}:
         body = php.parse_query(content.decode("utf-8", "replace"))
     elif "multipart/form-data" in kind and method == "POST":
-        body, files = _multipart(headers["content-type"], content)
-    method = _overridden(method, headers, query_values, body)
+        body, files = _multipart(arrival.headers["content-type"], content)
     return Call(
-        method,
-        path.strip("/"),
-        host,
-        headers,
-        _trimmed(query_values),
+        _overridden(method, arrival.headers, query, body),
+        arrival.path.strip("/"),
+        arrival.host,
+        arrival.headers,
+        _trimmed(query),
         _trimmed(body),
         files,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import attributes, php, records
-from sandbox.krayin.records import Record
 
 if TYPE_CHECKING:
+    from sandbox.krayin.records import Record
     from sandbox.krayin.server import Krayin
     from sandbox.krayin.tables import Row
 
@@ -225,8 +225,7 @@ def _participant(krayin: Krayin, row: Row) -> JSON:
 def stage(row: Row, lead_value: Any = None) -> JSON:
     """Show a pipeline stage.
 
-    Args:
-        lead_value: sum of the leads in it, where the kanban asks for it.
+    ``lead_value`` is the sum of the leads in it, where the kanban asks for it.
     """
     return {
         "id": row["id"],

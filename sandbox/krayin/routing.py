@@ -52,102 +52,109 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(text + r"\Z")
 
 
+_TABLE: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "login", tokens.login),
+    ("POST", "forgot-password", tokens.forgot_password),
+    ("DELETE", "logout", tokens.logout),
+    ("GET", "get", users.current),
+    ("PUT", "update", users.update_account),
+    ("GET", "leads", leads.index),
+    ("GET", "leads/{id:n}", leads.show),
+    ("POST", "leads", leads.store),
+    ("PUT", "leads/{id}", leads.update),
+    ("DELETE", "leads/{id}", leads.destroy),
+    ("POST", "leads/mass-update", leads.mass_update),
+    ("POST", "leads/mass-destroy", leads.mass_destroy),
+    ("PUT", "leads/attributes/edit/{id}", leads.update_attributes),
+    ("PUT", "leads/stage/edit/{id}", leads.update_stage),
+    ("PUT", "leads/product/{id}", leads.add_product),
+    ("DELETE", "leads/product/{id}", leads.remove_product),
+    ("GET", "leads/search", leads.find),
+    ("GET", "leads/get/{pipeline_id?}", leads.kanban),
+    ("POST", "leads/{id}/tags", leads.attach_tag),
+    ("DELETE", "leads/{id}/tags", leads.detach_tag),
+    ("GET", "leads/{id}/activities", leads.list_activities),
+    ("GET", "activities", activities.index),
+    ("GET", "activities/{id}", activities.show),
+    ("POST", "activities", activities.store),
+    ("PUT", "activities/{id}", activities.update),
+    ("GET", "activities/file-download/{id?}", activities.download),
+    ("DELETE", "activities/{id}", activities.destroy),
+    ("POST", "activities/mass-update", activities.mass_update),
+    ("POST", "activities/mass-destroy", activities.mass_destroy),
+    ("GET", "contacts/persons", persons.index),
+    ("GET", "contacts/persons/search", persons.find),
+    ("GET", "contacts/persons/{id:n}", persons.show),
+    ("POST", "contacts/persons", persons.store),
+    ("PUT", "contacts/persons/{id}", persons.update),
+    ("DELETE", "contacts/persons/{id}", persons.destroy),
+    ("POST", "contacts/persons/mass-destroy", persons.mass_destroy),
+    ("POST", "contacts/persons/{id}/tags", persons.attach_tag),
+    ("DELETE", "contacts/persons/{id}/tags", persons.detach_tag),
+    ("GET", "contacts/persons/{id}/activities", persons.list_activities),
+    ("GET", "contacts/organizations", organizations.index),
+    ("GET", "contacts/organizations/{id}", organizations.show),
+    ("POST", "contacts/organizations", organizations.store),
+    ("PUT", "contacts/organizations/{id}", organizations.update),
+    ("DELETE", "contacts/organizations/{id}", organizations.destroy),
+    ("POST", "contacts/organizations/mass-destroy", organizations.mass_destroy),
+    ("GET", "products", products.index),
+    ("POST", "products", products.store),
+    ("GET", "products/{id:n}", products.show),
+    ("PUT", "products/{id}", products.update),
+    ("GET", "products/search", products.find),
+    ("DELETE", "products/{id}", products.destroy),
+    ("POST", "products/mass-destroy", products.mass_destroy),
+    ("POST", "settings/users/mass-update", users.USERS.mass_update),
+    ("GET", "settings/attributes", fields.index),
+    ("POST", "settings/attributes", fields.store),
+    ("GET", "settings/attributes/{id}", fields.show),
+    ("PUT", "settings/attributes/{id}", fields.update),
+    ("DELETE", "settings/attributes/{id}", fields.destroy),
+    ("POST", "settings/attributes/mass-destroy", fields.mass_destroy),
+    ("GET", "settings/attributes/lookup/{lookup?}", fields.lookup),
+    ("GET", "settings/attributes/lookup-entity/{lookup?}", fields.lookup_entity),
+)
+_OPEN = frozenset({"login", "forgot-password"})
+_HOURLY = {("DELETE", "contacts/persons/{id}"): 100}
+# path under /settings, its endpoints, whether showing one takes digits only
+_SETTINGS: tuple[tuple[str, options.Resource, bool], ...] = (
+    ("groups", options.GROUPS, True),
+    ("roles", options.ROLES, True),
+    ("users", users.USERS, True),
+    ("pipelines", options.PIPELINES, False),
+    ("sources", options.SOURCES, False),
+    ("types", options.TYPES, False),
+    ("workflows", options.WORKFLOWS, False),
+    ("tags", options.TAGS, True),
+)
+
+
+def _settings_table() -> list[tuple[str, str, Handler]]:
+    found: list[tuple[str, str, Handler]] = []
+    for path, resource, numeric in _SETTINGS:
+        base = f"settings/{path}"
+        found += [
+            ("GET", base, resource.index),
+            ("POST", base, resource.store),
+            ("GET", f"{base}/{{id:n}}" if numeric else f"{base}/{{id}}", resource.show),
+            ("PUT", f"{base}/{{id}}", resource.update),
+            ("DELETE", f"{base}/{{id}}", resource.destroy),
+        ]
+        if path in {"users", "tags"}:
+            found += [
+                ("GET", f"{base}/search", resource.find),
+                ("POST", f"{base}/mass-destroy", resource.mass_destroy),
+            ]
+    return found
+
+
 def _routes() -> list[Route]:
     found: list[Route] = []
-
-    def add(
-        method: str, path: str, handler: Handler, *, guarded: bool = True, hourly: int | None = None
-    ) -> None:
-        template = f"{PREFIX}/{path}".rstrip("/")
-        found.append(Route(method, template, _pattern(template), handler, guarded, hourly))
-
-    add("POST", "login", tokens.login, guarded=False)
-    add("POST", "forgot-password", tokens.forgot_password, guarded=False)
-    add("DELETE", "logout", tokens.logout)
-    add("GET", "get", users.current)
-    add("PUT", "update", users.update_account)
-
-    add("GET", "leads", leads.index)
-    add("GET", "leads/{id:n}", leads.show)
-    add("POST", "leads", leads.store)
-    add("PUT", "leads/{id}", leads.update)
-    add("DELETE", "leads/{id}", leads.destroy)
-    add("POST", "leads/mass-update", leads.mass_update)
-    add("POST", "leads/mass-destroy", leads.mass_destroy)
-    add("PUT", "leads/attributes/edit/{id}", leads.update_attributes)
-    add("PUT", "leads/stage/edit/{id}", leads.update_stage)
-    add("PUT", "leads/product/{id}", leads.add_product)
-    add("DELETE", "leads/product/{id}", leads.remove_product)
-    add("GET", "leads/search", leads.find)
-    add("GET", "leads/get/{pipeline_id?}", leads.kanban)
-    add("POST", "leads/{id}/tags", leads.attach_tag)
-    add("DELETE", "leads/{id}/tags", leads.detach_tag)
-    add("GET", "leads/{id}/activities", leads.list_activities)
-
-    add("GET", "activities", activities.index)
-    add("GET", "activities/{id}", activities.show)
-    add("POST", "activities", activities.store)
-    add("PUT", "activities/{id}", activities.update)
-    add("GET", "activities/file-download/{id?}", activities.download)
-    add("DELETE", "activities/{id}", activities.destroy)
-    add("POST", "activities/mass-update", activities.mass_update)
-    add("POST", "activities/mass-destroy", activities.mass_destroy)
-
-    add("GET", "contacts/persons", persons.index)
-    add("GET", "contacts/persons/search", persons.find)
-    add("GET", "contacts/persons/{id:n}", persons.show)
-    add("POST", "contacts/persons", persons.store)
-    add("PUT", "contacts/persons/{id}", persons.update)
-    add("DELETE", "contacts/persons/{id}", persons.destroy, hourly=100)
-    add("POST", "contacts/persons/mass-destroy", persons.mass_destroy)
-    add("POST", "contacts/persons/{id}/tags", persons.attach_tag)
-    add("DELETE", "contacts/persons/{id}/tags", persons.detach_tag)
-    add("GET", "contacts/persons/{id}/activities", persons.list_activities)
-
-    add("GET", "contacts/organizations", organizations.index)
-    add("GET", "contacts/organizations/{id}", organizations.show)
-    add("POST", "contacts/organizations", organizations.store)
-    add("PUT", "contacts/organizations/{id}", organizations.update)
-    add("DELETE", "contacts/organizations/{id}", organizations.destroy)
-    add("POST", "contacts/organizations/mass-destroy", organizations.mass_destroy)
-
-    add("GET", "products", products.index)
-    add("POST", "products", products.store)
-    add("GET", "products/{id:n}", products.show)
-    add("PUT", "products/{id}", products.update)
-    add("GET", "products/search", products.find)
-    add("DELETE", "products/{id}", products.destroy)
-    add("POST", "products/mass-destroy", products.mass_destroy)
-
-    for path, resource, numeric in (
-        ("groups", options.GROUPS, True),
-        ("roles", options.ROLES, True),
-        ("users", users.USERS, True),
-        ("pipelines", options.PIPELINES, False),
-        ("sources", options.SOURCES, False),
-        ("types", options.TYPES, False),
-        ("workflows", options.WORKFLOWS, False),
-        ("tags", options.TAGS, True),
-    ):
-        base = f"settings/{path}"
-        add("GET", base, resource.index)
-        add("POST", base, resource.store)
-        add("GET", f"{base}/{{id:n}}" if numeric else f"{base}/{{id}}", resource.show)
-        add("PUT", f"{base}/{{id}}", resource.update)
-        add("DELETE", f"{base}/{{id}}", resource.destroy)
-        if path in {"users", "tags"}:
-            add("GET", f"{base}/search", resource.find)
-            add("POST", f"{base}/mass-destroy", resource.mass_destroy)
-    add("POST", "settings/users/mass-update", users.USERS.mass_update)
-
-    add("GET", "settings/attributes", fields.index)
-    add("POST", "settings/attributes", fields.store)
-    add("GET", "settings/attributes/{id}", fields.show)
-    add("PUT", "settings/attributes/{id}", fields.update)
-    add("DELETE", "settings/attributes/{id}", fields.destroy)
-    add("POST", "settings/attributes/mass-destroy", fields.mass_destroy)
-    add("GET", "settings/attributes/lookup/{lookup?}", fields.lookup)
-    add("GET", "settings/attributes/lookup-entity/{lookup?}", fields.lookup_entity)
+    for method, path, handler in (*_TABLE, *_settings_table()):
+        template = f"{PREFIX}/{path}"
+        hourly = _HOURLY.get((method, path))
+        found.append(Route(method, template, _pattern(template), handler, path not in _OPEN, hourly))
     return found
 
 

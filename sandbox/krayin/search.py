@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.krayin import listing, php
 from sandbox.krayin.collation import fold, folded_like, like
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sandbox.krayin.server import Krayin
     from sandbox.krayin.tables import Row
 
-Test = "Callable[[Row], bool]"
 CONDITIONS = ("=", "like", "in")
 DEFAULT_LIMIT = 10
 
@@ -106,9 +105,8 @@ _CUSTOM = frozenset({"persons", "leads", "organizations", "products"})
 def searched(krayin: Krayin, call: Call, table: str, *, scoped: bool = False) -> list[Row]:
     """Return the rows a /search request finds, oldest first unless it says otherwise.
 
-    Args:
-        scoped: the endpoint limits results to a user's view permission; Krayin 2.1.5 fails there for
-            everyone whose permission is not global.
+    A scoped endpoint limits results to a user's view permission; Krayin 2.1.5 fails there for everyone
+    whose permission is not global.
 
     Raises:
         ServerError: unknown fields, relations, columns or directions.
@@ -218,7 +216,8 @@ def _fields(table: str, search_fields: Any, asked: list[str]) -> dict[str, str]:
     }
     fields = {field: condition for field, condition in fields.items() if field in accepted}
     if not fields:
-        raise ServerError(f"Fields {','.join(wanted)} are not accepted in query search", "Exception")
+        message = f"Fields {','.join(wanted)} are not accepted in query search"
+        raise ServerError(message, "Exception")
     return fields
 
 
@@ -247,7 +246,7 @@ def _where(krayin: Krayin, call: Call, table: str, search: str) -> Callable[[Row
         relation, _, name = field.rpartition(".") if field.find(".") > 0 else ("", "", field)
         if condition == "in" and value.split(",")[0].strip() in {"", name}:
             continue
-        tests.append(_test(krayin, table, relation, name, condition, value))
+        tests.append(_test(krayin, table, relation, _Wanted(name, condition, value)))
     if not tests:
         return None
     if php.text_of(call.input("searchJoin") or "").lower() == "and":
@@ -255,27 +254,33 @@ def _where(krayin: Krayin, call: Call, table: str, search: str) -> Callable[[Row
     return lambda row: any(test(row) for test in tests)
 
 
-def _test(
-    krayin: Krayin, table: str, relation: str, name: str, condition: str, value: str
-) -> Callable[[Row], bool]:
+class _Wanted(NamedTuple):
+    """A column, a condition and the text it is compared with."""
+
+    name: str
+    condition: str
+    value: str
+
+
+def _test(krayin: Krayin, table: str, relation: str, wanted: _Wanted) -> Callable[[Row], bool]:
     if not relation:
-        return _own(krayin, table, name, condition, value)
+        return _own(krayin, table, wanted)
     first, _, rest = relation.partition(".")
     if first == "attribute_values" and table in _CUSTOM and not rest:
-        return _by_attribute(krayin, table, name, condition, value)
+        return _by_attribute(krayin, table, wanted)
     if first in _BELONGS.get(table, {}):
         other, column = _BELONGS[table][first]
-        inner = _test(krayin, other, rest, name, condition, value)
+        inner = _test(krayin, other, rest, wanted)
         ids = {row["id"] for row in krayin.database[other] if inner(row)}
         return lambda row: row[column] in ids
     if first in _HAS_MANY.get(table, {}):
         other, column = _HAS_MANY[table][first]
-        inner = _test(krayin, other, rest, name, condition, value)
+        inner = _test(krayin, other, rest, wanted)
         ids = {row[column] for row in krayin.database[other] if inner(row)}
         return lambda row: row["id"] in ids
     if first in _MANY.get(table, {}):
         pivot, own, foreign, other = _MANY[table][first]
-        inner = _test(krayin, other, rest, name, condition, value)
+        inner = _test(krayin, other, rest, wanted)
         found = {row["id"] for row in krayin.database[other] if inner(row)}
         ids = {row[own] for row in krayin.database[pivot] if row[foreign] in found}
         return lambda row: row["id"] in ids
@@ -305,19 +310,21 @@ def _relation_exists(table: str, relation: str) -> None:
         _relation_exists(other, rest)
 
 
-def _by_attribute(krayin: Krayin, table: str, name: str, condition: str, value: str) -> Callable[[Row], bool]:
+def _by_attribute(krayin: Krayin, table: str, sought: _Wanted) -> Callable[[Row], bool]:
+    name, condition, value = sought
     values = krayin.database["attribute_values"]
     if name == "text_value" and condition in {"=", "in"}:
         wanted = [value] if condition == "=" else value.split(",")
         rows = [row for text in wanted for row in values.found("text", (table, fold(text)))]
     else:
-        inner = _own(krayin, "attribute_values", name, condition, value)
+        inner = _own(krayin, "attribute_values", sought)
         rows = [row for row in values if row["entity_type"] == table and inner(row)]
     ids = {row["entity_id"] for row in rows}
     return lambda row: row["id"] in ids
 
 
-def _own(krayin: Krayin, table: str, name: str, condition: str, value: str) -> Callable[[Row], bool]:
+def _own(krayin: Krayin, table: str, sought: _Wanted) -> Callable[[Row], bool]:
+    name, condition, value = sought
     source = krayin.database[table]
     column = source.columns[_column(krayin, table, name)]
     own = column.name

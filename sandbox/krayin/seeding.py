@@ -75,8 +75,7 @@ def plant(krayin: Krayin, batch: Batch) -> dict[str, list[int]]:
 def edit(krayin: Krayin, rows: dict[str, Rows]) -> int:
     """Change rows behind the API's back, as a database administrator would.
 
-    Args:
-        rows: table -> rows with ``id`` and the columns to change.
+    The rows come by table, each with its ``id`` and the columns to change.
 
     Returns:
         How many rows were changed.
@@ -89,7 +88,8 @@ def edit(krayin: Krayin, rows: dict[str, Rows]) -> int:
         for change in changes:
             table = krayin.database.tables.get(name)
             if table is None or change["id"] not in table.rows or not change.keys() <= table.columns.keys():
-                raise ServerError(f"cannot edit {name} {change}")
+                message = f"cannot edit {name} {change}"
+                raise ServerError(message)
             table.update(change["id"], {key: value for key, value in change.items() if key != "id"})
             edited += 1
     return edited
@@ -101,7 +101,8 @@ def _insert(krayin: Krayin, table: str, row: dict[str, Any]) -> int:
     values: dict[str, Any] = {"created_at": now, "updated_at": row.get("created_at", now), **row}
     unknown = values.keys() - columns.keys() - {"created_at", "updated_at"}
     if unknown:
-        raise ServerError(f"{table} has no column {', '.join(sorted(unknown))}")
+        message = f"{table} has no column {', '.join(sorted(unknown))}"
+        raise ServerError(message)
     stored = {
         name: php.encode_json(value) if php.is_array(value) else _local(krayin, columns[name].kind, value)
         for name, value in values.items()

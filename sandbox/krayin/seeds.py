@@ -87,6 +87,7 @@ def plant(database: Database, now: str, token: str, *, emails_required: bool) ->
     """Empty the database and put what a new installation holds.
 
     Args:
+        database: all tables.
         now: local time of the installation, 'Y-m-d H:i:s'.
         token: API token that the administrator (user 1) gets, with or without an ``id|`` prefix.
         emails_required: the flag of the persons attribute ``emails``, 1 as shipped.

@@ -175,10 +175,10 @@ class Table:
         if row["id"] in self.rows and old is None:
             message = f"SQLSTATE[23000]: 1062 Duplicate entry '{row['id']}' for key 'PRIMARY'"
             raise QueryError(message)
-        for name, key in self._foreign.items():
+        for name, foreign in self._foreign.items():
             value = row[name]
             if value is not None and (old is None or old[name] != value):
-                self.database.require(key.table, value)
+                self.database.require(foreign.table, value)
 
     def _put(self, row: Row) -> None:
         key = row["id"]

@@ -147,7 +147,7 @@ def _check(clock: Clock, data: dict[str, Any], name: str, rules: list[Rule]) -> 
     value = lookup(data, name)
     messages: list[str] = []
     for rule in rules:
-        keyword, _, argument = rule.partition(":") if isinstance(rule, str) else ("", "", "")
+        keyword = rule.partition(":")[0] if isinstance(rule, str) else ""
         if keyword in {"nullable", "sometimes", "bail", ""} and isinstance(rule, str):
             continue
         blank = value is MISSING or (isinstance(value, str) and not _filled(value))
@@ -155,10 +155,7 @@ def _check(clock: Clock, data: dict[str, Any], name: str, rules: list[Rule]) -> 
             continue
         if value is None and "nullable" in rules and keyword not in IMPLICIT:
             continue
-        if isinstance(rule, str):
-            message = _apply(clock, data, name, value, keyword, argument)
-        else:
-            message = rule.failure(name, value)
+        message = _apply(clock, data, name, rule) if isinstance(rule, str) else rule.failure(name, value)
         if message is not None:
             messages.append(message)
             if keyword in IMPLICIT:
@@ -166,24 +163,20 @@ def _check(clock: Clock, data: dict[str, Any], name: str, rules: list[Rule]) -> 
     return messages
 
 
-def _apply(
-    clock: Clock, data: dict[str, Any], name: str, value: Any, keyword: str, argument: str
-) -> str | None:
+def _apply(clock: Clock, data: dict[str, Any], name: str, rule: str) -> str | None:
+    keyword, _, argument = rule.partition(":")
+    value = lookup(data, name)
     if keyword in _DEPENDENT:
-        return _DEPENDENT[keyword](data, name, value, argument)
+        message: str | None = _DEPENDENT[keyword](data, name, value, argument)
+        return message
     if keyword == "after":
-        return (
-            None
-            if _is_after(clock, value, argument)
-            else (f"The {shown(name)} must be a date after {argument}.")
-        )
+        late = _is_after(clock, value, argument)
+        return None if late else f"The {shown(name)} must be a date after {argument}."
     if keyword not in _SIMPLE:
-        raise ServerError(
-            f"Method Illuminate\\Validation\\Validator::validate{keyword.title()} does not exist.",
-            "BadMethodCallException",
-        )
+        message = f"Method Illuminate\\Validation\\Validator::validate{keyword.title()} does not exist."
+        raise ServerError(message, "BadMethodCallException")
     passes, text = _SIMPLE[keyword]
-    return None if passes(value, argument) else text.format(name=shown(name), argument=argument)
+    return None if passes(value, argument) else str(text).format(name=shown(name), argument=argument)
 
 
 def _required_if(data: dict[str, Any], name: str, value: Any, argument: str) -> str | None:

@@ -23,10 +23,8 @@ def expanded(value: Any, facts: dict[str, str], shared: dict[str, Any]) -> Any:
     """
     if isinstance(value, str):
         return re.sub(r"\{(\w+)\}", lambda match: facts.get(match[1], match[0]), value)
-    if isinstance(value, list):
-        return [expanded(item, facts, shared) for item in value]
     if not isinstance(value, dict):
-        return value
+        return [expanded(item, facts, shared) for item in value] if isinstance(value, list) else value
     if "$ref" in value:
         return shared[value["$ref"]]
     if "$text" in value:
@@ -77,9 +75,9 @@ def _object(expected: dict[str, Any], actual: Any, now: datetime, path: str) -> 
         return [f"{path}: {_shown(actual)} instead of an object"]
     result = [f"{path}.{key}: missing" for key in expected if key not in actual]
     result += [f"{path}.{key}: not recorded" for key in actual if key not in expected]
-    for key in expected:
+    for key, wanted in expected.items():
         if key in actual:
-            result += differences(expected[key], actual[key], now, f"{path}.{key}")
+            result += differences(wanted, actual[key], now, f"{path}.{key}")
     return result
 
 
