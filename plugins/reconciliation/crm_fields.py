@@ -46,10 +46,21 @@ def lead_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[
 
 def organization_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
     """Return the flat fields of an organization as stored; the address one field for each of its lines."""
-    address = stored.get("address")
-    parts = address if isinstance(address, dict) else {"address": address} if isinstance(address, str) else {}
-    fields = {f"address.{key}": value for key, value in parts.items()}
+    fields = {f"address.{key}": value for key, value in _address(stored.get("address")).items()}
     return fields | _custom(stored, custom_codes)
+
+
+def _address(stored: Any) -> Mapping[str, Any]:
+    # Krayin keeps whatever shape another program sent; what was one text becomes the street line.
+    match stored:
+        case dict():
+            return stored
+        case list():
+            return {"address": ", ".join(str(line) for line in stored)} if stored else {}
+        case None | "":
+            return {}
+        case _:
+            return {"address": str(stored)}
 
 
 def _custom(stored: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 BREAKER = 5
 # A repetition that fails alike is quarantined.
 ATTEMPTS = 2
+LONGEST_BACKOFF = timedelta(hours=6)
 # Seconds of work that are read ahead at the pace of the budget; see crm_reads.USABLE.
 AHEAD = 10.0
 LARGEST_BATCH = 25
@@ -213,7 +214,7 @@ def outcome_of(operation: Operation, error: KrayinError) -> Outcome:  # noqa: PL
     """Return how an operation goes on after `error`, by the way one recovers from it."""
     said = str(error)
     alike = operation.attempts + 1 >= ATTEMPTS and operation.error_message == said
-    backoff = timedelta(seconds=30 * 2**operation.attempts)
+    backoff = min(timedelta(seconds=30 * 2 ** min(operation.attempts, 12)), LONGEST_BACKOFF)
     match error:
         case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
             # Nothing was done and it is not the row's fault: it keeps its place.

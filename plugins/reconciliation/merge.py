@@ -74,7 +74,7 @@ def merge(
                 _real(wanted),
                 on_crm_edit,
                 same,
-            ) or list(wanted or [])
+            ) or [value for value in wanted or [] if is_placeholder(value)]
             # What is not taken up in Krayin, or was removed there, is remembered all the same: the
             # next merge would take it for new.
             remembered[name] = list(wanted or [])
@@ -150,12 +150,12 @@ def same_value(name: str, left: Any, right: Any) -> bool:
     """Tell whether two values of a field mean the same: blanks, number spellings and Unicode forms aside."""
     if name == "lead_value":
         # Krayin cannot empty the column over the API: nought and nothing are one.
-        left, right = left or 0, right or 0
+        return (_number(left) or 0) == (_number(right) or 0)
     if blank(left) or blank(right):
         return blank(left) and blank(right)
     if name == "organization":
         return fold_name(str(left)) == fold_name(str(right))
-    if name == "lead_value" or not (isinstance(left, str) and isinstance(right, str)):
+    if not (isinstance(left, str) and isinstance(right, str)):
         numbers = _number(left), _number(right)
         if None not in numbers:
             return numbers[0] == numbers[1]

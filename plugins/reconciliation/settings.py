@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self
 
@@ -20,7 +21,9 @@ from pydantic import (
 from reconciliation.fingerprint import fingerprint
 
 _SYNC_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
-_AGE = re.compile(r"(\d+)\s*(days?|weeks?|months?|years?)")
+_AGE = re.compile(r"([0-9]{1,6})\s*(days?|weeks?|months?|years?)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_OLDEST_DAYS = 100 * 365
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _CRON_FIELDS = 5
 
@@ -60,9 +63,13 @@ def _history(value: object) -> object:
         return value
     if isinstance(value, str):
         age = _AGE.fullmatch(value.strip())
-        if age:
-            return timedelta(days=int(age[1]) * _DAYS[age[2].rstrip("s")])
-    message = "must be 'all', an age such as '90 days' or '2 years', or a date such as 2026-01-31"
+        days = int(age[1]) * _DAYS[age[2].rstrip("s")] if age else None
+        if days is not None and days <= _OLDEST_DAYS:
+            return timedelta(days=days)
+        if _DATE.fullmatch(value.strip()):
+            with suppress(ValueError):
+                return date.fromisoformat(value.strip())
+    message = "must be 'all', an age of at most 100 years such as '90 days', or a date such as 2026-01-31"
     raise ValueError(message)
 
 
@@ -79,7 +86,8 @@ class ChatwootSettings(_Strict):
     conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
     account_id: PositiveInt = Field(description="The Chatwoot account, the number in its address bar.")
     inboxes: Annotated[
-        tuple[PositiveInt, ...] | None, BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+        Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None,
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
     ] = Field(
         None, description="Ids of the inboxes whose contacts are brought over; all of them when left out."
     )
@@ -102,6 +110,22 @@ class CustomFields(_Strict):
     person: dict[str, str] = Field(default_factory=dict)
     lead: dict[str, str] = Field(default_factory=dict)
     organization: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_source_each(self) -> Self:
+        for kind, fields in (
+            ("person", self.person),
+            ("lead", self.lead),
+            ("organization", self.organization),
+        ):
+            sources: dict[str, list[str]] = {}
+            for source, code in fields.items():
+                sources.setdefault(code, []).append(source)
+            for code, names in sources.items():
+                if len(names) > 1:
+                    message = f"{kind}: {' and '.join(names)} both fill {code!r}: keep one of them"
+                    raise ValueError(message)
+        return self
 
 
 class ChangeGuard(_Strict):
@@ -221,5 +245,5 @@ class SyncSettings(_Strict):
                 "skip_blocked", "history", "recreate_deleted",
             },
         )  # fmt: skip
-        deciding["inboxes"] = sorted(self.chatwoot.inboxes) if self.chatwoot.inboxes else None
+        deciding["inboxes"] = sorted(set(self.chatwoot.inboxes)) if self.chatwoot.inboxes else None
         return fingerprint(deciding)

@@ -40,7 +40,7 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     """
     problems: list[str] = []
     pipeline = _pipeline(settings, catalogue, problems)
-    stage_id = _stage(settings, pipeline, problems)
+    stage_id = _stage(settings, pipeline, catalogue, problems)
     source_id = _known(
         "lead_source_id",
         settings.lead_source_id,
@@ -62,10 +62,7 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
         "stage_on_first_response",
         "stage_on_conversation_resolved",
     ):
-        stages = {stage.id: stage.name for stage in pipeline.stages} if pipeline else {}
-        _known(
-            name, getattr(settings, name), stages, problems, of=f"pipeline {pipeline.id}" if pipeline else ""
-        )
+        _known_stage(name, getattr(settings, name), pipeline, catalogue, problems)
     custom_types = _custom_types(settings, catalogue, problems)
     if problems:
         raise SettingsDoNotFitKrayinError(settings.name, problems)
@@ -96,22 +93,26 @@ def _pipeline(settings: SyncSettings, catalogue: Catalogue, problems: list[str])
     return catalogue.default_pipeline()
 
 
-def _stage(settings: SyncSettings, pipeline: Pipeline | None, problems: list[str]) -> int | None:
-    if pipeline is None:
-        return None
-    if not pipeline.stages:
+def _stage(
+    settings: SyncSettings, pipeline: Pipeline | None, catalogue: Catalogue, problems: list[str]
+) -> int | None:
+    wanted = settings.lead_pipeline_stage_id
+    if pipeline is not None and not pipeline.stages:
         problems.append(f"lead_pipeline_id: pipeline {pipeline.id} ({pipeline.name}) has no stages")
         return None
-    if settings.lead_pipeline_stage_id is None:
-        return pipeline.stages[0].id
-    stages = {stage.id: stage.name for stage in pipeline.stages}
-    return _known(
-        "lead_pipeline_stage_id",
-        settings.lead_pipeline_stage_id,
-        stages,
-        problems,
-        of=f"pipeline {pipeline.id}",
-    )
+    if wanted is None:
+        return pipeline.stages[0].id if pipeline is not None else None
+    return _known_stage("lead_pipeline_stage_id", wanted, pipeline, catalogue, problems)
+
+
+def _known_stage(
+    key: str, wanted: int | None, pipeline: Pipeline | None, catalogue: Catalogue, problems: list[str]
+) -> int | None:
+    # While the pipeline itself is in doubt, any of this Krayin's stages may be meant.
+    pipelines = catalogue.pipelines if pipeline is None else (pipeline,)
+    stages = {stage.id: stage.name for one in pipelines for stage in one.stages}
+    of = "this Krayin" if pipeline is None else f"pipeline {pipeline.id}"
+    return _known(key, wanted, stages, problems, of=of)
 
 
 def _known(
