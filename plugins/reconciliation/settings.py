@@ -107,9 +107,19 @@ class KrayinSettings(_Strict):
 class CustomFields(_Strict):
     """Chatwoot attribute names and the Krayin attribute codes they fill."""
 
-    person: dict[str, str] = Field(default_factory=dict)
-    lead: dict[str, str] = Field(default_factory=dict)
-    organization: dict[str, str] = Field(default_factory=dict)
+    person: dict[str, str] = Field(
+        default_factory=dict,
+        description="Chatwoot attribute: code of the custom attribute of Krayin's persons it fills"
+        ", for example `{loyalty_level: loyalty}`.",
+    )
+    lead: dict[str, str] = Field(
+        default_factory=dict,
+        description="Chatwoot attribute and the code of the custom attribute of Krayin's leads it fills.",
+    )
+    organization: dict[str, str] = Field(
+        default_factory=dict,
+        description="Chatwoot attribute: code of the custom attribute of Krayin's organizations it fills.",
+    )
 
     @model_validator(mode="after")
     def _one_source_each(self) -> Self:
@@ -131,8 +141,12 @@ class CustomFields(_Strict):
 class ChangeGuard(_Strict):
     """How much one period may change before a person is asked."""
 
-    share: float = Field(0.2, gt=0, le=1, description="Share of the mapped records.")
-    number: PositiveInt = Field(500, description="Number of changes below which nobody is asked.")
+    share: float = Field(
+        0.2, gt=0, le=1, description="Share of the mapped records that one plan may change without asking."
+    )
+    number: PositiveInt = Field(
+        500, description="Number of changes below which nobody is asked, whatever the share."
+    )
 
 
 class SyncSettings(_Strict):
@@ -170,13 +184,13 @@ class SyncSettings(_Strict):
 
     stage_progression_enabled: bool = Field(False, description="Lead stages follow the conversation.")
     stage_on_conversation_created: PositiveInt | None = Field(
-        None, description="Stage when a conversation exists."
+        None, description="Id of the stage a lead reaches when a conversation exists."
     )
     stage_on_first_response: PositiveInt | None = Field(
-        None, description="Stage after the first human reply."
+        None, description="Id of the stage a lead reaches with the first human reply."
     )
     stage_on_conversation_resolved: PositiveInt | None = Field(
-        None, description="Stage when the conversation is resolved."
+        None, description="Id of the stage a lead reaches when the conversation is resolved."
     )
 
     phone_only_contacts: Literal["placeholder", "skip"] = Field(
@@ -202,10 +216,12 @@ class SyncSettings(_Strict):
         None, description="Country of phone numbers written without a country code."
     )
     on_crm_edit: Literal["keep", "overwrite"] = Field(
-        "keep", description="Fields edited in Krayin since our last write."
+        "keep",
+        description="When a contact changes: what becomes of fields edited in Krayin since our last write. "
+        "Fields that Chatwoot never filled are kept either way.",
     )
     on_source_delete: Literal["report", "close_lead", "delete"] = Field(
-        "report", description="When a contact is deleted in Chatwoot."
+        "report", description="What happens in Krayin when a contact is deleted in Chatwoot."
     )
     activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
     max_changes_without_approval: ChangeGuard = Field(
