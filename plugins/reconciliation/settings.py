@@ -114,7 +114,7 @@ class CustomFields(_Strict):
     )
     lead: dict[str, str] = Field(
         default_factory=dict,
-        description="Chatwoot attribute and the code of the custom attribute of Krayin's leads it fills.",
+        description="Chatwoot attribute: code of the custom attribute of Krayin's leads it fills.",
     )
     organization: dict[str, str] = Field(
         default_factory=dict,
