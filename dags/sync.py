@@ -49,10 +49,10 @@ def sync_dag(settings: SyncSettings) -> DAG:
             return tasks.plan(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30))
-        def load(run_id: int) -> dict[str, Any]:
+        def load(run: int) -> dict[str, Any]:
             from reconciliation import tasks
 
-            return tasks.load(settings.name, run_id, seconds=LOAD_SECONDS if settings.schedule else None)
+            return tasks.load(settings.name, run, seconds=LOAD_SECONDS if settings.schedule else None)
 
         load(plan())
 
