@@ -27,7 +27,6 @@ from krayin.classification import Meaning, Verdict, classify, error_of
 from krayin.connection_failures import describe_connection_failure
 from krayin.endpoints import WHOAMI
 from krayin.errors import (
-    AuthenticationFailed,
     ConfigurationError,
     KrayinError,
     NotSent,
@@ -66,6 +65,7 @@ LONGEST_WAIT: Final = 300.0
 
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _CANNOT_BE_SENT: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+_REFUSALS: Final = (Meaning.TURNED_AWAY, Meaning.RATE_LIMITED, Meaning.UNAUTHENTICATED)
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -224,7 +224,9 @@ class Session:
             if reply.verdict.meaning is Meaning.RATE_LIMITED and not endpoint.own_limiter:
                 # Costs no attempt: nothing was done, and the pacer's next slot lies after the wait.
                 continue
-            if reply.verdict.meaning is Meaning.TURNED_AWAY and self._token_worked:
+            if reply.verdict.meaning is Meaning.TURNED_AWAY and (
+                self._token_worked or endpoint is not WHOAMI
+            ):
                 self._confirm_token(request)
                 continue
             raise _error(endpoint, reply)
@@ -242,14 +244,15 @@ class Session:
         """Return when it was the limiter, seen by a window's wait, that turned a repeatable call away.
 
         Raises:
-            AuthenticationFailed: the token that worked before does not after a whole window either.
+            AuthenticationFailed: the token does not work; one that worked before, not after a whole
+                window either.
             ServerFailed: the token works at once, so the call died inside Krayin: a PHP fatal error
                 or a too large body gives the same answer.
             OutcomeUnknown: the same for a call that must not be repeated.
         """
         probe = _Request(WHOAMI, WHOAMI.path(), (), None)
         endpoint = request.endpoint
-        for wait in (0.0, WINDOW):
+        for wait in (0.0, WINDOW) if self._token_worked else (0.0,):
             if wait:
                 self._sleep(wait)
             try:
@@ -259,17 +262,12 @@ class Session:
             if reply.verdict.meaning is Meaning.ANSWERED:
                 if wait and endpoint.repeatable:
                     return
-                raise _unresolved(endpoint)
-            if reply.verdict.meaning not in (
-                Meaning.TURNED_AWAY,
-                Meaning.RATE_LIMITED,
-                Meaning.UNAUTHENTICATED,
-            ):
-                raise _unresolved(endpoint)
-        message = "the token worked before and is not accepted any more: put a new one into the connection"
-        raise AuthenticationFailed(
-            message, method=endpoint.method, route=endpoint.template, status=reply.status
-        )
+                break
+            if reply.verdict.meaning not in _REFUSALS:
+                break
+        if reply.verdict.meaning in (Meaning.TURNED_AWAY, Meaning.UNAUTHENTICATED):
+            raise _error(endpoint, reply)
+        raise _unresolved(endpoint)
 
     def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
         endpoint = request.endpoint

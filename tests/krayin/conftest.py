@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-
 from krayin.client import KrayinClient
 from krayin.pacing import Answer, Slot
 

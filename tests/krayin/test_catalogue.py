@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from krayin.catalogue import Catalogue, load_catalogue
 from krayin.errors import ConfigurationError
 from krayin.records import Attribute, LeadType, Pipeline, Source, Stage, User

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from krayin.classification import ERRORS, GENERIC_500, RULES, Meaning, classify, error_of
 from krayin.errors import (
     AuthenticationFailed,

@@ -6,7 +6,6 @@ import json
 
 import httpx
 import pytest
-
 from krayin.errors import Rejected, ServerFailed, UnexpectedAnswer
 
 

@@ -7,9 +7,8 @@ import pickle
 import re
 from pathlib import Path
 
-import pytest
-
 import krayin
+import pytest
 from krayin import errors
 from krayin.classification import ERRORS
 from krayin.errors import KrayinError, NotSent, RateLimited, Rejected, TryLater

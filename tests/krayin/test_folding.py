@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from krayin.folding import fold_email, fold_name
 
 

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import httpx
+import krayin
 import pytest
 from airflow.sdk import Connection
-
-import krayin
 from krayin import hook as hook_module
 from krayin.errors import ConfigurationError
 from krayin.hook import KrayinHook

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from krayin.limits import CUT_MARK, LEAD_VALUE_MAX, cut_bytes, cut_characters, fit_lead_value
 
 

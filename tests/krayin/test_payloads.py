@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from pydantic import ValidationError
-
 from krayin.payloads import (
     ActivityDraft,
     ActivityUpdate,
@@ -20,6 +18,7 @@ from krayin.payloads import (
     PersonDraft,
     PersonUpdate,
 )
+from pydantic import ValidationError
 
 ANNA = PersonDraft(
     name="Anna",

@@ -8,7 +8,6 @@ import threading
 
 import httpx
 import pytest
-
 from krayin.errors import ConfigurationError, NotSent, ServerFailed
 from krayin.routes import candidate_base_urls, find_api, normalise_base_url
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-
 from krayin.search import (
     is_searchable,
     json_column_patterns,

@@ -7,7 +7,6 @@ import traceback
 
 import httpx
 import pytest
-
 from krayin.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -239,6 +238,23 @@ def test_a_read_goes_on_when_the_token_proves_good(kit, steps_before):
     )
     run.client.whoami()
     assert run.client.update_lead(5, CHANGE).id == 5
+
+
+def test_a_creation_turned_away_by_a_token_never_seen_working_asks_once_more(kit):
+    refused = kit.script(kit.bare_500(), kit.bare_500())
+    with pytest.raises(AuthenticationFailed):
+        refused.client.create_person(DRAFT)
+    assert refused.clock.slept == []
+    died = kit.script(kit.bare_500(), kit.answer(kit.user))
+    with pytest.raises(OutcomeUnknown):
+        died.client.create_person(DRAFT)
+
+
+def test_a_limit_met_while_asking_is_not_taken_for_a_bad_token(kit):
+    limited = kit.answer({"message": "Too Many"}, 429, remaining=0)
+    run = kit.script(kit.bare_500(), limited)
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
 
 
 def test_a_write_that_krayin_dies_on_is_no_matter_of_the_limit(kit):

@@ -9,7 +9,6 @@ import threading
 from dataclasses import dataclass, field
 
 import pytest
-
 from krayin.client import KrayinClient
 from krayin.errors import NotSent, OutcomeUnknown, ServerFailed
 from krayin.payloads import Labelled, PersonDraft

@@ -7,7 +7,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from krayin.text import clean_json, clean_text, trim
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
