@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_email, fold_name
 from krayin.limits import NAME_CHARACTERS, TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
-from krayin.text import clean_text, trim
 
 from reconciliation.desired import DesiredContact, DesiredOrganization, Fields, Skip, SkippedContact
 from reconciliation.phones import normalise_phone, phone_key
+from reconciliation.stored_text import stored_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,8 +46,7 @@ class MappingRules:
     """The settings the mapping depends on.
 
     `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code,
-    by CRM kind. `history_start` is an aware instant or None. `contact_url` is a pattern with
-    `{account_id}` and `{contact_id}`, or None when Chatwoot's address is not known.
+    by CRM kind. `history_start` is an aware instant or None.
     """
 
     phone_region: str | None = None
@@ -74,26 +73,20 @@ class _Notes:
         return cut
 
 
-def _stored(text: str | None) -> str:
-    # As Krayin will hold it: what was sent must not look edited when it is read back.
-    return trim(clean_text(text or ""))
-
-
 def _display_name(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
-    email = _stored(contact.email)
-    names = (
-        _stored(contact.name), _stored(email.partition("@")[0]), *_phones(contact, rules, notes), email,
-    )  # fmt: skip
+    email = stored_text(contact.email)
+    local_part = stored_text(email.partition("@")[0])
+    names = (stored_text(contact.name), local_part, *_phones(contact, rules, notes), email)
     return notes.text("name", next(name for name in names if name))
 
 
 def _emails(contact: Contact, _rules: MappingRules, _notes: _Notes) -> list[str]:
-    email = _stored(contact.email)
+    email = stored_text(contact.email)
     return [email] if email else []
 
 
 def _phones(contact: Contact, rules: MappingRules, _notes: _Notes) -> list[str]:
-    phone = _stored(contact.phone_number)
+    phone = stored_text(contact.phone_number)
     return [normalise_phone(phone, rules.phone_region) or phone] if phone else []
 
 
@@ -129,7 +122,7 @@ def _description(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
     place = ", ".join(part for part in (attribute(contact, "city"), attribute(contact, "country")) if part)
     lines = {
         "Chatwoot contact": str(contact.id),
-        "Identifier": _stored(contact.identifier),
+        "Identifier": stored_text(contact.identifier),
         "E-mail": ", ".join(_emails(contact, rules, notes)),
         "Phone": ", ".join(_phones(contact, rules, notes)),
         "Company": company_name(contact),
@@ -224,7 +217,7 @@ def attribute(contact: Contact, name: str) -> str | None:
     for attributes in (contact.additional_attributes, contact.custom_attributes):
         value = attributes.get(name)
         if isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
-            text = _stored(_plain(value))
+            text = stored_text(_plain(value))
             if text:
                 return text
     return None
@@ -253,7 +246,7 @@ def earlier_ids(contact: Contact) -> dict[str, int]:
 
 
 def _skip(contact: Contact, rules: MappingRules, *, mapped: bool) -> Skip | None:
-    email, phone = _stored(contact.email), _stored(contact.phone_number)
+    email, phone = stored_text(contact.email), stored_text(contact.phone_number)
     if rules.skip_blocked and contact.blocked:
         return Skip.BLOCKED
     if not email and not phone:
@@ -368,6 +361,6 @@ def _as_text(raw: Any) -> str:
         case list():
             return ", ".join(text for item in raw if (text := _as_text(item)))
         case dict():
-            return _stored(json.dumps(raw, ensure_ascii=False, sort_keys=True)) if raw else ""
+            return stored_text(json.dumps(raw, ensure_ascii=False, sort_keys=True)) if raw else ""
         case _:
-            return _stored(_plain(raw))
+            return stored_text(_plain(raw))

@@ -7,11 +7,11 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
 from krayin.folding import fold_email, fold_name
-from krayin.text import clean_text, trim
 
 from reconciliation.fingerprint import canonical
 from reconciliation.mapping import is_placeholder
 from reconciliation.phones import phone_key
+from reconciliation.stored_text import stored_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,7 +143,7 @@ def blank(value: Any) -> bool:
 
 
 def _silent(value: Any) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not trim(value))
+    return value is None or value == [] or (isinstance(value, str) and not stored_text(value))
 
 
 def same_value(name: str, left: Any, right: Any) -> bool:
@@ -165,7 +165,7 @@ def same_value(name: str, left: Any, right: Any) -> bool:
 
 
 def _lines(text: str) -> str:
-    return trim(clean_text(text.replace("\r\n", "\n")))
+    return stored_text(text.replace("\r\n", "\n"))
 
 
 def _number(value: Any) -> Decimal | None:
