@@ -552,6 +552,14 @@ def test_a_read_gives_up_on_lasting_trouble(krayin, client):
         client.whoami()
 
 
+def test_where_a_proxy_drops_our_accept_header_a_page_is_not_taken_for_success(krayin, client):
+    client._session._http.headers["Accept"] = "*/*"
+    with pytest.raises(OutcomeUnknown):
+        client.create_person(person("Anna", "notanemail"))
+    with pytest.raises(UnexpectedAnswer):
+        client.update_lead(999, LeadUpdate(expected_close_date=None, booleans={}, title="x"))
+
+
 def test_dead_ids_leave_a_creation_unknown(client):
     with pytest.raises(OutcomeUnknown):
         client.create_activity(note(999, "1"))
