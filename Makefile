@@ -25,7 +25,7 @@ down: venv ## Stop everything; data stays
 	@$(BIN)/python -m stack down
 
 status: venv ## Show what runs and what the last sync did
-	@$(BIN)/python -m stack status
+	@$(BIN)/python -m stack status || [ $$? -eq 3 ] # 3: down
 
 logs: venv ## Show the logs; one component and following it: make logs COMPONENT=scheduler FOLLOW=1
 	@$(BIN)/python -m stack logs $(COMPONENT) $(if $(FOLLOW),--follow)

@@ -131,7 +131,7 @@ def chatwoot(real: RealSystems) -> dict[int, str]:
                 for row in connection.execute("SELECT id, name FROM accounts ORDER BY id")
             }
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = "\n    ".join(str(error).split("\n"))
         raise UnreachableError(
             f"Chatwoot's database does not answer ({where}):\n    {reason}\nCheck CHATWOOT_DATABASE_URL."
         ) from None

@@ -53,7 +53,9 @@ def of_run(dsn: str, sync_name: str, run_id: str | None) -> dict[str, Any] | Non
             SELECT sync_name, dag_run_id, kind, state, started_at, finished_at, summary, message
             FROM krayin_sync.sync_run
             WHERE sync_name = %(sync)s
-              AND CASE WHEN %(run)s::text IS NULL THEN finished_at IS NOT NULL ELSE dag_run_id = %(run)s END
+              AND CASE WHEN %(run)s::text IS NULL
+                       THEN finished_at IS NOT NULL AND kind IN ('manual', 'scheduled')
+                       ELSE dag_run_id = %(run)s END
             ORDER BY id DESC LIMIT 1
             """,
             {"sync": sync_name, "run": run_id},

@@ -29,7 +29,8 @@ def sync_database(database_url: str) -> str:
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, state, finished_at, summary)"
-            " VALUES ('shop', 'first', 'manual', 'done', now(), %s), ('shop', 'second', 'manual', 'loading', NULL, %s)",
+            " VALUES ('shop', 'first', 'manual', 'done', now(), %s), ('shop', 'second', 'manual', 'loading', NULL, %s),"
+            " ('shop', 'check', 'setup', 'done', now(), '{}')",
             (Jsonb(TOLD), Jsonb({})),
         )
     return database_url
