@@ -268,6 +268,14 @@ def test_after_a_silence_a_burst_asks_before_it_follows(world: Callable[..., Wor
     assert w.made(0, 180) == 20
 
 
+def test_a_worker_that_dies_asking_after_a_silence_holds_nobody_up(world: Callable[..., World]) -> None:
+    w = world(10)
+    assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), Slot)
+    w.worker(Lane.LIVE, start=0.1, calls=1)
+    w.run(5)
+    assert 1 <= w.waits(Lane.LIVE)[0] <= 3
+
+
 def test_a_setting_below_the_servers_limit_leaves_room_that_others_may_use(
     world: Callable[..., World],
 ) -> None:

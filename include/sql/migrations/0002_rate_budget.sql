@@ -147,6 +147,7 @@ DECLARE
     others integer;     -- calls of other programs in the last window
     held_back integer;  -- slots left alone for them
     flying integer;     -- our calls under way
+    asking integer;     -- those of them whose answer can be expected any moment
     unseen integer := 0;  -- calls that others may have made since the last answer
     step interval;      -- the even pace
     waiting integer[];  -- lanes with somebody waiting, ours included
@@ -198,7 +199,7 @@ BEGIN
     SELECT coalesce(sum(f.calls), 0) INTO others
     FROM krayin_sync.rate_budget_foreign f WHERE f.key = budget_key AND f.seen_at > moment - span;
     held_back := least(greatest(others - (capacity - allowed), 0), allowed - 1);
-    SELECT count(*) INTO flying
+    SELECT count(*), count(*) FILTER (WHERE s.granted_at > moment - interval '2 seconds') INTO flying, asking
     FROM krayin_sync.rate_budget_slot s
     WHERE s.key = budget_key AND s.settled_at IS NULL AND s.free_at - span > moment;
     step := span / (allowed - held_back);
@@ -243,8 +244,8 @@ BEGIN
         IF b.used + flying + unseen + 1 > capacity THEN
             gate := greatest(gate, b.opened_by + span);
         END IF;
-    ELSIF b.answered_at < moment - span AND flying >= greatest(allowed / 20, 1) THEN
-        -- After a silence nobody knows what is left: a few calls ask before the rest follow.
+    ELSIF b.answered_at < moment - span AND asking >= greatest(allowed / 20, 1) THEN
+        -- After a silence nobody knows what is left: a few calls ask before the rest follow, for a moment only.
         gate := greatest(gate, moment + make_interval(secs => least(poll, 0.02)));
     END IF;
 

@@ -1,0 +1,272 @@
+"""How much of the allowed rate the budget lets workers use, against the limit itself.
+
+python benchmarks/rate_budget.py [--window 6] [--windows 3] [--latency 0.02] [--rates 60 600 6000]
+
+A limiter like Krayin's runs in this process; the workers are processes that call it over a socket
+after asking a budget in a PostgreSQL of their own. Rates are calls a minute. With the default
+window of 6 s a tenth of the calls falls into a tenth of the time, so that the calls per second are
+the real ones while the answer's delay weighs ten times as much as with the real 60 s (`--window 60`).
+The base of each share is the physical limit of the same run: what the limiter allows in the
+measured time, or what the same workers make without any budget, if that is less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from krayin.budget import RateBudget
+from krayin.pacing import Answer, Lane
+from krayin.unpaced import Unpaced
+from rich.console import Console
+from rich.table import Table
+
+from stack.postgres import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.synchronize import Event
+
+    from krayin.pacing import Pacer
+
+ROOT = Path(__file__).resolve().parents[1]
+KEY = b"benchmark"
+COLUMNS = (
+    "rate_per_minute",
+    "workers",
+    "calls",
+    "calls_allowed",
+    "calls_unpaced",
+    "share",
+    "refused",
+    "ms_acquire",
+    "ms_settle",
+)
+
+
+class Limiter:
+    """A fixed window that opens with the first call after the last one ended."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit, self.window = limit, window
+        self.guard = threading.Lock()
+        self.ends = self.count = 0.0
+        self.taken: list[float] = []
+        self.refused = 0
+
+    def hit(self) -> Answer:
+        """Count a call and answer it."""
+        with self.guard:
+            now = time.monotonic()
+            if now >= self.ends:
+                self.ends, self.count = now + self.window, 0
+            if self.count >= self.limit:
+                self.refused += 1
+                return Answer(refused=True)
+            self.count += 1
+            self.taken.append(now)
+            return Answer(self.limit, int(self.limit - self.count))
+
+    def serve(self, connection: Connection) -> None:
+        """Answer one worker until it hangs up."""
+        try:
+            while True:
+                connection.recv()
+                connection.send(self.hit())
+        except (EOFError, OSError):
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row: `share` of the limiter's rate, `ms_*` spent inside the budget by calls that need not wait."""
+
+    rate_per_minute: int
+    workers: int
+    lane: str
+    window_seconds: float
+    windows_measured: int
+    calls: int
+    calls_allowed: int
+    calls_unpaced: int
+    share: float
+    refused: int
+    ms_acquire: float
+    ms_settle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker process needs to know; `limit` 0 means to call without asking anybody."""
+
+    dsn: str
+    lane: Lane
+    limit: int
+    window: float
+    latency: float
+
+    def __call__(self, address: tuple[str, int], stop: Event) -> None:
+        """Call the limiter until told to stop."""
+        server = Client(address, authkey=KEY)
+        pacer: Pacer = (
+            RateBudget(
+                lambda: psycopg.connect(self.dsn),
+                "bench",
+                requests_per_minute=self.limit,
+                lane=self.lane,
+                window=self.window,
+            )
+            if self.limit
+            else Unpaced()
+        )
+        while not stop.is_set():
+            slot = pacer.acquire()
+            server.send(None)
+            answer = server.recv()
+            time.sleep(self.latency)
+            pacer.settle(slot, answer)
+
+
+@contextmanager
+def working(limiter: Limiter, work: Work, workers: int) -> Iterator[None]:
+    """Have `workers` processes call the limiter; entered when all are connected."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    with Listener(("127.0.0.1", 0), authkey=KEY) as listener:
+        processes = [
+            context.Process(target=work, args=(listener.address, stop), daemon=True) for _ in range(workers)
+        ]
+        for process in processes:
+            process.start()
+        for _ in processes:
+            threading.Thread(target=limiter.serve, args=(listener.accept(),), daemon=True).start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for process in processes:
+                process.join(work.window + 5)
+                process.kill()
+
+
+def unpaced_rate(work: Work, workers: int) -> float:
+    """Return the calls a second that the workers make when nobody holds them back."""
+    limiter = Limiter(10**9, 3600)
+    with working(limiter, replace(work, limit=0), workers):
+        time.sleep(0.5)
+        begin = time.monotonic()
+        time.sleep(2)
+        end = time.monotonic()
+    return sum(begin <= taken < end for taken in limiter.taken) / (end - begin)
+
+
+def cost(dsn: str) -> tuple[float, float]:
+    """Return the median milliseconds of a grant that is free at once, and of a settlement."""
+    acquire, settle = [], []
+    with RateBudget(lambda: psycopg.connect(dsn), "cost", requests_per_minute=6000, lane=Lane.LIVE) as budget:
+        for made in range(1, 301):
+            t0 = time.perf_counter()
+            slot = budget.acquire()
+            t1 = time.perf_counter()
+            budget.settle(slot, Answer(6000, 6000 - made))
+            acquire.append(t1 - t0)
+            settle.append(time.perf_counter() - t1)
+    return statistics.median(acquire) * 1000, statistics.median(settle) * 1000
+
+
+def measure(cluster: Cluster, rate: int, workers: int, lane: Lane, options: argparse.Namespace) -> Result:
+    cluster.drop_database("bench")
+    cluster.create_database("bench")
+    dsn = cluster.dsn("bench")
+    with psycopg.connect(dsn) as connection:
+        connection.execute("CREATE SCHEMA krayin_sync")
+        connection.execute((ROOT / "include/sql/migrations/0002_rate_budget.sql").read_bytes())
+    window, limit = options.window, max(1, round(rate * options.window / 60))
+    ms_acquire, ms_settle = cost(dsn)
+    work = Work(dsn, lane, limit, window, options.latency)
+    physical = unpaced_rate(work, workers) * window * options.windows
+    limiter = Limiter(limit, window)
+    with working(limiter, work, workers):
+        while not limiter.taken:
+            time.sleep(0.01)
+        # The first window fills the ring; whole windows after it, or a burst would count twice.
+        begin = limiter.taken[0] + window
+        end = begin + options.windows * window
+        time.sleep(end - time.monotonic())
+    calls = sum(begin <= taken < end for taken in limiter.taken)
+    allowed = limit * options.windows
+    return Result(
+        rate_per_minute=rate,
+        workers=workers,
+        lane=lane.name.lower(),
+        window_seconds=window,
+        windows_measured=options.windows,
+        calls=calls,
+        calls_allowed=allowed,
+        calls_unpaced=round(physical),
+        share=round(calls / min(allowed, physical), 4),
+        refused=limiter.refused,
+        ms_acquire=round(ms_acquire, 2),
+        ms_settle=round(ms_settle, 2),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--window", type=float, default=6.0)
+    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--latency", type=float, default=0.02)
+    parser.add_argument("--rates", type=int, nargs="+", default=[60, 600, 6000])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--lane", type=str.upper, choices=Lane.__members__, default="SCHEDULED")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/rate_budget.json")
+    options = parser.parse_args()
+    results = []
+    table = Table(
+        title=f"Share of the allowed rate, window {options.window:g} s, latency {options.latency * 1000:g} ms"
+    )
+    for column in COLUMNS:
+        table.add_column(column.replace("_", " "), justify="right")
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        # Durable as in production: grants wait for the disk.
+        cluster = Cluster(Path(directory) / "data", options_port(), "benchmark", {})
+        cluster.start()
+        try:
+            for rate in options.rates:
+                for workers in options.workers:
+                    result = measure(cluster, rate, workers, Lane[options.lane], options)
+                    results.append(result)
+                    row = asdict(result)
+                    table.add_row(
+                        *(f"{row[name]:.2%}" if name == "share" else str(row[name]) for name in COLUMNS)
+                    )
+        finally:
+            cluster.stop("fast")
+    Console().print(table)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+
+
+def options_port() -> int:
+    """Return a free TCP port."""
+    with Listener(("127.0.0.1", 0)) as probe:
+        return int(probe.address[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""What one process sees of the rate budget: slots, waits, lost databases."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from krayin.budget import BudgetTimeout, BudgetUnavailable, RateBudget
+from krayin.pacing import Answer, Lane, Pacer
+
+from stack.postgres import Cluster
+from tests.conftest import free_port
+from tests.krayin.budget_world import FixedWindow, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    prepare(database_url)
+    return database_url
+
+
+@pytest.fixture
+def open_budget(url: str) -> Iterator[Callable[..., RateBudget]]:
+    opened: list[RateBudget] = []
+
+    def make(limit: int = 3, lane: Lane = Lane.LIVE, **options: object) -> RateBudget:
+        opened.append(
+            RateBudget(
+                lambda: psycopg.connect(url), "krayin#1", requests_per_minute=limit, lane=lane, **options
+            )
+        )
+        return opened[-1]
+
+    yield make
+    for budget in opened:
+        budget.close()
+
+
+def test_it_is_a_pacer(open_budget: Callable[..., RateBudget]) -> None:
+    pacer: Pacer = open_budget()
+    pacer.settle(pacer.acquire(), Answer(60, 59))
+
+
+def test_slots_differ_and_carry_the_databases_clock(open_budget: Callable[..., RateBudget], url: str) -> None:
+    budget = open_budget()
+    slots = []
+    for remaining in (2, 1, 0):
+        slots.append(budget.acquire())
+        budget.settle(slots[-1], Answer(3, remaining))
+    assert len({slot.number for slot in slots}) == 3
+    assert [slot.fence for slot in slots] == [1, 2, 3]
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    assert slots[0].granted_at < slots[1].granted_at < slots[2].granted_at < row[0]
+
+
+def test_a_clients_clock_does_not_matter(
+    open_budget: Callable[..., RateBudget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grants = []
+    for skew in (0.0, 3e7, -3e7):
+        monkeypatch.setattr("time.time", lambda skew=skew: 1.8e9 + skew)
+        budget = open_budget()
+        slot = budget.acquire()
+        budget.settle(slot, Answer())
+        grants.append(slot.granted_at)
+    assert grants == sorted(grants)
+    with pytest.raises(BudgetTimeout):
+        open_budget().acquire(timeout=0.0)
+
+
+def test_a_bounded_wait_ends_with_the_facts_and_leaves_no_waiter(
+    open_budget: Callable[..., RateBudget],
+) -> None:
+    budget = open_budget(1)
+    budget.settle(budget.acquire(), Answer(1, 0))
+    with pytest.raises(BudgetTimeout, match=r"lane live was free within 0\.0 s") as caught:
+        budget.acquire(timeout=0.01)
+    assert (caught.value.key, caught.value.lane, caught.value.waited) == ("krayin#1", Lane.LIVE, 0.01)
+    assert isinstance(caught.value, TimeoutError)
+    assert budget.state().waiting[Lane.LIVE] == 0
+
+
+def test_an_interrupted_wait_leaves_no_waiter(open_budget: Callable[..., RateBudget]) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    budget = open_budget(1, sleep=interrupt)
+    budget.acquire()
+    with pytest.raises(KeyboardInterrupt):
+        budget.acquire()
+    assert budget.state().waiting[Lane.LIVE] == 0
+
+
+def test_the_state_shows_limits_use_and_waiters(open_budget: Callable[..., RateBudget]) -> None:
+    budget = open_budget(2)
+    assert budget.state() is None
+    budget.settle(budget.acquire(), Answer(60, 50))
+    budget.acquire()
+    waited = []
+
+    def look(_: float) -> None:
+        waited.append(budget.state())
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        open_budget(2, Lane.DRIFT, sleep=look).acquire()
+    state = waited[0]
+    assert (state.key, state.limit, state.setting, state.server_limit, state.window) == (
+        "krayin#1",
+        2,
+        2,
+        60,
+        60.0,
+    )
+    assert (state.used, state.in_flight, state.foreign) == (2, 1, 9)
+    assert state.waiting == {lane: int(lane is Lane.DRIFT) for lane in Lane}
+    assert (state.blocked_until, state.refused_at) == (None, None)
+
+
+def test_a_slot_given_back_twice_or_by_a_stranger_changes_nothing(
+    open_budget: Callable[..., RateBudget], caplog: pytest.LogCaptureFixture
+) -> None:
+    budget = open_budget(2)
+    slot = budget.acquire()
+    budget.settle(slot, None)
+    with caplog.at_level(logging.WARNING):
+        budget.settle(slot, Answer(2, 0, refused=True, retry_after=30))
+    assert "given back too late" in caplog.text
+    assert budget.state().blocked_until is None
+
+
+def test_another_lane_shares_the_slots_and_not_the_connection(open_budget: Callable[..., RateBudget]) -> None:
+    live = open_budget(2)
+    drift = live.with_lane(Lane.DRIFT)
+    assert (drift.key, drift.lane) == (live.key, Lane.DRIFT)
+    for _ in range(2):
+        live.settle(live.acquire(), Answer())
+    with pytest.raises(BudgetTimeout):
+        drift.acquire(timeout=0.0)
+    drift.close()
+    assert live.state().used == 2
+
+
+def test_of_two_settings_the_lower_one_counts(open_budget: Callable[..., RateBudget]) -> None:
+    for setting in (5, 2):
+        budget = open_budget(setting)
+        budget.settle(budget.acquire(), Answer())
+    with pytest.raises(BudgetTimeout):
+        open_budget(5).acquire(timeout=0.0)
+    assert open_budget(5).state().limit == 2
+
+
+def test_api_users_do_not_share(open_budget: Callable[..., RateBudget], url: str) -> None:
+    open_budget(1).acquire()
+    with RateBudget(
+        lambda: psycopg.connect(url), "krayin#2", requests_per_minute=1, lane=Lane.DRIFT
+    ) as other:
+        assert other.acquire(timeout=0.0).number == 0
+
+
+def test_no_limit_below_one() -> None:
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        RateBudget(psycopg.connect, "krayin#1", requests_per_minute=0, lane=Lane.LIVE)
+
+
+def test_no_connection_secret_is_shown(open_budget: Callable[..., RateBudget]) -> None:
+    assert repr(open_budget()) == "RateBudget('krayin#1', LIVE)"
+
+
+def test_no_transaction_stays_open_between_calls(open_budget: Callable[..., RateBudget], url: str) -> None:
+    budget = open_budget()
+    budget.acquire()
+    with psycopg.connect(url) as connection:
+        states = connection.execute(
+            "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        ).fetchall()
+    assert states == [("idle",)]
+
+
+def test_a_lost_connection_is_opened_again(open_budget: Callable[..., RateBudget], url: str) -> None:
+    budget = open_budget()
+    slot = budget.acquire()
+    for use in (lambda: budget.settle(slot, Answer(3, 2)), budget.acquire, budget.state):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        use()
+    assert (budget.state().used, budget.state().in_flight) == (2, 1)
+
+
+def test_a_database_that_stays_away_ends_the_wait_but_never_a_settlement(
+    open_budget: Callable[..., RateBudget], url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = []
+
+    def connect() -> psycopg.Connection[object]:
+        tried.append(1)
+        if len(tried) > 1:
+            message = "host secret.example.com is down"
+            raise psycopg.OperationalError(message)
+        return psycopg.connect(url)
+
+    budget = RateBudget(connect, "krayin#1", requests_per_minute=3, lane=Lane.LIVE, patience=0.2)
+    slot = budget.acquire()
+    budget.close()
+    budget.settle(slot, Answer(3, 2))
+    assert "could not be given back" in caplog.text
+    assert budget.near_limit() is False
+    with pytest.raises(BudgetUnavailable, match="did not answer for") as caught:
+        budget.acquire()
+    assert isinstance(caught.value, ConnectionError)
+    assert "secret" not in str(caught.value) + caplog.text
+    assert len(tried) > 4
+
+
+def test_a_restart_of_postgresql_is_survived(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "data", free_port(), "tests", {"fsync": "off"})
+    tmp_path.chmod(0o755)
+    cluster.start()
+    try:
+        prepare(cluster.dsn())
+        server, guard = FixedWindow(20, 2.0), threading.Lock()
+        refused: list[bool] = []
+        restarted = threading.Event()
+
+        def work() -> None:
+            import time
+
+            with RateBudget(
+                lambda: psycopg.connect(cluster.dsn()),
+                "krayin#1",
+                requests_per_minute=20,
+                lane=Lane.SCHEDULED,
+                window=2.0,
+                call_timeout=1.0,
+            ) as budget:
+                after = 0
+                while after < 10:
+                    slot = budget.acquire()
+                    with guard:
+                        answer = server.hit(time.monotonic())
+                        refused.append(answer.refused)
+                    budget.settle(slot, answer)
+                    after += restarted.is_set()
+
+        workers = [threading.Thread(target=work) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        while len(refused) < 5:
+            restarted.wait(0.05)
+        cluster.stop("immediate")
+        cluster.start()
+        restarted.set()
+        for worker in workers:
+            worker.join(60)
+        assert not any(worker.is_alive() for worker in workers)
+        assert len(refused) >= 20
+        assert not any(refused)
+    finally:
+        cluster.stop("immediate")
