@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-
 from reconciliation.migrations import upgrade
+
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
+from sandbox.krayin.testing import running_krayin
+from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +39,5 @@ def world(new_database: Callable[[str], str], sync_db_url: str) -> Iterator[Worl
     with psycopg.connect(url, autocommit=True) as connection:
         create_schema(connection)
         fill(connection, Sample(contacts=0, conversations=0, messages=0, accounts=1))
-    from sandbox.krayin.testing import running_krayin
-    from tests.reconciliation.world import World
-
     with running_krayin() as krayin:
         yield World(url, sync_db_url, krayin)

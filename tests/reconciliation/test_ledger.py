@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
-
 from reconciliation.errors import LeaseLostError
 from reconciliation.identity import Identity, register_installation, register_target
 from reconciliation.ledger import Ledger, OperationState, Outcome

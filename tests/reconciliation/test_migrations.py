@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import psycopg
-
 from reconciliation.migrations import is_current, upgrade
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-
 from reconciliation.run import RunRequest
+
 from sandbox.chatwoot import changes
 
 if TYPE_CHECKING:

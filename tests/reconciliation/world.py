@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
-
 from chatwoot.database import DatabaseSource
 from krayin.client import KrayinClient
 from krayin.routes import find_api
 from reconciliation.krayin_connection import access_key
 from reconciliation.run import RunRequest, Sync
 from reconciliation.settings import SyncSettings
+
 from sandbox.chatwoot import changes
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from krayin.audit import ApiCall
     from krayin.pacing import Pacer
     from reconciliation.runs import Run
+
     from sandbox.krayin.testing import RunningKrayin
 
 ACCOUNT = 1
