@@ -300,7 +300,7 @@ def custom_value(raw: Any, krayin_type: str) -> Any:
         return None
     match krayin_type:
         case "boolean":
-            return _boolean(raw, text)
+            return _boolean(text)
         case "price":
             return _price(text)
         case "date":
@@ -309,9 +309,9 @@ def custom_value(raw: Any, krayin_type: str) -> Any:
             return cut_bytes(text, TEXT_BYTES)
 
 
-def _boolean(raw: Any, text: str) -> int:
+def _boolean(text: str) -> int:
     word = text.casefold()
-    number = _number(word) if not isinstance(raw, list | dict) else None
+    number = _number(word)
     if number is None and word not in _TRUE | _FALSE:
         message = "is neither yes nor no, left out"
         raise ValueError(message)

@@ -32,7 +32,9 @@ def _parsed_phone(value: str, region: str | None) -> str | None:
         return None
     if not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    normalised = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # In some countries an extension of two digits is a possible number.
+    return normalised if _E164.fullmatch(normalised) else None
 
 
 def phone_key(value: str, region: str | None) -> str | None:
