@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from sandbox.krayin import calls, control, requests
+from sandbox.krayin import calls, connections, control, requests
 from sandbox.krayin.answers import Answer, page
 from sandbox.krayin.errors import ServerError, TooLargeError
 from sandbox.krayin.faults import Fault, Faults
@@ -26,10 +26,6 @@ GATEWAY = {
     "status_503": (503, "503 Service Temporarily Unavailable"),
     "status_504": (504, "504 Gateway Time-out"),
 }
-
-
-class DroppedConnectionError(Exception):
-    """The connection is to be closed without an answer."""
 
 
 class Application:
@@ -82,7 +78,8 @@ class Application:
         entry, answer = await self._answered(scope, content)
         self.log.add(entry)
         if answer is None:
-            raise DroppedConnectionError
+            await connections.cut(scope)
+            return
         await _send(send, answer, head=scope["method"] == "HEAD", entry=entry)
 
     async def _answered(self, scope: Scope, content: bytes) -> tuple[calls.Received, Answer | None]:

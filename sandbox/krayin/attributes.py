@@ -90,7 +90,7 @@ def value_of(krayin: Krayin, entity_type: str, entity_id: int, attribute: Row | 
     for row in values_of(krayin, entity_type, entity_id):
         if row["attribute_id"] == attribute["id"]:
             value = row[column]
-            return php.decode_json(value)[1] if column == "json_value" and value is not None else value
+            return php.stored_json(value) if column == "json_value" and value is not None else value
     return None
 
 
@@ -108,7 +108,7 @@ def read(krayin: Krayin, record: Record, name: str) -> Any:
             raise type_error(message)
         return value
     if value is not None and name in record.entity.json:
-        return php.decode_json(value)[1]
+        return php.stored_json(value)
     return value
 
 

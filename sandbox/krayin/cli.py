@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from sandbox.krayin import connections
 from sandbox.krayin.application import Application
 from sandbox.krayin.settings import INSTANCES, Settings
 from sandbox.krayin.state import StateFile
@@ -29,9 +30,9 @@ def serve(  # noqa: PLR0913, PLR0917 (one parameter is one option)
         int | None, typer.Option(help="Calls a minute for each user, instead of the instance's limit.")
     ] = None,
     latency: Annotated[float, typer.Option(help="Milliseconds added to every API call.")] = 0.0,
-    races: Annotated[  # noqa: FBT002
-        bool, typer.Option(help="Let parallel writes overtake each other between check and write.")
-    ] = False,
+    races: Annotated[
+        int, typer.Option(help="So many parallel writes are checked before the first is written.")
+    ] = 0,
 ) -> None:
     """Run a Krayin 2.1.5 stand-in with a fresh database."""
     if instance not in INSTANCES:
@@ -49,6 +50,7 @@ def serve(  # noqa: PLR0913, PLR0917 (one parameter is one option)
     application = Application(settings, StateFile(state) if state else None)
     uvicorn.run(
         application,
+        http=connections.tracked,  # type: ignore[arg-type]
         host=host,
         port=port,
         log_level="warning",

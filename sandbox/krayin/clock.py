@@ -159,8 +159,9 @@ def _written(text: str) -> datetime | None:
 @lru_cache(maxsize=100_000)
 def _shown(stored: str, zone: ZoneInfo) -> str:
     if stored.startswith("0000"):
-        # Carbon makes the zero date the day before year 0 and shows it in local mean time.
-        return "-000001-11-30T00:00:00.000000Z"
+        # Carbon reads the zero date as the last November day of year -1, in local mean time.
+        offset = datetime(1, 1, 2, tzinfo=zone).utcoffset() or timedelta()
+        return f"-000001-{datetime(2001, 11, 30, tzinfo=UTC) - offset:%m-%dT%H:%M:%S}.000000Z"
     text = stored if len(stored) > 10 else f"{stored} 00:00:00"
     local = datetime.strptime(text[:19], LOCAL).replace(tzinfo=zone)
     return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
@@ -168,7 +169,12 @@ def _shown(stored: str, zone: ZoneInfo) -> str:
 
 def sql_datetime(value: Any) -> str | None:
     """Return what the database reads from a value for a DATETIME column, or None when invalid."""
-    match = SQL.match(php.text_of(value).strip())
+    return _read_sql(php.text_of(value).strip())
+
+
+@lru_cache(maxsize=10_000)
+def _read_sql(text: str) -> str | None:
+    match = SQL.match(text)
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())

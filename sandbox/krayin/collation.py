@@ -11,7 +11,7 @@ IGNORED = frozenset({"Mn", "Me", "Cf", "Cc"})
 SAME_LETTER = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "æ": "ae", "œ": "oe", "\u0131": "i"})
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=1_000_000)
 def fold(text: str) -> str:
     """Return a key that is equal for texts the column collation calls equal.
 

@@ -78,6 +78,8 @@ class Column:
 
 def _integer(column: Column, value: Any) -> int:
     smallest, largest = INT_RANGE[column.kind]
+    if type(value) is int and smallest <= value <= largest:
+        return value
     number = php.number_of(value)
     whole = (
         int(Decimal(str(number)).quantize(Decimal(1), ROUND_HALF_UP)) if isinstance(number, float) else number

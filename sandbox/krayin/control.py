@@ -36,7 +36,7 @@ class Changes(BaseModel):
     requests_per_minute: int | None = None
     latency_ms: float | None = None
     persons_email_required: bool | None = None
-    races: bool | None = None
+    races: int | None = None
     token: str | None = None
 
 

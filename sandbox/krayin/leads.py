@@ -115,9 +115,6 @@ def _with_person(krayin: Krayin, call: Call, data: dict[str, Any]) -> dict[str, 
         return data
     key = php.dig(person, "id")
     if php.truthy(key):
-        if php.is_array(key):
-            message = "Property [id] does not exist on this collection instance."
-            raise ServerError(message, "Exception")
         return {**data, "person_id": records.find_or_fail(krayin, PERSON, key).id}
     if not php.is_array(person):
         message = "array_merge(): Argument #1 must be of type array"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import pagination, php
@@ -98,12 +99,15 @@ def _matching(table: Table, filters: list[tuple[str, list[str]]], select: str) -
         head, arrow, path = name.partition("->")
         column = column_name(table, head, statement)
         if arrow:
-            tests.append(_json_test(table, column, path, wanted))
+            tests.append(_json_test(column, path, wanted))
         elif column == "id" and rows is None:
             keys = {php.number_of(text) for text in wanted}
             rows = [
                 table.rows[int(key)] for key in sorted(keys) if key == int(key) and int(key) in table.rows
             ]
+        elif (column,) in table.shape.uniques and rows is None:
+            keys = {table.columns[column].matches(text) for text in wanted}
+            rows = [row for key in keys if (row := table.by_unique(column, key)) is not None]
         elif column in table.shape.indexes and rows is None:
             keys = {php.number_of(text) for text in wanted}
             rows = [row for key in keys if key == int(key) for row in table.found(column, int(key))]
@@ -121,15 +125,17 @@ def _test(table: Table, name: str, wanted: list[str]) -> Callable[[Row], bool]:
     return lambda row: row[name] is not None and column.key(row[name]) in keys
 
 
-def _json_test(table: Table, column: str, path: str, wanted: list[str]) -> Callable[[Row], bool]:
+def _json_test(column: str, path: str, wanted: list[str]) -> Callable[[Row], bool]:
     steps = _steps(path)
     keys = set(wanted)
+    # What is not in the text is not at the path, unless escapes hide it or it is printed with other blanks.
+    composite = "*" in steps or any(set(text) & set("{[") for text in wanted)
 
     def test(row: Row) -> bool:
         stored = row[column]
-        if stored is None or not isinstance(stored, str):
+        if not isinstance(stored, str):
             return False
-        if table.columns[column].kind == "json" and len(steps) == 1 and f'"{steps[0]}"' not in stored:
+        if not composite and "\\" not in stored and not any(text in stored for text in wanted):
             return False
         taken, value = php.decode_json(stored)
         found = _extract(value, steps) if taken else []
@@ -198,11 +204,11 @@ def sort(table: Table, rows: list[Row], name: str, descending: bool) -> list[Row
     """
     head, arrow, _ = name.partition("->")
     column = table.columns[column_name(table, head)]
-    if arrow:
-        return sorted(rows, key=lambda row: row["id"])
+    if arrow or column.name == "id":
+        return sorted(rows, key=itemgetter("id"), reverse=descending and not arrow)
 
     def key(row: Row) -> tuple[bool, Any]:
         value = row[column.name]
         return (False, 0) if value is None else (True, column.key(value))
 
-    return sorted(sorted(rows, key=lambda row: row["id"]), key=key, reverse=descending)
+    return sorted(sorted(rows, key=itemgetter("id")), key=key, reverse=descending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -60,12 +61,22 @@ def decode_json(text: str | bytes) -> tuple[bool, Any]:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-        if _depth(value) > DEEPEST_JSON:
+        if "\\u" in text or not text.isascii():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if text.count("[") + text.count("{") > DEEPEST_JSON and _depth(value) > DEEPEST_JSON:
             return False, None
         return True, normal(value)
     except (ValueError, RecursionError, UnicodeError):
         return False, None
+
+
+@lru_cache(maxsize=200_000)
+def stored_json(text: str) -> Any:
+    """Return what a JSON column holds; callers must not change it, it is shared.
+
+    The database has checked the text before, so that nothing can be refused here.
+    """
+    return normal(json.loads(text))
 
 
 def encode_json(value: Any) -> str:

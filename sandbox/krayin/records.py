@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import php
-from sandbox.krayin.errors import RecordNotFoundError, type_error
+from sandbox.krayin.errors import RecordNotFoundError, ServerError, type_error
 
 if TYPE_CHECKING:
     from sandbox.krayin.server import Krayin
@@ -191,7 +191,11 @@ def find_or_fail(krayin: Krayin, entity: Entity, key: Any) -> Record:
 
     Raises:
         RecordNotFoundError: there is none.
+        ServerError: the key is a list, which finds a collection that has no columns.
     """
+    if php.is_array(key) and all(find(krayin, entity, item) for _, item in php.items_of(key)):
+        message = "Property [id] does not exist on this collection instance."
+        raise ServerError(message, "Exception")
     record = find(krayin, entity, key)
     if record is None:
         raise RecordNotFoundError(entity.model, key)
@@ -208,7 +212,7 @@ def cast_in(krayin: Krayin, entity: Entity, name: str, value: Any) -> Any:
         if php.is_array(value):
             message = "DateTime cannot be made of an array"
             raise type_error(message)
-        return krayin.clock.local_text(value)
+        return krayin.clock.local_text(value) if php.truthy(value) else value
     return value
 
 

@@ -189,8 +189,8 @@ def activity(krayin: Krayin, record: Record) -> JSON:
         "type": row.get("type"),
         "comment": row.get("comment"),
         "additional": additional,
-        "schedule_from": krayin.clock.shown(row.get("schedule_from")),
-        "schedule_to": krayin.clock.shown(row.get("schedule_to")),
+        "schedule_from": _date(krayin, row.get("schedule_from")),
+        "schedule_to": _date(krayin, row.get("schedule_to")),
         "is_done": row.get("is_done"),
         "user": None if author is None else _author(krayin, author),
         "files": [

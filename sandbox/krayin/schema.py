@@ -37,7 +37,7 @@ def element_keys(attribute_id: int, elements: Any) -> list[tuple[int, str]]:
 def _elements(row: Row) -> Iterable[Hashable]:
     if row["json_value"] is None:
         return ()
-    return element_keys(row["attribute_id"], php.decode_json(row["json_value"])[1])
+    return element_keys(row["attribute_id"], php.stored_json(row["json_value"]))
 
 
 def _texts(row: Row) -> Iterable[Hashable]:

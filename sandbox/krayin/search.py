@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.krayin import listing, php
@@ -158,7 +159,7 @@ def _natural_order(call: Call, table: str) -> Callable[[Row], Any]:
         name = fields.removesuffix(":in")
         if name in INDEXED.get(table, ()) and search.startswith(f"{name}:"):
             return lambda row: (row[name] is not None, row[name], row["id"])
-    return lambda row: row["id"]
+    return itemgetter("id")
 
 
 def _selected(krayin: Krayin, table: str, rows: list[Row], names: list[str]) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import seeds
@@ -15,8 +14,8 @@ from sandbox.krayin.tables import Database
 if TYPE_CHECKING:
     from sandbox.krayin.settings import Settings
 
-# How long a write waits between validation and writing when races are switched on, in seconds.
-RACE_PAUSE = 0.05
+# How long a validated write waits at most for the others of a race, in seconds.
+RACE_SECONDS = 2.0
 
 
 class Krayin:
@@ -36,10 +35,12 @@ class Krayin:
         self.mails: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.lock = threading.Lock()
+        self._meeting = threading.Condition()
+        self._met = 0
 
     def reset(self) -> None:
-        """Make everything as a fresh installation."""
-        self.clock = Clock(self.settings.timezone, self.clock.offset_seconds)
+        """Make everything as a fresh installation, the clock included."""
+        self.clock = Clock(self.settings.timezone)
         self.limiter = Limiter(self.clock)
         self.mails.clear()
         self.files.clear()
@@ -56,9 +57,18 @@ class Krayin:
 
     def pause(self) -> None:
         """Let other requests in, where the real server has a gap between validating and writing."""
-        if self.settings.races:
+        if self.settings.races > 1:
             self.lock.release()
             try:
-                time.sleep(RACE_PAUSE)
+                self._meet(self.settings.races)
             finally:
                 self.lock.acquire()
+
+    def _meet(self, parties: int) -> None:
+        """Wait until so many writes are between validating and writing, or for a while."""
+        with self._meeting:
+            self._met += 1
+            self._meeting.notify_all()
+            goal = -(-self._met // parties) * parties
+            self._meeting.wait_for(lambda: self._met >= goal, RACE_SECONDS)
+            self._met = max(self._met, goal)

@@ -23,7 +23,8 @@ class Settings:
         requests_per_minute: replaces the instance's limit when set.
         latency_ms: added to every API call.
         persons_email_required: the flag of the persons attribute ``emails``.
-        races: let parallel writes overtake each other between validation and writing.
+        races: this many parallel writes of persons or leads validate before the first of them writes, as
+            on a real server with several workers; 0 runs one request after the other.
     """
 
     token: str = "1|sandbox"
@@ -32,7 +33,7 @@ class Settings:
     requests_per_minute: int | None = None
     latency_ms: float = 0.0
     persons_email_required: bool = True
-    races: bool = False
+    races: int = 0
 
     @property
     def debug(self) -> bool:

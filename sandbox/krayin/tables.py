@@ -84,6 +84,11 @@ class Table:
         ids = self._indexes[index].get(key)
         return [self.rows[number] for number in ids] if ids else []
 
+    def by_unique(self, column: str, key: Hashable) -> Row | None:
+        """Return the row whose unique column has a key (as its Column gives keys), or None."""
+        number = self.shape.uniques.index((column,))
+        return self.get(self._uniques[number].get((key,)))
+
     def insert(self, values: Row) -> Row:
         """Add a row; columns that are not given get their default.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import uvicorn
 
+from sandbox.krayin import connections
 from sandbox.krayin.application import Application
 from sandbox.krayin.settings import Instance, Settings
 
@@ -40,7 +41,12 @@ class RunningKrayin:
         self.url = ""
         self._socket = socket.socket()
         config = uvicorn.Config(
-            self.application, log_level="critical", access_log=False, lifespan="off", ws="none"
+            self.application,
+            http=connections.tracked,  # type: ignore[arg-type]
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            ws="none",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="krayin", daemon=True)
