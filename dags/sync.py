@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # A longer run leaves the rest to the next one, so that new changes are planned meanwhile.
 LOAD_SECONDS = 55 * 60.0
 FORM = {
-    "contact_ids": Param([], type=["null", "array"], items={"type": "integer"}, title="Contacts",
-                         description_md="Only these Chatwoot contact ids."),
+    "contact_ids": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Contacts",
+                         description_md="Only these Chatwoot contact ids: `17, 42`."),
     "window_start": Param(None, type=["null", "string"], format="date-time", title="Changed from",
                           description_md="Only contacts created or updated in this window."),
     "window_end": Param(None, type=["null", "string"], format="date-time", title="Changed before"),
@@ -48,7 +48,7 @@ def sync_dag(settings: SyncSettings) -> DAG:
 
             return tasks.plan(settings.name, get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30))
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def load(run: int) -> dict[str, Any]:
             from reconciliation import tasks
 

@@ -44,7 +44,7 @@ def lines_of(run: Run) -> list[str]:
         lines.append(f"  {run.message}")
     lines.append(f"  contacts read       {summary.get('read', 0)} ({summary.get('unchanged', 0)} unchanged)")
     if run.dry_run:
-        planned = _counts(summary.get("planned", {}))
+        planned = ", ".join(f"{number} {action}" for action, number in summary.get("planned", {}).items())
         lines.append(f"  would be done       {planned or 'nothing'}")
     for action in ("created", "updated", "adopted"):
         counts = _counts(summary.get(action, {}))
@@ -75,7 +75,8 @@ def lines_of(run: Run) -> list[str]:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+    named = ((number, name if number == 1 else f"{name}s") for name, number in sorted(counts.items()))
+    return ", ".join(f"{number} {name}" for number, name in named)
 
 
 def _examples(contact_ids: list[int], number: int) -> str:

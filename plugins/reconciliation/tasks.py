@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -147,13 +148,18 @@ def request_of(context: Mapping[str, Any]) -> RunRequest:
         start = _moment(params.get("window_start")) or datetime(1970, 1, 1, tzinfo=UTC)
         window = start, _moment(params.get("window_end")) or datetime.now(UTC)
     return RunRequest(
-        kind=RunKind.SCHEDULED if str(dag_run.run_type) == "scheduled" else RunKind.MANUAL,
+        kind=RunKind.SCHEDULED if _run_type(dag_run) == "scheduled" else RunKind.MANUAL,
         dag_run_id=dag_run.run_id,
-        contact_ids=frozenset(int(one) for one in params.get("contact_ids") or ()),
+        contact_ids=frozenset(map(int, re.findall(r"\d+", params.get("contact_ids") or ""))),
         window=window,
         full=bool(params.get("full")),
         dry_run=bool(params.get("dry_run")),
     )
+
+
+def _run_type(dag_run: Any) -> str:
+    # An enumeration in tasks, a plain word in `dag.test()`.
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
 
 
 def _moment(text: str | None) -> datetime | None:
