@@ -1,0 +1,111 @@
+"""Values as PHP and the database see them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.krayin import php
+from sandbox.krayin.clock import Clock, sql_datetime
+from sandbox.krayin.collation import fold, like
+from sandbox.krayin.columns import Column
+from sandbox.krayin.errors import ServerError
+
+
+def test_query_strings_nest_and_mangle_as_php_does():
+    read = php.parse_query("a.b=1&c[]=2&c[]=3&d[x][y]=4&e%3Ef=5&emails->[0]->value=6&g=%2B+")
+    assert read == {
+        "a_b": "1",
+        "c": ["2", "3"],
+        "d": {"x": {"y": "4"}},
+        "e>f": "5",
+        "emails->": ["6"],
+        "g": "+ ",
+    }
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        (None, "", True),
+        (None, 0, True),
+        (None, "0", False),
+        ("1", 1, True),
+        ("1.0", "1", True),
+        ("abc", 0, False),
+        ([], None, True),
+        ({"a": 1}, {"a": "1"}, True),
+    ],
+)
+def test_loose_comparison(left, right, equal):
+    assert php.loosely_equal(left, right) is equal
+    assert php.loosely_equal(right, left) is equal
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("Zoë Ünïcode", "zoe unicode "), ("straße", "STRASSE"), ("😀", "👍"), ("a\u200bb", "ab")],
+)
+def test_the_collation_ignores_case_accents_blanks_and_emoji(left, right):
+    assert fold(left) == fold(right)
+
+
+def test_like_patterns_escape_with_a_backslash():
+    assert like("a_c%").fullmatch("abcd")
+    assert not like("a\\_c").fullmatch("abc")
+    assert like("%\\u00fc%").fullmatch("xu00fcx")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "stored"),
+    [
+        ("uint", "12abc", 12),
+        ("uint", -1, 0),
+        ("bool", True, 1),
+        ("decimal", "1.00005", "1.0001"),
+        ("decimal", 10**12, "99999999.9999"),
+        ("date", "2030-01-31T18:30:00Z", "2030-01-31"),
+        ("datetime", 1_778_000_000, "0000-00-00 00:00:00"),
+        ("string", 1.5, "1.5"),
+        ("double", "7x", 7.0),
+    ],
+)
+def test_columns_take_what_they_can(kind, value, stored):
+    assert Column("c", kind).stored(value) == stored
+
+
+def test_json_columns_refuse_what_is_no_json():
+    with pytest.raises(ServerError):
+        Column("c", "json").stored("no json")
+
+
+@pytest.mark.parametrize(
+    ("sent", "wall"),
+    [
+        ("2026-05-05T10:00:00+02:00", "2026-05-05 10:00:00"),
+        ("05/05/2026 10:00", "2026-05-05 10:00:00"),
+        ("2026-13-45 10:00:00", "2027-02-14 10:00:00"),
+        ("2026-05-05", "2026-05-05 00:00:00"),
+        (1_778_000_000, "2026-05-05 22:23:20"),
+    ],
+)
+def test_dates_are_read_as_the_servers_wall_time(sent, wall):
+    assert Clock("Asia/Kolkata").local_text(sent) == wall
+
+
+def test_garbage_is_no_date():
+    with pytest.raises(ServerError):
+        Clock("UTC").moment("garbage")
+    assert sql_datetime("garbage") is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    )
+)
+def test_json_survives_a_round_trip(value):
+    kept = php.normal(value)
+    assert php.decode_json(php.encode_json(kept)) == (True, kept)
