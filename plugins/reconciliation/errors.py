@@ -12,6 +12,18 @@ if TYPE_CHECKING:
 class ReconciliationError(Exception):
     """Base of everything this package raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """Pickle by what is kept: the default would call the constructor with the message alone."""
+        return (_rebuilt, (type(self), self.args, self.__dict__.copy()))
+
+
+def _rebuilt(
+    kind: type[ReconciliationError], args: tuple[object, ...], state: dict[str, object]
+) -> ReconciliationError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class SettingsError(ReconciliationError):
     """A sync file says something that cannot be used; mend the file.

@@ -6,9 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatwoot.records import Contact, ContactInbox
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from krayin.catalogue import Catalogue
 from krayin.records import Attribute, LeadType, Pipeline, Source, Stage, User
+
+# A busy machine is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 CUSTOM_TYPES = {
@@ -21,9 +26,9 @@ CUSTOM_TYPES = {
 
 AWKWARD = (
     "", " ", "\u200b", "\ufeff x\u200b", "\u0301", "e\u0301", "\u00e9", "مرحبا بك", "👩‍👩‍👧‍👦", "a\0b", "\ud83d", "\ud83d\ude00",
-    "x" * 300, "é" * 300, "😀" * 20_000, "<b>x</b>", "a\r\nb", "null", "0", "-1", "NaN", "sNaN", "Infinity", "1e999999",
+    "x" * 300, "é" * 300, "😀" * 17_000, "<b>x</b>", "a\r\nb", "null", "0", "-1", "NaN", "sNaN", "Infinity", "1e999999",
     "1e-999999", "1e99999999999999999999", "12,50", "1_000", "2026-02-30", "2026-13-45", "2026-01-31T00:00:00.000Z",
-    "true", "No", "krayin:person:5", "@example.com", "a@b", "+", "+49 170 1234567", "0170-123", "٠١٢٣٤٥٦", " x" * 30_000,
+    "true", "No", "krayin:person:5", "@example.com", "a@b", "+", "+49 170 1234567", "0170-123", "٠١٢٣٤٥٦", " x" * 2_000,
 )  # fmt: skip
 
 texts = st.one_of(st.sampled_from(AWKWARD), st.text(max_size=20))
