@@ -13,6 +13,7 @@ from statements import statement
 
 from reconciliation.errors import LeaseLostError
 from reconciliation.identity import Identity
+from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-# Far longer than any one call may take, far shorter than anybody waits for a dead worker.
-LEASE = timedelta(minutes=5)
-# Krayin may still be writing when a client has given up; it gives its own database no longer than this.
-SETTLE = timedelta(seconds=15)
+SETTLE = DEFAULT.settle
 
 
 class OperationState(StrEnum):
@@ -101,16 +99,19 @@ _GIVES_WAY = frozenset({OperationState.PLANNED, OperationState.QUARANTINED})
 class Ledger:
     """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
 
-    def __init__(self, connection: psycopg.Connection, target_id: int, worker: str) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, target_id: int, worker: str, timing: Timing = DEFAULT
+    ) -> None:
         """Act for `worker`, a name no other worker has."""
         self._connection = connection
         self._target_id = target_id
+        self._timing = timing
         self.worker = worker
 
     def recover(self) -> int:
         """Take back what dead workers left and return how many operations that were."""
         return self._connection.execute(
-            statement("load/recover"), {"target_id": self._target_id, "settle": SETTLE}
+            statement("load/recover"), {"target_id": self._target_id, "settle": self._timing.settle}
         ).rowcount
 
     def claim(self, sync_name: str, size: int) -> list[Operation]:
@@ -124,7 +125,7 @@ class Ledger:
                         "target_id": self._target_id,
                         "sync_name": sync_name,
                         "worker": self.worker,
-                        "lease": LEASE,
+                        "lease": self._timing.lease,
                         "size": size,
                     },
                 ).fetchall()
@@ -139,12 +140,27 @@ class Ledger:
         """
         row = self._connection.execute(
             statement("load/intent"),
-            {"id": operation.id, "fence": operation.fence, "step": step, "lease": LEASE},
+            {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
         ).fetchone()
         if row is None:
             raise LeaseLostError(operation.id)
         sent_at: datetime = row[0]
         return sent_at
+
+    def renew(self, operations: Sequence[Operation]) -> frozenset[int]:
+        """Extend the leases of claimed operations and return the ids of those that are still this worker's.
+
+        A lease that ran out during a long wait is taken up again unless somebody took the operation.
+        """
+        rows = self._connection.execute(
+            statement("load/renew"),
+            {
+                "ids": [operation.id for operation in operations],
+                "fences": [operation.fence for operation in operations],
+                "lease": self._timing.lease,
+            },
+        )
+        return frozenset(int(row[0]) for row in rows)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """Open a transaction in which an answer is recorded together with what it means."""
@@ -158,7 +174,7 @@ class Ledger:
         """
         row = self._connection.execute(
             statement("load/progress"),
-            {"id": operation.id, "fence": operation.fence, "step": step, "lease": LEASE},
+            {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
         ).fetchone()
         if row is None:
             raise LeaseLostError(operation.id)
@@ -196,7 +212,10 @@ class Ledger:
         """Give back operations that were claimed and not started."""
         self._connection.execute(
             statement("load/release"),
-            {"ids": [operation.id for operation in operations], "worker": self.worker},
+            {
+                "ids": [operation.id for operation in operations],
+                "fences": [operation.fence for operation in operations],
+            },
         )
 
     def waiting(self, sync_name: str) -> tuple[int, float | None]:

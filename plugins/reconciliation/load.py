@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+import psycopg
+from krayin.budget import BudgetUnavailable
 from krayin.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -18,12 +21,14 @@ from krayin.errors import (
     RateLimited,
     Rejected,
     ServerFailed,
+    UnexpectedAnswer,
 )
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 
 from reconciliation.errors import LeaseLostError, RunStoppedError
-from reconciliation.ledger import SETTLE, OperationState, Outcome
+from reconciliation.ledger import OperationState, Outcome
+from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,13 +42,12 @@ log = logging.getLogger(__name__)
 BREAKER = 5
 # A repetition that fails alike is quarantined.
 ATTEMPTS = 2
-LONGEST_BACKOFF = timedelta(hours=6)
+LONGEST_BACKOFF = DEFAULT.longest_backoff
 # Seconds of work that are read ahead at the pace of the budget; see crm_reads.USABLE.
 AHEAD = 10.0
 LARGEST_BATCH = 25
-# An operation that is due sooner is waited for; a later one is left to the next run.
-PATIENCE = 60.0
 REPORT_EVERY = 10.0
+INTERNAL_SERVER_ERROR = 500
 
 
 class Writer(Protocol):
@@ -87,7 +91,7 @@ class Loader:
     """Carries out what is planned for one sync, until nothing is due or the time is up.
 
     `writers` by source kind; `requests_per_minute` sizes what is read ahead; `on_progress` is
-    told the numbers now and then. Clock and sleep are given so that tests need not wait.
+    told the numbers now and then. Timing, clock and sleep are given so that tests need not wait.
     """
 
     ledger: Ledger
@@ -97,11 +101,13 @@ class Loader:
     requests_per_minute: int
     on_progress: Callable[[Loaded], None] = lambda _: None
     seconds: float | None = None
+    timing: Timing = DEFAULT
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     loaded: Loaded = field(default_factory=Loaded)
     _failures: int = 0
     _reported: float = float("-inf")
+    _renewed: float = float("-inf")
 
     def run(self) -> Loaded:
         """Load and return what was done.
@@ -109,15 +115,20 @@ class Loader:
         Raises:
             RunStoppedError: Krayin is down, or the token or address is wrong; everything planned is kept.
         """
-        started = self.monotonic()
+        started = worked = self.monotonic()
+        # Whatever another worker holds or held is settled or free by then.
+        longest_idle = (self.timing.lease + self.timing.settle + self.timing.patience).total_seconds()
         while self.seconds is None or self.monotonic() - started < self.seconds:
             self.ledger.recover()
             batch = self.ledger.claim(self.sync_name, self._batch_size())
             if batch:
                 self._carry_out(batch)
+                worked = self.monotonic()
                 continue
             waiting, due_in = self.ledger.waiting(self.sync_name)
-            if not waiting or due_in is None or due_in > PATIENCE:
+            if not waiting or due_in is None or due_in > self.timing.patience.total_seconds():
+                break
+            if self.monotonic() - worked > longest_idle:
                 break
             self.sleep(min(max(due_in, 0.5), 5.0))
         self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
@@ -128,37 +139,67 @@ class Loader:
         return max(1, min(LARGEST_BATCH, int(self.requests_per_minute * AHEAD / 60)))
 
     def _carry_out(self, batch: Sequence[Operation]) -> None:
-        open_operations = list(batch)
+        left = list(batch)
+        # What a call without a trustworthy answer may have made must not be claimed by the next row.
+        unresolved: set[str] = set()
+        self._renewed = self.monotonic()
         try:
             self.reads.forget()
-            self._prefetch(batch)
+            if not self._prefetched(batch):
+                return
             for operation in batch:
-                self._carry_out_one(operation)
-                open_operations.remove(operation)
+                if unresolved.isdisjoint(operation.natural_keys):
+                    if self._still_ours(operation, left):
+                        outcome = self._carry_out_one(operation)
+                        if outcome is not None and outcome.state is OperationState.UNKNOWN:
+                            unresolved.update(operation.natural_keys)
+                    left.remove(operation)
                 self._report()
-        except RunStoppedError:
-            raise
-        except KrayinError as error:
-            self._note_failure(error)
         finally:
-            self.ledger.release(open_operations)
+            self._give_back(left)
 
-    def _prefetch(self, batch: Sequence[Operation]) -> None:
-        for kind, writer in self.writers.items():
-            ours = [operation for operation in batch if operation.source_kind == kind]
-            if ours:
-                writer.prefetch(ours)
+    def _prefetched(self, batch: Sequence[Operation]) -> bool:
+        """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""
+        try:
+            for kind, writer in self.writers.items():
+                ours = [operation for operation in batch if operation.source_kind == kind]
+                if ours:
+                    writer.prefetch(ours)
+        except KrayinError as error:
+            log.warning("Reading ahead failed: %s", error)
+            if is_outage(error):
+                self._note_failure(error)
+                return False
+        return True
 
-    def _carry_out_one(self, operation: Operation) -> None:
+    def _still_ours(self, operation: Operation, left: Sequence[Operation]) -> bool:
+        if self.monotonic() - self._renewed < self.timing.lease.total_seconds() / 3:
+            return True
+        ours = self.ledger.renew(left)
+        self._renewed = self.monotonic()
+        if operation.id not in ours:
+            log.warning("%s", LeaseLostError(operation.id))
+        return operation.id in ours
+
+    def _give_back(self, left: Sequence[Operation]) -> None:
+        if not left:
+            return
+        try:
+            self.ledger.release(left)
+        except psycopg.Error:
+            # What ended the loading is worth more than this: their leases run out by themselves.
+            log.warning("%d claimed operation(s) could not be given back now.", len(left))
+
+    def _carry_out_one(self, operation: Operation) -> Outcome | None:
         stopping: KrayinError | None = None
         try:
             outcome = self.writers[operation.source_kind].write(operation)
             self._failures = 0
         except LeaseLostError as lost:
             log.warning("%s", lost)
-            return
+            return None
         except KrayinError as error:
-            outcome = outcome_of(operation, error)
+            outcome = outcome_of(operation, error, self.timing, alone=self._failures == 0)
             stopping = error
             log.warning("%s: %s", operation, error)
         except ValidationError as error:
@@ -170,9 +211,29 @@ class Loader:
                 error_class="invalid",
                 error_message=f"cannot be put into Krayin's form ({fields}): correct the contact in Chatwoot",
             )
+        except (psycopg.OperationalError, psycopg.InterfaceError, BudgetUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd row must not keep all others from being loaded
+            outcome = self._unforeseen(operation, error)
         self._settle(operation, outcome)
         if stopping is not None:
             self._note_failure(stopping)
+        return outcome
+
+    def _unforeseen(self, operation: Operation, error: Exception) -> Outcome:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # The error's own text may quote a customer's data.
+        said = f"{type(error).__name__} in {place.name}, {place.filename.rpartition('/')[2]}:{place.lineno}"
+        log.error("%s: %s", operation, said)
+        if operation.error_message == said:
+            return _quarantined("internal_error", f"this program failed on it ({said}); please report it")
+        return Outcome(
+            OperationState.UNKNOWN,
+            error_class="internal_error",
+            error_message=said,
+            delay=self.timing.settle,
+            counts_as_attempt=True,
+        )
 
     def _settle(self, operation: Operation, outcome: Outcome) -> None:
         try:
@@ -194,7 +255,7 @@ class Loader:
     def _note_failure(self, error: KrayinError) -> None:
         if isinstance(error, AuthenticationFailed | ConfigurationError | RateLimited):
             self._stop(f"{error}.")
-        if isinstance(error, NotSent | OutcomeUnknown | ServerFailed):
+        if isinstance(error, NotSent | OutcomeUnknown | ServerFailed | UnexpectedAnswer):
             self._failures += 1
             if self._failures >= BREAKER:
                 self._stop(f"Krayin failed {self._failures} times in a row, last: {error}.")
@@ -210,50 +271,70 @@ class Loader:
             self.on_progress(self.loaded)
 
 
-def outcome_of(operation: Operation, error: KrayinError) -> Outcome:  # noqa: PLR0911 - one for each recovery
-    """Return how an operation goes on after `error`, by the way one recovers from it."""
-    said = str(error)
-    alike = operation.attempts + 1 >= ATTEMPTS and operation.error_message == said
-    backoff = min(timedelta(seconds=30 * 2 ** min(operation.attempts, 12)), LONGEST_BACKOFF)
+def is_outage(error: KrayinError) -> bool:
+    """Tell whether Krayin itself is away or refuses us, whatever record is meant."""
     match error:
         case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
-            # Nothing was done and it is not the row's fault: it keeps its place.
+            return True
+        case OutcomeUnknown() | ServerFailed():
+            return error.status != INTERNAL_SERVER_ERROR
+        case _:
+            return False
+
+
+def outcome_of(
+    operation: Operation, error: KrayinError, timing: Timing = DEFAULT, *, alone: bool = True
+) -> Outcome:
+    """Return how an operation goes on after `error`, by the way one recovers from it.
+
+    What may be the row's own fault counts as an attempt, and the second one alike sets the row
+    aside. It does not count unless it stands `alone`: when the call before failed as well, Krayin
+    is the likelier culprit.
+    """
+    said = str(error)
+    alike = operation.attempts + 1 >= ATTEMPTS and operation.error_message == said
+    backoff = timing.backoff_after(operation.attempts)
+    match error:
+        case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
+            # Nothing was done and it is not the row's fault: it keeps its place and its history.
             return Outcome(
                 OperationState.PLANNED,
-                delay=timedelta(0) if not isinstance(error, NotSent) else timedelta(seconds=5),
+                delay=timing.down if isinstance(error, NotSent) else timedelta(0),
             )
-        case OutcomeUnknown() if error.status == 500 and alike:
+        case Rejected():
+            return _after_refusal(error, backoff, alike=alike)
+        case _ if not is_outage(error) and alike and alone:
             return _quarantined("fails_in_krayin", said)
         case OutcomeUnknown():
             return Outcome(
                 OperationState.UNKNOWN,
                 error_class="outcome_unknown",
                 error_message=said,
-                delay=SETTLE,
-                counts_as_attempt=error.status == 500,
+                delay=timing.settle,
+                counts_as_attempt=alone and not is_outage(error),
             )
-        case Rejected() if error.taken_fields() and not alike:
-            # The address may be on its way from one contact to another.
-            return Outcome(
-                OperationState.PLANNED,
-                error_class="taken",
-                error_message=said,
-                delay=backoff,
-                counts_as_attempt=True,
-            )
-        case Rejected():
-            fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
-            return _quarantined("taken" if error.taken_fields() else "rejected", fields or said)
-        case _ if alike:
-            return _quarantined("fails_in_krayin", said)
         case _:
             return Outcome(
                 OperationState.PLANNED,
                 error_class="server_failed",
                 error_message=said,
                 delay=backoff,
-                counts_as_attempt=error.status not in {None, 502, 503, 504},
+                counts_as_attempt=alone and not is_outage(error),
             )
+
+
+def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outcome:
+    if error.taken_fields() and not alike:
+        # The address may be on its way from one contact to another.
+        return Outcome(
+            OperationState.PLANNED,
+            error_class="taken",
+            error_message=str(error),
+            delay=backoff,
+            counts_as_attempt=True,
+        )
+    fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
+    return _quarantined("taken" if error.taken_fields() else "rejected", fields or str(error))
 
 
 def _quarantined(error_class: str, message: str) -> Outcome:

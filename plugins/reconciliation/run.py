@@ -35,6 +35,7 @@ from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, r
 from reconciliation.snapshot import PersonSnapshot
 from reconciliation.sync_database import connect
 from reconciliation.targets import LeadTargets, resolve_targets
+from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +86,7 @@ class Sync:
     sync_dsn: str
     source: ChatwootSource
     krayin: KrayinAccess
+    timing: Timing = DEFAULT
 
     def plan(self, request: RunRequest) -> int:
         """Extract and plan; return the id of the run. Nothing is sent to Krayin.
@@ -285,7 +287,7 @@ class Sync:
         run: Run,
         seconds: float | None,
     ) -> Loader:
-        ledger = Ledger(connection, krayin.target_id, worker_name())
+        ledger = Ledger(connection, krayin.target_id, worker_name(), self.timing)
         store = MappingStore(connection)
         entity_types: tuple[EntityType, ...] = ("persons", "leads", "organizations")
         reads = CrmReads(
@@ -319,6 +321,7 @@ class Sync:
             sync_name=run.sync_name,
             requests_per_minute=krayin.requests_per_minute,
             seconds=seconds,
+            timing=self.timing,
         )
 
     def _progress(self, connection: psycopg.Connection, run: Run, started: datetime, loaded: Loaded) -> None:
