@@ -10,14 +10,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stack import airflow, first_sync, logs, plan, reset, syncs
+from stack import airflow, logs, plan, reset
 from stack import down as down_command
 from stack import up as up_command
 from stack.errors import StackError
-from stack.instance import SYNC_DATABASE, Instance, open_instance
+from stack.instance import open_instance
 from stack.layout import Layout
 from stack.progress import Progress
 from stack.settings import load
+from stack.where_to_look import tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +33,7 @@ def up() -> None:
     """Start everything, run the first sync, say where to look."""
     progress = Progress()
     instance = up_command.up(load(), progress)
-    _tell(instance, progress)
+    tell(instance, progress)
 
 
 @app.command()
@@ -65,7 +66,7 @@ def status() -> None:
     with instance.api() as api:
         health = api.health()
     progress.say("Health: " + (", ".join(f"{name} {state}" for name, state in health.items()) or "no answer"))
-    _tell(instance, progress)
+    tell(instance, progress)
 
 
 @app.command(name="logs")
@@ -107,22 +108,6 @@ def airflow_command(arguments: Annotated[list[str] | None, typer.Argument()] = N
     instance = open_instance(load())
     command = airflow.command(*(arguments or []))
     os.execve(command[0], command, plan.environment(instance))  # noqa: S606 - no shell is wanted
-
-
-def _tell(instance: Instance, progress: Progress) -> None:
-    settings = instance.settings
-    for name in syncs.read(syncs.folder(settings)).first:
-        first_sync.show(instance.dsn(SYNC_DATABASE), name, None, progress)
-    progress.say("")
-    progress.say(f"Airflow          {settings.airflow_base_url or instance.url}")
-    progress.say(f"  user {airflow.USER}, password {instance.keys.admin}")
-    if settings.real is None:
-        progress.say(f"Krayin (sandbox) {instance.krayin_url}")
-        progress.say(f"  token {instance.keys.sandbox_token}")
-    else:
-        progress.say(f"Krayin           {instance.krayin_url}")
-    progress.say(f"Sync files       {syncs.folder(settings)}")
-    progress.say("Stop it with: make down     Logs: make logs     State: make status")
 
 
 def main() -> None:

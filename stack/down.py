@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from stack.instance import Instance
     from stack.progress import Progress
 
+LEFTOVER_GRACE_SECONDS = 10.0
+
 
 def stop_processes(instance: Instance) -> int:
     """End the supervisor, its components and whatever they left; return how many were left over."""
@@ -25,7 +27,7 @@ def stop_processes(instance: Instance) -> int:
         for each in alive:
             each.kill()
     left = process.marked(instance.layout.root)
-    process.end(left, grace=10)
+    process.end(left, grace=LEFTOVER_GRACE_SECONDS)
     instance.layout.supervisor.unlink(missing_ok=True)
     return len(left)
 

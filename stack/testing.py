@@ -15,6 +15,7 @@ from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, open_instance
 from stack.progress import Progress
 from stack.settings import load
 from stack.up import up
+from stack.where_to_look import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,6 +117,7 @@ def running_stack(
     progress = Progress(Console(file=output, width=160))
     try:
         instance = up(settings, progress)
+        tell(instance, progress)
         with instance.api() as api:
             yield RunningStack(instance, api, output)
     finally:

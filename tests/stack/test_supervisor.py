@@ -127,7 +127,7 @@ def test_a_command_that_cannot_be_started_leaves_the_others(stack: Instance) -> 
 
 
 def test_down_leaves_nothing_even_of_the_stubborn(stack: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stack.supervisor.GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(down, "LEFTOVER_GRACE_SECONDS", 1.0)
     running = start(stack, {"stubborn": STUBBORN})
     eventually(lambda: len(process.marked(stack.layout.root)) == 3)
     # Killed, the supervisor cannot end what it started.

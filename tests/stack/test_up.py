@@ -150,12 +150,15 @@ def test_a_port_in_use_is_named_and_nothing_is_started(stack: RunningStack, tmp_
 
 
 def test_a_wrong_token_is_named_and_nothing_is_started(stack: RunningStack, tmp_path: Path) -> None:
+    airflow, postgres = free_ports(2)
     done = command_line(
         "up",
         DATA_DIR=tmp_path,
         KRAYIN_SYNC_SYNCS=tmp_path / "syncs",
-        AIRFLOW_PORT=free_ports(1)[0],
+        AIRFLOW_PORT=airflow,
+        POSTGRES_PORT=postgres,
         CHATWOOT_DATABASE_URL=stack.chatwoot_dsn,
+        CHATWOOT_ACCOUNT_ID=1,
         KRAYIN_API_URL=stack.krayin_url,
         KRAYIN_API_TOKEN="1|wrong",
     )
@@ -171,6 +174,7 @@ def test_a_wrong_token_is_named_and_nothing_is_started(stack: RunningStack, tmp_
 def test_given_systems_are_used_and_nothing_of_the_sandbox(stack: RunningStack, tmp_path: Path) -> None:
     real = {
         "chatwoot_database_url": stack.chatwoot_dsn,
+        "chatwoot_account_id": 1,
         "krayin_api_url": stack.krayin_url,
         "krayin_api_token": stack.krayin_token,
     }

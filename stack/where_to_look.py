@@ -1,0 +1,29 @@
+"""The last lines of `up` and `status`: what the syncs did, where to look, how to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stack import airflow, first_sync, syncs
+from stack.instance import SYNC_DATABASE
+
+if TYPE_CHECKING:
+    from stack.instance import Instance
+    from stack.progress import Progress
+
+
+def tell(instance: Instance, progress: Progress) -> None:
+    """Print what each sync did last, the addresses with their passwords, and the next commands."""
+    settings = instance.settings
+    for name in syncs.read(syncs.folder(settings)).first:
+        first_sync.show(instance.dsn(SYNC_DATABASE), name, None, progress)
+    progress.say("")
+    progress.say(f"Airflow          {settings.airflow_base_url or instance.url}")
+    progress.say(f"  user {airflow.USER}, password {instance.keys.admin}")
+    if settings.real is None:
+        progress.say(f"Krayin (sandbox) {instance.krayin_url}")
+        progress.say(f"  token {instance.keys.sandbox_token}")
+    else:
+        progress.say(f"Krayin           {instance.krayin_url}")
+    progress.say(f"Sync files       {syncs.folder(settings)}")
+    progress.say("Stop it with: make down     Logs: make logs     State: make status")
