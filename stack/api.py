@@ -70,12 +70,6 @@ class AirflowApi:
         if errors := (answer.get("create") or {}).get("errors"):
             raise StackError(f"Airflow refused the connections: {errors}")
 
-    def write_pool(self, name: str, slots: int, description: str) -> None:
-        """Create the pool unless it exists, so that a user's own size stays."""
-        entity = {"name": name, "slots": slots, "description": description}
-        action = {"action": "create", "action_on_existence": "skip", "entities": [entity]}
-        self._call("PATCH", "/api/v2/pools", json={"actions": [action]})
-
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Start a manual run of `dag_id` and return the run's id."""
         body = {

@@ -105,7 +105,7 @@ class Cluster:
             raise PostgresStartError("\n".join(["PostgreSQL did not start.", *tail]))
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast", seconds: float = 60.0) -> None:
-        """Stop the server if it is up (modes as in pg_ctl); return when it has ended or `seconds` are over."""
+        """Stop the server if it is up (modes as in pg_ctl); return once it has ended, or after `seconds`."""
         server = self._recorded_process()
         if server is None or not self._is_server(server):
             return

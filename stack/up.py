@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 HEALTHY_SECONDS = 300.0
 HEALTH_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-POOL = "krayin_api"
-POOL_SLOTS = 4
 
 
 def up(settings: Settings, progress: Progress) -> Instance:
@@ -250,7 +248,6 @@ def _connect(api: AirflowApi, instance: Instance, real: RealSystems | None) -> s
     # Written only when they change: what a person corrected in the UI stays.
     if instance.remembered().get("connections") != fingerprint:
         api.write_connections(written)
-        api.write_pool(POOL, POOL_SLOTS, "Tasks that write to Krayin at the same time")
         instance.remember(connections=fingerprint)
     return fingerprint
 
