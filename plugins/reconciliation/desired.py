@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -48,9 +48,20 @@ class DesiredContact:
     natural_keys: tuple[str, ...] = ()
     adopt: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
+
+    def with_hashes(self) -> DesiredContact:
+        """Return the same contact with its fingerprints at hand."""
+        return self.knowing(self.person_hash(), self.lead_hash())
+
+    def knowing(self, person_hash: bytes, lead_hash: bytes) -> DesiredContact:
+        """Return the same contact with the fingerprints that were taken of it before."""
+        return replace(self, _hashes=(person_hash, lead_hash))
 
     def person_hash(self) -> bytes:
         """Return the fingerprint of the person's fields and the organization's, which are planned with it."""
+        if self._hashes is not None:
+            return self._hashes[0]
         organization = self.organization
         if organization is None:
             return fingerprint(self.person)
@@ -58,6 +69,8 @@ class DesiredContact:
 
     def lead_hash(self) -> bytes:
         """Return the fingerprint of the lead's fields."""
+        if self._hashes is not None:
+            return self._hashes[1]
         return fingerprint(self.lead)
 
 

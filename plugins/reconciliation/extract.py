@@ -12,9 +12,11 @@ from statements import statement
 
 from reconciliation.desired import DesiredContact, DesiredOrganization, SkippedContact
 from reconciliation.mapping import map_contact
+from reconciliation.plan import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import psycopg
     from chatwoot.records import Contact
@@ -61,15 +63,17 @@ def stage_contacts(
     run_id: int,
     chunks: Iterable[list[Contact | BrokenRow]],
     rules: MappingRules,
+    *,
+    follow_closed: bool = False,
 ) -> Extracted:
     """Map every contact of `chunks` and stage those that differ from what was last planned.
 
-    Memory is bounded by one chunk. What an earlier try of this run staged is dropped first.
+    With `follow_closed` also those that have a lead and were active since it was last looked at. Memory is bounded by one chunk. What an earlier try of this run staged is dropped first.
     """
     connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
     seen = Extracted()
     for chunk in chunks:
-        _stage_chunk(connection, identity, run_id, chunk, rules, seen)
+        _stage_chunk(connection, identity, run_id, chunk, rules, seen, follow_closed=follow_closed)
     return seen
 
 
@@ -80,6 +84,8 @@ def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with i
     chunk: list[Contact | BrokenRow],
     rules: MappingRules,
     seen: Extracted,
+    *,
+    follow_closed: bool,
 ) -> None:
     seen.read += len(chunk)
     contacts: list[Contact] = []
@@ -89,17 +95,11 @@ def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with i
             seen.skipped["unreadable"] += 1
         else:
             contacts.append(row)
-    hashes: dict[tuple[str, str], bytes | None] = {
-        (source_id, kind): bytes(source_hash) if source_hash is not None else None
-        for source_id, kind, source_hash in connection.execute(
-            statement("plan/mapped_hashes"),
-            {**identity.parameters(), "contact_ids": [str(contact.id) for contact in contacts]},
-        )
-    }
+    planned = _planned(connection, identity, contacts)
     with connection.cursor() as cursor, cursor.copy(statement("plan/stage")) as copy:
         for contact in contacts:
-            key = str(contact.id)
-            desired = map_contact(contact, rules, mapped=(key, "person") in hashes)
+            before = planned.get(contact.id, _NEVER_PLANNED)
+            desired = map_contact(contact, rules, mapped=before.person is not None)
             if isinstance(desired, SkippedContact):
                 seen.skipped[desired.reason] += 1
                 _example(seen.skipped_examples, desired.reason, contact.id)
@@ -107,12 +107,49 @@ def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with i
             for warning in desired.warnings:
                 seen.warnings[warning] += 1
                 _example(seen.warning_examples, warning, contact.id)
-            planned = hashes.get((key, "person")), hashes.get((key, "lead"))
-            if planned == (desired.person_hash(), desired.lead_hash()):
+            person_hash, lead_hash = desired.person_hash(), desired.lead_hash()
+            same = (before.person, before.lead) == (person_hash, lead_hash)
+            active_at = contact.last_activity_at if follow_closed and before.is_news(contact) else None
+            if same and active_at is None:
                 seen.unchanged += 1
                 continue
             seen.staged += 1
-            copy.write_row((run_id, contact.id, desired_to_json(desired)))
+            copy.write_row(
+                (run_id, contact.id, desired_to_json(desired), person_hash, lead_hash, active_at)
+            )
+
+
+@dataclass(slots=True)
+class _Planned:
+    """The fingerprints last planned of a contact, and whether its lead may have been closed since."""
+
+    person: bytes | None = None
+    lead: bytes | None = None
+    has_lead: bool = False
+    active_at: datetime | None = None
+
+    def is_news(self, contact: Contact) -> bool:
+        last = contact.last_activity_at
+        return self.has_lead and last is not None and (self.active_at is None or last > self.active_at)
+
+
+_NEVER_PLANNED = _Planned()
+
+
+def _planned(
+    connection: psycopg.Connection, identity: Identity, contacts: list[Contact]
+) -> dict[int, _Planned]:
+    found: dict[int, _Planned] = {}
+    for source_id, kind, source_hash, state, active_at in connection.execute(
+        statement("plan/mapped_hashes"),
+        {**identity.parameters(), "contact_ids": [str(contact.id) for contact in contacts]},
+    ):
+        one = found.setdefault(int(source_id), _Planned())
+        setattr(one, kind, bytes(source_hash) if source_hash is not None else None)
+        if kind == "lead":
+            one.has_lead = state == MappingState.LINKED
+            one.active_at = active_at
+    return found
 
 
 def _example(examples: dict[str, list[int]], name: str, contact_id: int) -> None:
@@ -123,7 +160,18 @@ def _example(examples: dict[str, list[int]], name: str, contact_id: int) -> None
 
 def desired_to_json(desired: DesiredContact) -> str:
     """Return a desired contact as JSON text."""
-    return json.dumps(asdict(desired), ensure_ascii=False)
+    return json.dumps(
+        {
+            "contact_id": desired.contact_id,
+            "person": desired.person,
+            "lead": desired.lead,
+            "organization": asdict(desired.organization) if desired.organization else None,
+            "natural_keys": desired.natural_keys,
+            "adopt": desired.adopt,
+            "warnings": desired.warnings,
+        },
+        ensure_ascii=False,
+    )
 
 
 def desired_from_json(document: dict[str, Any]) -> DesiredContact:

@@ -120,7 +120,10 @@ class Planner:
         while rows := self.connection.execute(
             statement("plan/staged_chunk"), {"run_id": self.run_id, "after": after, "size": CHUNK}
         ).fetchall():
-            yield [desired_from_json(document) for _, document in rows]
+            yield [
+                desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
+                for _, document, person_hash, lead_hash, _ in rows
+            ]
             after = rows[-1][0]
 
     def _plan_chunk(self, contacts: Sequence[DesiredContact], planned: Planned) -> None:
