@@ -8,7 +8,10 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from stack.postgres import Cluster
 
@@ -39,19 +42,29 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres: Cluster) -> Callable[[str], str]:
-    """Make a fresh, empty database and return its connection URL."""
+def new_database(postgres: Cluster) -> Callable[..., str]:
+    """Make a fresh database, empty or a copy of another, and return its connection URL."""
 
-    def make(label: str = "test") -> str:
+    def make(label: str = "test", template: str | None = None) -> str:
         name = f"{label}_{uuid.uuid4().hex[:10]}"
-        postgres.create_database(name)
+        if template is None:
+            postgres.create_database(name)
+        else:
+            # The copies are taken file by file: nobody may be connected to the original.
+            original = conninfo_to_dict(template)["dbname"]
+            with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                        sql.Identifier(name), sql.Identifier(str(original))
+                    )
+                )
         return postgres.dsn(name)
 
     return make
 
 
 @pytest.fixture
-def database_url(new_database: Callable[[str], str]) -> str:
+def database_url(new_database: Callable[..., str]) -> str:
     """The URL of a fresh, empty database."""
     return new_database("test")
 

@@ -17,12 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@pytest.fixture
-def sync_db_url(new_database: Callable[[str], str]) -> str:
-    """The URL of a fresh, migrated sync database."""
+@pytest.fixture(scope="session")
+def sync_db_template(new_database: Callable[..., str]) -> str:
+    """A migrated sync database to copy."""
     url = new_database("sync")
     upgrade(url)
     return url
+
+
+@pytest.fixture(scope="session")
+def chatwoot_template(new_database: Callable[..., str]) -> str:
+    """A Chatwoot database with an empty account to copy."""
+    url = new_database("chatwoot")
+    with psycopg.connect(url, autocommit=True) as connection:
+        create_schema(connection)
+        fill(connection, Sample(contacts=0, conversations=0, messages=0, accounts=1))
+    return url
+
+
+@pytest.fixture
+def sync_db_url(new_database: Callable[..., str], sync_db_template: str) -> str:
+    """The URL of a fresh, migrated sync database."""
+    return new_database("sync", sync_db_template)
 
 
 @pytest.fixture
@@ -33,11 +49,7 @@ def sync_db(sync_db_url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def world(new_database: Callable[[str], str], sync_db_url: str) -> Iterator[World]:
+def world(new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str) -> Iterator[World]:
     """An empty Chatwoot account 1, an empty sync database and a freshly seeded stand-in for Krayin."""
-    url = new_database("chatwoot")
-    with psycopg.connect(url, autocommit=True) as connection:
-        create_schema(connection)
-        fill(connection, Sample(contacts=0, conversations=0, messages=0, accounts=1))
     with running_krayin() as krayin:
-        yield World(url, sync_db_url, krayin)
+        yield World(new_database("chatwoot", chatwoot_template), sync_db_url, krayin)
