@@ -13,6 +13,7 @@ from krayin.classification import GENERIC_500
 from krayin.connection_failures import describe_connection_failure
 from krayin.endpoints import WHOAMI
 from krayin.errors import ConfigurationError, NotSent, ServerFailed
+from krayin.tls import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ def find_api(
     attempts: list[Attempt] = []
     timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
     headers = {"Accept": "application/json", "User-Agent": "chatwoot-krayin-sync"}
-    with httpx.Client(headers=headers, timeout=timeout, transport=transport) as http:
+    with httpx.Client(headers=headers, timeout=timeout, transport=transport, verify=trusted()) as http:
         for base_url in candidate_base_urls(address):
             response = _ask(http, base_url)
             reason = _objection(response)

@@ -36,6 +36,7 @@ from krayin.errors import (
     TryLater,
 )
 from krayin.pacing import Answer
+from krayin.tls import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -152,6 +153,7 @@ class Session:
             timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
             follow_redirects=False,
             transport=transport,
+            verify=trusted(),
         )
         self._pacer = pacer
         self._on_call = on_call
