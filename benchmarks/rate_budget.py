@@ -257,7 +257,7 @@ def main() -> None:
                     )
         finally:
             cluster.stop("fast")
-    Console().print(table)
+    Console(width=130).print(table)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
 
