@@ -268,6 +268,26 @@ def test_after_a_silence_a_burst_asks_before_it_follows(world: Callable[..., Wor
     assert w.made(0, 180) == 20
 
 
+def test_a_late_answer_of_the_window_before_is_no_other_program(world: Callable[..., World]) -> None:
+    w = world(60)
+    for count in range(1, 6):
+        slot = w.ask(Lane.LIVE, uuid.uuid4())
+        assert isinstance(slot, Slot)
+        w.settle(Lane.LIVE, slot, Answer(60, 60 - count))
+        w.now += 1
+    w.now = 59.9
+    slow = w.ask(Lane.LIVE, uuid.uuid4())
+    w.now = 60.1
+    quick = w.ask(Lane.LIVE, uuid.uuid4())
+    assert isinstance(slow, Slot)
+    assert isinstance(quick, Slot)
+    w.now = 60.2
+    w.settle(Lane.LIVE, quick, Answer(60, 59))
+    w.now = 60.5
+    w.settle(Lane.LIVE, slow, Answer(60, 54))
+    assert w.state().foreign == 0
+
+
 def test_a_worker_that_dies_asking_after_a_silence_holds_nobody_up(world: Callable[..., World]) -> None:
     w = world(10)
     assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), Slot)
