@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from krayin.errors import Rejected
 
+from reconciliation.attempted import base_after_attempt
 from reconciliation.crm_fields import (
     lead_draft,
     lead_fields,
@@ -15,7 +16,6 @@ from reconciliation.crm_fields import (
     person_draft,
     person_fields,
     person_update,
-    same_fields,
 )
 from reconciliation.desired import DesiredContact
 from reconciliation.ledger import OperationState, Outcome
@@ -24,10 +24,12 @@ from reconciliation.mapping_store import AlreadyMappedError
 from reconciliation.matching import Adopt, Ambiguous, KnownPerson, match_person
 from reconciliation.merge import flatten, merge
 from reconciliation.plan import MappingRow, MappingState
+from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from reconciliation.desired import Fields
     from reconciliation.ledger import Ledger, Operation
     from reconciliation.mapping_store import MappingStore
+    from reconciliation.merge import Merged
     from reconciliation.settings import SyncSettings
     from reconciliation.snapshot import PersonSnapshot
     from reconciliation.targets import LeadTargets
@@ -45,6 +48,19 @@ CREATE_CONTACT = "create_contact"
 CREATE_LEAD = "create_lead"
 UPDATE_PERSON = "update_person"
 UPDATE_LEAD = "update_lead"
+RECREATE = "recreate"
+# A creation that may have taken effect without our knowing.
+_CREATIONS = frozenset({CREATE_CONTACT, CREATE_LEAD})
+# By how much the clocks of Krayin and of the sync database may differ.
+SKEW = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A person found in Krayin; `is_new`: our unanswered creation made it."""
+
+    person: Person
+    is_new: bool
 
 
 class _Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
@@ -71,6 +87,21 @@ class _Work:
         row = self.rows.get(crm_kind)
         return row if row is not None and row.state is MappingState.LINKED else None
 
+    @property
+    def was_tried(self) -> bool:
+        """Whether Krayin must be asked before anything is created: more may be there than we know."""
+        return self.operation.step not in {None, RECREATE}
+
+    def made_since_sent(self, created_at: datetime | None) -> bool:
+        """Tell whether something made at that time may come from the creation that was sent last."""
+        operation = self.operation
+        return (
+            operation.step in _CREATIONS
+            and operation.sent_at is not None
+            and created_at is not None
+            and created_at >= operation.sent_at - SKEW
+        )
+
     def is_gone(self, crm_kind: str) -> bool:
         row = self.rows.get(crm_kind)
         return row is not None and row.state is MappingState.GONE
@@ -88,6 +119,7 @@ class ContactWriter:
     catalogue: Catalogue
     targets: LeadTargets
     settings: SyncSettings
+    timing: Timing = DEFAULT
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""
@@ -185,10 +217,10 @@ class ContactWriter:
         if "person" in work.adopt and self.reads.entity("persons", work.adopt["person"]) is not None:
             self._adopt(work, work.adopt["person"])
             return False
-        if work.operation.state is OperationState.UNKNOWN and work.operation.step == CREATE_CONTACT:
+        if work.was_tried:
             found = self._find(work)
             if found is not None:
-                self._take_over_own(work, found)
+                self._take_over(work, found)
                 return False
         try:
             created = self._create(work)
@@ -199,7 +231,7 @@ class ContactWriter:
             if found is None:
                 # Somebody has the address in a form the search cannot see; asking again would give the same.
                 raise
-            self._adopt(work, found.id)
+            self._adopt(work, found.person.id)
             return False
         self._ack_created(work, created)
         return True
@@ -216,16 +248,29 @@ class ContactWriter:
         with self._intent(work, CREATE_CONTACT):
             return self.client.create_lead(draft)
 
-    def _find(self, work: _Work) -> Person | None:
+    def _find(self, work: _Work) -> _Found | None:
         """Return the one person who has the contact's e-mail or phone and belongs to nobody else."""
-        persons = self.client.find_persons(work.person["emails"], work.person["phones"])
-        self.snapshot.record(persons)
-        owners = self.store.owners(
-            work.operation.identity.target_id, "person", [person.id for person in persons]
-        )
+        target_id = work.operation.identity.target_id
+        persons = {
+            person.id: person
+            for person in self.client.find_persons(work.person["emails"], work.person["phones"])
+        }
+        # Krayin's search heeds case and the spelling of numbers; what it showed before is compared folded.
+        keys = natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)
+        shown = self.store.persons_with_keys(target_id, keys)
+        unseen = {one for one in shown if one not in persons}
+        if unseen:
+            there = self.client.persons_by_ids(unseen)
+            persons |= {person.id: person for person in there if set(keys) & set(self._keys(person))}
+            self.snapshot.forget(sorted(unseen - {person.id for person in there}))
+        ids = sorted(persons)
+        sent_at = work.operation.sent_at
+        earlier = self.store.seen_before(target_id, ids, sent_at) if sent_at else set()
+        self.snapshot.record([persons[one] for one in ids])
+        owners = self.store.owners(target_id, "person", ids)
         known = [
-            KnownPerson(person.id, person.name, frozenset(self._keys(person)), owners.get(person.id))
-            for person in persons
+            KnownPerson(one, persons[one].name, frozenset(self._keys(persons[one])), owners.get(one))
+            for one in ids
         ]
         wanted = DesiredContact(
             contact_id=int(work.operation.source_id),
@@ -235,10 +280,23 @@ class ContactWriter:
         )
         match = match_person(wanted, known)
         if isinstance(match, Ambiguous):
-            raise _Stop(_quarantine(match.reason, match.message, match.candidates))
+            raise _Stop(self._undecided(work, match))
         if isinstance(match, Adopt):
-            return next(person for person in persons if person.id == match.person.crm_id)
+            person = persons[match.person.crm_id]
+            return _Found(person, is_new=person.id not in earlier and work.made_since_sent(person.created_at))
         return None
+
+    def _undecided(self, work: _Work, match: Ambiguous) -> Outcome:
+        outcome = _quarantine(match.reason, match.message, match.candidates)
+        if match.reason != "person_taken" or work.operation.error_class == match.reason:
+            return outcome
+        # The address may be on its way from one contact to another: it gets a second try.
+        return replace(
+            outcome,
+            state=OperationState.PLANNED,
+            delay=self.timing.backoff_after(work.operation.attempts),
+            counts_as_attempt=True,
+        )
 
     def _keys(self, person: Person) -> tuple[str, ...]:
         emails = [row.value for row in person.emails]
@@ -257,19 +315,20 @@ class ContactWriter:
                 self._link(work, "lead", lead.id, origin="adopted")
                 work.result["lead"] = "adopted"
 
-    def _take_over_own(self, work: _Work, person: Person) -> None:
-        """Link the person whose creation was not answered; what our call wrote counts as sent."""
-        stored = self.reads.entity("persons", person.id) or {}
-        there = person_fields(stored, self._custom("persons"))
-        wanted = flatten(work.person)
-        ours = same_fields(there, wanted, ("name", "job_title"))
+    def _take_over(self, work: _Work, found: _Found) -> None:
+        """Link the person found after a creation without an answer.
+
+        If that creation made it, what it wrote counts as sent, and what differs by now was typed
+        by a salesperson. In doubt the person is adopted: then nothing in it is ever overwritten.
+        """
+        leads = self.reads.leads_of(found.person.id) if work.operation.step in _CREATIONS else []
+        ours = found.is_new or any(self._is_ours(work, lead) for lead in leads)
         self._link(
             work,
             "person",
-            person.id,
+            found.person.id,
             origin="created" if ours else "adopted",
-            acked_hash=None,
-            last_sent=wanted if ours else None,
+            last_sent=flatten(work.person) if ours else None,
         )
         work.result["person"] = "created" if ours else "adopted"
 
@@ -294,17 +353,25 @@ class ContactWriter:
         if stored is None:
             self._lost(work, "person", row)
             return
-        merged = merge(
+        desired = flatten(work.person)
+        base, present = base_after_attempt(
             last_sent=row.last_sent,
+            attempted=row.attempted,
             present=person_fields(stored, self._custom("persons")),
-            desired=flatten(work.person),
+            desired=desired,
+            phone_region=self.settings.default_phone_region,
+        )
+        merged = merge(
+            last_sent=base,
+            present=present,
+            desired=desired,
             on_crm_edit=self.settings.on_crm_edit,
             phone_region=self.settings.default_phone_region,
         )
         organization_id = stored.get("organization_id")
         if merged.changed:
             update = person_update(stored, merged, self._booleans("persons"))
-            with self._intent(work, UPDATE_PERSON):
+            with self._intent(work, UPDATE_PERSON, self._attempting(row, base, merged)):
                 person = self.client.update_person(row.crm_id, update)
             self.reads.written("persons", row.crm_id)
             organization_id = person.organization_id
@@ -348,13 +415,27 @@ class ContactWriter:
         ours = [lead for lead in free if self._is_ours(work, lead)]
         if ours:
             return min(ours, key=lambda lead: lead.id)
+        # Somebody may have changed the description by which we know our own.
+        lately = [lead for lead in free if work.made_since_sent(lead.created_at)]
+        if len(lately) > 1:
+            ids = ", ".join(str(lead.id) for lead in lately)
+            raise _Stop(
+                Outcome(
+                    OperationState.QUARANTINED,
+                    error_class="ambiguous_lead",
+                    error_message=f"a call without an answer may have made one of the leads {ids}: close or "
+                    f"delete the wrong ones in Krayin, then replay",
+                    candidates=tuple({"lead": lead.id} for lead in lately),
+                    result=work.result,
+                )
+            )
         open_here = [
             lead
             for lead in free
             if lead.pipeline_id == self.targets.pipeline_id
             and not (lead.stage_id is not None and self.catalogue.is_final_stage(lead.stage_id))
         ]
-        return open_here[0] if len(open_here) == 1 else None
+        return lately[0] if lately else open_here[0] if len(open_here) == 1 else None
 
     @staticmethod
     def _is_ours(work: _Work, lead: Lead) -> bool:
@@ -362,6 +443,10 @@ class ContactWriter:
         return (lead.description or "").partition("\n")[0].strip() == marker
 
     def _create_lead(self, work: _Work, person_id: int) -> None:
+        row = work.row("person")
+        if work.was_tried and row is not None and self.reads.entity("persons", person_id) is None:
+            # With a dead person Krayin fails on the lead, and does not say why.
+            self._lost(work, "person", row)
         draft = lead_draft(work.lead, self.targets, booleans=self._booleans("leads"), person_id=person_id)
         with self._intent(work, CREATE_LEAD):
             created = self.client.create_lead(draft)
@@ -388,15 +473,19 @@ class ContactWriter:
         if stored is None:
             self._lost(work, "lead", row)
             return
-        merged = merge(
+        desired = flatten(work.lead)
+        base, present = base_after_attempt(
             last_sent=row.last_sent,
+            attempted=row.attempted,
             present=lead_fields(stored, self._custom("leads")),
-            desired=flatten(work.lead),
-            on_crm_edit=self.settings.on_crm_edit,
+            desired=desired,
+        )
+        merged = merge(
+            last_sent=base, present=present, desired=desired, on_crm_edit=self.settings.on_crm_edit
         )
         if merged.changed:
             update = lead_update(stored, merged, self._booleans("leads"))
-            with self._intent(work, UPDATE_LEAD):
+            with self._intent(work, UPDATE_LEAD, self._attempting(row, base, merged)):
                 self.client.update_lead(row.crm_id, update)
             self.reads.written("leads", row.crm_id)
         with self.ledger.transaction():
@@ -412,7 +501,7 @@ class ContactWriter:
         if crm_kind == "person" and row.crm_id is not None:
             self.snapshot.forget([row.crm_id])
         if self.settings.recreate_deleted:
-            raise _Stop(Outcome(OperationState.PLANNED, step="recreate", result=work.result))
+            raise _Stop(Outcome(OperationState.PLANNED, step=RECREATE, result=work.result))
         work.result[crm_kind] = "deleted_in_krayin"
         if crm_kind == "person":
             raise _Stop(
@@ -478,10 +567,21 @@ class ContactWriter:
         if work.organization is not None and organization_id is not None:
             self.store.link_organization(work.operation.identity, work.organization, organization_id)
 
-    def _intent(self, work: _Work, step: str) -> AbstractContextManager[None]:
-        return self.client.operation(
-            work.operation.id, before_write=partial(self.ledger.intend, work.operation, step)
-        )
+    def _intent(
+        self, work: _Work, step: str, note: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
+        def intend() -> None:
+            with self.ledger.transaction():
+                self.ledger.intend(work.operation, step)
+                note()
+
+        return self.client.operation(work.operation.id, before_write=intend)
+
+    def _attempting(
+        self, row: MappingRow, base: Mapping[str, Any] | None, merged: Merged
+    ) -> Callable[[], None]:
+        changes = {name: merged.last_sent[name] for name in merged.changed}
+        return lambda: self.store.attempt(row, base, changes)
 
     def _booleans(self, entity_type: str) -> tuple[str, ...]:
         return self.catalogue.boolean_attributes(entity_type)

@@ -13,6 +13,7 @@ from reconciliation.plan import MappingRow, MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     import psycopg
 
@@ -83,6 +84,32 @@ class MappingStore:
             {"id": row_id, "acked_hash": acked_hash, "last_sent": Jsonb(dict(last_sent))},
         )
 
+    def attempt(self, row: MappingRow, base: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> None:
+        """Note that an update is about to write `changes` over `base` (what we sent so far)."""
+        self._connection.execute(
+            statement("load/mapping_attempt"),
+            {
+                "id": row.id,
+                "last_sent": None if base is None else Jsonb(dict(base)),
+                "attempted": Jsonb(dict(changes)),
+            },
+        )
+
+    def seen_before(self, target_id: int, person_ids: Sequence[int], moment: datetime) -> set[int]:
+        """Return which of some Krayin persons are known to have been there before `moment` (aware)."""
+        rows = self._connection.execute(
+            statement("load/seen_before"),
+            {"target_id": target_id, "crm_ids": list(person_ids), "moment": moment},
+        )
+        return {int(row[0]) for row in rows}
+
+    def persons_with_keys(self, target_id: int, keys: Sequence[str]) -> list[int]:
+        """Return the ids of the persons Krayin showed with one of these e-mails or phones."""
+        rows = self._connection.execute(
+            statement("load/persons_with_keys"), {"target_id": target_id, "keys": list(keys)}
+        )
+        return sorted(int(row[0]) for row in rows)
+
     def set_state(self, row_id: int, state: MappingState) -> None:
         """Note that a record is gone in Krayin, or to be made anew."""
         self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})
@@ -113,6 +140,7 @@ def mapping_row(row: Mapping[str, Any]) -> MappingRow:
         source_hash=_bytes(row["source_hash"]),
         acked_hash=_bytes(row["acked_hash"]),
         last_sent=row.get("last_sent"),
+        attempted=row.get("attempted"),
     )
 
 

@@ -67,7 +67,7 @@ def merge(
     for name, wanted in desired.items():
         here = present.get(name)
         if name in LIST_FIELDS:
-            same = _value_key(name, phone_region)
+            same = value_key(name, phone_region)
             result = _merge_list(
                 None if last_sent is None else _real(last_sent.get(name)),
                 _real(here),
@@ -131,7 +131,8 @@ def _real(values: list[str] | None) -> list[str]:
     return [value for value in values or [] if not is_placeholder(value)]
 
 
-def _value_key(name: str, region: str | None) -> Callable[[str], str]:
+def value_key(name: str, region: str | None) -> Callable[[str], str]:
+    """Return what two values of the list field `name` are compared by."""
     if name == "emails":
         return fold_email
     return lambda value: phone_key(value, region) or value.strip()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from krayin.payloads import OrganizationUpdate
 
+from reconciliation.attempted import base_after_attempt
 from reconciliation.crm_fields import booleans_of, organization_fields
 from reconciliation.ledger import OperationState, Outcome
 from reconciliation.mapping import ADDRESS_ATTRIBUTES
@@ -71,16 +71,25 @@ class OrganizationWriter:
             )
         codes = tuple(attribute.code for attribute in self.catalogue.custom_attributes("organizations"))
         booleans = self.catalogue.boolean_attributes("organizations")
-        merged = merge(
+        desired = _flat(operation.payload["organization"])
+        base, present = base_after_attempt(
             last_sent=row.last_sent,
+            attempted=row.attempted,
             present=organization_fields(stored, codes),
-            desired=_flat(operation.payload["organization"]),
-            on_crm_edit=self.settings.on_crm_edit,
+            desired=desired,
+        )
+        merged = merge(
+            last_sent=base, present=present, desired=desired, on_crm_edit=self.settings.on_crm_edit
         )
         if merged.changed:
-            with self.client.operation(
-                operation.id, before_write=partial(self.ledger.intend, operation, UPDATE_ORGANIZATION)
-            ):
+            changes = {name: merged.last_sent[name] for name in merged.changed}
+
+            def intend() -> None:
+                with self.ledger.transaction():
+                    self.ledger.intend(operation, UPDATE_ORGANIZATION)
+                    self.store.attempt(row, base, changes)
+
+            with self.client.operation(operation.id, before_write=intend):
                 self.client.update_organization(row.crm_id, _update(stored, merged, booleans))
             self.reads.written("organizations", row.crm_id)
         with self.ledger.transaction():

@@ -36,6 +36,7 @@ class MappingRow:
     source_hash: bytes | None
     acked_hash: bytes | None
     last_sent: Mapping[str, Any] | None = None
+    attempted: Mapping[str, Any] | None = None
 
 
 class Action(StrEnum):

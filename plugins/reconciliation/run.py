@@ -305,6 +305,7 @@ class Sync:
             catalogue=krayin.catalogue,
             targets=targets,
             settings=self.settings,
+            timing=self.timing,
         )
         companies = OrganizationWriter(
             client=krayin.client,

@@ -15,4 +15,5 @@ SET crm_id = excluded.crm_id,
     state = 'linked',
     acked_hash = excluded.acked_hash,
     last_sent = excluded.last_sent,
+    attempted = NULL,
     acked_at = excluded.acked_at

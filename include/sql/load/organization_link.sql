@@ -10,6 +10,7 @@ WITH linked AS (
     ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind) DO UPDATE
     SET acked_hash = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.acked_hash END,
         last_sent = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.last_sent END,
+        attempted = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.attempted END,
         crm_id = excluded.crm_id, origin = coalesce(mapping.origin, excluded.origin), state = 'linked'
 )
 UPDATE krayin_sync.operation
