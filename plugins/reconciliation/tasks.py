@@ -132,7 +132,7 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 
 def migrate() -> None:
     """Bring the sync database to the newest schema."""
-    migrations.upgrade(_uri(connection_named(SYNC_DB_CONN_ID, "the sync database, type Postgres")))
+    migrations.upgrade(sync_dsn())
 
 
 def check(name: str) -> None:
@@ -167,11 +167,6 @@ def _moment(text: str | None) -> datetime | None:
         return None
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _uri(connection: Connection) -> str:
-    # A connection without a password is written without one.
-    return connection.get_uri().replace("postgres://", "postgresql://", 1)
 
 
 def _telling(work: Callable[[], Result]) -> Result:

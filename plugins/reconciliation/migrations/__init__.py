@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 SCHEMA = "krayin_sync"
 
@@ -18,12 +22,17 @@ SCHEMA = "krayin_sync"
 def _config(dsn: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["url"] = make_url(dsn).set(drivername="postgresql+psycopg")
+    config.attributes["engine"] = _engine(dsn)
     return config
 
 
+def _engine(dsn: str) -> Engine:
+    # libpq takes both forms of a connection string, and knows settings that SQLAlchemy's URLs do not.
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+
+
 def upgrade(dsn: str) -> None:
-    """Apply every migration that the database at `dsn` lacks; harmless when there is none.
+    """Apply every migration that the database at `dsn` (URL or libpq string) lacks; harmless if none.
 
     Several callers at once wait for each other. Raises `sqlalchemy.exc.OperationalError`
     when the database cannot be reached.
@@ -34,7 +43,6 @@ def upgrade(dsn: str) -> None:
 def is_current(dsn: str) -> bool:
     """Tell whether the database at `dsn` has every migration of this version."""
     config = _config(dsn)
-    engine = create_engine(config.attributes["url"], poolclass=NullPool)
-    with engine.connect() as connection:
+    with config.attributes["engine"].connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
         return set(context.get_current_heads()) == set(ScriptDirectory.from_config(config).get_heads())

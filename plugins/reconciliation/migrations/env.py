@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 from statements import statement
 
 from reconciliation.migrations import SCHEMA
 
-engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
-with engine.connect() as connection:
+with context.config.attributes["engine"].connect() as connection:
     connection.execute(text(statement("migrations/lock")))
     connection.execute(text(statement("migrations/schema")))
     connection.commit()
