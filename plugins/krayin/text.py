@@ -8,7 +8,9 @@ from typing import Any
 
 _UNREADABLE = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}") | {0: None}
 
-_OUTER_BLANKS = re.compile(r"^[\s\ufeff\u200b]+|[\s\ufeff\u200b]+$")
+_SUSPECT = re.compile("[\0\ud800-\udfff]")
+# U+3000 is the last of Unicode's blanks; a BOM and a zero-width space count as blanks to Krayin.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
 
 
 def clean_text(text: str) -> str:
@@ -17,7 +19,7 @@ def clean_text(text: str) -> str:
     Krayin 2.1.5: a lone surrogate escape or invalid UTF-8 anywhere makes PHP read the whole
     body as empty, so the write then fails for "missing" fields.
     """
-    if not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+    if not _SUSPECT.search(text):
         return text
     # The round trip joins the halves of a pair; only the lone ones are left to be replaced.
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -26,7 +28,7 @@ def clean_text(text: str) -> str:
 
 def trim(text: str) -> str:
     """Return `text` as Krayin stores it: without blanks, BOM and zero-width spaces at its ends."""
-    return _OUTER_BLANKS.sub("", text)
+    return text.strip(_BLANKS)
 
 
 def clean_json(value: Any) -> Any:

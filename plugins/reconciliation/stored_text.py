@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from krayin.text import clean_text
-
-# What Krayin takes off both ends of every text it is sent; U+3000 is the last of Unicode's blanks.
-_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
+from krayin.text import clean_text, trim
 
 
 def stored_text(text: str | None) -> str:
@@ -15,6 +12,4 @@ def stored_text(text: str | None) -> str:
     """
     if not text:
         return ""
-    if text.isascii() and "\0" not in text:
-        return text.strip()
-    return clean_text(text).strip(_BLANKS)
+    return trim(clean_text(text))
