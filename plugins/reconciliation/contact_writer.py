@@ -18,12 +18,15 @@ from reconciliation.crm_fields import (
     person_update,
 )
 from reconciliation.desired import DesiredContact
+from reconciliation.expectation import with_address
+from reconciliation.forecast import LEADS, LEADS_OF, PERSONS, contact_reads
 from reconciliation.ledger import OperationState, Outcome
-from reconciliation.mapping import natural_keys, placeholder_email
+from reconciliation.mapping import natural_keys
 from reconciliation.mapping_store import AlreadyMappedError
-from reconciliation.matching import Adopt, Ambiguous, KnownPerson, match_person
+from reconciliation.matching import Adopt, Ambiguous, KnownPerson, match_lead, match_person
 from reconciliation.merge import flatten, merge
 from reconciliation.plan import MappingRow, MappingState
+from reconciliation.targets import final_stages
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ CREATE_LEAD = "create_lead"
 UPDATE_PERSON = "update_person"
 UPDATE_LEAD = "update_lead"
 RECREATE = "recreate"
+RELEASE = "release"
+RELEASED = "released"
 # A creation that may have taken effect without our knowing.
 _CREATIONS = frozenset({CREATE_CONTACT, CREATE_LEAD})
 # By how much the clocks of Krayin and of the sync database may differ.
@@ -90,7 +95,7 @@ class _Work:
     @property
     def was_tried(self) -> bool:
         """Whether Krayin must be asked before anything is created: more may be there than we know."""
-        return self.operation.step not in {None, RECREATE}
+        return self.operation.step not in {None, RECREATE, RELEASE, RELEASED}
 
     def made_since_sent(self, created_at: datetime | None) -> bool:
         """Tell whether something made at that time may come from the creation that was sent last."""
@@ -125,24 +130,52 @@ class ContactWriter:
         """Read in bulk what the operations will be merged against."""
         persons: set[int] = set()
         leads: set[int] = set()
-        adopted: set[int] = set()
+        with_leads: set[int] = set()
+        without_lead: list[tuple[Operation, int]] = []
         for operation, rows in self._rows_of(operations):
             person, lead = rows.get("person"), rows.get("lead")
-            if person is not None and person.crm_id and person.acked_hash != _hash(operation, "person"):
-                persons.add(person.crm_id)
-            if lead is not None and lead.crm_id:
-                if lead.acked_hash != _hash(operation, "lead"):
-                    leads.add(lead.crm_id)
-                    if lead.origin == "adopted" and person is not None and person.crm_id:
-                        adopted.add(person.crm_id)
-            elif person is not None and person.crm_id:
-                adopted.add(person.crm_id)
-            if "person" in operation.payload["adopt"] and not (person and person.crm_id):
-                persons.add(operation.payload["adopt"]["person"])
-                adopted.add(operation.payload["adopt"]["person"])
+            person_id = person.crm_id if person is not None else None
+            person_id = person_id or operation.payload["adopt"].get("person")
+            reads = contact_reads(
+                person,
+                lead,
+                person_differs=person is not None and person.acked_hash != _hash(operation, "person"),
+                lead_differs=lead is not None and lead.acked_hash != _hash(operation, "lead"),
+                adopts_person="person" in operation.payload["adopt"],
+            )
+            if PERSONS in reads:
+                persons.add(person_id)
+            if LEADS in reads and lead is not None and lead.crm_id is not None:
+                leads.add(lead.crm_id)
+            if LEADS_OF in reads or operation.payload.get("follows_lead"):
+                with_leads.add(person_id)
+                if lead is None or lead.crm_id is None:
+                    without_lead.append((operation, person_id))
         self.reads.prefetch("persons", persons)
-        self.reads.prefetch("leads", leads)
-        self.reads.prefetch_leads_of(adopted)
+        self.reads.prefetch_leads_of(with_leads)
+        self.reads.prefetch("leads", leads | self._chosen(without_lead))
+
+    def _chosen(self, operations: Sequence[tuple[Operation, int]]) -> set[int]:
+        """Return the leads that the operations are going to take over."""
+        leads_of = {person_id: self.reads.leads_of(person_id) for _, person_id in operations}
+        ids = [lead.id for leads in leads_of.values() for lead in leads]
+        if not ids:
+            return set()
+        owned = self.store.owners(operations[0][0].identity.target_id, "lead", ids)
+        chosen: set[int] = set()
+        for operation, person_id in operations:
+            free = [lead for lead in leads_of[person_id] if lead.id not in owned]
+            named = operation.payload["adopt"].get("lead")
+            if any(lead.id == named for lead in free):
+                chosen.add(named)
+            elif lead := match_lead(
+                free,
+                operation.payload["lead"],
+                pipeline_id=self.targets.pipeline_id,
+                final_stages=final_stages(self.catalogue),
+            ):
+                chosen.add(lead.id)
+        return chosen
 
     def _rows_of(self, operations: Sequence[Operation]) -> Iterator[tuple[Operation, dict[str, MappingRow]]]:
         by_identity: dict[Any, list[Operation]] = {}
@@ -180,6 +213,8 @@ class ContactWriter:
             rows=rows,
         )
         try:
+            if payload.get("release_first") and operation.step in {None, RELEASE}:
+                return self._release(work)
             if work.row("person") is None and self._link_person(work):
                 return Outcome(OperationState.DONE, result=work.result)
             self._bring_person(work)
@@ -197,10 +232,42 @@ class ContactWriter:
         return Outcome(OperationState.DONE, result=work.result)
 
     def _with_address(self, operation: Operation, person: Fields) -> Fields:
-        if person["emails"] or not self.catalogue.email_required():
-            return person
-        address = placeholder_email(operation.identity.account_id, int(operation.source_id))
-        return {**person, "emails": [address]}
+        return with_address(
+            person,
+            operation.identity.account_id,
+            int(operation.source_id),
+            email_required=self.catalogue.email_required(),
+        )
+
+    def _release(self, work: _Work) -> Outcome:
+        """Take from the person what another contact is waiting for; the rest follows in its turn.
+
+        Two contacts that swap an e-mail or phone block each other: Krayin lets nobody have a value
+        that somebody else has. So one of them first has neither.
+        """
+        row = work.row("person")
+        stored = None if row is None or row.crm_id is None else self.reads.entity("persons", row.crm_id)
+        if row is not None and row.crm_id is not None and stored is not None:
+            present = person_fields(stored, self._custom("persons"))
+            region = self.settings.default_phone_region
+            held = set(natural_keys(present["emails"], present["phones"], region))
+            kept = {
+                "emails": [one for one in work.person["emails"] if {*natural_keys([one], [], region)} & held],
+                "phones": [one for one in work.person["phones"] if {*natural_keys([], [one], region)} & held],
+            }
+            merged = merge(
+                last_sent=row.last_sent,
+                present=present,
+                desired=self._with_address(work.operation, kept),
+                on_crm_edit=self.settings.on_crm_edit,
+                phone_region=region,
+            )
+            if merged.changed:
+                update = person_update(stored, merged, self._booleans("persons"))
+                with self._intent(work, RELEASE):
+                    self.client.update_person(row.crm_id, update)
+                self.reads.written("persons", row.crm_id)
+        return Outcome(OperationState.PLANNED, step=RELEASED)
 
     # --- the person ---------------------------------------------------------------------------
 
@@ -405,7 +472,34 @@ class ContactWriter:
                 last_sent=flatten(work.lead) if marked else None,
             )
             work.result["lead"] = "created" if marked else "adopted"
+        elif self._follow_closed(work, person.crm_id):
+            return
         self._update_lead(work)
+
+    def _follow_closed(self, work: _Work, person_id: int) -> bool:
+        """Give the contact a new lead after its closed one, if that is planned and still closed."""
+        row = work.row("lead")
+        closed = work.operation.payload.get("follows_lead")
+        if closed is None or row is None or row.crm_id != closed:
+            return False
+        leads = {lead.id: lead for lead in self.reads.leads_of(person_id)}
+        if closed not in leads or not self._is_closed(leads[closed]):
+            return False
+        owned = self.store.owners(work.operation.identity.target_id, "lead", leads)
+        lost = [
+            lead for lead in leads.values()
+            if lead.id > closed and lead.id not in owned and self._is_ours(work, lead)
+        ]  # fmt: skip
+        if not lost:
+            self._create_lead(work, person_id)
+            return True
+        # A call of ours that was not answered made it.
+        self._link(work, "lead", min(one.id for one in lost), origin="created", last_sent=flatten(work.lead))
+        work.result["lead"] = "created"
+        return False
+
+    def _is_closed(self, lead: Lead) -> bool:
+        return lead.stage_id is not None and self.catalogue.is_final_stage(lead.stage_id)
 
     def _own_or_only_lead(self, work: _Work, person_id: int) -> Lead | None:
         """Return the lead that a lost call of ours made, else the one that unmistakably is the contact's."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from reconciliation.forecast import USABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from krayin.client import EntityType, KrayinClient
     from krayin.records import Lead, Organization, Person
-
-# Seconds. A person may edit the record between our reading and our writing; Krayin has no way to
-# refuse a write that is based on an older state, so the gap is kept short.
-FRESH = 15.0
-# What is left of it must cover waiting for a slot and the call itself.
-USABLE = 11.0
 
 
 class CrmReads:
@@ -35,7 +31,7 @@ class CrmReads:
     ) -> None:
         """Read through `client`; `with_custom` are the kinds that have custom attributes."""
         self._client = client
-        self._with_custom = frozenset(with_custom)
+        self.with_custom: frozenset[str] = frozenset(with_custom)
         self._monotonic = monotonic
         self._entities: dict[tuple[EntityType, int], tuple[float, Mapping[str, Any] | None]] = {}
         self._leads: dict[int, tuple[float, list[Lead]]] = {}
@@ -46,7 +42,7 @@ class CrmReads:
         if not wanted:
             return
         found: dict[int, dict[str, Any]] = {}
-        if entity == "leads" or entity in self._with_custom:
+        if entity == "leads" or entity in self.with_custom:
             found = {
                 one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
             }

@@ -57,7 +57,7 @@ class Extracted:
         }
 
 
-def stage_contacts(
+def stage_contacts(  # noqa: PLR0913 - what a reading needs to know
     connection: psycopg.Connection,
     identity: Identity,
     run_id: int,
@@ -68,7 +68,8 @@ def stage_contacts(
 ) -> Extracted:
     """Map every contact of `chunks` and stage those that differ from what was last planned.
 
-    With `follow_closed` also those that have a lead and were active since it was last looked at. Memory is bounded by one chunk. What an earlier try of this run staged is dropped first.
+    With `follow_closed` also those that have a lead and were active since it was last looked at.
+    Memory is bounded by one chunk. What an earlier try of this run staged is dropped first.
     """
     connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
     seen = Extracted()
@@ -114,9 +115,7 @@ def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with i
                 seen.unchanged += 1
                 continue
             seen.staged += 1
-            copy.write_row(
-                (run_id, contact.id, desired_to_json(desired), person_hash, lead_hash, active_at)
-            )
+            copy.write_row((run_id, contact.id, desired_to_json(desired), person_hash, lead_hash, active_at))
 
 
 @dataclass(slots=True)

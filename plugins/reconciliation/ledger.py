@@ -51,7 +51,8 @@ class Operation:
     """One claimed operation.
 
     `fence` is the number of this claim, `state` planned or unknown, `step` the call that was last
-    intended, `sent_at` when that was (aware). `payload` holds the fields wanted.
+    intended, `sent_at` when that was (aware). `payload` holds the fields wanted. `writes` and
+    `reads` are what it is expected to cost (see `forecast`).
     """
 
     id: int
@@ -68,6 +69,8 @@ class Operation:
     sent_at: datetime | None
     error_class: str | None
     error_message: str | None
+    writes: int = 1
+    reads: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """Name the operation for a log: ids only."""
@@ -129,8 +132,8 @@ class Ledger:
                         "size": size,
                     },
                 ).fetchall()
-        operations = [self._operation(row) for row in rows]
-        return sorted(operations, key=lambda operation: (operation.lane, operation.id))
+        rows.sort(key=lambda row: (row["lane"], row["next_attempt_at"], row["id"]))
+        return [self._operation(row) for row in rows]
 
     def intend(self, operation: Operation, step: str) -> datetime:
         """Commit that the call named `step` is about to be made; return when, by the database's clock.
@@ -250,4 +253,6 @@ class Ledger:
             sent_at=row["sent_at"],
             error_class=row["error_class"],
             error_message=row["error_message"],
+            writes=row["forecast_calls"],
+            reads=frozenset(row["forecast_reads"]),
         )

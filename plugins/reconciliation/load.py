@@ -27,6 +27,7 @@ from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 
 from reconciliation.errors import LeaseLostError, RunStoppedError
+from reconciliation.forecast import batch_size, groups_of
 from reconciliation.ledger import OperationState, Outcome
 from reconciliation.timing import DEFAULT, Timing
 
@@ -43,9 +44,6 @@ BREAKER = 5
 # A repetition that fails alike is quarantined.
 ATTEMPTS = 2
 LONGEST_BACKOFF = DEFAULT.longest_backoff
-# Seconds of work that are read ahead at the pace of the budget; see crm_reads.USABLE.
-AHEAD = 10.0
-LARGEST_BATCH = 25
 REPORT_EVERY = 10.0
 INTERNAL_SERVER_ERROR = 500
 
@@ -122,7 +120,7 @@ class Loader:
             self.ledger.recover()
             batch = self.ledger.claim(self.sync_name, self._batch_size())
             if batch:
-                self._carry_out(batch)
+                self._carry_out_in_groups(batch)
                 worked = self.monotonic()
                 continue
             waiting, due_in = self.ledger.waiting(self.sync_name)
@@ -136,17 +134,29 @@ class Loader:
         return self.loaded
 
     def _batch_size(self) -> int:
-        return max(1, min(LARGEST_BATCH, int(self.requests_per_minute * AHEAD / 60)))
+        return batch_size(self.requests_per_minute)
 
-    def _carry_out(self, batch: Sequence[Operation]) -> None:
+    def _carry_out_in_groups(self, batch: Sequence[Operation]) -> None:
+        """Carry out at a time as many as can be written before what was read for them is too old."""
         left = list(batch)
         # What a call without a trustworthy answer may have made must not be claimed by the next row.
         unresolved: set[str] = set()
+        try:
+            for group in groups_of(batch, self.requests_per_minute, self.reads.with_custom):
+                del left[: len(group)]
+                if not self._carry_out(group, unresolved):
+                    return
+        finally:
+            self._give_back(left)
+
+    def _carry_out(self, batch: Sequence[Operation], unresolved: set[str]) -> bool:
+        """Carry out a group; False when Krayin does not answer."""
+        left = list(batch)
         self._renewed = self.monotonic()
         try:
             self.reads.forget()
             if not self._prefetched(batch):
-                return
+                return False
             for operation in batch:
                 if unresolved.isdisjoint(operation.natural_keys):
                     if self._still_ours(operation, left):
@@ -157,6 +167,7 @@ class Loader:
                 self._report()
         finally:
             self._give_back(left)
+        return True
 
     def _prefetched(self, batch: Sequence[Operation]) -> bool:
         """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""

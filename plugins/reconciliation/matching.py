@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from reconciliation.desired import DesiredContact
+    from krayin.records import Lead
+
+    from reconciliation.desired import DesiredContact, Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,27 @@ def match_person(contact: DesiredContact, candidates: Sequence[KnownPerson]) -> 
             tuple(hits),
         )
     return Adopt(hits[0])
+
+
+def match_lead(
+    free: Sequence[Lead], wanted: Fields, *, pipeline_id: int | None, final_stages: Collection[int]
+) -> Lead | None:
+    """Return which of a person's leads is the contact's, None for none.
+
+    `free` are the person's leads that belong to no contact, `wanted` the mapped fields. A lead with
+    our mark was made by a call of ours that was not answered; another one is taken over only if it
+    is the single open one in the pipeline.
+    """
+    ours = [lead for lead in free if is_marked(lead, wanted)]
+    if ours:
+        return min(ours, key=lambda lead: lead.id)
+    open_here = [
+        lead for lead in free if lead.pipeline_id == pipeline_id and lead.stage_id not in final_stages
+    ]
+    return open_here[0] if len(open_here) == 1 else None
+
+
+def is_marked(lead: Lead, wanted: Fields) -> bool:
+    """Tell whether a lead's description begins with the line by which we know our own."""
+    marker = str(wanted["description"]).partition("\n")[0]
+    return (lead.description or "").partition("\n")[0].strip() == marker

@@ -54,7 +54,8 @@ class Action(StrEnum):
 class ContactPlan:
     """What is to be done about one contact.
 
-    `adopt` are CRM ids to take over before writing, `calls` the writes expected. `reason` and
+    `adopt` are CRM ids to take over before writing, `calls` the writes at most, `follows_lead` a
+    closed lead that is to be followed by a new one. `reason` and
     `candidates` explain a quarantine to the person who will look at it.
     """
 
@@ -65,6 +66,7 @@ class ContactPlan:
     reason: str | None = None
     message: str | None = None
     candidates: Sequence[Mapping[str, Any]] = ()
+    follows_lead: int | None = None
 
 
 def plan_contact(

@@ -2,66 +2,103 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.company_planner import CompanyPlanner
+from reconciliation.expectation import Case, Present, Rules, expect
 from reconciliation.extract import desired_from_json
-from reconciliation.fingerprint import fingerprint
+from reconciliation.forecast import Expected, Queue
+from reconciliation.mapping import natural_keys
 from reconciliation.mapping_store import mapping_row
 from reconciliation.matching import KnownPerson
+from reconciliation.moves import Move, arrange
+from reconciliation.operation_rows import NOW, OperationRow, PlanScope
 from reconciliation.plan import Action, ContactPlan, MappingRow, MappingState, plan_contact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
     from krayin.pacing import Lane
+    from krayin.records import Lead
 
+    from reconciliation.company_planner import PlannedCompany
     from reconciliation.desired import DesiredContact
+    from reconciliation.expectation import Changes, Expectation
     from reconciliation.identity import Identity
+    from reconciliation.plan_reads import PlanReads
 
 CHUNK = 1000
-# PostgreSQL reads this as the start of the transaction.
-_NOW = "now"
-_NEVER = "infinity"
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """The columns of an operation that differ from one to the next."""
-
-    source_kind: str
-    source_id: str
-    payload: dict[str, Any]
-    natural_keys: list[str]
-    calls: int
-    state: str = "planned"
-    reason: str | None = None
-    message: str | None = None
-    candidates: Sequence[Mapping[str, Any]] = ()
-    due_at: str = _NOW
-    finished_at: str | None = None
-
-
+# Examples of each kind of action in the summary.
 SAMPLE = 10
+QUARANTINE_SAMPLE = 50
 
 
 @dataclass(slots=True)
 class Planned:
-    """What a planning decided: numbers by action, writes expected, quarantine by reason, and a sample."""
+    """What a planning decided.
+
+    Numbers by action, writes expected, quarantine by reason, and a sample with field differences
+    (old and new values: it belongs into the sync database and nowhere else). `queue_calls` are the
+    calls of carrying out everything that waits for this sync now, None when nobody asked.
+    """
 
     actions: Counter[str] = field(default_factory=Counter)
     organizations: int = 0
     calls: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
+    quarantine_sample: list[dict[str, Any]] = field(default_factory=list)
     sample: list[dict[str, Any]] = field(default_factory=list)
+    queue_calls: int = 0
+    _sampled: Counter[str] = field(default_factory=Counter)
+
+    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
+        """Count one contact."""
+        self.actions[plan.action] += 1
+        self.calls += expectation.expected.writes
+        contact_id = plan.contact.contact_id
+        if plan.action is Action.QUARANTINE:
+            self.quarantined[plan.reason or ""] += 1
+            if len(self.quarantine_sample) < QUARANTINE_SAMPLE:
+                self.quarantine_sample.append(
+                    {
+                        "contact": contact_id,
+                        "reason": plan.reason,
+                        "message": plan.message,
+                        "candidates": [dict(candidate) for candidate in plan.candidates],
+                    }
+                )
+        elif self._wants_sample(plan.action):
+            self.sample.append(
+                {
+                    "contact": contact_id,
+                    "action": str(plan.action),
+                    "adopt": dict(plan.adopt),
+                    "changes": {kind: shown(changes) for kind, changes in expectation.changes.items()},
+                }
+            )
+
+    def add_company(self, company: PlannedCompany) -> None:
+        """Count one company."""
+        self.organizations += 1
+        if self._wants_sample("organization"):
+            self.sample.append(
+                {
+                    "company": company.folded_name,
+                    "action": "organization",
+                    "changes": {"organization": shown(company.changes)},
+                }
+            )
+
+    def _wants_sample(self, action: str) -> bool:
+        self._sampled[action] += 1
+        return self._sampled[action] <= SAMPLE and action not in {Action.NOTHING, Action.LEAVE_DELETED}
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `sync_run.summary`."""
@@ -69,9 +106,31 @@ class Planned:
             "planned": dict(self.actions),
             "planned_organizations": self.organizations,
             "planned_quarantine": dict(self.quarantined),
+            "planned_quarantine_sample": self.quarantine_sample,
             "planned_writes": self.calls,
             "sample": self.sample,
         }
+
+
+def shown(changes: Changes) -> dict[str, list[Any]]:
+    """Return changes as JSON: field name to old and new value."""
+    return {name: [_plain(old), _plain(new)] for name, (old, new) in changes.items()}
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
+
+
+# A mapping row and the clock of Chatwoot's database when its planned version was read.
+_Known = dict[tuple[int, str], tuple[MappingRow, "datetime | None"]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Persons by `email:`, `phone:` and `id:` key, and what was kept of each."""
+
+    by_key: Mapping[str, Sequence[KnownPerson]]
+    facts: Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -79,7 +138,10 @@ class Planner:
     """Plans the staged contacts of one run.
 
     `read_at` is the clock of Chatwoot's database when the contacts were read: what a later
-    reading planned is left alone. With `dry_run` everything is decided and nothing kept.
+    reading planned is left alone. With `dry_run` everything is decided and nothing kept. `reads`
+    looks at Krayin for what the snapshot does not hold; without it new leads are expected for
+    everybody adopted. `requests_per_minute` and `with_custom` (the kinds with custom attributes)
+    say how the plan will be carried out, for the forecast.
     """
 
     connection: psycopg.Connection
@@ -90,6 +152,10 @@ class Planner:
     read_at: datetime
     recreate_deleted: bool
     dry_run: bool = False
+    rules: Rules = field(default_factory=Rules)
+    reads: PlanReads | None = None
+    requests_per_minute: int = 60
+    with_custom: Collection[str] = ()
     _adopting: dict[int, str] = field(default_factory=dict)
 
     def run(self) -> Planned:
@@ -107,6 +173,8 @@ class Planner:
         for contacts in self._chunks():
             with self.connection.transaction():
                 self._plan_chunk(contacts, planned)
+        self._arrange_moves()
+        planned.queue_calls = self._queue_calls()
 
     def anything_unlinked(self) -> bool:
         """Tell whether a staged contact has no person in Krayin through us yet."""
@@ -114,6 +182,10 @@ class Planner:
             statement("plan/staged_unlinked"), {"run_id": self.run_id, **self.identity.parameters()}
         ).fetchone()
         return bool(row and row[0])
+
+    @property
+    def _scope(self) -> PlanScope:
+        return PlanScope(self.identity, self.run_id, self.sync_name, self.lane, self.read_at)
 
     def _chunks(self) -> Iterator[list[DesiredContact]]:
         after = 0
@@ -132,33 +204,20 @@ class Planner:
             contact
             for contact in contacts
             if not self._already_planned(
-                contact, known.get((contact.contact_id, "person")), known.get((contact.contact_id, "lead"))
+                contact, known[contact.contact_id, "person"], known[contact.contact_id, "lead"]
             )
         ]
         candidates = self._candidates(fresh, known)
         plans = [self._plan_one(contact, known, candidates) for contact in fresh]
-        for plan in plans:
-            planned.actions[plan.action] += 1
-            planned.calls += plan.calls
-            if plan.action is Action.QUARANTINE:
-                planned.quarantined[plan.reason or ""] += 1
-            if plan.action is not Action.NOTHING and len(planned.sample) < SAMPLE:
-                planned.sample.append(self._sampled(plan))
-        self._write(plans, known)
-        self._plan_organizations(fresh, planned)
+        expectations = self._expect(plans, known, candidates)
+        for plan, expectation in zip(plans, expectations, strict=True):
+            planned.add(plan, expectation)
+        self._write(plans, expectations, known)
+        companies = CompanyPlanner(self.connection, self._scope, self.rules, self.reads)
+        for company in companies.plan(fresh):
+            planned.add_company(company)
 
-    @staticmethod
-    def _sampled(plan: ContactPlan) -> dict[str, Any]:
-        return {
-            "contact": plan.contact.contact_id,
-            "action": str(plan.action),
-            "adopt": dict(plan.adopt),
-            "reason": plan.reason,
-        }
-
-    def _lock_mapping(
-        self, contact_ids: Sequence[int]
-    ) -> dict[tuple[int, str], tuple[MappingRow, datetime | None]]:
+    def _lock_mapping(self, contact_ids: Sequence[int]) -> _Known:
         ids = {
             **self.identity.parameters(),
             "contact_ids": sorted(str(contact_id) for contact_id in contact_ids),
@@ -174,20 +233,16 @@ class Planner:
     def _already_planned(
         self,
         contact: DesiredContact,
-        person: tuple[MappingRow, datetime | None] | None,
-        lead: tuple[MappingRow, datetime | None] | None,
+        person: tuple[MappingRow, datetime | None],
+        lead: tuple[MappingRow, datetime | None],
     ) -> bool:
-        if person is None or lead is None:
-            return False
         if person[1] is not None and person[1] > self.read_at:
             return True
         return person[0].source_hash == contact.person_hash() and lead[0].source_hash == contact.lead_hash()
 
-    def _candidates(
-        self,
-        contacts: Sequence[DesiredContact],
-        known: dict[tuple[int, str], tuple[MappingRow, datetime | None]],
-    ) -> dict[str, list[KnownPerson]]:
+    # --- who is who ---------------------------------------------------------------------------
+
+    def _candidates(self, contacts: Sequence[DesiredContact], known: _Known) -> _Candidates:
         """Return persons by each key, and under `id:<n>` those that an earlier integration named."""
         unlinked = [
             contact
@@ -196,36 +251,62 @@ class Planner:
         ]
         keys = sorted({key for contact in unlinked for key in contact.natural_keys})
         kept = sorted({contact.adopt["person"] for contact in unlinked if "person" in contact.adopt})
-        found: dict[int, tuple[str, set[str], str | None]] = {}
-        rows = self.connection.execute(
-            statement("plan/candidates"), {"target_id": self.identity.target_id, "keys": keys}
-        )
-        for key, crm_id, facts, _installation, account, source_id in rows:
-            owner = _owner(account, source_id)
-            found.setdefault(crm_id, (facts.get("name", ""), set(), owner))[1].add(key)
-        rows = self.connection.execute(
-            statement("plan/persons_known"), {"target_id": self.identity.target_id, "crm_ids": kept}
-        )
-        for crm_id, facts, _installation, account, source_id in rows:
-            found.setdefault(crm_id, (facts.get("name", ""), set(), _owner(account, source_id)))
+        facts_of: dict[int, Mapping[str, Any]] = {}
+        keys_of: dict[int, set[str]] = {}
+        owners: dict[int, tuple[int, int, str]] = {}
+        for query, parameters in (
+            ("plan/candidates", {"keys": keys}),
+            ("plan/persons_known", {"crm_ids": kept}),
+        ):
+            for key, crm_id, facts, installation, account, source_id in self.connection.execute(
+                statement(query), {"target_id": self.identity.target_id, **parameters}
+            ):
+                facts_of[crm_id] = facts
+                keys_of.setdefault(crm_id, set())
+                if key is not None:
+                    keys_of[crm_id].add(key)
+                if source_id is not None:
+                    owners[crm_id] = installation, account, source_id
+        for crm_id, given_up in self._given_up(owners).items():
+            keys_of[crm_id] -= given_up
         by_key: dict[str, list[KnownPerson]] = {}
-        for crm_id, (name, person_keys, owner) in found.items():
-            person = KnownPerson(crm_id, name, frozenset(person_keys), owner)
+        for crm_id, person_keys in keys_of.items():
+            _, account, source_id = owners.get(crm_id, (0, 0, None))
+            owner = None if source_id is None else f"contact {source_id} of account {account}"
+            person = KnownPerson(crm_id, facts_of[crm_id].get("name", ""), frozenset(person_keys), owner)
             for key in (*person_keys, f"id:{crm_id}"):
                 by_key.setdefault(key, []).append(person)
-        return by_key
+        return _Candidates(by_key, facts_of)
 
-    def _plan_one(
-        self,
-        contact: DesiredContact,
-        known: dict[tuple[int, str], tuple[MappingRow, datetime | None]],
-        candidates: dict[str, list[KnownPerson]],
-    ) -> ContactPlan:
+    def _given_up(self, owners: Mapping[int, tuple[int, int, str]]) -> dict[int, set[str]]:
+        """Return by person what its contact brought and does not have any more."""
+        ours = [
+            int(source_id)
+            for installation, account, source_id in owners.values()
+            if (installation, account) == (self.identity.installation_id, self.identity.account_id)
+        ]
+        if not ours:
+            return {}
+        return {
+            crm_id: (self._sent_keys(last_sent) - set(wanted)) | set(releases or ())
+            for crm_id, last_sent, wanted, releases in self.connection.execute(
+                statement("plan/releasing"),
+                {"run_id": self.run_id, **self.identity.parameters(), "contact_ids": ours},
+            )
+        }
+
+    def _sent_keys(self, last_sent: Mapping[str, Any] | None) -> set[str]:
+        sent = last_sent or {}
+        return set(natural_keys(sent.get("emails") or [], sent.get("phones") or [], self.rules.phone_region))
+
+    def _plan_one(self, contact: DesiredContact, known: _Known, candidates: _Candidates) -> ContactPlan:
         keys = [*contact.natural_keys]
         if "person" in contact.adopt:
             keys.append(f"id:{contact.adopt['person']}")
         persons = {
-            person.crm_id: self._with_claims(person) for key in keys for person in candidates.get(key, ())
+            person.crm_id: self._with_claims(person)
+            for key in keys
+            for person in candidates.by_key.get(key, ())
         }
         plan = plan_contact(
             contact,
@@ -242,19 +323,115 @@ class Planner:
         claimed = self._adopting.get(person.crm_id)
         if person.owner is not None or claimed is None:
             return person
-        return KnownPerson(person.crm_id, person.name, person.keys, claimed)
+        return replace(person, owner=claimed)
+
+    # --- what it will change and cost ---------------------------------------------------------
+
+    def _expect(
+        self, plans: Sequence[ContactPlan], known: _Known, candidates: _Candidates
+    ) -> list[Expectation]:
+        present = self._present(plans, known, candidates)
+        return [
+            expect(
+                Case(
+                    plan,
+                    self.identity.account_id,
+                    known[plan.contact.contact_id, "person"][0],
+                    known[plan.contact.contact_id, "lead"][0],
+                    present.get(plan.contact.contact_id, Present()),
+                ),
+                self.rules,
+            )
+            for plan in plans
+        ]
+
+    def _present(
+        self, plans: Sequence[ContactPlan], known: _Known, candidates: _Candidates
+    ) -> dict[int, Present]:
+        persons: dict[int, int] = {}
+        leads: dict[int, int] = {}
+        without_lead: dict[int, int] = {}
+        for plan in plans:
+            if plan.action not in {Action.ADOPT, Action.UPDATE}:
+                continue
+            contact_id = plan.contact.contact_id
+            person, lead = known[contact_id, "person"][0], known[contact_id, "lead"][0]
+            person_id = plan.adopt.get("person", person.crm_id)
+            if person_id is not None:
+                persons[contact_id] = person_id
+            if lead.crm_id is not None:
+                leads[contact_id] = lead.crm_id
+            elif person_id is not None:
+                without_lead[contact_id] = person_id
+        if self.reads is None:
+            leads_of: dict[int, list[Lead]] = {}
+            shown_persons: dict[int, Mapping[str, Any]] = {}
+            shown_leads: dict[int, Mapping[str, Any]] = {}
+        else:
+            leads_of = self._free_leads(self.reads.leads_of(without_lead.values()))
+            shown_persons = self.reads.persons(persons.values())
+            shown_leads = self.reads.leads(leads.values())
+        return {
+            contact_id: Present(
+                person=shown_persons.get(person_id) or _fields_of(candidates.facts.get(person_id)),
+                lead=shown_leads.get(leads.get(contact_id, 0)),
+                leads=leads_of.get(person_id),
+            )
+            for contact_id, person_id in persons.items()
+        }
+
+    def _free_leads(self, leads_of: Mapping[int, list[Lead]]) -> dict[int, list[Lead]]:
+        ids = [lead.id for leads in leads_of.values() for lead in leads]
+        if not ids:
+            return dict(leads_of)
+        owned = {
+            row[0]
+            for row in self.connection.execute(
+                statement("plan/owned"), {"target_id": self.identity.target_id, "crm_ids": ids}
+            )
+        }
+        return {one: [lead for lead in leads if lead.id not in owned] for one, leads in leads_of.items()}
+
+    def _queue_calls(self) -> int:
+        with (
+            self.connection.transaction(),
+            self.connection.cursor("planned_queue", row_factory=dict_row) as cursor,
+        ):
+            cursor.itersize = CHUNK
+            waiting: dict[str, Expected] = {}
+            cursor.execute(
+                statement("plan/queue"),
+                {"target_id": self.identity.target_id, "sync_name": self.sync_name},
+            )
+            # Those that wait come last in the order, and must be known first.
+            ready: list[Expected] = []
+            for row in cursor:
+                one = Expected(
+                    row["forecast_calls"], frozenset(row["forecast_reads"]), row["forecast_company"]
+                )
+                if row["waits"]:
+                    waiting[row["source_id"]] = one
+                else:
+                    ready.append(one)
+        return Queue(ready, waiting).calls(self.requests_per_minute, self.with_custom)
+
+    # --- writing it down ----------------------------------------------------------------------
 
     def _write(
-        self, plans: Sequence[ContactPlan], known: dict[tuple[int, str], tuple[MappingRow, datetime | None]]
+        self, plans: Sequence[ContactPlan], expectations: Sequence[Expectation], known: _Known
     ) -> None:
         source_ids = [str(plan.contact.contact_id) for plan in plans]
         replaced = {**self.identity.parameters(), "source_kind": "contact", "source_ids": source_ids}
         self.connection.execute(statement("plan/supersede"), replaced)
         self.connection.execute(statement("plan/quarantine_replaced"), replaced)
-        with self.connection.cursor() as cursor, cursor.copy(statement("plan/insert")) as copy:
-            for plan in plans:
-                if plan.action not in {Action.NOTHING, Action.LEAVE_DELETED}:
-                    copy.write_row(self._operation_row(plan))
+        self._scope.write(
+            self.connection,
+            (
+                self._operation_row(plan, expectation, known)
+                for plan, expectation in zip(plans, expectations, strict=True)
+                if plan.action not in {Action.NOTHING, Action.LEAVE_DELETED}
+            ),
+        )
         ids: list[int] = []
         hashes: list[bytes] = []
         states: list[str] = []
@@ -272,7 +449,7 @@ class Planner:
             {"ids": ids, "source_hashes": hashes, "states": states, "source_read_at": self.read_at},
         )
 
-    def _operation_row(self, plan: ContactPlan) -> tuple[Any, ...]:
+    def _operation_row(self, plan: ContactPlan, expectation: Expectation, known: _Known) -> OperationRow:
         contact = plan.contact
         payload = {
             "person": contact.person,
@@ -282,10 +459,21 @@ class Planner:
             "organization": contact.organization.folded_name if contact.organization else None,
             "adopt": dict(plan.adopt),
         }
-        keys = [*contact.natural_keys]
+        person = known[contact.contact_id, "person"][0]
+        releases: list[str] = []
+        if plan.action is Action.UPDATE and person.state is MappingState.LINKED:
+            releases = sorted(self._sent_keys(person.last_sent) - set(contact.natural_keys))
+        keys = [*contact.natural_keys, *releases]
         if contact.organization and plan.action is Action.CREATE:
             keys.append(f"organization:{contact.organization.folded_name}")
-        row = _Row("contact", str(contact.contact_id), payload, keys, plan.calls)
+        row = OperationRow(
+            source_kind="contact",
+            source_id=str(contact.contact_id),
+            payload=payload,
+            natural_keys=keys,
+            expected=expectation.expected,
+            releases=releases,
+        )
         if plan.action is Action.QUARANTINE:
             row = replace(
                 row,
@@ -293,107 +481,37 @@ class Planner:
                 reason=plan.reason,
                 message=plan.message,
                 candidates=plan.candidates,
-                finished_at=_NOW,
+                finished_at=NOW,
             )
-        return self._columns(row)
+        return row
 
-    def _columns(self, row: _Row) -> tuple[Any, ...]:
-        return (
-            self.run_id,
-            self.sync_name,
-            int(self.lane),
-            *self.identity.parameters().values(),
-            row.source_kind,
-            row.source_id,
-            Jsonb(row.payload),
-            self.read_at,
-            row.natural_keys,
-            row.calls,
-            row.state,
-            row.reason,
-            row.message,
-            Jsonb(list(row.candidates)) if row.candidates else None,
-            row.due_at,
-            row.finished_at,
-        )
-
-    def _plan_organizations(self, contacts: Sequence[DesiredContact], planned: Planned) -> None:
-        scope = self.identity.parameters()
-        ids = [contact.contact_id for contact in contacts]
-        touched = {
-            row[0]
-            for row in self.connection.execute(
-                statement("plan/members_touched"), {**scope, "contact_ids": ids}
+    def _arrange_moves(self) -> None:
+        """Let what gives up an e-mail or phone come before what claims it."""
+        moves = [
+            Move(operation_id, frozenset(keys) - frozenset(releases), frozenset(releases))
+            for operation_id, keys, releases in self.connection.execute(
+                statement("plan/moves"), {"run_id": self.run_id}
             )
-        }
-        named = [(contact.contact_id, contact.organization) for contact in contacts if contact.organization]
-        leaving = [contact.contact_id for contact in contacts if not contact.organization]
-        if leaving and touched:
-            self.connection.execute(statement("plan/members_forget"), {**scope, "contact_ids": leaving})
-        self.connection.execute(
-            statement("plan/members_write"),
-            {
-                **scope,
-                "contact_ids": [contact_id for contact_id, _ in named],
-                "folded_names": [organization.folded_name for _, organization in named],
-                "names": [organization.name for _, organization in named],
-                "addresses": [
-                    json.dumps(_organization_fields(organization.address, organization.custom))
-                    if organization.address or organization.custom
-                    else None
-                    for _, organization in named
-                ],
-            },
-        )
-        touched |= {organization.folded_name for _, organization in named}
-        if touched:
-            self._plan_addresses(sorted(touched), planned)
-
-    def _plan_addresses(self, folded_names: list[str], planned: Planned) -> None:
-        scope = self.identity.parameters()
-        wanted = self.connection.execute(
-            statement("plan/organizations_wanted"), {**scope, "folded_names": folded_names}
-        ).fetchall()
-        changed: list[tuple[str, dict[str, Any], bytes, bool]] = []
-        for folded_name, _name, fields, crm_id, _state, source_hash in wanted:
-            if not fields:
-                continue
-            now = fingerprint(fields)
-            if source_hash is None or bytes(source_hash) != now:
-                changed.append((folded_name, fields, now, crm_id is not None))
-        if not changed:
+        ]
+        if not moves:
             return
-        names = [folded_name for folded_name, *_ in changed]
+        arrangement = arrange(moves)
         self.connection.execute(
-            statement("plan/supersede"), {**scope, "source_kind": "company", "source_ids": names}
+            statement("plan/moves_arrange"),
+            {"ids": list(arrangement.order), "release_first": sorted(arrangement.release_first)},
         )
-        with self.connection.cursor() as cursor, cursor.copy(statement("plan/insert")) as copy:
-            for folded_name, fields, source_hash, linked in changed:
-                payload = {"organization": fields, "organization_hash": source_hash.hex()}
-                row = _Row("company", folded_name, payload, [f"organization:{folded_name}"], 1)
-                if not linked:
-                    # The first contact that names an organization makes it; until then the address waits.
-                    row = replace(row, due_at=_NEVER)
-                copy.write_row(self._columns(row))
-        self.connection.execute(
-            statement("plan/organizations_planned"),
-            {
-                **scope,
-                "folded_names": names,
-                "source_hashes": [source_hash for _, _, source_hash, _ in changed],
-                "source_read_at": self.read_at,
-            },
-        )
-        planned.organizations += len(changed)
-        planned.calls += len(changed)
 
 
-def _organization_fields(address: dict[str, Any] | None, custom: dict[str, Any]) -> dict[str, Any]:
-    return {"address": address, "custom": custom}
-
-
-def _owner(account: int | None, source_id: str | None) -> str | None:
-    return None if source_id is None else f"contact {source_id} of account {account}"
+def _fields_of(facts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if facts is None:
+        return None
+    return {
+        "name": facts.get("name"),
+        "emails": facts.get("emails"),
+        "phones": facts.get("phones"),
+        "job_title": facts.get("job_title"),
+        "organization": facts.get("organization_name"),
+    }
 
 
 def _planned_state(action: Action, state: MappingState) -> str:

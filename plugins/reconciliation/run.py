@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import socket
 import uuid
@@ -21,20 +20,21 @@ from statements import statement
 from reconciliation.contact_writer import ContactWriter
 from reconciliation.crm_reads import CrmReads
 from reconciliation.errors import RunStoppedError
-from reconciliation.extract import Extracted, stage_contacts
+from reconciliation.expectation import Rules
+from reconciliation.extract import stage_contacts
 from reconciliation.identity import Identity, register_installation
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
 from reconciliation.ledger import Ledger
-from reconciliation.load import LARGEST_BATCH, Loaded, Loader
+from reconciliation.load import Loaded, Loader
 from reconciliation.mapping import MappingRules
 from reconciliation.mapping_store import MappingStore
 from reconciliation.organization_writer import OrganizationWriter
-from reconciliation.plan import Action
-from reconciliation.planner import Planned, Planner
+from reconciliation.plan_reads import PlanReads
+from reconciliation.planner import Planner
 from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
 from reconciliation.snapshot import PersonSnapshot
 from reconciliation.sync_database import connect
-from reconciliation.targets import LeadTargets, resolve_targets
+from reconciliation.targets import LeadTargets, final_stages, resolve_targets
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     import psycopg
     from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
+    from krayin.catalogue import Catalogue
     from krayin.client import EntityType
 
     from reconciliation.krayin_connection import KrayinAccess
@@ -171,28 +172,68 @@ class Sync:
                 extracted = stage_contacts(
                     connection, identity, run_id, snapshot.contacts(scope, selection), rules
                 )
-            planner = Planner(
-                connection=connection,
-                identity=identity,
-                run_id=run_id,
-                sync_name=self.settings.name,
-                lane=lane,
-                read_at=mark.read_at,
-                recreate_deleted=self.settings.recreate_deleted,
-                dry_run=request.dry_run,
-            )
+            planner = self._planner(connection, krayin, targets, identity, run_id, request, mark.read_at)
+            repeated = 0
             if planner.anything_unlinked():
-                PersonSnapshot(
+                snapshot_of_persons = PersonSnapshot(
                     connection, krayin.client, krayin.target_id, self.settings.default_phone_region
-                ).refresh()
+                )
+                snapshot_of_persons.refresh()
+                repeated = snapshot_of_persons.next_refresh_calls()
             planned = planner.run()
+            if planner.reads is not None:
+                repeated += planner.reads.repeated
             with connection.transaction():
                 if _moves_watermark(request):
                     self._move_watermark(connection, identity, mark, run_id)
                 connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
-                summary = self._planned_summary(connection, krayin, extracted, planned, run_id)
+                spent = count_calls(connection, run_id)["calls"]
+                summary = {
+                    **extracted.to_json(),
+                    **planned.to_json(),
+                    "calls": spent,
+                    **_forecast(
+                        before=repeated if request.dry_run else spent,
+                        left=planned.queue_calls + (repeated if request.dry_run else 0),
+                        load=planned.queue_calls,
+                        requests_per_minute=krayin.requests_per_minute,
+                    ),
+                }
                 update_run(connection, run_id, RunState.PLANNED, summary)
         log_plan(summary, dry_run=request.dry_run)
+
+    def _planner(  # noqa: PLR0913, PLR0917 - what a run knows of itself
+        self,
+        connection: psycopg.Connection,
+        krayin: OpenKrayin,
+        targets: LeadTargets,
+        identity: Identity,
+        run_id: int,
+        request: RunRequest,
+        read_at: datetime,
+    ) -> Planner:
+        with_custom = kinds_with_custom(krayin.catalogue)
+        return Planner(
+            connection=connection,
+            identity=identity,
+            run_id=run_id,
+            sync_name=self.settings.name,
+            lane=LANES[request.kind],
+            read_at=read_at,
+            recreate_deleted=self.settings.recreate_deleted,
+            dry_run=request.dry_run,
+            rules=Rules(
+                on_crm_edit=self.settings.on_crm_edit,
+                phone_region=self.settings.default_phone_region,
+                email_required=krayin.catalogue.email_required(),
+                pipeline_id=targets.pipeline_id,
+                final_stages=final_stages(krayin.catalogue),
+                recreate_deleted=self.settings.recreate_deleted,
+            ),
+            reads=PlanReads(krayin.client, krayin.catalogue, with_custom, exact=request.dry_run),
+            requests_per_minute=krayin.requests_per_minute,
+            with_custom=with_custom,
+        )
 
     def _selection(  # noqa: PLR0911 - one for each way to be asked
         self,
@@ -237,27 +278,6 @@ class Sync:
             },
         )
 
-    def _planned_summary(
-        self,
-        connection: psycopg.Connection,
-        krayin: OpenKrayin,
-        extracted: Extracted,
-        planned: Planned,
-        run_id: int,
-    ) -> dict[str, Any]:
-        spent = count_calls(connection, run_id)["calls"]
-        updates = planned.actions[Action.UPDATE] + planned.actions[Action.ADOPT]
-        reads = 2 * math.ceil(updates / LARGEST_BATCH) + math.ceil(planned.organizations / LARGEST_BATCH)
-        calls = spent + planned.calls + reads
-        return {
-            **extracted.to_json(),
-            **planned.to_json(),
-            "calls": spent,
-            "forecast_calls": calls,
-            "forecast_seconds": round((calls - spent) * 60 / krayin.requests_per_minute),
-            "requests_per_minute": krayin.requests_per_minute,
-        }
-
     def _load(self, connection: psycopg.Connection, run: Run, seconds: float | None) -> None:
         if not self.settings.enabled:
             update_run(connection, run.id, RunState.DONE, self._totals(connection, run.id))
@@ -289,10 +309,7 @@ class Sync:
     ) -> Loader:
         ledger = Ledger(connection, krayin.target_id, worker_name(), self.timing)
         store = MappingStore(connection)
-        entity_types: tuple[EntityType, ...] = ("persons", "leads", "organizations")
-        reads = CrmReads(
-            krayin.client, [kind for kind in entity_types if krayin.catalogue.custom_attributes(kind)]
-        )
+        reads = CrmReads(krayin.client, kinds_with_custom(krayin.catalogue))
         snapshot = PersonSnapshot(
             connection, krayin.client, krayin.target_id, self.settings.default_phone_region
         )
@@ -360,6 +377,25 @@ def mapping_rules(
         custom_fields=settings.custom_fields.model_dump(),
         custom_types=targets.custom_types,
     )
+
+
+def kinds_with_custom(catalogue: Catalogue) -> tuple[EntityType, ...]:
+    """Return the kinds of records that have custom attributes, which Krayin's lists do not show."""
+    kinds: tuple[EntityType, ...] = ("persons", "leads", "organizations")
+    return tuple(kind for kind in kinds if catalogue.custom_attributes(kind))
+
+
+def _forecast(*, before: int, left: int, load: int, requests_per_minute: int) -> dict[str, int]:
+    """Return the forecast for `sync_run.summary`.
+
+    `before` are the calls of planning, `load` those of carrying the plan out, `left` those that
+    are still to be made from now on.
+    """
+    return {
+        "forecast_calls": before + load,
+        "forecast_seconds": round(left * 60 / requests_per_minute),
+        "requests_per_minute": requests_per_minute,
+    }
 
 
 def worker_name() -> str:

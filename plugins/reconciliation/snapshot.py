@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
@@ -14,7 +15,7 @@ from reconciliation.fingerprint import fingerprint
 from reconciliation.mapping import natural_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import psycopg
     from krayin.client import KrayinClient
@@ -34,6 +35,18 @@ class _Mark:
     next_page: int = 1
     complete_at: datetime | None = None
     high_mark: datetime | None = None
+    settled_mark: datetime | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """The stamp from which on rows may not have been seen yet."""
+        return self.high_mark - MARGIN if self.high_mark is not None else None
+
+    def is_known(self, stamp: datetime) -> bool:
+        """Tell whether all rows with this stamp or an older one have been seen."""
+        return (self.since is not None and stamp < self.since) or (
+            self.settled_mark is not None and stamp <= self.settled_mark
+        )
 
 
 def person_facts(person: Person) -> dict[str, Any]:
@@ -44,8 +57,16 @@ def person_facts(person: Person) -> dict[str, Any]:
         "phones": [row.value for row in person.contact_numbers],
         "job_title": person.job_title,
         "organization_id": person.organization_id,
+        "organization_name": person.organization_name,
         "owner_id": person.owner_id,
     }
+
+
+def newest_pages() -> Iterator[tuple[int, int]]:
+    """Yield number and size of the pages by which the newest rows are read: a small one, then large ones."""
+    yield 1, NEWEST_PAGE
+    # The rows of the small page come again: pages are counted in their own size.
+    yield from ((number, FULL_PAGE) for number in count(1))
 
 
 class PersonSnapshot:
@@ -135,26 +156,45 @@ class PersonSnapshot:
 
     def _read_newest(self, mark: _Mark) -> int:
         read = 0
-        page_number = 1
-        until = mark.high_mark - MARGIN if mark.high_mark else None
         newest = mark.high_mark
-        while True:
-            page = self._client.persons_page(page_number, NEWEST_PAGE, "updated_at", "desc")
+        for number, limit in newest_pages():
+            page = self._client.persons_page(number, limit, "updated_at", "desc")
             self.record(page.rows)
             read += len(page.rows)
             stamps = [person.updated_at for person in page.rows if person.updated_at is not None]
             newest = max([*stamps, *([newest] if newest else [])], default=None)
-            reached = until is not None and any(stamp < until for stamp in stamps)
-            if reached or page_number >= page.last_page:
-                self._write_mark(mark.next_page, newest, complete=True)
-                return read
-            page_number += 1
+            if number >= page.last_page or any(mark.is_known(stamp) for stamp in stamps):
+                break
+        self._write_mark(mark.next_page, newest, complete=True)
+        return read
+
+    def next_refresh_calls(self) -> int:
+        """Return how many calls the next `refresh` takes if nobody changes a person until then.
+
+        Only for a snapshot that has been read once.
+        """
+        mark = self._mark()
+        row = self._connection.execute(
+            statement("snapshot/newest"),
+            {
+                "target_id": self._target_id,
+                "crm_kind": "person",
+                "since": mark.since,
+                "settled_mark": mark.settled_mark,
+            },
+        ).fetchone()
+        assert row is not None
+        total, unknown = row
+        for calls, (number, limit) in enumerate(newest_pages(), 1):
+            if number * limit >= total or number * limit > unknown:
+                return calls
+        raise AssertionError
 
     def _mark(self) -> _Mark:
         row = self._connection.execute(
             statement("snapshot/mark_read"), {"target_id": self._target_id, "crm_kind": "person"}
         ).fetchone()
-        return _Mark(*row[:3]) if row else _Mark()
+        return _Mark(*row) if row else _Mark()
 
     def _write_mark(self, next_page: int, high_mark: datetime | None, *, complete: bool) -> None:
         self._connection.execute(
@@ -165,5 +205,6 @@ class PersonSnapshot:
                 "next_page": next_page,
                 "complete": complete,
                 "high_mark": high_mark,
+                "margin": MARGIN,
             },
         )

@@ -71,6 +71,16 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types)
 
 
+def final_stages(catalogue: Catalogue) -> frozenset[int]:
+    """Return the ids of the stages in which a lead is won or lost, of all pipelines."""
+    return frozenset(
+        stage.id
+        for pipeline in catalogue.pipelines
+        for stage in pipeline.stages
+        if catalogue.is_final_stage(stage.id)
+    )
+
+
 def _pipeline(settings: SyncSettings, catalogue: Catalogue, problems: list[str]) -> Pipeline | None:
     by_id = {pipeline.id: pipeline for pipeline in catalogue.pipelines}
     if settings.lead_pipeline_id is not None:

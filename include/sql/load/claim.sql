@@ -33,4 +33,5 @@ FROM taken
 WHERE operation.id = taken.id AND operation.state IN ('planned', 'unknown') AND operation.worker IS NULL
 RETURNING operation.id, operation.fence, operation.lane, operation.installation_id, operation.account_id,
           operation.source_kind, operation.source_id, operation.payload, operation.natural_keys, operation.state,
-          operation.step, operation.attempts, operation.sent_at, operation.error_class, operation.error_message
+          operation.step, operation.attempts, operation.sent_at, operation.error_class, operation.error_message,
+          operation.next_attempt_at, operation.forecast_calls, operation.forecast_reads

@@ -10,6 +10,9 @@ VALUES
      %(origin)s, 'linked', %(acked_hash)s, %(last_sent)s, CASE WHEN %(acked_hash)s::bytea IS NOT NULL THEN clock_timestamp() END)
 ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind) DO UPDATE
 SET crm_id = excluded.crm_id,
+    -- A lead that is followed by a new one stays the contact's.
+    former_crm_ids = CASE WHEN mapping.state = 'linked' AND mapping.crm_kind = 'lead' AND mapping.crm_id <> excluded.crm_id
+                          THEN mapping.former_crm_ids || mapping.crm_id ELSE mapping.former_crm_ids END,
     origin = CASE WHEN mapping.crm_id = excluded.crm_id THEN coalesce(mapping.origin, excluded.origin)
                   ELSE excluded.origin END,
     state = 'linked',

@@ -2,7 +2,7 @@
 -- Parameters: target_id, installation_id, account_id, folded_names (text[]).
 -- Indexes: organization_member_by_name, mapping_target_id_installation_id_account_id_source_kind_so_key.
 SELECT DISTINCT ON (member.folded_name)
-       member.folded_name, member.name, member.address, mapping.crm_id, mapping.state, mapping.source_hash
+       member.folded_name, member.name, member.address, mapping.crm_id, mapping.source_hash, mapping.last_sent
 FROM krayin_sync.organization_member AS member
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = member.target_id AND mapping.installation_id = member.installation_id

@@ -1,7 +1,7 @@
 -- Purpose: persons by id as Krayin showed them last, and whose they are already.
 -- Parameters: target_id, crm_ids (bigint[]).
 -- Indexes: crm_snapshot_pkey, mapping_one_source_per_record.
-SELECT snapshot.crm_id, snapshot.facts, mapping.installation_id, mapping.account_id, mapping.source_id
+SELECT NULL::text AS key, snapshot.crm_id, snapshot.facts, mapping.installation_id, mapping.account_id, mapping.source_id
 FROM krayin_sync.crm_snapshot AS snapshot
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = snapshot.target_id AND mapping.crm_kind = 'person'
