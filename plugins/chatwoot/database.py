@@ -15,7 +15,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from statements import statement
 
-from chatwoot import rows
+from chatwoot import conversation_reading, rows
+from chatwoot.conversation_reading import ConversationReading
 from chatwoot.errors import (
     ChatwootUnreachable,
     MissingPrivileges,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from psycopg import Connection
+
+    from chatwoot.conversations import Conversation, SentMessage
 
 APPLICATION_NAME = "chatwoot-krayin-sync"
 _NEEDED = {
@@ -153,8 +156,13 @@ class DatabaseSnapshot:
         snapshot = cls(
             connection, source.where, first.role_name, first.read_at.astimezone(UTC), first.snapshot
         )
-        snapshot._require_tables()
+        snapshot._require_tables(_NEEDED)
         return snapshot
+
+    @property
+    def read_at(self) -> datetime:
+        """When the transaction began by the database's clock, UTC."""
+        return self._read_at
 
     @cached_property
     def installation(self) -> str:
@@ -220,6 +228,28 @@ class DatabaseSnapshot:
         self.check(scope)
         return self._contacts(scope, selection, chunk)
 
+    def conversations(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[Conversation | BrokenRow]]:
+        """Yield the selected conversations; see `SourceSnapshot.conversations`."""
+        return self._talk.conversations(scope, selection, since, chunk)
+
+    def messages(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Yield the selected public messages; see `SourceSnapshot.messages`."""
+        return self._talk.messages(scope, selection, since, chunk)
+
+    @cached_property
+    def _talk(self) -> ConversationReading:
+        # Only a sync that wants conversations needs to read their tables.
+        self._require_tables(conversation_reading.NEEDED)
+        return ConversationReading(self._all, self._chunks_of_ids, self._unseen_talk)
+
+    def _unseen_talk(self, selection: ChangedSince) -> XidRange | Reach:
+        comparable = self._one("extract/conversation_row_versions", {}).comparable
+        return unseen_since(selection.mark, self._xids, self._lineage if comparable else None)
+
     def _contacts(
         self, scope: Scope, selection: Selection, chunk: int
     ) -> Iterator[list[Contact | BrokenRow]]:
@@ -238,8 +268,11 @@ class DatabaseSnapshot:
                 yield ids[first : first + chunk]
             return
         name, parameters = self._selecting(selection)
+        yield from self._chunks_of_ids(name, {"account_id": account_id, **parameters}, chunk)
+
+    def _chunks_of_ids(self, name: str, parameters: Mapping[str, Any], chunk: int) -> Iterator[list[int]]:
         with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
-            cursor.execute(statement(name), {"account_id": account_id, **parameters})
+            cursor.execute(statement(name), parameters)
             while found := cursor.fetchmany(chunk):
                 yield [row[0] for row in found]
 
@@ -265,8 +298,8 @@ class DatabaseSnapshot:
         row = self._try("extract/lineage") or self._try("extract/lineage_since_start")
         return row.lineage if row else None
 
-    def _require_tables(self) -> None:
-        pairs = [(table, column) for table, columns in _NEEDED.items() for column in columns.split()]
+    def _require_tables(self, needed: Mapping[str, str]) -> None:
+        pairs = [(table, column) for table, columns in needed.items() for column in columns.split()]
         found = self._all(
             "extract/needed_columns",
             {"tables": [table for table, _ in pairs], "columns": [column for _, column in pairs]},

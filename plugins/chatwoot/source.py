@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from chatwoot.conversations import Conversation, SentMessage
     from chatwoot.records import Account, BrokenRow, Contact, Inbox
 
 
@@ -123,8 +124,13 @@ class SourceSnapshot(Protocol):
         ...
 
     @property
+    def read_at(self) -> datetime:
+        """When the reading began by Chatwoot's clock, UTC."""
+        ...
+
+    @property
     def mark(self) -> Mark:
-        """How far this snapshot sees."""
+        """How far this snapshot sees; finding out may take a scan."""
         ...
 
     def accounts(self) -> list[Account]:
@@ -160,6 +166,26 @@ class SourceSnapshot(Protocol):
             UnknownAccount, UnknownInbox: the scope does not exist.
             SnapshotInterrupted: the database ended the reading.
         """
+        ...
+
+    def conversations(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[Conversation | BrokenRow]]:
+        """Yield the selected conversations in the inboxes of `scope` by id, in lists of at most `chunk`.
+
+        `ByIds` names contacts: their conversations. Where all are read, those without activity since
+        `since` (aware) are left out.
+
+        Raises:
+            NotAChatwootDatabase, MissingPrivileges: the tables of conversations cannot be read.
+            SnapshotInterrupted: the database ended the reading.
+        """
+        ...
+
+    def messages(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Yield the selected public messages as `conversations` does; `since` bounds their creation."""
         ...
 
 

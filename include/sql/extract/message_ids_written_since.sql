@@ -1,0 +1,43 @@
+-- Purpose: the ids of public messages that were written, or an attachment of which was, or whose conversation was
+--   moved to another contact, by a transaction that an earlier snapshot may not have seen. A merge of contacts is
+--   seen by its trace: the conversations it moved belong to a contact whose inboxes were written with them.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
+--   of the present one; both 64 bits wide.
+-- Indexes: none; four sequential scans (Chatwoot has no index that would spare them); then messages_pkey and
+--   index_messages_on_conversation_account_type_created.
+WITH written AS (
+    SELECT id
+    FROM messages
+    WHERE account_id = %(account_id)s
+        AND xmin::text::bigint > 2
+        AND ((%(next_xid)s::bigint - xmin::text::bigint) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+    UNION
+    SELECT message_id
+    FROM attachments
+    WHERE account_id = %(account_id)s
+        AND xmin::text::bigint > 2
+        AND ((%(next_xid)s::bigint - xmin::text::bigint) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+    UNION
+    SELECT message.id
+    FROM conversations AS conversation
+    JOIN messages AS message ON message.conversation_id = conversation.id
+    WHERE conversation.account_id = %(account_id)s
+        AND conversation.xmin::text::bigint > 2
+        AND ((%(next_xid)s::bigint - conversation.xmin::text::bigint) & 4294967295)
+            <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND conversation.contact_id IN (
+            SELECT contact_id
+            FROM contact_inboxes
+            WHERE xmin::text::bigint > 2
+                AND ((%(next_xid)s::bigint - xmin::text::bigint) & 4294967295)
+                    <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        )
+)
+SELECT message.id
+FROM messages AS message
+JOIN written ON written.id = message.id
+WHERE message.account_id = %(account_id)s
+    AND NOT message.private
+    AND message.message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR message.inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY message.id

@@ -1,0 +1,112 @@
+"""Conversations and their public messages, as frozen records; private notes are never among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Status(IntEnum):
+    """Where a conversation stands; a bot handles pending ones."""
+
+    OPEN = 0
+    RESOLVED = 1
+    PENDING = 2
+    SNOOZED = 3
+
+
+class Priority(IntEnum):
+    """How urgent a conversation is."""
+
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+    URGENT = 3
+
+
+class Author(StrEnum):
+    """Who wrote a message."""
+
+    CONTACT = "contact"
+    AGENT = "agent"
+    BOT = "bot"
+    ASSISTANT = "assistant"
+    AUTOMATION = "automation"
+    CAMPAIGN = "campaign"
+    UNKNOWN = "unknown"
+    """Outgoing, by somebody whose account is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a message: what kind, its name and type as far as known, and its size in bytes."""
+
+    kind: str
+    name: str | None = field(repr=False)
+    content_type: str | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A public message. `content` is "" for a deleted one and for one of files only; times are UTC."""
+
+    id: int
+    author: Author
+    sender_name: str = field(repr=False)
+    content: str = field(repr=False)
+    is_deleted: bool
+    is_failed: bool
+    is_email: bool
+    created_at: datetime
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation with its latest public messages, oldest first.
+
+    `display_id` is the number people see, one of its account; `contact_id` is None when the contact
+    was deleted. `earlier_ids` are the texts in which an earlier integration noted the contact's CRM ids.
+    """
+
+    id: int
+    account_id: int
+    display_id: int
+    contact_id: int | None
+    earlier_ids: tuple[str, ...] = field(repr=False)
+    status: Status
+    priority: Priority | None
+    created_at: datetime
+    inbox_name: str
+    channel_type: str
+    assignee: str | None = field(repr=False)
+    assignee_is_bot: bool
+    team: str | None
+    labels: tuple[str, ...]
+    custom_attributes: Mapping[str, Any] = field(repr=False, hash=False)
+    is_email: bool
+    messages: tuple[Message, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A public message by itself, with what is said of its conversation."""
+
+    message: Message
+    account_id: int
+    display_id: int
+    contact_id: int | None
+    earlier_ids: tuple[str, ...] = field(repr=False)
+    inbox_name: str
+    channel_type: str
+
+    @property
+    def id(self) -> int:
+        """The message's id, of the whole installation."""
+        return self.message.id
