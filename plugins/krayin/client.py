@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from krayin import endpoints
 from krayin.audit import ApiCall
-from krayin.errors import NotFound, OutcomeUnknown, Rejected, ServerFailed, UnexpectedAnswer
+from krayin.errors import NotFound, OutcomeUnknown, Rejected, ServerFailed, UnreadableRecord
 from krayin.folding import fold_email, fold_name
 from krayin.records import (
     Activity,
@@ -501,7 +501,7 @@ def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
     try:
         return parse(value)
     except ShapeError as error:
-        kind = UnexpectedAnswer if endpoint.repeatable else OutcomeUnknown
+        kind = UnreadableRecord if endpoint.repeatable else OutcomeUnknown
         message = f"the answer has another shape than Krayin 2.1.5 gives: {error}"
         raise kind(message, method=endpoint.method, route=endpoint.template, status=200) from None
 

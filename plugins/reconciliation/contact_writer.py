@@ -23,7 +23,7 @@ from reconciliation.forecast import LEADS, LEADS_OF, PERSONS, contact_reads
 from reconciliation.ledger import OperationState, Outcome
 from reconciliation.mapping import natural_keys
 from reconciliation.mapping_store import AlreadyMappedError
-from reconciliation.matching import Adopt, Ambiguous, KnownPerson, match_lead, match_person
+from reconciliation.matching import Adopt, Ambiguous, KnownPerson, is_marked, match_lead, match_person
 from reconciliation.merge import flatten, merge
 from reconciliation.plan import MappingRow, MappingState
 from reconciliation.targets import final_stages
@@ -54,6 +54,7 @@ UPDATE_LEAD = "update_lead"
 RECREATE = "recreate"
 RELEASE = "release"
 RELEASED = "released"
+REPLAYED = "replayed"
 # A creation that may have taken effect without our knowing.
 _CREATIONS = frozenset({CREATE_CONTACT, CREATE_LEAD})
 # By how much the clocks of Krayin and of the sync database may differ.
@@ -128,6 +129,9 @@ class ContactWriter:
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""
+        if any(operation.step == REPLAYED for operation in operations):
+            # Somebody put things right in Krayin, and it may be days since it was looked at.
+            self.snapshot.refresh()
         persons: set[int] = set()
         leads: set[int] = set()
         with_leads: set[int] = set()
@@ -248,23 +252,31 @@ class ContactWriter:
         row = work.row("person")
         stored = None if row is None or row.crm_id is None else self.reads.entity("persons", row.crm_id)
         if row is not None and row.crm_id is not None and stored is not None:
-            present = person_fields(stored, self._custom("persons"))
+            present: Mapping[str, Any] = person_fields(stored, self._custom("persons"))
             region = self.settings.default_phone_region
             held = set(natural_keys(present["emails"], present["phones"], region))
             kept = {
                 "emails": [one for one in work.person["emails"] if {*natural_keys([one], [], region)} & held],
                 "phones": [one for one in work.person["phones"] if {*natural_keys([], [one], region)} & held],
             }
-            merged = merge(
+            desired = self._with_address(work.operation, kept)
+            base, present = base_after_attempt(
                 last_sent=row.last_sent,
+                attempted=row.attempted,
                 present=present,
-                desired=self._with_address(work.operation, kept),
+                desired=desired,
+                phone_region=region,
+            )
+            merged = merge(
+                last_sent=base,
+                present=present,
+                desired=desired,
                 on_crm_edit=self.settings.on_crm_edit,
                 phone_region=region,
             )
             if merged.changed:
                 update = person_update(stored, merged, self._booleans("persons"))
-                with self._intent(work, RELEASE):
+                with self._intent(work, RELEASE, self._attempting(row, base, merged)):
                     self.client.update_person(row.crm_id, update)
                 self.reads.written("persons", row.crm_id)
         return Outcome(OperationState.PLANNED, step=RELEASED)
@@ -506,35 +518,25 @@ class ContactWriter:
         leads = self.reads.leads_of(person_id)
         owned = self.store.owners(work.operation.identity.target_id, "lead", [lead.id for lead in leads])
         free = [lead for lead in leads if lead.id not in owned]
-        ours = [lead for lead in free if self._is_ours(work, lead)]
-        if ours:
-            return min(ours, key=lambda lead: lead.id)
-        # Somebody may have changed the description by which we know our own.
-        lately = [lead for lead in free if work.made_since_sent(lead.created_at)]
-        if len(lately) > 1:
-            ids = ", ".join(str(lead.id) for lead in lately)
-            raise _Stop(
-                Outcome(
-                    OperationState.QUARANTINED,
-                    error_class="ambiguous_lead",
-                    error_message=f"a call without an answer may have made one of the leads {ids}: close or "
-                    f"delete the wrong ones in Krayin, then replay",
-                    candidates=tuple({"lead": lead.id} for lead in lately),
-                    result=work.result,
-                )
-            )
-        open_here = [
-            lead
-            for lead in free
-            if lead.pipeline_id == self.targets.pipeline_id
-            and not (lead.stage_id is not None and self.catalogue.is_final_stage(lead.stage_id))
-        ]
-        return lately[0] if lately else open_here[0] if len(open_here) == 1 else None
+        if not any(self._is_ours(work, lead) for lead in free):
+            # Somebody may have changed the description by which we know our own.
+            lately = [
+                lead for lead in free if work.made_since_sent(lead.created_at) and not self._is_closed(lead)
+            ]
+            if len(lately) > 1:
+                raise _Stop(_undecided_lead(work, lately))
+            if lately:
+                return lately[0]
+        return match_lead(
+            free,
+            work.lead,
+            pipeline_id=self.targets.pipeline_id,
+            final_stages=final_stages(self.catalogue),
+        )
 
     @staticmethod
     def _is_ours(work: _Work, lead: Lead) -> bool:
-        marker = str(work.lead["description"]).partition("\n")[0]
-        return (lead.description or "").partition("\n")[0].strip() == marker
+        return is_marked(lead, work.lead)
 
     def _create_lead(self, work: _Work, person_id: int) -> None:
         row = work.row("person")
@@ -694,4 +696,16 @@ def _quarantine(reason: str, message: str, candidates: Sequence[KnownPerson]) ->
         error_class=reason,
         error_message=message,
         candidates=tuple(person.described() for person in candidates),
+    )
+
+
+def _undecided_lead(work: _Work, leads: Sequence[Lead]) -> Outcome:
+    ids = ", ".join(str(lead.id) for lead in leads)
+    return Outcome(
+        OperationState.QUARANTINED,
+        error_class="ambiguous_lead",
+        error_message=f"a call without an answer may have made one of the leads {ids}: close or delete the "
+        f"wrong ones in Krayin, then replay",
+        candidates=tuple({"lead": lead.id} for lead in leads),
+        result=work.result,
     )

@@ -64,6 +64,18 @@ class ConnectionMissingError(ReconciliationError):
         )
 
 
+class ReplayRequestError(ReconciliationError):
+    """A replay does not say clearly which operations are meant; fill in the form again."""
+
+    def __init__(self, sync_name: str) -> None:
+        """Keep which sync was meant."""
+        self.sync_name = sync_name
+        super().__init__(
+            f"Which quarantined operations of {sync_name} shall be planned again? Name one operation, "
+            f"or one reason, or tick everything: exactly one of the three."
+        )
+
+
 class RunStoppedError(ReconciliationError):
     """A run ended early because going on would fail the same way; everything planned is kept.
 

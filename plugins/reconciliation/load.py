@@ -22,6 +22,7 @@ from krayin.errors import (
     Rejected,
     ServerFailed,
     UnexpectedAnswer,
+    UnreadableRecord,
 )
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
@@ -106,6 +107,7 @@ class Loader:
     _failures: int = 0
     _reported: float = float("-inf")
     _renewed: float = float("-inf")
+    _held: list[Operation] = field(default_factory=list)
 
     def run(self) -> Loaded:
         """Load and return what was done.
@@ -120,7 +122,7 @@ class Loader:
             self.ledger.recover()
             batch = self.ledger.claim(self.sync_name, self._batch_size())
             if batch:
-                self._carry_out_in_groups(batch)
+                self._carry_out(batch)
                 worked = self.monotonic()
                 continue
             waiting, due_in = self.ledger.waiting(self.sync_name)
@@ -136,38 +138,31 @@ class Loader:
     def _batch_size(self) -> int:
         return batch_size(self.requests_per_minute)
 
-    def _carry_out_in_groups(self, batch: Sequence[Operation]) -> None:
-        """Carry out at a time as many as can be written before what was read for them is too old."""
-        left = list(batch)
+    def _carry_out(self, batch: Sequence[Operation]) -> None:
+        """Carry out a claimed batch; what it does not come to is given back."""
+        self._held = list(batch)
+        self._renewed = self.monotonic()
         # What a call without a trustworthy answer may have made must not be claimed by the next row.
         unresolved: set[str] = set()
         try:
+            # At a time as many as can be written before what was read for them is too old.
             for group in groups_of(batch, self.requests_per_minute, self.reads.with_custom):
-                del left[: len(group)]
-                if not self._carry_out(group, unresolved):
+                self.reads.forget()
+                if not self._prefetched(group):
                     return
+                for operation in group:
+                    self._carry_out_in_turn(operation, unresolved)
+                    self._report()
         finally:
-            self._give_back(left)
+            self._give_back(self._held)
 
-    def _carry_out(self, batch: Sequence[Operation], unresolved: set[str]) -> bool:
-        """Carry out a group; False when Krayin does not answer."""
-        left = list(batch)
-        self._renewed = self.monotonic()
-        try:
-            self.reads.forget()
-            if not self._prefetched(batch):
-                return False
-            for operation in batch:
-                if unresolved.isdisjoint(operation.natural_keys):
-                    if self._still_ours(operation, left):
-                        outcome = self._carry_out_one(operation)
-                        if outcome is not None and outcome.state is OperationState.UNKNOWN:
-                            unresolved.update(operation.natural_keys)
-                    left.remove(operation)
-                self._report()
-        finally:
-            self._give_back(left)
-        return True
+    def _carry_out_in_turn(self, operation: Operation, unresolved: set[str]) -> None:
+        if not unresolved.isdisjoint(operation.natural_keys):
+            return
+        outcome = self._carry_out_one(operation) if self._still_ours(operation) else None
+        self._held.remove(operation)
+        if outcome is not None and outcome.state is OperationState.UNKNOWN:
+            unresolved.update(operation.natural_keys)
 
     def _prefetched(self, batch: Sequence[Operation]) -> bool:
         """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""
@@ -183,10 +178,10 @@ class Loader:
                 return False
         return True
 
-    def _still_ours(self, operation: Operation, left: Sequence[Operation]) -> bool:
+    def _still_ours(self, operation: Operation) -> bool:
         if self.monotonic() - self._renewed < self.timing.lease.total_seconds() / 3:
             return True
-        ours = self.ledger.renew(left)
+        ours = self.ledger.renew(self._held)
         self._renewed = self.monotonic()
         if operation.id not in ours:
             log.warning("%s", LeaseLostError(operation.id))
@@ -287,7 +282,10 @@ def is_outage(error: KrayinError) -> bool:
     match error:
         case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
             return True
-        case OutcomeUnknown() | ServerFailed():
+        case UnreadableRecord():
+            return False
+        case OutcomeUnknown() | ServerFailed() | UnexpectedAnswer():
+            # A page of a proxy, of a web server in trouble or of Krayin's maintenance, or no answer at all.
             return error.status != INTERNAL_SERVER_ERROR
         case _:
             return False

@@ -23,6 +23,8 @@ from reconciliation.errors import (
     SyncDatabaseError,
 )
 from reconciliation.krayin_connection import access_key
+from reconciliation.replay import ReplayRequest
+from reconciliation.replay import replay as replay_operations
 from reconciliation.run import RunRequest, Sync
 from reconciliation.runs import RunKind, read_run
 from reconciliation.setup import check_sync
@@ -138,6 +140,21 @@ def migrate() -> None:
 def check(name: str) -> None:
     """Check one sync: connections, settings against Krayin; write what was found to the log."""
     _log_lines(_telling(lambda: list(check_sync(open_sync(name)))))
+
+
+def replay(params: Mapping[str, Any]) -> dict[str, int]:
+    """Plan the quarantined operations again that a form names; return how many, and how many were left."""
+    request = _telling(
+        lambda: ReplayRequest(
+            str(params["sync"]),
+            params.get("operation"),
+            params.get("error_class") or None,
+            bool(params.get("all")),
+        )
+    )
+    with _telling(lambda: connect(sync_dsn())) as connection:
+        done = replay_operations(connection, request)
+    return {"planned": done.planned, "left": done.left}
 
 
 def request_of(context: Mapping[str, Any]) -> RunRequest:

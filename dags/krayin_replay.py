@@ -1,0 +1,44 @@
+"""Plans quarantined operations again, after what kept them back was put right in Chatwoot or Krayin.
+
+Start it by hand and name in its form the sync and what is meant: one operation by its number, all
+of one reason (as the summaries of runs and the views show it), or everything. The next run of the
+sync carries them out; before anything is created Krayin is asked whether it is there already.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Param, dag, get_current_context, task
+from reconciliation.sync_files import load_syncs
+
+SYNC_NAMES = [sync.name for sync in load_syncs()]
+FORM = {
+    "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
+                  title="Sync"),
+    "operation": Param(None, type=["null", "integer"], minimum=1, title="One operation",
+                       description_md="Its number, as in the log and in the quarantine list."),
+    "error_class": Param(None, type=["null", "string"], title="Of one reason",
+                         description_md="For example `taken`, `rejected` or `ambiguous_person`."),
+    "all": Param(False, type="boolean", title="Everything quarantined"),
+}  # fmt: skip
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params=FORM,
+    tags=["krayin"],
+    doc_md=__doc__,
+    default_args={"owner": "krayin-sync"},
+)
+def krayin_replay() -> None:
+    @task
+    def replay() -> dict[str, int]:
+        from reconciliation import tasks
+
+        return tasks.replay(get_current_context()["params"])
+
+    replay()
+
+
+krayin_replay()

@@ -1,0 +1,179 @@
+"""Runs a workload in four processes at once while workers are killed and Krayin misbehaves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from reconciliation.replay import ReplayRequest, replay
+
+from tests.chaos.worker import CRASHED, DONE, POINTS, READ_TIMEOUT, Job, work
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.chaos.served import Served
+
+WORKERS = 4
+SETTINGS = {"name": "test", "chatwoot": {"account_id": 1}, "sync_to_organization": True}
+# Each worker's load ends after this, so that new changes are planned.
+SECONDS = 20.0
+
+
+def faults(share: float) -> list[dict[str, Any]]:
+    """Return rules that meet about `share` of the calls between them."""
+    slow = READ_TIMEOUT + 0.7
+    kinds: list[dict[str, Any]] = [
+        {"kind": "drop_before"},
+        {"kind": "drop_after"},
+        {"kind": "delay_before", "seconds": slow},
+        {"kind": "delay_after", "seconds": slow},
+        {"kind": "delay_after", "seconds": 0.2},
+        {"kind": "error_before"},
+        {"kind": "error_after"},
+        {"kind": "status_502"},
+        {"kind": "status_503"},
+        {"kind": "status_504", "after": True},
+        {"kind": "wrong_json"},
+        {"kind": "wrong_json", "after": True},
+    ]
+    return [{**kind, "probability": share / len(kinds)} for kind in kinds]
+
+
+@dataclass
+class Chaos:
+    """One world under attack; all decisions come from `seed`."""
+
+    chatwoot_url: str
+    sync_url: str
+    krayin: Served
+    folder: Path
+    seed: int
+    share: float = 0.0
+    kills_wanted: int = 0
+    each_point: int = 0
+    restarts_wanted: int = 0
+    killed: Counter[str] = field(default_factory=Counter)
+    ended: Counter[int] = field(default_factory=Counter)
+    restarts: int = 0
+    refusals: int = 0
+    _running: dict[Any, tuple[Job, float | None]] = field(default_factory=dict)
+    _jobs: int = 0
+
+    def __post_init__(self) -> None:
+        os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'plugins'}"
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.chaos.worker"])
+        self._chance = random.Random(self.seed)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "workers.log"
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether everything that should happen has happened."""
+        return (
+            self.killed["random"] >= self.kills_wanted
+            and all(self.killed[point] >= self.each_point for point in POINTS)
+            and self.restarts >= self.restarts_wanted
+        )
+
+    def disturb(self) -> None:
+        """Switch the faults on."""
+        if self.share:
+            self.krayin.set_faults(faults(self.share), self._chance.randrange(2**31))
+            self.krayin.trouble(
+                page_before=self.share / 12, page_after=self.share / 12, seed=self._chance.randrange(2**31)
+            )
+
+    def drain(self, deadline: float) -> None:
+        """Run four workers at a time until one finds everything done; kill them meanwhile."""
+        began = time.monotonic()
+        trouble_at = began + self._chance.uniform(0.5, 3.0)
+        done = False
+        while not done or self._running:
+            now = time.monotonic()
+            assert now < deadline, f"not done in time; see {self.log}"
+            while not done and len(self._running) < WORKERS:
+                self._start(now)
+            if not done and self.share and now > trouble_at:
+                self._trouble()
+                trouble_at = time.monotonic() + self._chance.uniform(2.0, 6.0)
+            done |= self._reap(now, began)
+            time.sleep(0.02)
+
+    def _start(self, now: float) -> None:
+        self._jobs += 1
+        point = None
+        kill_at = None
+        wanted = [point for point in POINTS if self.killed[point] < self.each_point]
+        if wanted and self._chance.random() < 0.6:
+            point = self._chance.choice(wanted)
+        elif self.killed["random"] < self.kills_wanted and self._chance.random() < 0.8:
+            kill_at = now + self._chance.uniform(0.2, 3.0)
+        job = Job(
+            self.chatwoot_url, self.sync_url, self.krayin.url, self.krayin.token, SETTINGS, str(self.log), SECONDS,
+            point=point, nth=self._chance.randint(1, 4), seed=self._chance.randrange(2**31),
+        )  # fmt: skip
+        process = self._context.Process(target=work, args=(job,), daemon=True)
+        process.start()
+        self._running[process] = job, kill_at
+
+    def _trouble(self) -> None:
+        if self.restarts < self.restarts_wanted and self._chance.random() < 0.3:
+            self.krayin.kill()
+            time.sleep(self._chance.uniform(0.0, 1.0))
+            self.krayin.start()
+            self.restarts += 1
+            self.disturb()
+        else:
+            self.krayin.trouble(
+                refuse=self._chance.choice(("429", "500")), seconds=self._chance.uniform(0.2, 1.0)
+            )
+            self.refusals += 1
+
+    def _reap(self, now: float, began: float) -> bool:
+        done = False
+        for process, (job, kill_at) in list(self._running.items()):
+            if kill_at is not None and now >= kill_at and process.is_alive():
+                process.kill()
+            if process.is_alive():
+                continue
+            process.join()
+            del self._running[process]
+            if process.exitcode == -signal.SIGKILL:
+                self.killed[job.point or "random"] += 1
+            else:
+                assert process.exitcode != CRASHED, f"a worker crashed; see {self.log}"
+                self.ended[process.exitcode or 0] += 1
+                done |= process.exitcode == DONE
+            process.close()
+        return done
+
+    def operations(self) -> Counter[str]:
+        """Operations by state."""
+        with psycopg.connect(self.sync_url) as connection:
+            rows = connection.execute("SELECT state, count(*) FROM krayin_sync.operation GROUP BY state")
+            return Counter(dict(rows.fetchall()))
+
+    def replay(self) -> int:
+        """Plan again what is quarantined, as a person would after an outage; return how much that was."""
+        with psycopg.connect(self.sync_url, autocommit=True) as connection:
+            return replay(connection, ReplayRequest(str(SETTINGS["name"]), everything=True)).planned
+
+    def quarantine(self) -> list[tuple[Any, ...]]:
+        """What a person should look at."""
+        with psycopg.connect(self.sync_url) as connection:
+            return connection.execute(
+                "SELECT id, source_kind, source_id, step, error_class, error_message FROM krayin_sync.operation"
+                " WHERE state = 'quarantined' ORDER BY id"
+            ).fetchall()

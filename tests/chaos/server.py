@@ -1,0 +1,105 @@
+"""The stand-in for Krayin as a process, with the troubles it does not make itself.
+
+Run as `python -m tests.chaos.server PORT STATE_FILE CALLS_FILE`. `PUT /chaos` takes JSON: `refuse`
+(`429` or `500`: the two forms of the rate limit, for `seconds` every call), `page_before` and
+`page_after` (chances of an HTML page with status 200 instead of the call or of its answer), `seed`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from sandbox.krayin import connections
+from sandbox.krayin.application import Application
+from sandbox.krayin.settings import Settings
+from sandbox.krayin.state import StateFile
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+LIMIT_500 = json.dumps({"message": "admin::app.common.internal-server-error"}).encode()
+LIMIT_429 = json.dumps({"message": "Too Many Attempts."}).encode()
+PAGE = b"<!DOCTYPE html><html><body><h1>Be right back.</h1></body></html>"
+JSON = (b"content-type", b"application/json")
+
+
+class Troubled:
+    """Passes requests on to the stand-in, refuses them or puts a page in the place of the answer."""
+
+    def __init__(self, application: Application, calls: Path) -> None:
+        self._application = application
+        self._calls = os.open(calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._refuse: str | None = None
+        self._refuse_until = 0.0
+        self._chances: dict[str, float] = {"page_before": 0.0, "page_after": 0.0}
+        self._random = random.Random()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/chaos":
+            await self._control(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/api/"):
+            os.write(self._calls, f"{scope['method']}\n".encode())
+            await self._troubled(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
+
+    async def _control(self, receive: Receive, send: Send) -> None:
+        wanted = json.loads((await receive())["body"])
+        self._random.seed(wanted.get("seed"))
+        if "refuse" in wanted:
+            self._refuse = wanted["refuse"]
+            self._refuse_until = time.monotonic() + wanted["seconds"]
+        self._chances |= {name: wanted[name] for name in self._chances if name in wanted}
+        await _answer(send, 200, b"{}", [JSON])
+
+    async def _troubled(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if time.monotonic() < self._refuse_until:
+            if self._refuse == "429":
+                headers = [JSON, (b"retry-after", b"1"), (b"x-ratelimit-limit", b"60")]
+                await _answer(send, 429, LIMIT_429, [*headers, (b"x-ratelimit-remaining", b"0")])
+            else:
+                await _answer(send, 500, LIMIT_500, [JSON])
+        elif self._random.random() < self._chances["page_before"]:
+            await _answer(send, 200, PAGE, [(b"content-type", b"text/html")])
+        elif self._random.random() < self._chances["page_after"]:
+            await self._application(scope, receive, _swallow)
+            await _answer(send, 200, PAGE, [(b"content-type", b"text/html")])
+        else:
+            await self._application(scope, receive, send)
+
+
+async def _swallow(_: Message) -> None:
+    pass
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[Any]) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    port, state, calls = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+    application = Application(Settings(latency_ms=5), StateFile(state))
+    uvicorn.run(
+        Troubled(application, calls),
+        http=connections.tracked,
+        host="127.0.0.1",
+        port=port,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+    )
+
+
+if __name__ == "__main__":
+    main()
