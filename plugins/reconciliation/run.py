@@ -38,7 +38,7 @@ from reconciliation.targets import LeadTargets, final_stages, resolve_targets
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import psycopg
     from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
     from reconciliation.krayin_connection import KrayinAccess
     from reconciliation.settings import SyncSettings
+
+    AlsoPlanned = Callable[[psycopg.Connection, int], object]
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +91,10 @@ class Sync:
     krayin: KrayinAccess
     timing: Timing = DEFAULT
 
-    def plan(self, request: RunRequest) -> int:
+    def plan(self, request: RunRequest, *, also: AlsoPlanned = lambda *_: None) -> int:
         """Extract and plan; return the id of the run. Nothing is sent to Krayin.
+
+        `also` is called with the connection and the run's id in the transaction that ends the planning.
 
         Raises:
             ChatwootError: Chatwoot cannot be read as the settings say.
@@ -107,7 +111,7 @@ class Sync:
                 dry_run=request.dry_run,
             )
             with _failing_run(connection, run_id):
-                self._plan(connection, run_id, request)
+                self._plan(connection, run_id, request, also)
             return run_id
 
     def load(self, run_id: int, *, seconds: float | None = None) -> Run:
@@ -145,11 +149,14 @@ class Sync:
         ) as krayin:
             yield krayin, resolve_targets(self.settings, krayin.catalogue)
 
-    def _plan(self, connection: psycopg.Connection, run_id: int, request: RunRequest) -> None:
+    def _plan(
+        self, connection: psycopg.Connection, run_id: int, request: RunRequest, also: AlsoPlanned
+    ) -> None:
         if not self.settings.enabled:
             update_run(
                 connection, run_id, RunState.PLANNED, {"read": 0}, "the sync is switched off (enabled: false)"
             )
+            also(connection, run_id)
             return
         lane = LANES[request.kind]
         with self._open(connection, run_id, lane) as (krayin, targets):
@@ -168,11 +175,13 @@ class Sync:
                 )
                 snapshot.check(scope)
                 selection = self._selection(connection, identity, snapshot, request)
-                mark = snapshot.mark
+                read_at = snapshot.read_at
+                # It costs a scan of all contacts, which a run for a few of them should not pay.
+                mark = snapshot.mark if _moves_watermark(request) else None
                 extracted = stage_contacts(
                     connection, identity, run_id, snapshot.contacts(scope, selection), rules
                 )
-            planner = self._planner(connection, krayin, targets, identity, run_id, request, mark.read_at)
+            planner = self._planner(connection, krayin, targets, identity, run_id, request, read_at)
             repeated = 0
             if planner.anything_unlinked():
                 snapshot_of_persons = PersonSnapshot(
@@ -184,7 +193,8 @@ class Sync:
             if planner.reads is not None:
                 repeated += planner.reads.repeated
             with connection.transaction():
-                if _moves_watermark(request):
+                also(connection, run_id)
+                if mark is not None:
                     self._move_watermark(connection, identity, mark, run_id)
                 connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
                 spent = count_calls(connection, run_id)["calls"]

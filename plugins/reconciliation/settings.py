@@ -104,6 +104,26 @@ class KrayinSettings(_Strict):
     )
 
 
+class WebhookSettings(_Strict):
+    """How Chatwoot tells of changes at once."""
+
+    api_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Airflow connection of type HTTP to Chatwoot's API, its password an administrator's "
+        "access token; with it, `krayin_setup` registers the webhook.",
+    )
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] | None = Field(
+        None,
+        description="Address at which Chatwoot reaches this sync's webhook; left out: Airflow's base URL "
+        "with `/chatwoot/webhooks/<name>`.",
+    )
+    allow_unsigned: bool = Field(
+        False,
+        description="Take webhooks without a signature, as Chatwoot before 4.11.2 sends them: whoever knows "
+        "the address can then make the sync look again.",
+    )
+
+
 class CustomFields(_Strict):
     """Chatwoot attribute names and the Krayin attribute codes they fill."""
 
@@ -161,6 +181,7 @@ class SyncSettings(_Strict):
     enabled: bool = Field(True, description="false: nothing is read, planned or sent.")
     chatwoot: ChatwootSettings
     krayin: KrayinSettings = KrayinSettings()
+    webhook: WebhookSettings = WebhookSettings()
 
     lead_pipeline_id: PositiveInt | None = Field(
         None, description="Pipeline of new leads; Krayin's default one when left out."

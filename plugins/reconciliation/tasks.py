@@ -7,21 +7,19 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowFailException
 from chatwoot.errors import ChatwootError, ChatwootUnreachable, SnapshotInterrupted
 from chatwoot.hook import ChatwootDatabaseHook
 from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 from krayin.hook import KrayinHook
-from psycopg.conninfo import make_conninfo
 
-from reconciliation import migrations
+from reconciliation.airflow_connections import connection_named, sync_dsn
 from reconciliation.errors import (
-    ConnectionMissingError,
     ReconciliationError,
     SettingsError,
     SyncDatabaseError,
 )
+from reconciliation.events import act_on_events
 from reconciliation.krayin_connection import access_key
 from reconciliation.replay import ReplayRequest
 from reconciliation.replay import replay as replay_operations
@@ -35,7 +33,6 @@ from reconciliation.sync_files import sync_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from airflow.sdk import Connection
     from krayin.audit import ApiCall
     from krayin.client import KrayinClient
     from krayin.pacing import Pacer
@@ -44,7 +41,6 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-SYNC_DB_CONN_ID = "sync_db"
 # What passes by itself: Airflow may try the task again. Everything else needs somebody to change something.
 TRANSIENT = (NotSent, ServerFailed, RateLimited, SyncDatabaseError, ChatwootUnreachable, SnapshotInterrupted)
 
@@ -68,30 +64,6 @@ class AirflowKrayin:
     def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
         """Return a client for the connection's address and token."""
         return self._hook.get_conn(pacer, on_call, lane=lane)
-
-
-def connection_named(conn_id: str, used_for: str) -> Connection:
-    """Return an Airflow connection.
-
-    Raises:
-        ConnectionMissingError: there is none of this id.
-    """
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        raise ConnectionMissingError(conn_id, used_for) from None
-
-
-def sync_dsn() -> str:
-    """Return the connection string of the sync database."""
-    connection = connection_named(SYNC_DB_CONN_ID, "the sync database, type Postgres")
-    return make_conninfo(
-        host=connection.host,
-        port=connection.port,
-        dbname=connection.schema,
-        user=connection.login,
-        password=connection.password,
-    )
 
 
 def open_sync(name: str) -> Sync:
@@ -132,8 +104,19 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
     return numbers_of(run)
 
 
+def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan and load what the waiting webhooks name; return the run's numbers, nothing when none wait."""
+    run = _telling(lambda: act_on_events(open_sync(name), context["dag_run"].run_id))
+    if run is None:
+        return {}
+    _log_lines(lines_of(run))
+    return numbers_of(run)
+
+
 def migrate() -> None:
     """Bring the sync database to the newest schema."""
+    from reconciliation import migrations  # noqa: PLC0415 - alembic takes half a second to import
+
     migrations.upgrade(sync_dsn())
 
 

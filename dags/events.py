@@ -1,0 +1,63 @@
+"""One DAG per sync: brings over what Chatwoot's webhooks tell of, within seconds.
+
+A waiting webhook starts it. It takes all that wait, reads the contacts they name from Chatwoot and goes
+through the same plan and load as every run; nothing of a webhook's body is written to Krayin. Every
+five minutes it also looks by itself, for what a restart or a pause left behind.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    CronTriggerTimetable,
+    dag,
+    get_current_context,
+    task,
+)
+from reconciliation.inbox_trigger import InboxTrigger
+from reconciliation.sync_files import BrokenSync, load_syncs
+
+if TYPE_CHECKING:
+    from reconciliation.settings import SyncSettings
+
+SWEEP = "*/5 * * * *"
+
+
+def events_dag(settings: SyncSettings) -> DAG:
+    inbox = Asset(
+        name=f"{settings.name}__inbox",
+        uri=f"krayin-sync://inbox/{settings.name}",
+        watchers=[AssetWatcher(name=f"{settings.name}__webhooks", trigger=InboxTrigger(settings.name))],
+    )
+
+    @dag(
+        f"{settings.name}__events",
+        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP, timezone="UTC"), assets=[inbox]),
+        catchup=False,
+        max_active_runs=1,
+        tags=["krayin", settings.name],
+        doc_md=__doc__,
+        default_args={"owner": "krayin-sync"},
+    )
+    def build() -> None:
+        # One task: each further one would add half a second.
+        @task(retries=2, retry_delay=timedelta(seconds=10), multiple_outputs=False)
+        def act_on_events() -> dict[str, Any]:
+            from reconciliation import tasks
+
+            return tasks.events(settings.name, get_current_context())
+
+        act_on_events()
+
+    return build()
+
+
+for sync in load_syncs():
+    if not isinstance(sync, BrokenSync):
+        globals()[f"{sync.name}__events"] = events_dag(sync)
