@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 NEEDED = {
     "conversations": (
         "id account_id display_id inbox_id contact_id status priority assignee_id assignee_agent_bot_id "
-        "team_id cached_label_list custom_attributes additional_attributes first_reply_created_at last_activity_at "
-        "created_at updated_at"
+        "team_id cached_label_list custom_attributes additional_attributes first_reply_created_at "
+        "last_activity_at created_at updated_at"
     ),
     "messages": (
         "id account_id inbox_id conversation_id message_type content_type content content_attributes "

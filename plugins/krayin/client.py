@@ -431,6 +431,16 @@ class KrayinClient:
         ]
         return sorted(found, key=lambda activity: activity.id)
 
+    def activities_by_ids(self, ids: Iterable[int]) -> list[Activity]:
+        """Return the activities with these ids, by id; missing ones are absent."""
+        return self._by_ids(endpoints.ACTIVITIES, Activity.from_json, ids)
+
+    def activities_of_person(self, person_id: int) -> list[Activity]:
+        """Return what is linked to a person, by id, Krayin's own entries too; nothing for a missing one."""
+        endpoint = endpoints.PERSON_ACTIVITIES
+        answer = self._session.call(endpoint, record_id=person_id)
+        return sorted(_rows(endpoint, Activity.from_json, answer), key=lambda activity: activity.id)
+
     # What the methods above share.
 
     def _one(

@@ -56,6 +56,7 @@ LEADS: Final = _read("leads")
 ORGANIZATIONS: Final = _read("contacts/organizations")
 ORGANIZATION_LOOKUP: Final = _read("settings/attributes/lookup/organizations")
 ACTIVITIES: Final = _read("activities")
+PERSON_ACTIVITIES: Final = _read("contacts/persons/{id}/activities")
 LOOKUP_ENTITY: Final = {
     entity: _read(f"settings/attributes/lookup-entity/{entity}")
     for entity in ("persons", "leads", "organizations")
