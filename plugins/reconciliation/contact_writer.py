@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from krayin.errors import Rejected
+from krayin.folding import fold_name
 
 from reconciliation.attempted import base_after_attempt
 from reconciliation.crm_fields import (
@@ -453,13 +454,30 @@ class ContactWriter:
             with self._intent(work, UPDATE_PERSON, self._attempting(row, base, merged)):
                 person = self.client.update_person(row.crm_id, update)
             self.reads.written("persons", row.crm_id)
-            organization_id = person.organization_id
+            if "organization" in merged.changed:
+                organization_id = self._organization_of(work, person)
         with self.ledger.transaction():
             self.ledger.progress(work.operation, f"{UPDATE_PERSON}:done")
             self.store.ack(row.id, work.person_hash, merged.last_sent)
             if "organization" not in merged.kept:
                 self._link_organization(work, organization_id)
         work.result.setdefault("person", "updated" if merged.changed else "already_equal")
+
+    def _organization_of(self, work: _Work, person: Person) -> int | None:
+        """Return the id of the organization a person was given by name; None when it need not be known.
+
+        Krayin's answer to the change still shows the organization the person had before.
+        """
+        name = work.person["organization"]
+        if work.organization is None or not name:
+            return None
+        if person.organization_name is not None and fold_name(person.organization_name) == fold_name(name):
+            return person.organization_id
+        known = self.store.rows(work.operation.identity, "company", [work.organization])
+        row = known.get((work.organization, "organization"))
+        if row is not None and row.crm_id is not None:
+            return None
+        return next((one.id for one in self.client.organizations_by_names([name])), None)
 
     # --- the lead -----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm_fields import lead_fields
 from reconciliation.crm_reads import lead_columns
-from reconciliation.forecast import LEADS, LEADS_OF, Expected, contact_reads
+from reconciliation.forecast import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
 from reconciliation.mapping import placeholder_email
 from reconciliation.matching import match_lead
 from reconciliation.merge import flatten, merge
@@ -134,6 +134,8 @@ def _expect_writes(case: Case, rules: Rules) -> Expectation:
         changes["person"] = differences(there, merged)
         if contact.organization and "organization" not in merged.kept:
             company = contact.organization.folded_name
+            if "organization" in merged.changed:
+                reads |= {COMPANY}
     changes["lead"], lead_writes, lead_reads = _expect_lead(case, rules, differs=lead_differs)
     return Expectation(
         Expected(writes + lead_writes, reads | lead_reads, company),

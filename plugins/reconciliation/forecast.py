@@ -18,6 +18,8 @@ LEADS = "leads"
 # The leads that hang on a person, found by the person's id.
 LEADS_OF = "leads_of"
 ORGANIZATIONS = "organizations"
+# The id of an organization that a change of a person has just named, unless it is known by then.
+COMPANY = "company"
 
 # Seconds of work that are claimed ahead at the pace of the budget.
 AHEAD = 10.0
@@ -104,6 +106,8 @@ def read_calls(group: Iterable[Costed], with_custom: Collection[str]) -> int:
 def _read_calls(counts: Mapping[str, int], with_custom: Collection[str]) -> int:
     calls = 0
     for what, count in counts.items():
+        if what == COMPANY:
+            continue
         if what == LEADS or what in with_custom:
             calls += math.ceil(count / ENTITIES_PER_CALL)
         if what != LEADS:
@@ -132,11 +136,13 @@ class Queue:
     """The planned operations of a sync in the order in which one worker carries them out.
 
     `waiting` are the operations on organizations that nobody has made yet, by folded name; each
-    follows the operation that makes its organization known.
+    follows the operation that makes its organization known. `known_companies` are those whose
+    organization is known already.
     """
 
     ready: Iterable[Expected]
     waiting: Mapping[str, Expected] = field(default_factory=dict)
+    known_companies: Collection[str] = ()
 
     def calls(self, requests_per_minute: int, with_custom: Collection[str]) -> int:
         """Return the calls of carrying everything out, alone and with nothing going wrong."""
@@ -144,6 +150,7 @@ class Queue:
         ready = iter(self.ready)
         waiting = dict(self.waiting)
         released: deque[Expected] = deque()
+        known = set(self.known_companies)
         calls = 0
         while True:
             batch = list(islice(ready, size))
@@ -154,5 +161,16 @@ class Queue:
             for group in groups_of(batch, requests_per_minute, with_custom):
                 calls += read_calls(group, with_custom) + sum(one.writes for one in group)
             for one in batch:
-                if one.company is not None and one.company in waiting:
+                if one.company is None:
+                    continue
+                if COMPANY in one.reads and one.company not in known:
+                    calls += lookup_calls(one.company)
+                known.add(one.company)
+                if one.company in waiting:
                     released.append(waiting.pop(one.company))
+
+
+def lookup_calls(company: str) -> int:
+    """Return the calls by which an organization is found by name."""
+    # A list's filter is split at commas: such a name goes through the lookup of the admin's forms.
+    return 2 if "," in company else 1

@@ -21,7 +21,7 @@ from reconciliation.operation_rows import NOW, OperationRow, PlanScope
 from reconciliation.plan import Action, ContactPlan, MappingRow, MappingState, plan_contact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -87,6 +87,7 @@ class Planned:
     def add_company(self, company: PlannedCompany) -> None:
         """Count one company."""
         self.organizations += 1
+        self.calls += bool(company.changes)
         if self._wants_sample("organization"):
             self.sample.append(
                 {
@@ -138,7 +139,8 @@ class Planner:
     """Plans the staged contacts of one run.
 
     `read_at` is the clock of Chatwoot's database when the contacts were read: what a later
-    reading planned is left alone. With `dry_run` everything is decided and nothing kept. `reads`
+    reading planned is left alone. With `dry_run` everything is decided and nothing kept; for that
+    `connect` opens another connection to the sync database (autocommit). `reads`
     looks at Krayin for what the snapshot does not hold; without it new leads are expected for
     everybody adopted. `requests_per_minute` and `with_custom` (the kinds with custom attributes)
     say how the plan will be carried out, for the forecast.
@@ -151,6 +153,7 @@ class Planner:
     lane: Lane
     read_at: datetime
     recreate_deleted: bool
+    connect: Callable[[], psycopg.Connection]
     dry_run: bool = False
     rules: Rules = field(default_factory=Rules)
     reads: PlanReads | None = None
@@ -162,12 +165,21 @@ class Planner:
         """Plan everything staged; each chunk is committed on its own, so a repeat only does the rest."""
         planned = Planned()
         if self.dry_run:
-            # One transaction around all chunks: what one chunk plans must be seen by the next, then be gone.
-            with self.connection.transaction(force_rollback=True):
-                self._run(planned)
+            self._run_and_forget(planned)
         else:
             self._run(planned)
         return planned
+
+    def _run_and_forget(self, planned: Planned) -> None:
+        # One transaction around all chunks: what one chunk plans must be seen by the next, then be gone.
+        # It has a connection of its own, because the audit of the calls made meanwhile must stay.
+        own = self.connection
+        with self.connect() as apart, apart.transaction(force_rollback=True):
+            self.connection = apart
+            try:
+                self._run(planned)
+            finally:
+                self.connection = own
 
     def _run(self, planned: Planned) -> None:
         for contacts in self._chunks():
@@ -413,7 +425,17 @@ class Planner:
                     waiting[row["source_id"]] = one
                 else:
                     ready.append(one)
-        return Queue(ready, waiting).calls(self.requests_per_minute, self.with_custom)
+            known = {
+                row[0]
+                for row in self.connection.execute(
+                    statement("plan/companies_known"),
+                    {
+                        **self.identity.parameters(),
+                        "folded_names": sorted({one.company for one in ready if one.company is not None}),
+                    },
+                )
+            }
+        return Queue(ready, waiting, known).calls(self.requests_per_minute, self.with_custom)
 
     # --- writing it down ----------------------------------------------------------------------
 

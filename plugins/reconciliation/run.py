@@ -231,6 +231,7 @@ class Sync:
             lane=LANES[request.kind],
             read_at=read_at,
             recreate_deleted=self.settings.recreate_deleted,
+            connect=partial(connect, self.sync_dsn),
             dry_run=request.dry_run,
             rules=Rules(
                 on_crm_edit=self.settings.on_crm_edit,
