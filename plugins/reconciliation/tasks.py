@@ -172,10 +172,13 @@ def _moment(text: str | None) -> datetime | None:
 def _telling(work: Callable[[], Result]) -> Result:
     try:
         return work()
-    except TRANSIENT:
+    except TRANSIENT as error:
+        # Airflow shows a traceback; what a person needs is one line.
+        log.error("%s. Nothing is lost; this is tried again.", str(error).rstrip("."))  # noqa: TRY400
         raise
     except (ReconciliationError, KrayinError, ChatwootError) as error:
         # Trying again would fail the same way: one clear message instead.
+        log.error("%s", error)  # noqa: TRY400
         raise AirflowFailException(str(error)) from None
 
 
