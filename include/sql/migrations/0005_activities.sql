@@ -15,7 +15,7 @@ ALTER TABLE operation
     ADD COLUMN waits_for  text CHECK (waits_for IN ('person', 'lead'));
 CREATE INDEX operation_waiting_for_contact
     ON operation (target_id, installation_id, account_id, contact_id)
-    WHERE contact_id IS NOT NULL AND state = 'planned' AND next_attempt_at = 'infinity';
+    WHERE contact_id IS NOT NULL AND state = 'planned';
 
 -- What waits for a contact's record is due as soon as that record is known, whoever finds or makes it.
 CREATE FUNCTION release_waiting() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -24,7 +24,7 @@ BEGIN
     SET next_attempt_at = clock_timestamp()
     WHERE target_id = NEW.target_id AND installation_id = NEW.installation_id AND account_id = NEW.account_id
       AND contact_id = NEW.source_id::bigint AND waits_for = NEW.crm_kind
-      AND state = 'planned' AND next_attempt_at = 'infinity';
+      AND state = 'planned' AND next_attempt_at > clock_timestamp();
     RETURN NULL;
 END $$;
 CREATE TRIGGER mapping_linked_insert AFTER INSERT ON mapping

@@ -6,7 +6,7 @@ from alembic import op
 from statements import statement
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
