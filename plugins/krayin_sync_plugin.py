@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 from krayin.unset_port import accept_unset_port
+from reconciliation.preload import preload
 
 
 def _applications() -> list[Any]:
@@ -26,5 +27,6 @@ class KrayinSyncPlugin(AirflowPlugin):
 
     @classmethod
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
-        """Mend the connection test of the API server."""
+        """Mend the API server's connection test, or make the scheduler's tasks start sooner."""
         accept_unset_port()
+        preload()
