@@ -22,6 +22,7 @@ from reconciliation.crm_reads import CrmReads
 from reconciliation.errors import RunStoppedError
 from reconciliation.expectation import Rules
 from reconciliation.extract import stage_contacts
+from reconciliation.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.identity import Identity, register_installation
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
 from reconciliation.ledger import Ledger
@@ -101,6 +102,7 @@ class Sync:
             KrayinError: Krayin does not answer, or the address or token is wrong.
             SettingsDoNotFitKrayinError: the settings name something this Krayin does not have.
             SyncDatabaseError: the sync database cannot be reached.
+            WorkflowsNotConfirmedError: Krayin would mail people for the records of the first load.
         """
         with connect(self.sync_dsn) as connection:
             run_id = open_run(
@@ -174,6 +176,8 @@ class Sync:
                     else frozenset(self.settings.chatwoot.inboxes),
                 )
                 snapshot.check(scope)
+                first = self._watermark(connection, identity) is None
+                mailing = self._check_first_load(krayin, dry_run=request.dry_run) if first else []
                 selection = self._selection(connection, identity, snapshot, request)
                 read_at = snapshot.read_at
                 # It costs a scan of all contacts, which a run for a few of them should not pay.
@@ -182,13 +186,14 @@ class Sync:
                     connection, identity, run_id, snapshot.contacts(scope, selection), rules
                 )
             planner = self._planner(connection, krayin, targets, identity, run_id, request, read_at)
-            repeated = 0
+            # What a run to be carried out will begin with again.
+            repeated = int(first)
             if planner.anything_unlinked():
                 snapshot_of_persons = PersonSnapshot(
                     connection, krayin.client, krayin.target_id, self.settings.default_phone_region
                 )
                 snapshot_of_persons.refresh()
-                repeated = snapshot_of_persons.next_refresh_calls()
+                repeated += snapshot_of_persons.next_refresh_calls()
             planned = planner.run()
             if planner.reads is not None:
                 repeated += planner.reads.repeated
@@ -202,6 +207,8 @@ class Sync:
                     **extracted.to_json(),
                     **planned.to_json(),
                     "calls": spent,
+                    "first_load": first,
+                    "mailing_workflows": mailing,
                     **_forecast(
                         before=repeated if request.dry_run else spent,
                         left=planned.queue_calls + (repeated if request.dry_run else 0),
@@ -259,10 +266,7 @@ class Sync:
             return Window(*request.window)
         if request.full:
             return Everything()
-        row = connection.execute(
-            statement("plan/watermark_read"),
-            {"sync_name": self.settings.name, "stream": STREAM, **identity.parameters()},
-        ).fetchone()
+        row = self._watermark(connection, identity)
         if row is None:
             return Everything()
         if bytes(row[1]) != self.settings.contents_hash():
@@ -273,6 +277,20 @@ class Sync:
             log.info("Chatwoot's database was restored or moved: everything is compared once more.")
             return Everything()
         return changed
+
+    def _check_first_load(self, krayin: OpenKrayin, *, dry_run: bool) -> list[str]:
+        """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
+        workflows = unconfirmed(krayin.client.workflows(), self.settings.confirmed_workflows)
+        waiting = {workflow.id: described(workflow) for workflow in workflows}
+        if waiting and not dry_run:
+            raise WorkflowsNotConfirmedError(self.settings.name, waiting)
+        return list(waiting.values())
+
+    def _watermark(self, connection: psycopg.Connection, identity: Identity) -> tuple[Any, ...] | None:
+        return connection.execute(
+            statement("plan/watermark_read"),
+            {"sync_name": self.settings.name, "stream": STREAM, **identity.parameters()},
+        ).fetchone()
 
     def _move_watermark(
         self, connection: psycopg.Connection, identity: Identity, mark: Mark, run_id: int
@@ -356,16 +374,27 @@ class Sync:
     def _progress(self, connection: psycopg.Connection, run: Run, started: datetime, loaded: Loaded) -> None:
         pace = int(run.summary.get("requests_per_minute") or 60)
         done = sum(loaded.ended.values())
-        left = timedelta(seconds=round(loaded.waiting * 60 / pace))
-        log.info("%d done, %d left, about %s at %d calls a minute", done, loaded.waiting, left, pace)
+        totals = self._totals(connection, run.id)
+        made = totals["calls"] - int(run.summary.get("calls") or 0)
+        # An operation that is left is a call at least; the plan knows of more.
+        calls = max(loaded.waiting, int(run.summary.get("forecast_load_calls") or 0) - made)
+        seconds = round(calls * 60 / pace) if loaded.waiting else 0
+        log.info(
+            "%d done, %d left, about %s at %d calls a minute",
+            done,
+            loaded.waiting,
+            timedelta(seconds=seconds),
+            pace,
+        )
         update_run(
             connection,
             run.id,
             RunState.LOADING,
             {
                 **loaded.to_json(),
-                **self._totals(connection, run.id),
+                **totals,
                 "done": done,
+                "remaining_seconds": seconds,
                 "elapsed_seconds": _since(started),
             },
         )
@@ -404,6 +433,7 @@ def _forecast(*, before: int, left: int, load: int, requests_per_minute: int) ->
     """
     return {
         "forecast_calls": before + load,
+        "forecast_load_calls": load,
         "forecast_seconds": round(left * 60 / requests_per_minute),
         "requests_per_minute": requests_per_minute,
     }
@@ -438,6 +468,10 @@ def _failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
 def log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:
     """Write what a plan holds to the log."""
     minutes = summary["forecast_seconds"] / 60
+    if summary.get("first_load"):
+        log.info("This is the first load of the sync; the forecast below is what it will take.")
+    for workflow in summary.get("mailing_workflows", ()):
+        log.warning("The first load waits: Krayin workflow %s is not confirmed", workflow)
     log.info(
         "%s: %d contacts read, %d unchanged, %s; about %d calls, %.1f minutes at %d calls a minute",
         "Dry run, nothing is sent" if dry_run else "Planned",

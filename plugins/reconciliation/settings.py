@@ -225,6 +225,13 @@ class SyncSettings(_Strict):
     new_lead_after_close: bool = Field(
         False, description="A customer who writes again after won or lost gets a new lead."
     )
+    confirmed_workflows: Annotated[
+        tuple[PositiveInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+    ] = Field(
+        (),
+        description="Ids of Krayin's workflows that may send e-mails for records this sync creates or "
+        "changes; its first load waits until every such workflow is named here or switched off.",
+    )
     recreate_deleted: bool = Field(
         False, description="A person or lead deleted in Krayin is made again when its contact changes."
     )

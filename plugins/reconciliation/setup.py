@@ -9,15 +9,17 @@ from chatwoot.source import Scope
 from krayin.errors import ConfigurationError
 from krayin.pacing import Lane
 
+from reconciliation.first_load import described, mailing_workflows
 from reconciliation.krayin_connection import open_krayin
 from reconciliation.runs import RunKind, RunState, open_run, update_run
 from reconciliation.sync_database import connect
 from reconciliation.targets import resolve_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from krayin.catalogue import Catalogue
+    from krayin.records import Workflow
 
     from reconciliation.run import Sync
     from reconciliation.targets import LeadTargets
@@ -60,6 +62,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
                 )
                 targets = resolve_targets(settings, krayin.catalogue)
                 yield from _describe(krayin.catalogue, targets)
+                yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
         except Exception as error:
             update_run(connection, run_id, RunState.FAILED, message=str(error))
             raise
@@ -95,3 +98,14 @@ def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
             "address (or are skipped, see phone_only_contacts). Making the attribute 'Emails' optional in "
             "Settings > Attributes avoids both"
         )
+
+
+def _describe_workflows(workflows: Iterable[Workflow], confirmed: Collection[int]) -> Iterator[str]:
+    for workflow in mailing_workflows(workflows):
+        if workflow.id in confirmed:
+            yield f"Confirmed: Krayin sends e-mails by workflow {described(workflow)}"
+        else:
+            yield (
+                f"Not confirmed: Krayin sends e-mails by workflow {described(workflow)}. A first load waits "
+                f"until it is switched off in Krayin or named in confirmed_workflows"
+            )

@@ -1,0 +1,65 @@
+"""What must be settled before a sync makes its first records: Krayin must not mail people unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciliation.errors import ReconciliationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from krayin.records import Workflow
+
+# Krayin 2.1: what a load triggers, and how the actions that mail somebody begin.
+_TRIGGERED = frozenset(
+    {
+        "lead.create.after",
+        "lead.update.after",
+        "contacts.person.create.after",
+        "contacts.person.update.after",
+    }
+)
+_MAILS = "send_email"
+
+
+class WorkflowsNotConfirmedError(ReconciliationError):
+    """Krayin would mail people for the records of a first load; nothing was sent.
+
+    `sync_name` is the sync, `workflows` those nobody has confirmed, in words by id.
+    """
+
+    def __init__(self, sync_name: str, workflows: Mapping[int, str]) -> None:
+        """Keep which workflows wait for confirmation."""
+        self.sync_name = sync_name
+        self.workflows = dict(workflows)
+        super().__init__(
+            f"Krayin would send e-mails for records that sync {sync_name} creates or changes: "
+            f"{'; '.join(self.workflows.values())}. Switch these workflows off in Krayin (Settings > "
+            f"Workflows) for the time of the first load, or allow them in the sync file: "
+            f"confirmed_workflows: {sorted(self.workflows)}"
+        )
+
+
+def mailing_workflows(workflows: Iterable[Workflow]) -> list[Workflow]:
+    """Return those that mail somebody when a lead or person is created or changed, by id."""
+    return sorted(
+        (
+            workflow
+            for workflow in workflows
+            if workflow.event in _TRIGGERED
+            and any(action.startswith(_MAILS) for action in workflow.action_ids)
+        ),
+        key=lambda workflow: workflow.id,
+    )
+
+
+def unconfirmed(workflows: Iterable[Workflow], confirmed: Collection[int]) -> list[Workflow]:
+    """Return the mailing ones among `workflows` whose ids are not in `confirmed`."""
+    return [workflow for workflow in mailing_workflows(workflows) if workflow.id not in confirmed]
+
+
+def described(workflow: Workflow) -> str:
+    """Return a workflow in words: number, name, event and what mails."""
+    mails = ", ".join(action for action in workflow.action_ids if action.startswith(_MAILS))
+    return f"{workflow.id} ({workflow.name}: {mails} on {workflow.event})"
