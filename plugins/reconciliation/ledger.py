@@ -196,7 +196,7 @@ class Ledger:
                 "id": operation.id,
                 "fence": operation.fence,
                 "state": str(outcome.state),
-                "step": outcome.step if outcome.step is not None else operation.step,
+                "step": outcome.step,
                 "attempts": operation.attempts + int(outcome.counts_as_attempt),
                 "error_class": outcome.error_class,
                 "error_message": outcome.error_message,

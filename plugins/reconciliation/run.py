@@ -6,12 +6,13 @@ import logging
 import os
 import socket
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Scope, Window
 from krayin.pacing import Lane
 from psycopg.types.json import Jsonb
@@ -34,14 +35,13 @@ from reconciliation.plan_reads import PlanReads
 from reconciliation.planner import Planner
 from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
 from reconciliation.snapshot import PersonSnapshot
-from reconciliation.sync_database import connect
+from reconciliation.sync_database import connect, working
 from reconciliation.targets import LeadTargets, final_stages, resolve_targets
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import psycopg
     from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType
@@ -104,7 +104,7 @@ class Sync:
             SyncDatabaseError: the sync database cannot be reached.
             WorkflowsNotConfirmedError: Krayin would mail people for the records of the first load.
         """
-        with connect(self.sync_dsn) as connection:
+        with working(self.sync_dsn) as connection:
             run_id = open_run(
                 connection,
                 self.settings.name,
@@ -123,7 +123,7 @@ class Sync:
             RunStoppedError: Krayin is down or refuses us; everything planned is kept.
             KrayinError, SettingsDoNotFitKrayinError, SyncDatabaseError: as `plan`.
         """
-        with connect(self.sync_dsn) as connection:
+        with working(self.sync_dsn) as connection:
             run = read_run(connection, run_id)
             if run.dry_run:
                 update_run(connection, run_id, RunState.DONE, self._totals(connection, run_id))
@@ -460,8 +460,10 @@ def _failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
     except RunStoppedError:
         raise
     except Exception as error:
-        if not connection.closed and not connection.broken:
-            update_run(connection, run_id, RunState.FAILED, message=str(error))
+        # Why the sync database itself fails is not to be hidden by its failing once more.
+        if not isinstance(error, psycopg.OperationalError):
+            with suppress(psycopg.OperationalError):
+                update_run(connection, run_id, RunState.FAILED, message=str(error))
         raise
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+from krayin.budget import BudgetUnavailable
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from reconciliation.errors import SyncDatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CONNECT_TIMEOUT = 10
 # A restart of PostgreSQL takes seconds; a run should survive it.
@@ -43,6 +45,31 @@ def connect(
             f"Airflow connection 'sync_db' is right; nothing is lost, the next run goes on."
         )
         raise SyncDatabaseError(hint) from None
+
+
+@contextmanager
+def working(dsn: str) -> Iterator[psycopg.Connection]:
+    """Open a connection for the length of a run, in autocommit mode.
+
+    Raises:
+        SyncDatabaseError: it cannot be reached, or fails while it is used: a restart, a lost
+            connection, a full disk. What was committed is kept, and whoever runs next goes on.
+    """
+    try:
+        with connect(dsn) as connection:
+            yield connection
+    except (psycopg.OperationalError, psycopg.InterfaceError, BudgetUnavailable) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        check = (
+            "Make room on its disk"
+            if isinstance(error, psycopg.errors.DiskFull)
+            else "Check that PostgreSQL is up and has room on its disk"
+        )
+        hint = (
+            f"The sync database failed during the run ({said}). {check}; "
+            f"nothing is lost, the next run goes on."
+        )
+        raise SyncDatabaseError(hint) from error
 
 
 def _connect(dsn: str) -> psycopg.Connection:

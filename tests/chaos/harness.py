@@ -165,6 +165,15 @@ class Chaos:
             rows = connection.execute("SELECT state, count(*) FROM krayin_sync.operation GROUP BY state")
             return Counter(dict(rows.fetchall()))
 
+    def mapping(self) -> dict[str, Counter[str]]:
+        """What each Chatwoot record is mapped to, ids aside, with what counts as sent."""
+        with psycopg.connect(self.sync_url) as connection:
+            rows = connection.execute(
+                "SELECT source_kind, source_id, crm_kind, state, origin, source_hash = acked_hash, last_sent,"
+                " attempted FROM krayin_sync.mapping"
+            ).fetchall()
+        return {"mapping": Counter(str(row) for row in rows)}
+
     def replay(self) -> int:
         """Plan again what is quarantined, as a person would after an outage; return how much that was."""
         with psycopg.connect(self.sync_url, autocommit=True) as connection:

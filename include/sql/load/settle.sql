@@ -1,11 +1,12 @@
 -- Purpose: record how an operation ended or goes on, only while it is ours; no row means it is not.
--- Parameters: id, fence, state, step, attempts, error_class, error_message, candidates (JSON or NULL), delay (interval),
---             result (JSON object, merged), release (boolean: give the lease back).
+-- Parameters: id, fence, state, step (or NULL: as the last intent left it), attempts, error_class, error_message,
+--             candidates (JSON or NULL), delay (interval), result (JSON object, merged),
+--             release (boolean: give the lease back).
 -- What goes back to planned without a new error keeps the last one: a later failure may be alike.
 -- Indexes: operation_pkey.
 UPDATE krayin_sync.operation
 SET state = %(state)s,
-    step = %(step)s,
+    step = coalesce(%(step)s, step),
     attempts = %(attempts)s,
     error_class = CASE WHEN %(state)s = 'planned' THEN coalesce(%(error_class)s, error_class) ELSE %(error_class)s END,
     error_message = CASE WHEN %(state)s = 'planned' THEN coalesce(%(error_message)s, error_message)
