@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from krayin.pacing import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
@@ -103,9 +104,16 @@ class Ledger:
     """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
 
     def __init__(
-        self, connection: psycopg.Connection, target_id: int, worker: str, timing: Timing = DEFAULT
+        self,
+        connection: psycopg.Connection,
+        target_id: int,
+        worker: str,
+        timing: Timing = DEFAULT,
+        *,
+        lowest: Lane = max(Lane),
     ) -> None:
-        """Act for `worker`, a name no other worker has."""
+        """Act for `worker`, a name no other worker has; leave what lies in a lane below `lowest`."""
+        self._lowest = lowest
         self._connection = connection
         self._target_id = target_id
         self._timing = timing
@@ -130,6 +138,7 @@ class Ledger:
                         "worker": self.worker,
                         "lease": self._timing.lease,
                         "size": size,
+                        "lowest_lane": int(self._lowest),
                     },
                 ).fetchall()
         rows.sort(key=lambda row: (row["lane"], row["next_attempt_at"], row["id"]))
@@ -224,7 +233,8 @@ class Ledger:
     def waiting(self, sync_name: str) -> tuple[int, float | None]:
         """Return how many operations of a sync are open, and in how many seconds the next is due."""
         row = self._connection.execute(
-            statement("report/waiting"), {"target_id": self._target_id, "sync_name": sync_name}
+            statement("report/waiting"),
+            {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
         ).fetchone()
         assert row is not None
         return int(row[0]), None if row[2] is None else float(row[2])

@@ -336,7 +336,9 @@ class Sync:
         run: Run,
         seconds: float | None,
     ) -> Loader:
-        ledger = Ledger(connection, krayin.target_id, worker_name(), self.timing)
+        # A webhook's run must not take up a backfill's work: the next webhook would wait for its end.
+        lowest = Lane.LIVE if run.kind is RunKind.EVENTS else max(Lane)
+        ledger = Ledger(connection, krayin.target_id, worker_name(), self.timing, lowest=lowest)
         store = MappingStore(connection)
         reads = CrmReads(krayin.client, kinds_with_custom(krayin.catalogue))
         snapshot = PersonSnapshot(

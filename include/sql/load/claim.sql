@@ -1,7 +1,7 @@
 -- Purpose: take the next operations of a sync for one worker: the highest lane first, none whose source record,
 --          e-mail, phone or new organization another worker holds or whose last call is unresolved. Of several
 --          unresolved ones that share something the oldest goes first, so that they never wait for each other.
--- Parameters: target_id, sync_name, worker, lease (interval), size.
+-- Parameters: target_id, sync_name, lowest_lane, worker, lease (interval), size.
 -- Indexes: operation_queue, operation_busy, operation_pkey.
 WITH busy AS MATERIALIZED (
     SELECT id, installation_id, account_id, source_kind, source_id, natural_keys,
@@ -12,6 +12,7 @@ WITH busy AS MATERIALIZED (
     SELECT waiting.id
     FROM krayin_sync.operation AS waiting
     WHERE waiting.target_id = %(target_id)s AND waiting.sync_name = %(sync_name)s
+      AND waiting.lane <= %(lowest_lane)s
       AND waiting.state IN ('planned', 'unknown') AND waiting.worker IS NULL
       AND waiting.next_attempt_at <= clock_timestamp()
       AND NOT EXISTS (

@@ -1,5 +1,5 @@
 -- Purpose: what of a sync is still to be done, and when the next of it is due.
--- Parameters: target_id, sync_name.
+-- Parameters: target_id, sync_name, lowest_lane.
 -- Indexes: operation_queue.
 SELECT count(*) AS waiting,
        count(*) FILTER (WHERE next_attempt_at <= clock_timestamp()) AS due,
@@ -7,5 +7,6 @@ SELECT count(*) AS waiting,
 FROM krayin_sync.operation
 WHERE target_id = %(target_id)s
   AND sync_name = %(sync_name)s
+  AND lane <= %(lowest_lane)s
   AND state IN ('planned', 'unknown', 'in_flight')
   AND next_attempt_at < 'infinity'
