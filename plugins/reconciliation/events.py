@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatwoot.payload_ids import EntityRef
+from krayin.pacing import Lane
 from statements import statement
 
 from reconciliation.run import RunRequest
-from reconciliation.runs import RunKind
+from reconciliation.runs import RunKind, open_run
 from reconciliation.sync_database import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     import psycopg
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What is left waits for the next run, which starts at once.
 LARGEST_DRAIN = 10_000
-# Enough for the first call after Krayin's window was used up; later rows are loaded by the next run.
-LOAD_SECONDS = 120.0
+# Between two looks into the inbox: what came meanwhile is planned before more of a long queue is loaded.
+LOAD_SECONDS = 20.0
+# Then a fresh run goes on, so that its log and its place in Airflow's list stay readable.
+RUN_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +59,62 @@ def take(connection: psycopg.Connection, sync_name: str, size: int = LARGEST_DRA
     return Waiting(tuple(row[0] for row in rows), entities, min(row[2] for row in rows))
 
 
-def act_on_events(sync: Sync, dag_run_id: str | None = None) -> Run | None:
-    """Plan and load what the waiting events name; None when none wait.
+def act_on_events(
+    sync: Sync, dag_run_id: str | None = None, clock: Callable[[], float] = time.monotonic
+) -> list[Run]:
+    """Plan and load what the waiting events name, until none wait and what they brought up is loaded.
 
-    Nothing of a payload is used but ids. The events count as processed from the transaction on that
-    ends the planning.
+    Nothing of a payload is used but ids. Events count as processed from the transaction on that ends
+    the planning of what they name. Returns one run for each round, none when there was nothing to do.
 
     Raises:
-        As `Sync.plan` and `Sync.load`; the events then wait for the next run.
+        As `Sync.plan` and `Sync.load`; events that were not planned wait for the next run.
     """
+    runs: list[Run] = []
+    until = clock() + RUN_SECONDS
+    while not runs or clock() < until:
+        dag_run = _numbered(dag_run_id, len(runs))
+        run_id = _plan_waiting(sync, dag_run) or _run_for_leftovers(sync, dag_run)
+        if run_id is None:
+            break
+        runs.append(sync.load(run_id, seconds=LOAD_SECONDS))
+    return runs
+
+
+def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
     with connect(sync.sync_dsn) as connection:
         waiting = take(connection, sync.settings.name)
-    if waiting is None:
-        log.info("No webhook waits.")
-        return None
-    contacts = waiting.of("contact")
-    log.info("%d webhooks about %d contacts", len(waiting.ids), len(contacts))
-    if not contacts:
-        # Asked for no contact in particular, a run would compare all of them.
-        with connect(sync.sync_dsn) as connection:
+        if waiting is None:
+            return None
+        contacts = waiting.of("contact")
+        log.info("%d webhooks about %d contacts", len(waiting.ids), len(contacts))
+        if not contacts:
+            # Asked for no contact in particular, a run would compare all of them.
             mark_processed(connection, waiting.ids, None)
-        return None
-    request = RunRequest(kind=RunKind.EVENTS, dag_run_id=dag_run_id, contact_ids=contacts)
+            return None
 
     def processed(connection: psycopg.Connection, run_id: int) -> None:
         mark_processed(connection, waiting.ids, run_id)
 
-    return sync.load(sync.plan(request, also=processed), seconds=LOAD_SECONDS)
+    request = RunRequest(kind=RunKind.EVENTS, dag_run_id=dag_run_id, contact_ids=contacts)
+    return sync.plan(request, also=processed)
+
+
+def _run_for_leftovers(sync: Sync, dag_run_id: str | None) -> int | None:
+    """Open a run when an earlier one left something of this lane that is due now."""
+    with connect(sync.sync_dsn) as connection:
+        row = connection.execute(
+            statement("load/live_due"), {"sync_name": sync.settings.name, "lane": int(Lane.LIVE)}
+        ).fetchone()
+        assert row is not None
+        if not row[0] or not sync.settings.enabled:
+            return None
+        return open_run(connection, sync.settings.name, RunKind.EVENTS, dag_run_id=dag_run_id, dry_run=False)
+
+
+def _numbered(dag_run_id: str | None, number: int) -> str | None:
+    # A retried task finds its own runs again by these names.
+    return f"{dag_run_id}#{number + 1}" if dag_run_id and number else dag_run_id
 
 
 def mark_processed(connection: psycopg.Connection, ids: Iterable[int], run_id: int | None) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
 
 SETTLE = DEFAULT.settle
+LOWEST_LANE = max(Lane)
 
 
 class OperationState(StrEnum):
@@ -110,7 +111,7 @@ class Ledger:
         worker: str,
         timing: Timing = DEFAULT,
         *,
-        lowest: Lane = max(Lane),
+        lowest: Lane = LOWEST_LANE,
     ) -> None:
         """Act for `worker`, a name no other worker has; leave what lies in a lane below `lowest`."""
         self._lowest = lowest

@@ -105,12 +105,14 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 
 
 def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """Plan and load what the waiting webhooks name; return the run's numbers, nothing when none wait."""
-    run = _telling(lambda: act_on_events(open_sync(name), context["dag_run"].run_id))
-    if run is None:
+    """Plan and load what the waiting webhooks name; return the last round's numbers, none without any."""
+    runs = _telling(lambda: act_on_events(open_sync(name), context["dag_run"].run_id))
+    if not runs:
+        log.info("No webhook waits.")
         return {}
-    _log_lines(lines_of(run))
-    return numbers_of(run)
+    for run in runs:
+        _log_lines(lines_of(run))
+    return numbers_of(runs[-1])
 
 
 def migrate() -> None:
