@@ -90,7 +90,8 @@ class Loader:
     """Carries out what is planned for one sync, until nothing is due or the time is up.
 
     `writers` by source kind; `requests_per_minute` sizes what is read ahead; `on_progress` is
-    told the numbers now and then. Timing, clock and sleep are given so that tests need not wait.
+    told the numbers now and then, `at_rest` is called whenever nothing is due and at the end.
+    Timing, clock and sleep are given so that tests need not wait.
     """
 
     ledger: Ledger
@@ -99,6 +100,7 @@ class Loader:
     sync_name: str
     requests_per_minute: int
     on_progress: Callable[[Loaded], None] = lambda _: None
+    at_rest: Callable[[], None] = lambda: None
     seconds: float | None = None
     timing: Timing = DEFAULT
     monotonic: Callable[[], float] = time.monotonic
@@ -125,12 +127,14 @@ class Loader:
                 self._carry_out(batch)
                 worked = self.monotonic()
                 continue
+            self.at_rest()
             waiting, due_in = self.ledger.waiting(self.sync_name)
             if not waiting or due_in is None or due_in > self.timing.patience.total_seconds():
                 break
             if self.monotonic() - worked > longest_idle:
                 break
             self.sleep(min(max(due_in, 0.5), 5.0))
+        self.at_rest()
         self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
         self._report(always=True)
         return self.loaded

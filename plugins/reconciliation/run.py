@@ -18,6 +18,8 @@ from krayin.pacing import Lane
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.activity_marks import ActivityMarks
+from reconciliation.activity_writer import ActivityWriter
 from reconciliation.contact_writer import ContactWriter
 from reconciliation.crm_reads import CrmReads
 from reconciliation.errors import RunStoppedError
@@ -30,12 +32,14 @@ from reconciliation.ledger import Ledger
 from reconciliation.load import Loaded, Loader
 from reconciliation.mapping import MappingRules
 from reconciliation.mapping_store import MappingStore
+from reconciliation.operation_rows import PlanScope
 from reconciliation.organization_writer import OrganizationWriter
 from reconciliation.plan_reads import PlanReads
 from reconciliation.planner import Planner
 from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
 from reconciliation.snapshot import PersonSnapshot
 from reconciliation.sync_database import connect, working
+from reconciliation.talk import Talk
 from reconciliation.targets import LeadTargets, final_stages, resolve_targets
 from reconciliation.timing import DEFAULT, Timing
 
@@ -182,9 +186,11 @@ class Sync:
                 read_at = snapshot.read_at
                 # It costs a scan of all contacts, which a run for a few of them should not pay.
                 mark = snapshot.mark if _moves_watermark(request) else None
+                talk = self._talk(connection, identity, run_id, request)
                 extracted = stage_contacts(
-                    connection, identity, run_id, snapshot.contacts(scope, selection), rules
+                    connection, identity, run_id, talk.contacts(snapshot, scope, selection), rules
                 )
+                talk.stage(snapshot, scope, datetime.now(UTC))
             planner = self._planner(connection, krayin, targets, identity, run_id, request, read_at)
             # What a run to be carried out will begin with again.
             repeated = int(first)
@@ -197,22 +203,30 @@ class Sync:
             planned = planner.run()
             if planner.reads is not None:
                 repeated += planner.reads.repeated
+            talk.plan(
+                PlanScope(identity, run_id, self.settings.name, lane, read_at),
+                krayin.client,
+                dry_run=request.dry_run,
+            )
             with connection.transaction():
                 also(connection, run_id)
                 if mark is not None:
                     self._move_watermark(connection, identity, mark, run_id)
+                    talk.move_watermarks(mark)
+                talk.clear()
                 connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
                 spent = count_calls(connection, run_id)["calls"]
                 summary = {
                     **extracted.to_json(),
                     **planned.to_json(),
+                    **talk.to_json(),
                     "calls": spent,
                     "first_load": first,
                     "mailing_workflows": mailing,
                     **_forecast(
                         before=repeated if request.dry_run else spent,
-                        left=planned.queue_calls + (repeated if request.dry_run else 0),
-                        load=planned.queue_calls,
+                        left=planned.queue_calls + talk.calls + (repeated if request.dry_run else 0),
+                        load=planned.queue_calls + talk.calls,
                         requests_per_minute=krayin.requests_per_minute,
                     ),
                 }
@@ -252,6 +266,16 @@ class Sync:
             requests_per_minute=krayin.requests_per_minute,
             with_custom=with_custom,
         )
+
+    def _talk(
+        self, connection: psycopg.Connection, identity: Identity, run_id: int, request: RunRequest
+    ) -> Talk:
+        asked: ByIds | Window | None = None
+        if request.contact_ids:
+            asked = ByIds(request.contact_ids)
+        elif request.window is not None:
+            asked = Window(*request.window)
+        return Talk(connection, self.settings, identity, run_id, asked, full=request.full)
 
     def _selection(  # noqa: PLR0911 - one for each way to be asked
         self,
@@ -363,10 +387,20 @@ class Sync:
             catalogue=krayin.catalogue,
             settings=self.settings,
         )
+        marks = ActivityMarks(connection, krayin.client, krayin.target_id, run.sync_name, self.timing)
+        activities = ActivityWriter(
+            client=krayin.client, ledger=ledger, store=store, marks=marks, settings=self.settings
+        )
         return Loader(
             ledger=ledger,
             reads=reads,
-            writers={"contact": contacts, "company": companies},
+            writers={
+                "contact": contacts,
+                "company": companies,
+                "conversation": activities,
+                "message": activities,
+            },
+            at_rest=marks.make,
             sync_name=run.sync_name,
             requests_per_minute=krayin.requests_per_minute,
             seconds=seconds,

@@ -91,6 +91,11 @@ class ChatwootSettings(_Strict):
     ] = Field(
         None, description="Ids of the inboxes whose contacts are brought over; all of them when left out."
     )
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = Field(
+        None,
+        description="Address of Chatwoot as agents open it, for example `https://chat.example.com`: "
+        "activities then link to their conversation.",
+    )
 
 
 class KrayinSettings(_Strict):

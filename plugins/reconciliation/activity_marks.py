@@ -1,0 +1,73 @@
+"""Activities to be marked done or not done, gathered so that many share one call."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from krayin.errors import KrayinError
+from statements import statement
+
+from reconciliation.timing import DEFAULT, Timing
+
+if TYPE_CHECKING:
+    import psycopg
+    from krayin.client import KrayinClient
+
+log = logging.getLogger(__name__)
+
+PER_CALL = 100
+
+
+@dataclass(slots=True)
+class ActivityMarks:
+    """The marks of one Krayin; they outlive the process that noted them.
+
+    Marking twice does no harm, so a mark needs no intent: it stays until Krayin has confirmed it.
+    """
+
+    connection: psycopg.Connection
+    client: KrayinClient
+    target_id: int
+    sync_name: str
+    timing: Timing = DEFAULT
+    _noted: int = field(default=0)
+
+    def note(self, activity_id: int, *, is_done: bool) -> None:
+        """Note a mark, in the transaction that records why it is needed."""
+        self.connection.execute(
+            statement("load/activity_mark"),
+            {
+                "target_id": self.target_id,
+                "crm_id": activity_id,
+                "is_done": is_done,
+                "sync_name": self.sync_name,
+            },
+        )
+        self._noted += 1
+
+    def make_full_calls(self) -> None:
+        """Make the marks if they fill a call."""
+        if self._noted >= PER_CALL:
+            self.make()
+
+    def make(self) -> None:
+        """Make all marks that are noted; what Krayin does not take stays for the next time."""
+        self._noted = 0
+        while True:
+            rows = self.connection.execute(
+                statement("load/activity_marks_claim"),
+                {"target_id": self.target_id, "lease": self.timing.lease, "size": PER_CALL},
+            ).fetchall()
+            if not rows:
+                return
+            ids = [int(row[0]) for row in rows]
+            claimed = {"target_id": self.target_id, "crm_ids": ids, "fences": [row[1] for row in rows]}
+            try:
+                self.client.mark_activities(ids, bool(rows[0][2]))
+            except KrayinError as error:
+                self.connection.execute(statement("load/activity_marks_release"), claimed)
+                log.warning("%d activities could not be marked now, they will be later: %s", len(rows), error)
+                return
+            self.connection.execute(statement("load/activity_marks_done"), claimed)

@@ -1,0 +1,188 @@
+"""The part of a run that concerns conversations and messages; nothing of it runs unless switched on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.records import BrokenRow
+from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Window
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.activity_extract import ActivityStage, TalkRead
+from reconciliation.activity_mapping import ActivityRules, short_name
+from reconciliation.activity_planner import ActivityPlanner, PlannedActivities
+from reconciliation.activity_search import ActivitySearch
+from reconciliation.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    import psycopg
+    from chatwoot.records import Contact
+    from chatwoot.source import Scope, Selection, SourceSnapshot
+    from krayin.client import KrayinClient
+
+    from reconciliation.identity import Identity
+    from reconciliation.operation_rows import PlanScope
+    from reconciliation.settings import SyncSettings
+
+log = logging.getLogger(__name__)
+
+CONVERSATIONS = "conversations"
+MESSAGES = "messages"
+
+
+def streams(settings: SyncSettings) -> tuple[str, ...]:
+    """Return the streams that the settings switch on, beside the contacts."""
+    wanted = {CONVERSATIONS: settings.sync_conversations, MESSAGES: settings.sync_messages}
+    return tuple(stream for stream, on in wanted.items() if on)
+
+
+def settings_hash(settings: SyncSettings, stream: str) -> bytes:
+    """Return a fingerprint of the settings that decide what a stream turns into."""
+    deciding = settings.model_dump(mode="json", include={"history", "activity_link"})
+    inboxes = settings.chatwoot.inboxes
+    return fingerprint(
+        {
+            "stream": stream,
+            **deciding,
+            "inboxes": sorted(set(inboxes)) if inboxes else None,
+            "url": settings.chatwoot.url,
+        }
+    )
+
+
+@dataclass(slots=True)
+class Talk:
+    """Reads and plans what was said, after the contacts of the same snapshot.
+
+    `asked` is the selection of a run for certain contacts or a window, None for a run that goes on
+    from its watermarks; `full` compares everything.
+    """
+
+    connection: psycopg.Connection
+    settings: SyncSettings
+    identity: Identity
+    run_id: int
+    asked: ByIds | Window | None
+    full: bool = False
+    seen: TalkRead = field(default_factory=TalkRead)
+    planned: PlannedActivities = field(default_factory=PlannedActivities)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything beside contacts is wanted."""
+        return bool(streams(self.settings))
+
+    def contacts(
+        self, snapshot: SourceSnapshot, scope: Scope, selection: Selection
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        """Yield the selected contacts, and for a window those whose conversations lie in it as well."""
+        if not (self.is_on and isinstance(selection, Window)):
+            yield from snapshot.contacts(scope, selection)
+            return
+        seen: set[int] = set()
+        for chunk in snapshot.contacts(scope, selection):
+            seen.update(row.id for row in chunk)
+            yield chunk
+        talking = {
+            row.contact_id
+            for chunk in snapshot.conversations(scope, selection)
+            for row in chunk
+            if not isinstance(row, BrokenRow) and row.contact_id is not None
+        }
+        more = frozenset(talking - seen)
+        if more:
+            yield from snapshot.contacts(scope, ByIds(more))
+
+    def stage(self, snapshot: SourceSnapshot, scope: Scope, now: datetime) -> None:
+        """Stage what was said; the contacts of the run must be staged already."""
+        self.clear()
+        if not self.is_on:
+            return
+        since = self.settings.history_start(now)
+        stage = ActivityStage(
+            self.connection,
+            self.identity,
+            self.run_id,
+            ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
+            self.seen,
+        )
+        new = self._new_contacts()
+        for stream in streams(self.settings):
+            selection = self._selection(stream)
+            selections = [selection]
+            if new and not isinstance(selection, Everything):
+                # All that was said with a contact who is new to Krayin, or was left out before, is news.
+                selections.append(ByIds(new))
+            for one in selections:
+                if stream == CONVERSATIONS:
+                    stage.conversations(snapshot.conversations(scope, one, since=since))
+                else:
+                    stage.messages(snapshot.messages(scope, one, since=since))
+
+    @property
+    def calls(self) -> int:
+        """The calls expected of carrying out what was planned."""
+        return self.planned.calls
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers for `sync_run.summary`, none when nothing is switched on."""
+        if not self.is_on:
+            return {}
+        skipped = self.seen.skipped + self.planned.skipped
+        return {**self.seen.to_json(), **self.planned.to_json(), "activities_skipped": dict(skipped)}
+
+    def plan(self, scope: PlanScope, client: KrayinClient, *, dry_run: bool) -> None:
+        """Plan what is staged; see `ActivityPlanner`."""
+        if not self.is_on:
+            return
+        self.planned = ActivityPlanner(
+            connection=self.connection,
+            scope=scope,
+            link=self.settings.activity_link,
+            search=ActivitySearch(client),
+            recreate_deleted=self.settings.recreate_deleted,
+            dry_run=dry_run,
+        ).run()
+
+    def move_watermarks(self, mark: Mark) -> None:
+        """Note how far the streams were read, in the transaction that ends the planning."""
+        for stream in streams(self.settings):
+            self.connection.execute(
+                statement("plan/watermark_move"),
+                {
+                    **self._stream(stream),
+                    "mark": Jsonb(mark.to_json()),
+                    "settings_hash": settings_hash(self.settings, stream),
+                    "run_id": self.run_id,
+                },
+            )
+
+    def clear(self) -> None:
+        """Forget what was staged."""
+        self.connection.execute(statement("plan/activity_staged_clear"), {"run_id": self.run_id})
+
+    def _selection(self, stream: str) -> Selection:
+        if self.asked is not None:
+            return self.asked
+        if self.full:
+            return Everything()
+        row = self.connection.execute(statement("plan/watermark_read"), self._stream(stream)).fetchone()
+        if row is None or bytes(row[1]) != settings_hash(self.settings, stream):
+            log.info("All %s are compared: the switch or a setting of theirs is new.", stream)
+            return Everything()
+        return ChangedSince(Mark.from_json(row[0]))
+
+    def _new_contacts(self) -> frozenset[int]:
+        rows = self.connection.execute(
+            statement("plan/activity_new_contacts"), {"run_id": self.run_id, **self.identity.parameters()}
+        )
+        return frozenset(row[0] for row in rows)
+
+    def _stream(self, stream: str) -> dict[str, Any]:
+        return {"sync_name": self.settings.name, "stream": stream, **self.identity.parameters()}
