@@ -12,7 +12,7 @@ from reconciliation.expectation import Changes, Rules, differences
 from reconciliation.fingerprint import fingerprint
 from reconciliation.forecast import ORGANIZATIONS, Expected
 from reconciliation.mapping import ADDRESS_ATTRIBUTES
-from reconciliation.merge import flatten, merge
+from reconciliation.merge import CUSTOM_PREFIX, flatten, merge
 from reconciliation.operation_rows import NEVER, NOW, OperationRow
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from reconciliation.operation_rows import PlanScope
     from reconciliation.plan_reads import PlanReads
 
-# When the last contact that knew an address loses it, what we wrote is taken back.
-_NO_ADDRESS: dict[str, Any] = {"address": dict.fromkeys(ADDRESS_ATTRIBUTES, ""), "custom": {}}
+_ADDRESS = "address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class CompanyPlanner:
         ):
             if not fields and planned_hash is None:
                 continue
-            wanted = _Wanted(folded_name, name, fields or _NO_ADDRESS, crm_id, last_sent)
+            wanted = _Wanted(folded_name, name, _wanted_fields(fields, last_sent), crm_id, last_sent)
             if planned_hash is None or bytes(planned_hash) != wanted.source_hash():
                 changed.append(wanted)
         if not changed:
@@ -155,7 +154,22 @@ class CompanyPlanner:
         )
 
 
+def _wanted_fields(fields: Mapping[str, Any] | None, last_sent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the winner knows, and blanks for what we wrote before and nobody knows any more."""
+    address = (fields or {}).get("address")
+    custom = (fields or {}).get("custom") or {}
+    sent = list(last_sent or {})
+    if not address and any(name.startswith(_ADDRESS) for name in sent):
+        address = dict.fromkeys(ADDRESS_ATTRIBUTES, "")
+    gone = {
+        name.removeprefix(CUSTOM_PREFIX): ""
+        for name in sent
+        if name.startswith(CUSTOM_PREFIX) and name.removeprefix(CUSTOM_PREFIX) not in custom
+    }
+    return {"address": address, "custom": {**custom, **gone}}
+
+
 def company_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flat fields of an organization from its planned ones, an address line each."""
-    flat = {f"address.{key}": value for key, value in (fields.get("address") or {}).items()}
+    flat = {f"{_ADDRESS}{key}": value for key, value in (fields.get("address") or {}).items()}
     return flat | flatten({"custom": fields.get("custom") or {}})

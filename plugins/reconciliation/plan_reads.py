@@ -13,6 +13,7 @@ from reconciliation.forecast import IDS_PER_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType, KrayinClient
@@ -48,6 +49,18 @@ class PlanReads:
         self.repeated += math.ceil(len(wanted) / IDS_PER_CALL)
         self._reads.prefetch_leads_of(wanted)
         return {one: self._reads.leads_of(one) for one in wanted}
+
+    def closed(self, ids: Iterable[int]) -> dict[int, datetime]:
+        """Return when the won and lost ones among some leads were closed."""
+        wanted = sorted(set(ids))
+        self.repeated += math.ceil(len(wanted) / IDS_PER_CALL)
+        closed = {}
+        for lead in self._client.leads_by_ids(wanted):
+            # Closing many leads at once does not note when.
+            when = lead.closed_at or lead.updated_at
+            if lead.stage_id is not None and self._catalogue.is_final_stage(lead.stage_id) and when:
+                closed[lead.id] = when
+        return closed
 
     def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
         """Return the flat fields of some persons, of none unless `exact`; missing ones are absent."""

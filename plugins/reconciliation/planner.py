@@ -182,9 +182,9 @@ class Planner:
                 self.connection = own
 
     def _run(self, planned: Planned) -> None:
-        for contacts in self._chunks():
+        for contacts, active in self._chunks():
             with self.connection.transaction():
-                self._plan_chunk(contacts, planned)
+                self._plan_chunk(contacts, active, planned)
         self._arrange_moves()
         planned.queue_calls = self._queue_calls()
 
@@ -199,28 +199,37 @@ class Planner:
     def _scope(self) -> PlanScope:
         return PlanScope(self.identity, self.run_id, self.sync_name, self.lane, self.read_at)
 
-    def _chunks(self) -> Iterator[list[DesiredContact]]:
+    def _chunks(self) -> Iterator[tuple[list[DesiredContact], dict[int, datetime]]]:
+        """Yield staged contacts, and when those were last active whose lead may be closed by now."""
         after = 0
         while rows := self.connection.execute(
             statement("plan/staged_chunk"), {"run_id": self.run_id, "after": after, "size": CHUNK}
         ).fetchall():
-            yield [
+            contacts = [
                 desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
                 for _, document, person_hash, lead_hash, _ in rows
             ]
+            yield contacts, {row[0]: row[4] for row in rows if row[4] is not None}
             after = rows[-1][0]
 
-    def _plan_chunk(self, contacts: Sequence[DesiredContact], planned: Planned) -> None:
+    def _plan_chunk(
+        self, contacts: Sequence[DesiredContact], active: Mapping[int, datetime], planned: Planned
+    ) -> None:
         known = self._lock_mapping([contact.contact_id for contact in contacts])
+        follow = self._to_follow(active, known)
         fresh = [
             contact
             for contact in contacts
-            if not self._already_planned(
+            if contact.contact_id in follow
+            or not self._already_planned(
                 contact, known[contact.contact_id, "person"], known[contact.contact_id, "lead"]
             )
         ]
         candidates = self._candidates(fresh, known)
-        plans = [self._plan_one(contact, known, candidates) for contact in fresh]
+        plans = [
+            _following(self._plan_one(contact, known, candidates), follow.get(contact.contact_id))
+            for contact in fresh
+        ]
         expectations = self._expect(plans, known, candidates)
         for plan, expectation in zip(plans, expectations, strict=True):
             planned.add(plan, expectation)
@@ -251,6 +260,31 @@ class Planner:
         if person[1] is not None and person[1] > self.read_at:
             return True
         return person[0].source_hash == contact.person_hash() and lead[0].source_hash == contact.lead_hash()
+
+    def _to_follow(self, active: Mapping[int, datetime], known: _Known) -> dict[int, int]:
+        """Return the closed leads of contacts who wrote after the closing, and note who was looked at."""
+        leads = {
+            contact_id: lead.crm_id
+            for contact_id in active
+            if (lead := known[contact_id, "lead"][0]).state is MappingState.LINKED and lead.crm_id is not None
+        }
+        if not leads or self.reads is None:
+            return {}
+        closed = self.reads.closed(leads.values())
+        follow = {
+            contact_id: lead_id
+            for contact_id, lead_id in leads.items()
+            if lead_id in closed and closed[lead_id] < active[contact_id]
+        }
+        seen = [contact_id for contact_id in leads if contact_id not in follow]
+        self.connection.execute(
+            statement("plan/activity_seen"),
+            {
+                "ids": [known[contact_id, "lead"][0].id for contact_id in seen],
+                "active_ats": [active[contact_id] for contact_id in seen],
+            },
+        )
+        return follow
 
     # --- who is who ---------------------------------------------------------------------------
 
@@ -473,7 +507,7 @@ class Planner:
 
     def _operation_row(self, plan: ContactPlan, expectation: Expectation, known: _Known) -> OperationRow:
         contact = plan.contact
-        payload = {
+        payload: dict[str, Any] = {
             "person": contact.person,
             "person_hash": contact.person_hash().hex(),
             "lead": contact.lead,
@@ -481,6 +515,8 @@ class Planner:
             "organization": contact.organization.folded_name if contact.organization else None,
             "adopt": dict(plan.adopt),
         }
+        if plan.follows_lead is not None:
+            payload["follows_lead"] = plan.follows_lead
         person = known[contact.contact_id, "person"][0]
         releases: list[str] = []
         if plan.action is Action.UPDATE and person.state is MappingState.LINKED:
@@ -522,6 +558,12 @@ class Planner:
             statement("plan/moves_arrange"),
             {"ids": list(arrangement.order), "release_first": sorted(arrangement.release_first)},
         )
+
+
+def _following(plan: ContactPlan, closed_lead: int | None) -> ContactPlan:
+    if closed_lead is None or plan.action not in {Action.UPDATE, Action.NOTHING}:
+        return plan
+    return replace(plan, action=Action.UPDATE, follows_lead=closed_lead)
 
 
 def _fields_of(facts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

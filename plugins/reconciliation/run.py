@@ -188,7 +188,12 @@ class Sync:
                 mark = snapshot.mark if _moves_watermark(request) else None
                 talk = self._talk(connection, identity, run_id, request)
                 extracted = stage_contacts(
-                    connection, identity, run_id, talk.contacts(snapshot, scope, selection), rules
+                    connection,
+                    identity,
+                    run_id,
+                    talk.contacts(snapshot, scope, selection),
+                    rules,
+                    follow_closed=self.settings.new_lead_after_close,
                 )
                 talk.stage(snapshot, scope, datetime.now(UTC))
             planner = self._planner(connection, krayin, targets, identity, run_id, request, read_at)
