@@ -14,7 +14,8 @@ def _applications() -> list[Any]:
     """Return the webhook receiver, in the API server only: elsewhere it would cost every task its imports."""
     if "airflow.api_fastapi.app" not in sys.modules:
         return []
-    from reconciliation.webhook_app import URL_PREFIX, in_airflow  # noqa: PLC0415 - see above
+    from reconciliation.webhook_app import in_airflow  # noqa: PLC0415 - see above
+    from reconciliation.webhook_setup import URL_PREFIX  # noqa: PLC0415
 
     return [{"app": in_airflow(), "name": "chatwoot", "url_prefix": URL_PREFIX}]
 

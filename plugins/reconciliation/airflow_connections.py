@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 SYNC_DB_CONN_ID = "sync_db"
+SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection
 
 
 def connection_named(conn_id: str, used_for: str) -> Connection:
@@ -31,6 +32,14 @@ def connection_named(conn_id: str, used_for: str) -> Connection:
 def sync_dsn() -> str:
     """Return the connection string of the sync database."""
     return dsn_of(connection_named(SYNC_DB_CONN_ID, "the sync database, type Postgres"))
+
+
+def given_secret(sync_name: str) -> str | None:
+    """Return the webhook secret somebody entered for a sync, None without one."""
+    try:
+        return BaseHook.get_connection(SECRET_CONN_ID.format(sync=sync_name)).password or None
+    except AirflowNotFoundException:
+        return None
 
 
 def dsn_of(connection: Connection) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
+from chatwoot.api_client import ChatwootApiUnreachable
 from chatwoot.errors import ChatwootError, ChatwootUnreachable, SnapshotInterrupted
 from chatwoot.hook import ChatwootDatabaseHook
 from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 from krayin.hook import KrayinHook
 
-from reconciliation.airflow_connections import connection_named, sync_dsn
+from reconciliation.airflow_connections import connection_named, given_secret, sync_dsn
 from reconciliation.errors import (
     ReconciliationError,
     SettingsError,
@@ -42,7 +44,15 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 # What passes by itself: Airflow may try the task again. Everything else needs somebody to change something.
-TRANSIENT = (NotSent, ServerFailed, RateLimited, SyncDatabaseError, ChatwootUnreachable, SnapshotInterrupted)
+TRANSIENT = (
+    NotSent,
+    ServerFailed,
+    RateLimited,
+    SyncDatabaseError,
+    ChatwootUnreachable,
+    ChatwootApiUnreachable,
+    SnapshotInterrupted,
+)
 
 
 class AirflowKrayin:
@@ -125,6 +135,7 @@ def migrate() -> None:
 def check(name: str) -> None:
     """Check one sync: connections, settings against Krayin; write what was found to the log."""
     _log_lines(_telling(lambda: list(check_sync(open_sync(name)))))
+    _log_lines(_telling(lambda: list(_webhook(name))))
 
 
 def replay(params: Mapping[str, Any]) -> dict[str, int]:
@@ -140,6 +151,28 @@ def replay(params: Mapping[str, Any]) -> dict[str, int]:
     with _telling(lambda: connect(sync_dsn())) as connection:
         done = replay_operations(connection, request)
     return {"planned": done.planned, "left": done.left}
+
+
+def _webhook(name: str) -> Iterator[str]:
+    from airflow.configuration import conf  # noqa: PLC0415 - the hot path does without all of these
+    from chatwoot.api_hook import ChatwootApiHook  # noqa: PLC0415
+
+    from reconciliation.secret_box import airflow_box  # noqa: PLC0415
+    from reconciliation.webhook_setup import set_up_webhook  # noqa: PLC0415
+
+    settings = sync_named(name)
+    conn_id, account_id = settings.webhook.api_conn_id, settings.chatwoot.account_id
+    if conn_id is not None:
+        connection_named(conn_id, "Chatwoot's API, type HTTP")
+    with nullcontext() if conn_id is None else ChatwootApiHook(conn_id, account_id).get_conn() as api:
+        yield from set_up_webhook(
+            settings,
+            sync_dsn(),
+            base_url=conf.get("api", "base_url", fallback=None),
+            api=api,
+            given_secret=given_secret(name),
+            box=airflow_box,
+        )
 
 
 def request_of(context: Mapping[str, Any]) -> RunRequest:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-URL_PREFIX = "/chatwoot"
-SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection
-
 
 def in_airflow() -> FastAPI:
     """Return the application for Airflow's API server; connections come from Airflow."""
@@ -65,10 +62,6 @@ def _airflow_dsn() -> str:
 
 
 def _airflow_secret(sync_name: str) -> str | None:
-    from airflow.sdk import BaseHook  # noqa: PLC0415 - alone it runs without Airflow
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
+    from reconciliation.airflow_connections import given_secret  # noqa: PLC0415 - see above
 
-    try:
-        return BaseHook.get_connection(SECRET_CONN_ID.format(sync=sync_name)).password
-    except AirflowNotFoundException:
-        return None
+    return given_secret(sync_name)
