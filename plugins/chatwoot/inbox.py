@@ -101,9 +101,9 @@ class Inbox:
             return await cursor.fetchone()
 
     async def close(self) -> None:
-        """Close the pool's connections."""
-        for task in tuple(self._tasks):
-            task.cancel()
+        """Send the last hint and close the pool's connections."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=POOL_WAIT)
         await self._pool.close()
 
     def _wake(self, sync_name: str) -> None:
