@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from chatwoot.conversations import Conversation, SentMessage
+    from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import BrokenRow
     from chatwoot.source import Reach, Scope, Selection
 
@@ -80,6 +80,18 @@ class ConversationReading:
             )
             if found:
                 yield [conversation_rows.sent_message(row) for row in found]
+
+    def progress(
+        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
+        inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
+        for ids in self._chosen("progress_ids", scope, selection, since, chunk):
+            found = self.fetch(
+                "extract/progress", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
+            )
+            if found:
+                yield [conversation_rows.progress(row, scope.account_id) for row in found]
 
     def _chosen(
         self, what: str, scope: Scope, selection: Selection, since: datetime | None, chunk: int

@@ -12,6 +12,7 @@ from chatwoot.conversations import (
     Conversation,
     Message,
     Priority,
+    Progress,
     SentMessage,
     Status,
 )
@@ -70,6 +71,19 @@ def sent_message(row: Any) -> SentMessage | BrokenRow:
         )
     except ValueError as error:
         return BrokenRow("message", row.id, row.account_id, _reason(error))
+
+
+def progress(row: Any, account_id: int) -> Progress | BrokenRow:
+    """Return the progress in `row` (attributes named as in `extract/progress.sql`)."""
+    try:
+        return Progress(
+            contact_id=row.contact_id,
+            created_at=_time(row.created_at, "created_at"),
+            responded_at=_time(row.responded_at, "first_reply_created_at") if row.responded_at else None,
+            resolved_at=_time(row.resolved_at, "event_end_time") if row.resolved_at else None,
+        )
+    except ValueError as error:
+        return BrokenRow("contact", row.contact_id, account_id, _reason(error))
 
 
 def _message(row: Mapping[str, Any]) -> Message:

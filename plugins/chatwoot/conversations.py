@@ -110,3 +110,17 @@ class SentMessage:
     def id(self) -> int:
         """The message's id, of the whole installation."""
         return self.message.id
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a contact's conversations came; times are UTC, None where none came so far.
+
+    `responded_at` is the first answer of a human in a conversation, `resolved_at` the resolution of
+    one that is resolved now; of several conversations the latest each.
+    """
+
+    contact_id: int
+    created_at: datetime
+    responded_at: datetime | None = None
+    resolved_at: datetime | None = None

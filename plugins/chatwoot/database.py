@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from chatwoot.conversations import Conversation, SentMessage
+    from chatwoot.conversations import Conversation, Progress, SentMessage
 
 APPLICATION_NAME = "chatwoot-krayin-sync"
 _NEEDED = {
@@ -239,6 +239,12 @@ class DatabaseSnapshot:
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected public messages; see `SourceSnapshot.messages`."""
         return self._talk.messages(scope, selection, since, chunk)
+
+    def progress(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
+        return self._talk.progress(scope, selection, since, chunk)
 
     @cached_property
     def _talk(self) -> ConversationReading:

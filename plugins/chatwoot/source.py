@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from chatwoot.conversations import Conversation, SentMessage
+    from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import Account, BrokenRow, Contact, Inbox
 
 
@@ -186,6 +186,12 @@ class SourceSnapshot(Protocol):
         self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected public messages as `conversations` does; `since` bounds their creation."""
+        ...
+
+    def progress(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield, contact by contact, how far all conversations of those came that have a selected one."""
         ...
 
 

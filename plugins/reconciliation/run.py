@@ -38,13 +38,14 @@ from reconciliation.plan_reads import PlanReads
 from reconciliation.planner import Planner
 from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
 from reconciliation.snapshot import PersonSnapshot
+from reconciliation.stage_writer import StageWriter
 from reconciliation.sync_database import connect, working
 from reconciliation.talk import Talk
 from reconciliation.targets import LeadTargets, final_stages, resolve_targets
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
     from krayin.catalogue import Catalogue
@@ -186,7 +187,8 @@ class Sync:
                 read_at = snapshot.read_at
                 # It costs a scan of all contacts, which a run for a few of them should not pay.
                 mark = snapshot.mark if _moves_watermark(request) else None
-                talk = self._talk(connection, identity, run_id, request)
+                order = krayin.catalogue.stage_order(targets.pipeline_id)
+                talk = self._talk(connection, identity, run_id, request, order)
                 extracted = stage_contacts(
                     connection,
                     identity,
@@ -273,14 +275,19 @@ class Sync:
         )
 
     def _talk(
-        self, connection: psycopg.Connection, identity: Identity, run_id: int, request: RunRequest
+        self,
+        connection: psycopg.Connection,
+        identity: Identity,
+        run_id: int,
+        request: RunRequest,
+        order: Sequence[int],
     ) -> Talk:
         asked: ByIds | Window | None = None
         if request.contact_ids:
             asked = ByIds(request.contact_ids)
         elif request.window is not None:
             asked = Window(*request.window)
-        return Talk(connection, self.settings, identity, run_id, asked, full=request.full)
+        return Talk(connection, self.settings, identity, run_id, asked, full=request.full, order=order)
 
     def _selection(  # noqa: PLR0911 - one for each way to be asked
         self,
@@ -396,6 +403,15 @@ class Sync:
         activities = ActivityWriter(
             client=krayin.client, ledger=ledger, store=store, marks=marks, settings=self.settings
         )
+        stages = StageWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            catalogue=krayin.catalogue,
+            targets=targets,
+            settings=self.settings,
+        )
         return Loader(
             ledger=ledger,
             reads=reads,
@@ -404,6 +420,7 @@ class Sync:
                 "company": companies,
                 "conversation": activities,
                 "message": activities,
+                "stage": stages,
             },
             at_rest=marks.make,
             sync_name=run.sync_name,

@@ -1,8 +1,9 @@
-"""The part of a run that concerns conversations and messages; nothing of it runs unless switched on."""
+"""The part of a run that concerns what was said; nothing of it runs unless switched on."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from reconciliation.activity_mapping import ActivityRules, short_name
 from reconciliation.activity_planner import ActivityPlanner, PlannedActivities
 from reconciliation.activity_search import ActivitySearch
 from reconciliation.fingerprint import fingerprint
+from reconciliation.stage_planner import StagePlanner, stage_progress, stages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import psycopg
@@ -34,26 +36,35 @@ log = logging.getLogger(__name__)
 
 CONVERSATIONS = "conversations"
 MESSAGES = "messages"
+STAGES = "stages"
 
 
 def streams(settings: SyncSettings) -> tuple[str, ...]:
     """Return the streams that the settings switch on, beside the contacts."""
-    wanted = {CONVERSATIONS: settings.sync_conversations, MESSAGES: settings.sync_messages}
+    wanted = {
+        CONVERSATIONS: settings.sync_conversations,
+        MESSAGES: settings.sync_messages,
+        STAGES: settings.stage_progression_enabled and bool(stages_of(settings)),
+    }
     return tuple(stream for stream, on in wanted.items() if on)
 
 
 def settings_hash(settings: SyncSettings, stream: str) -> bytes:
     """Return a fingerprint of the settings that decide what a stream turns into."""
-    deciding = settings.model_dump(mode="json", include={"history", "activity_link"})
     inboxes = settings.chatwoot.inboxes
-    return fingerprint(
-        {
-            "stream": stream,
-            **deciding,
-            "inboxes": sorted(set(inboxes)) if inboxes else None,
-            "url": settings.chatwoot.url,
+    deciding: dict[str, Any] = {
+        "stream": stream,
+        "history": settings.model_dump(mode="json", include={"history"})["history"],
+        "inboxes": sorted(set(inboxes)) if inboxes else None,
+    }
+    if stream == STAGES:
+        deciding |= {
+            "stages": {str(milestone): stage for milestone, stage in stages_of(settings).items()},
+            "pipeline": settings.lead_pipeline_id,
         }
-    )
+    else:
+        deciding |= {"link": settings.activity_link, "url": settings.chatwoot.url}
+    return fingerprint(deciding)
 
 
 @dataclass(slots=True)
@@ -61,7 +72,7 @@ class Talk:
     """Reads and plans what was said, after the contacts of the same snapshot.
 
     `asked` is the selection of a run for certain contacts or a window, None for a run that goes on
-    from its watermarks; `full` compares everything.
+    from its watermarks; `full` compares everything. `order` are the stages of the sync's pipeline.
     """
 
     connection: psycopg.Connection
@@ -70,6 +81,7 @@ class Talk:
     run_id: int
     asked: ByIds | Window | None
     full: bool = False
+    order: Sequence[int] = ()
     seen: TalkRead = field(default_factory=TalkRead)
     planned: PlannedActivities = field(default_factory=PlannedActivities)
 
@@ -122,8 +134,18 @@ class Talk:
             for one in selections:
                 if stream == CONVERSATIONS:
                     stage.conversations(snapshot.conversations(scope, one, since=since))
-                else:
+                elif stream == MESSAGES:
                     stage.messages(snapshot.messages(scope, one, since=since))
+                else:
+                    stage_progress(
+                        self.connection,
+                        self.identity,
+                        self.run_id,
+                        snapshot.progress(scope, one, since=since),
+                        stages_of(self.settings),
+                        self.order,
+                        self.seen,
+                    )
 
     @property
     def calls(self) -> int:
@@ -149,6 +171,8 @@ class Talk:
             recreate_deleted=self.settings.recreate_deleted,
             dry_run=dry_run,
         ).run()
+        with self.connection.transaction(force_rollback=dry_run) if dry_run else nullcontext():
+            StagePlanner(self.connection, scope, self.order).plan(self.planned)
 
     def move_watermarks(self, mark: Mark) -> None:
         """Note how far the streams were read, in the transaction that ends the planning."""

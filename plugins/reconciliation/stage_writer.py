@@ -1,0 +1,198 @@
+"""Moves one contact's lead to the stage its conversations have earned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from krayin.errors import NotFound
+
+from reconciliation.crm_fields import lead_update
+from reconciliation.ledger import OperationState, Outcome
+from reconciliation.local_time import ServerClock
+from reconciliation.merge import Merged
+from reconciliation.plan import MappingState
+from reconciliation.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from krayin.catalogue import Catalogue
+    from krayin.client import KrayinClient
+    from krayin.payloads import LeadUpdate
+    from krayin.records import Lead
+
+    from reconciliation.crm_reads import CrmReads
+    from reconciliation.ledger import Ledger, Operation
+    from reconciliation.mapping_store import MappingStore
+    from reconciliation.plan import MappingRow
+    from reconciliation.settings import SyncSettings
+    from reconciliation.targets import LeadTargets
+
+MOVE_STAGE = "move_stage"
+UNLINKED = timedelta(days=1)
+EXACT = timedelta(seconds=1)
+# A zone's offset may differ between the guess and the moment meant, once.
+CORRECTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StageWriter:
+    """Carries out the stage moves of one sync; nothing else of a lead is touched."""
+
+    client: KrayinClient
+    ledger: Ledger
+    store: MappingStore
+    reads: CrmReads
+    catalogue: Catalogue
+    targets: LeadTargets
+    settings: SyncSettings
+    clock: ServerClock = field(default_factory=ServerClock)
+    _shown: dict[int, Lead] = field(default_factory=dict)
+
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk where the leads stand."""
+        leads = {
+            row.crm_id
+            for operation in operations
+            if (row := self._lead(operation)) is not None and row.crm_id is not None
+        }
+        self._shown.clear()
+        if leads:
+            self._shown.update((lead.id, lead) for lead in self.client.leads_by_ids(leads))
+        self.reads.prefetch("leads", leads)
+
+    def write(self, operation: Operation) -> Outcome:
+        """Move the lead, or note why it stays.
+
+        Raises:
+            KrayinError: a call failed; the loader decides how to go on.
+            LeaseLostError: the operation passed to another worker.
+        """
+        row = self._lead(operation)
+        if row is not None and row.state is MappingState.GONE:
+            return _gone()
+        if row is None or row.crm_id is None or row.state is not MappingState.LINKED:
+            return Outcome(
+                OperationState.PLANNED,
+                error_class="contact_not_linked",
+                error_message="its contact is not linked to a lead yet",
+                delay=UNLINKED,
+            )
+        own = self._own(operation)
+        shown = self._shown.pop(row.crm_id, None)
+        if shown is None or operation.step is not None:
+            shown = next(iter(self.client.leads_by_ids([row.crm_id])), None)
+        if shown is None:
+            self.store.set_state(row.id, MappingState.GONE)
+            return _gone()
+        wanted = _wanted(operation.payload)
+        verdict = decide(wanted, self._standing(row, own, shown), self._pipeline(), self.settings.on_crm_edit)
+        try:
+            if verdict is Verdict.MOVE:
+                shown = self._move(operation, row.crm_id, wanted, shown)
+            elif verdict is Verdict.ALREADY_THERE and operation.step is not None:
+                # The move took effect, its moment may not have been corrected yet.
+                self._close_at(operation, row.crm_id, wanted, shown, None)
+        except NotFound:
+            self.store.set_state(row.id, MappingState.GONE)
+            return _gone()
+        kept: Mapping[str, Any] = own.last_sent or {}
+        if verdict in {Verdict.MOVE, Verdict.ALREADY_THERE}:
+            kept = {"lead": row.crm_id, "stage": wanted.stage_id, "milestone": str(wanted.milestone)}
+        with self.ledger.transaction():
+            self.ledger.progress(operation, f"{MOVE_STAGE}:done")
+            self.store.ack(own.id, bytes.fromhex(operation.payload["hash"]), kept)
+        return Outcome(OperationState.DONE, result={"stage": str(verdict)})
+
+    def _lead(self, operation: Operation) -> MappingRow | None:
+        rows = self.store.rows(operation.identity, "contact", [operation.source_id])
+        return rows.get((operation.source_id, "lead"))
+
+    def _own(self, operation: Operation) -> MappingRow:
+        return self.store.rows(operation.identity, "stage", [operation.source_id])[
+            operation.source_id, "lead"
+        ]
+
+    def _pipeline(self) -> Pipeline:
+        order = self.catalogue.stage_order(self.targets.pipeline_id)
+        final = frozenset(
+            stage.id
+            for pipeline in self.catalogue.pipelines
+            for stage in pipeline.stages
+            if self.catalogue.is_final_stage(stage.id)
+        )
+        return Pipeline(self.targets.pipeline_id, order, final)
+
+    def _standing(self, row: MappingRow, own: MappingRow, shown: Lead) -> Standing:
+        before = own.last_sent or {}
+        standing = Standing(shown.pipeline_id, shown.stage_id, created_at=shown.created_at)
+        if before.get("lead") == row.crm_id:
+            return replace(standing, base=before["stage"])
+        # A lead we made stood in the stage of new leads; an adopted one stands where a salesperson left it.
+        return replace(
+            standing,
+            base=self.targets.stage_id if row.origin == "created" else None,
+            is_follower="lead" in before,
+        )
+
+    def _move(self, operation: Operation, lead_id: int, wanted: Wanted, shown: Lead) -> Lead:
+        if not self.catalogue.is_final_stage(wanted.stage_id):
+            update = self._update(lead_id, lead_pipeline_stage_id=wanted.stage_id)
+            with self._intent(operation):
+                return self.client.update_lead(lead_id, update)
+        self._close_at(operation, lead_id, wanted, shown, wanted.stage_id)
+        return shown
+
+    def _close_at(
+        self, operation: Operation, lead_id: int, wanted: Wanted, shown: Lead, stage_id: int | None
+    ) -> None:
+        """Write when a lead was closed, and the stage with it; the answer tells how it was read."""
+        if not self.catalogue.is_final_stage(wanted.stage_id):
+            return
+        if stage_id is None and _same(shown.closed_at, wanted.reached_at):
+            return
+        changes: dict[str, Any] = {} if stage_id is None else {"lead_pipeline_stage_id": stage_id}
+        for _ in range(1 + CORRECTIONS):
+            local = self.clock.local(wanted.reached_at)
+            update = self._update(lead_id, closed_at=local, **changes)
+            with self._intent(operation):
+                lead = self.client.update_lead(lead_id, update)
+            # The same final stage again would close the lead anew.
+            changes = {}
+            if lead.closed_at is None or _same(lead.closed_at, wanted.reached_at):
+                return
+            self.clock.learn(local, lead.closed_at)
+
+    def _update(self, lead_id: int, **changes: Any) -> LeadUpdate:
+        stored = self.reads.entity("leads", lead_id) or {}
+        nothing = Merged(values={}, changed=(), kept=())
+        update = lead_update(stored, nothing, self.catalogue.boolean_attributes("leads"))
+        return type(update).model_validate({**update.model_dump(exclude_unset=True), **changes})
+
+    def _intent(self, operation: Operation) -> AbstractContextManager[None]:
+        def intend() -> None:
+            self.ledger.intend(operation, MOVE_STAGE)
+
+        before_write: Callable[[], None] = intend
+        return self.client.operation(operation.id, before_write=before_write)
+
+
+def _same(shown: datetime | None, meant: datetime) -> bool:
+    return shown is not None and abs(shown - meant) <= EXACT
+
+
+def _wanted(payload: Mapping[str, Any]) -> Wanted:
+    return Wanted(
+        payload["stage_id"], Milestone(payload["milestone"]), datetime.fromisoformat(payload["reached_at"])
+    )
+
+
+def _gone() -> Outcome:
+    return Outcome(
+        OperationState.REJECTED,
+        error_class="deleted_in_krayin",
+        error_message="the lead of its contact was deleted in Krayin",
+    )

@@ -1,0 +1,109 @@
+"""Where a lead belongs by how far its contact's conversations came, and whether it may be moved there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from chatwoot.conversations import Progress
+
+
+class Milestone(StrEnum):
+    """How far a conversation came."""
+
+    CREATED = "created"
+    FIRST_RESPONSE = "first_response"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The stage a lead is to reach, for which milestone, and when that was reached (aware)."""
+
+    stage_id: int
+    milestone: Milestone
+    reached_at: datetime
+
+
+class Verdict(StrEnum):
+    """Whether a lead is moved, and why not."""
+
+    MOVE = "moved"
+    ALREADY_THERE = "already_there"
+    FURTHER = "already_further"
+    CLOSED = "already_closed"
+    OTHER_PIPELINE = "other_pipeline"
+    MOVED_BY_HAND = "moved_by_hand"
+    EARLIER_LEAD = "reached_with_an_earlier_lead"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The pipeline of a sync's leads: its stages in order, and those that are won or lost."""
+
+    id: int
+    order: Sequence[int]
+    final: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead is now, and where we left it.
+
+    `base` is the stage it had through us last, None when we never set or saw one. `is_follower`
+    says that the contact's earlier lead was moved by us, not this one.
+    """
+
+    pipeline_id: int | None
+    stage_id: int | None
+    base: int | None = None
+    is_follower: bool = False
+    created_at: datetime | None = None
+
+
+def reached(progress: Progress) -> dict[Milestone, datetime]:
+    """Return the milestones that the furthest of a contact's conversations passed, with their times."""
+    moments = {
+        Milestone.CREATED: progress.created_at,
+        Milestone.FIRST_RESPONSE: progress.responded_at,
+        Milestone.RESOLVED: progress.resolved_at,
+    }
+    return {milestone: at for milestone, at in moments.items() if at is not None}
+
+
+def wanted_stage(progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]) -> Wanted | None:
+    """Return the furthest configured stage along the pipeline that the contact has earned."""
+    earned = [
+        Wanted(stages[milestone], milestone, at)
+        for milestone, at in reached(progress).items()
+        if milestone in stages and stages[milestone] in order
+    ]
+    return max(earned, key=lambda one: order.index(one.stage_id), default=None)
+
+
+def decide(  # noqa: PLR0911 - one for each reason
+    wanted: Wanted, lead: Standing, pipeline: Pipeline, on_crm_edit: Literal["keep", "overwrite"]
+) -> Verdict:
+    """Decide whether a lead is moved.
+
+    It moves forward along its pipeline only, never out of won or lost, never from another pipeline.
+    Where a salesperson moved it, it stays with `keep`.
+    """
+    if lead.stage_id == wanted.stage_id:
+        return Verdict.ALREADY_THERE
+    if lead.stage_id in pipeline.final:
+        return Verdict.CLOSED
+    if lead.pipeline_id != pipeline.id or lead.stage_id not in pipeline.order:
+        return Verdict.OTHER_PIPELINE
+    if lead.is_follower and lead.created_at is not None and wanted.reached_at < lead.created_at:
+        return Verdict.EARLIER_LEAD
+    if on_crm_edit == "keep" and lead.base is not None and lead.stage_id != lead.base:
+        return Verdict.MOVED_BY_HAND
+    if pipeline.order.index(wanted.stage_id) < pipeline.order.index(lead.stage_id):
+        return Verdict.FURTHER
+    return Verdict.MOVE
