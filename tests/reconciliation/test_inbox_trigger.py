@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import aclosing
+
+import psycopg
+import pytest
+from reconciliation import inbox_trigger
+from reconciliation.events import take
+from reconciliation.inbox_trigger import InboxTrigger
+from statements import statement
+
+WAIT = 20
+
+
+@pytest.fixture
+def trigger(sync_db_url, monkeypatch):
+    async def connect(self):
+        return await psycopg.AsyncConnection.connect(sync_db_url, autocommit=True)
+
+    monkeypatch.setattr(InboxTrigger, "_connect", connect)
+    monkeypatch.setattr(inbox_trigger, "ASKED_EVERY", 0.05)
+    return InboxTrigger("test")
+
+
+def receive(connection, sync_name="test", *, tell=True):
+    connection.execute(
+        statement("inbox/store"),
+        {
+            "sync_name": sync_name,
+            "delivery_id": uuid.uuid4(),
+            "event": "contact_updated",
+            "entities": ["contact:1"],
+            "signed": True,
+            "content_hash": uuid.uuid4().bytes,
+            "body": b"{}",
+        },
+    )
+    if tell:
+        connection.execute(statement("inbox/wake"), {"sync_name": sync_name})
+
+
+async def nothing_for(events, seconds):
+    following = asyncio.ensure_future(anext(events))
+    done, _ = await asyncio.wait([following], timeout=seconds)
+    assert not done
+    return following
+
+
+def test_it_is_stored_by_its_class_path_and_the_name_of_the_sync():
+    assert InboxTrigger("test").serialize() == (
+        "reconciliation.inbox_trigger.InboxTrigger",
+        {"sync_name": "test"},
+    )
+
+
+def test_what_waited_before_it_began_wakes_it(trigger, sync_db):
+    async def scenario():
+        receive(sync_db, tell=False)
+        async with aclosing(trigger.run()) as events:
+            event = await asyncio.wait_for(anext(events), WAIT)
+            assert event.payload == {"sync": "test"}
+
+    asyncio.run(scenario())
+
+
+def test_it_asks_once_for_all_that_wait_and_again_after_a_run_took_them(trigger, sync_db):
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            following = await nothing_for(events, 0.3)
+            receive(sync_db)
+            await asyncio.wait_for(following, WAIT)
+            receive(sync_db)
+            receive(sync_db)
+            following = await nothing_for(events, 0.5)
+            assert len(take(sync_db, "test").ids) == 3
+            await asyncio.sleep(0.3)
+            assert not following.done()
+            receive(sync_db)
+            await asyncio.wait_for(following, WAIT)
+
+    asyncio.run(scenario())
+
+
+def test_what_comes_between_the_taking_and_the_next_look_wakes_it_again(trigger, sync_db):
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            receive(sync_db)
+            await asyncio.wait_for(anext(events), WAIT)
+            take(sync_db, "test")
+            receive(sync_db)
+            await asyncio.wait_for(anext(events), WAIT)
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_hint_is_made_up_for(trigger, sync_db, monkeypatch):
+    monkeypatch.setattr(inbox_trigger, "LOOK_EVERY", 0.2)
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            following = await nothing_for(events, 0.3)
+            receive(sync_db, tell=False)
+            await asyncio.wait_for(following, WAIT)
+
+    asyncio.run(scenario())
+
+
+def test_other_syncs_do_not_wake_it(trigger, sync_db):
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            receive(sync_db, "another")
+            following = await nothing_for(events, 0.5)
+            following.cancel()
+            await asyncio.wait([following])
+
+    asyncio.run(scenario())
+
+
+def test_its_own_errors_make_it_pause_longer_each_time_and_start_nothing(trigger, sync_db, monkeypatch):
+    pauses = []
+    connect = InboxTrigger._connect
+
+    async def broken(self):
+        if len(pauses) < 8:
+            raise psycopg.OperationalError
+        return await connect(self)
+
+    async def sleep(seconds, real=asyncio.sleep):
+        pauses.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr(InboxTrigger, "_connect", broken)
+    monkeypatch.setattr(inbox_trigger.asyncio, "sleep", sleep)
+
+    async def scenario():
+        receive(sync_db)
+        async with aclosing(trigger.run()) as events:
+            await asyncio.wait_for(anext(events), WAIT)
+
+    asyncio.run(scenario())
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_it_goes_on_after_its_connection_was_cut(trigger, sync_db, monkeypatch):
+    monkeypatch.setattr(inbox_trigger, "LONGEST_PAUSE", 0.1)
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            following = await nothing_for(events, 0.3)
+            sync_db.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+            receive(sync_db)
+            await asyncio.wait_for(following, WAIT)
+
+    asyncio.run(scenario())
