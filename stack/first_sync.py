@@ -39,7 +39,8 @@ def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]
     """
     if not any(path.suffix == ".py" for path in (ROOT / "dags").glob("*")):
         return set()
-    wanted = {SETUP_DAG, *(sync_dag(name) for name in syncs.first)}
+    # Those of webhooks as well: only what is known when `up` ends is let run.
+    wanted = {SETUP_DAG, *(f"{name}__{part}" for name in syncs.first for part in ("sync", "events"))}
     deadline = time.monotonic() + PARSE_SECONDS
     with progress.step("Reading the DAGs") as step:
         while missing := wanted - api.paused().keys():
