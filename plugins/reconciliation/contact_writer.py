@@ -580,10 +580,7 @@ class ContactWriter:
         assert row.crm_id is not None
         if row.acked_hash == work.lead_hash:
             return
-        person = work.row("person")
-        stored = self.reads.lead(
-            row.crm_id, person.crm_id if person is not None and row.origin == "adopted" else None
-        )
+        stored = self.reads.entity("leads", row.crm_id)
         if stored is None:
             self._lost(work, "lead", row)
             return

@@ -49,6 +49,10 @@ class CrmReads:
         if entity == "persons":
             columns = {one.id: person_columns(one) for one in self._client.persons_by_ids(wanted)}
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
+        elif entity == "leads":
+            # Changing a single field of a lead leaves the copies of its title and description behind.
+            columns = {one.id: lead_columns(one) for one in self._client.leads_by_ids(wanted)}
+            found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         elif entity == "organizations":
             columns = {one.id: organization_columns(one) for one in self._client.organizations_by_ids(wanted)}
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
@@ -73,17 +77,6 @@ class CrmReads:
             self.prefetch(entity, [crm_id])
             read = self._entities[entity, crm_id]
         return read[1]
-
-    def lead(self, crm_id: int, person_id: int | None) -> Mapping[str, Any] | None:
-        """Return a lead as stored, None when Krayin does not have it.
-
-        With `person_id`, the person it hangs on, its columns are read too: for leads we did not make.
-        """
-        stored = self.entity("leads", crm_id)
-        if stored is None or person_id is None:
-            return stored
-        shown = next((lead for lead in self.leads_of(person_id) if lead.id == crm_id), None)
-        return stored if shown is None else {**stored, **lead_columns(shown)}
 
     def leads_of(self, person_id: int) -> list[Lead]:
         """Return the leads of a person; read anew unless they are fresh."""

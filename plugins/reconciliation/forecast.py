@@ -83,8 +83,6 @@ def contact_reads(
         reads.add(PERSONS)
     if has_lead and lead_differs:
         reads.add(LEADS)
-        if lead is not None and lead.origin == "adopted" and has_person:
-            reads.add(LEADS_OF)
     if not has_lead and (has_person or adopts_person):
         reads.add(LEADS_OF)
     return frozenset(reads)
@@ -110,8 +108,7 @@ def _read_calls(counts: Mapping[str, int], with_custom: Collection[str]) -> int:
             continue
         if what == LEADS or what in with_custom:
             calls += math.ceil(count / ENTITIES_PER_CALL)
-        if what != LEADS:
-            calls += math.ceil(count / IDS_PER_CALL)
+        calls += math.ceil(count / IDS_PER_CALL)
     return calls
 
 

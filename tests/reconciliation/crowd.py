@@ -239,8 +239,8 @@ def expected_calls(before: Before) -> tuple[int, int]:
     """Return the writes the table asks for, and the most bulk reads they may take.
 
     A created contact is one write. An adopted one is one for each of its two records that has a blank
-    to fill or has to be made, and shares in four bulk reads: persons, what their lists do not show,
-    their leads, and what those lists do not show.
+    to fill or has to be made, and shares in five bulk reads: persons, leads, what their lists do not show, and
+    the leads of persons.
     """
     writes, adopted = 0, 0
     for one in before.planted:
@@ -250,4 +250,4 @@ def expected_calls(before: Before) -> tuple[int, int]:
             elif expected.person == ADOPTED:
                 adopted += 1
                 writes += bool(expected.filled) + (expected.lead == CREATED) + bool(expected.lead_filled)
-    return writes, 4 * (math.ceil(adopted / BATCH) + len(MIXTURES))
+    return writes, 5 * (math.ceil(adopted / BATCH) + len(MIXTURES))

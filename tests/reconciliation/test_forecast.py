@@ -154,9 +154,9 @@ UPDATE = Expected(2, frozenset({PERSONS, LEADS}))
 def test_reads_are_shared_by_all_that_are_read_at_once() -> None:
     assert read_calls([], ()) == 0
     assert read_calls([Expected(1)] * 25, ()) == 0
-    assert read_calls([UPDATE] * 25, ()) == 2
-    assert read_calls([UPDATE] * 25, {PERSONS}) == 3
-    assert read_calls([UPDATE] * 26, {PERSONS}) == 5
+    assert read_calls([UPDATE] * 25, ()) == 3
+    assert read_calls([UPDATE] * 25, {PERSONS}) == 4
+    assert read_calls([UPDATE] * 26, {PERSONS}) == 6
     assert read_calls([Expected(1, frozenset({LEADS_OF, ORGANIZATIONS}))], {ORGANIZATIONS}) == 3
 
 
