@@ -107,6 +107,7 @@ class Loader:
     sleep: Callable[[float], None] = time.sleep
     loaded: Loaded = field(default_factory=Loaded)
     _failures: int = 0
+    _failing: set[int] = field(default_factory=set)
     _reported: float = float("-inf")
     _renewed: float = float("-inf")
     _held: list[Operation] = field(default_factory=list)
@@ -205,11 +206,12 @@ class Loader:
         try:
             outcome = self.writers[operation.source_kind].write(operation)
             self._failures = 0
+            self._failing.clear()
         except LeaseLostError as lost:
             log.warning("%s", lost)
             return None
         except KrayinError as error:
-            outcome = outcome_of(operation, error, self.timing, alone=self._failures == 0)
+            outcome = outcome_of(operation, error, self.timing, alone=self._failing <= {operation.id})
             stopping = error
             log.warning("%s: %s", operation, error)
         except ValidationError as error:
@@ -227,6 +229,7 @@ class Loader:
             outcome = self._unforeseen(operation, error)
         self._settle(operation, outcome)
         if stopping is not None:
+            self._failing.add(operation.id)
             self._note_failure(stopping)
         return outcome
 
@@ -301,7 +304,7 @@ def outcome_of(
     """Return how an operation goes on after `error`, by the way one recovers from it.
 
     What may be the row's own fault counts as an attempt, and the second one alike sets the row
-    aside. It does not count unless it stands `alone`: when the call before failed as well, Krayin
+    aside. It does not count unless it stands `alone`: when another row failed right before, Krayin
     is the likelier culprit.
     """
     said = str(error)
