@@ -46,6 +46,7 @@ def lines_of(run: Run) -> list[str]:
     if run.dry_run:
         planned = ", ".join(f"{number} {action}" for action, number in summary.get("planned", {}).items())
         lines.append(f"  would be done       {planned or 'nothing'}")
+        lines += _dry_lines(summary)
     for action in ("created", "updated", "adopted"):
         counts = _counts(summary.get(action, {}))
         if counts:
@@ -71,6 +72,25 @@ def lines_of(run: Run) -> list[str]:
     minutes, forecast = summary.get("elapsed_seconds", 0) / 60, summary.get("forecast_seconds", 0) / 60
     pace = summary.get("requests_per_minute", 0)
     lines.append(f"  minutes             {minutes:.1f}, forecast {forecast:.1f} at {pace} calls a minute")
+    return lines
+
+
+def _dry_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Say what a plan would change: ids and names of fields; the values stand in `sync_run.summary`."""
+    lines = [
+        f"  would wait          workflow {workflow} is not confirmed"
+        for workflow in summary.get("mailing_workflows", ())
+    ]
+    lines += [
+        f"  would quarantine    contact {one['contact']}: {one['message']}"
+        for one in summary.get("planned_quarantine_sample", ())
+    ]
+    for one in summary.get("sample", ()):
+        fields = ", ".join(
+            f"{kind} {name}" for kind, changes in one["changes"].items() for name in sorted(changes)
+        )
+        who = f"contact {one['contact']}" if "contact" in one else "a company"
+        lines.append(f"  for example         {one['action']} {who}: {fields or 'nothing to write'}")
     return lines
 
 

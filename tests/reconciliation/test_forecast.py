@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,13 +19,13 @@ from reconciliation.forecast import (
     read_calls,
 )
 from reconciliation.run import RunRequest
+from reconciliation.runs import Run, RunKind, RunState
+from reconciliation.summary import lines_of, numbers_of
 
 from sandbox.chatwoot import changes
 from tests.reconciliation.crowd import plant
 
 if TYPE_CHECKING:
-    from reconciliation.runs import Run
-
     from tests.reconciliation.world import World
 
 
@@ -130,8 +131,6 @@ def test_changes_of_an_incremental_run(world: World) -> None:
 def test_the_sample_shows_old_and_new_values_and_stays_in_the_sync_database(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from reconciliation.summary import lines_of, numbers_of
-
     world.krayin.seed(persons=[
         {"name": "Known", "emails": [{"value": "ada@example.com", "label": "work"}], "contact_numbers": None},
     ])  # fmt: skip
@@ -177,3 +176,35 @@ def test_an_address_follows_the_contact_that_makes_its_organization() -> None:
     contacts = [Expected(1, company="acme")] + [Expected(1)] * 29
     assert Queue(contacts, {"acme": address}).calls(6000, ()) == 30 + 1 + 1
     assert Queue(contacts, {"never": address}).calls(6000, ()) == 30
+
+
+def test_the_report_of_a_dry_run_names_contacts_and_fields() -> None:
+    run = Run(
+        id=1,
+        sync_name="acme",
+        kind=RunKind.MANUAL,
+        state=RunState.DONE,
+        dry_run=True,
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        finished_at=None,
+        message=None,
+        summary={
+            "planned": {"adopt": 1},
+            "mailing_workflows": ["3 (Welcome)"],
+            "planned_quarantine_sample": [{"contact": 7, "message": "see persons 1, 2"}],
+            "sample": [
+                {
+                    "contact": 5,
+                    "action": "adopt",
+                    "changes": {"person": {"phones": [[], ["+49"]]}, "lead": {}},
+                },
+                {"company": "acme", "action": "organization", "changes": {"organization": {}}},
+            ],
+        },
+    )
+    lines = lines_of(run)
+    assert "  would wait          workflow 3 (Welcome) is not confirmed" in lines
+    assert "  would quarantine    contact 7: see persons 1, 2" in lines
+    assert "  for example         adopt contact 5: person phones" in lines
+    assert "  for example         organization a company: nothing to write" in lines
+    assert "+49" not in "\n".join(lines)
