@@ -121,6 +121,8 @@ class ActivityWriter:
         if person is None or person.state is MappingState.ORPHANED:
             raise _Stop(_rejected("contact_gone", "its contact is not brought over any more"))
         if person.state is MappingState.GONE:
+            if operation.step is not None:
+                self._sweep(activity)
             raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
         if person.state is not MappingState.LINKED or person.crm_id is None:
             raise _Stop(_later("its contact is not linked to a person yet"))
@@ -198,10 +200,13 @@ class ActivityWriter:
         if self.client.persons_by_ids([person_id]):
             return
         self.store.set_state(work.person.id, MappingState.GONE)
-        # With a dead person Krayin fails and leaves an activity of nobody behind.
-        for left in self.client.activities_by_key(KEY, [work.activity.key]):
-            self.client.delete_activity(left.id)
+        self._sweep(work.activity)
         raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
+
+    def _sweep(self, activity: DesiredActivity) -> None:
+        """Take away what a creation for a dead person left: Krayin fails, an activity of nobody stays."""
+        for left in self.client.activities_by_key(KEY, [activity.key]):
+            self.client.delete_activity(left.id)
 
     def _create(self, work: _Work) -> None:
         wanted = work.activity
