@@ -78,6 +78,7 @@ class Loaded:
         }
         return shown | {
             "operations": dict(self.ended),
+            "stages": dict(self.records.get("stage", {})),
             "quarantined": sum(self.quarantined.values()),
             "quarantine": dict(self.quarantined),
             "failed": self.ended[OperationState.REJECTED],

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from reconciliation.runs import Run
 
+PLURALS = {"activity": "activities"}
 NUMBERS = (
     "read",
     "unchanged",
@@ -63,6 +64,12 @@ def lines_of(run: Run) -> list[str]:
         f"  unreadable          contact {broken['contact']}: {broken['reason']}"
         for broken in summary.get("broken", [])
     ]
+    for verdict, number in sorted(summary.get("stages", {}).items()):
+        lines.append(f"  lead stages         {number} {verdict}")
+    for reason, number in sorted(summary.get("activities_skipped", {}).items()):
+        lines.append(f"  not brought over    {number} conversations, messages or stage moves: {reason}")
+    if summary.get("activities_waiting_for_contact"):
+        lines.append(f"  wait for a contact  {summary['activities_waiting_for_contact']} activities")
     if summary.get("waiting"):
         lines.append(f"  left for later      {summary['waiting']} operations")
     lines.append(
@@ -95,7 +102,7 @@ def _dry_lines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    named = ((number, name if number == 1 else f"{name}s") for name, number in sorted(counts.items()))
+    named = ((number, name if number == 1 else PLURALS.get(name, f"{name}s")) for name, number in sorted(counts.items()))
     return ", ".join(f"{number} {name}" for number, name in named)
 
 
