@@ -35,7 +35,7 @@ from krayin.session import RETRIES, LimitHint, Session
 from krayin.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -511,9 +511,11 @@ def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
     try:
         return parse(value)
     except ShapeError as error:
-        kind = UnreadableRecord if endpoint.repeatable else OutcomeUnknown
         message = f"the answer has another shape than Krayin 2.1.5 gives: {error}"
-        raise kind(message, method=endpoint.method, route=endpoint.template, status=200) from None
+        where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template, "status": 200}
+        if endpoint.repeatable:
+            raise UnreadableRecord(message, **where) from None
+        raise OutcomeUnknown(message, **where) from None
 
 
 def _rows(endpoint: Endpoint, parse: Callable[[Any], T], answer: Any) -> list[T]:

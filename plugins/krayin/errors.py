@@ -111,6 +111,13 @@ class OutcomeUnknown(KrayinError):
     """A writing POST got no trustworthy answer: look the record up before anything is repeated."""
 
 
+class TurnedAway(OutcomeUnknown):
+    """A writing POST was turned away as by the limiter, yet the token works and calls are left again.
+
+    Nothing was done if it was the limiter; a PHP process that died on the call gives the same answer.
+    """
+
+
 class Rejected(KrayinError):
     """Krayin read the request and refuses its content; the record must be corrected.
 

@@ -34,6 +34,7 @@ from krayin.errors import (
     RateLimited,
     ServerFailed,
     TryLater,
+    TurnedAway,
 )
 from krayin.pacing import Answer
 from krayin.tls import trusted
@@ -401,7 +402,7 @@ def _unresolved(endpoint: Endpoint) -> KrayinError:
     if endpoint.repeatable:
         return ServerFailed("Krayin turned the call away and did not say why", **where)
     message = "Krayin turned the call away or died on it: look the record up before repeating"
-    return OutcomeUnknown(message, **where)
+    return TurnedAway(message, **where)
 
 
 def _worth_repeating(endpoint: Endpoint, error: BaseException) -> bool:

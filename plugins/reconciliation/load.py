@@ -21,6 +21,7 @@ from krayin.errors import (
     RateLimited,
     Rejected,
     ServerFailed,
+    TurnedAway,
     UnexpectedAnswer,
     UnreadableRecord,
 )
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 BREAKER = 5
 # A repetition that fails alike is quarantined.
 ATTEMPTS = 2
+# Far likelier another program's use of the limiter than the row's fault; still, not for ever.
+ATTEMPTS_TURNED_AWAY = 6
 LONGEST_BACKOFF = DEFAULT.longest_backoff
 REPORT_EVERY = 10.0
 INTERNAL_SERVER_ERROR = 500
@@ -309,7 +312,8 @@ def outcome_of(
     is the likelier culprit.
     """
     said = str(error)
-    alike = operation.attempts + 1 >= ATTEMPTS and operation.error_message == said
+    attempts = ATTEMPTS_TURNED_AWAY if isinstance(error, TurnedAway) else ATTEMPTS
+    alike = operation.attempts + 1 >= attempts and operation.error_message == said
     backoff = timing.backoff_after(operation.attempts)
     match error:
         case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():

@@ -8,14 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import reconciliation.run
+from krayin.errors import TurnedAway
 from reconciliation.contact_writer import ContactWriter
-from reconciliation.load import Loader
+from reconciliation.identity import Identity
+from reconciliation.ledger import Operation, OperationState
+from reconciliation.load import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
 from reconciliation.run import RunRequest
 from reconciliation.timing import Timing
 
 if TYPE_CHECKING:
     import pytest
-    from reconciliation.ledger import Operation, Outcome
+    from reconciliation.ledger import Outcome
 
     from tests.reconciliation.world import World
 
@@ -164,3 +167,16 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
     run = sync.load(run_id)
     assert set(ended(world).values()) == {"done"}
     assert run.summary["created"] == {"lead": 3, "person": 3}
+
+
+def test_a_row_that_the_limiter_turned_away_is_not_blamed_at_once() -> None:
+    error = TurnedAway("turned away", status=500)
+    identity = Identity(1, 1, 1)
+    states = []
+    for attempts in range(ATTEMPTS_TURNED_AWAY):
+        operation = Operation(
+            1, 1, 1, identity, "contact", "7", {}, (), OperationState.UNKNOWN, "create_contact", attempts, None, None,
+            str(error),
+        )  # fmt: skip
+        states.append(outcome_of(operation, error).state)
+    assert states == [OperationState.UNKNOWN] * (ATTEMPTS_TURNED_AWAY - 1) + [OperationState.QUARANTINED]
