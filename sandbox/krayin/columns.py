@@ -80,11 +80,9 @@ def _integer(column: Column, value: Any) -> int:
     smallest, largest = INT_RANGE[column.kind]
     if type(value) is int and smallest <= value <= largest:
         return value
-    number = php.number_of(value)
-    whole = (
-        int(Decimal(str(number)).quantize(Decimal(1), ROUND_HALF_UP)) if isinstance(number, float) else number
-    )
-    return min(max(whole, smallest), largest)
+    # Held to the range first: a number such as 1e400 is infinite to PHP.
+    number = min(max(php.number_of(value), smallest), largest)
+    return int(Decimal(str(number)).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _string(column: Column, value: Any) -> str:
