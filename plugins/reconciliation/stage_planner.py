@@ -101,6 +101,7 @@ class StagePlanner:
     connection: psycopg.Connection
     scope: PlanScope
     order: Sequence[int]
+    dry_run: bool = False
 
     def plan(self, planned: PlannedActivities) -> None:
         """Plan everything staged; each chunk is committed on its own."""
@@ -130,6 +131,13 @@ class StagePlanner:
             )
             if crm_kind == "lead"
         }
+        if self.dry_run:
+            # What the plan of contacts registered was taken back already.
+            staged = self.connection.execute(
+                statement("plan/activity_staged_contacts"),
+                {"run_id": self.scope.run_id, "contact_ids": [int(one) for one in set(chunk) - set(leads)]},
+            )
+            leads |= {str(row[0]): (MappingState.PENDING, None) for row in staged}
         planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(set(chunk) - set(leads))
         keys = {**identity, "source_kind": STAGE, "source_ids": sorted(leads)}
         self.connection.execute(statement("plan/activity_register"), {**keys, "crm_kind": "lead"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from reconciliation.runs import Run
 
@@ -64,12 +64,7 @@ def lines_of(run: Run) -> list[str]:
         f"  unreadable          contact {broken['contact']}: {broken['reason']}"
         for broken in summary.get("broken", [])
     ]
-    for verdict, number in sorted(summary.get("stages", {}).items()):
-        lines.append(f"  lead stages         {number} {verdict}")
-    for reason, number in sorted(summary.get("activities_skipped", {}).items()):
-        lines.append(f"  not brought over    {number} conversations, messages or stage moves: {reason}")
-    if summary.get("activities_waiting_for_contact"):
-        lines.append(f"  wait for a contact  {summary['activities_waiting_for_contact']} activities")
+    lines += _talk_lines(summary)
     if summary.get("waiting"):
         lines.append(f"  left for later      {summary['waiting']} operations")
     lines.append(
@@ -101,8 +96,22 @@ def _dry_lines(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _talk_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    for action, number in sorted(summary.get("activities_planned", {}).items()):
+        yield f"  activities planned  {number} {action}"
+    for verdict, number in sorted(summary.get("stages", {}).items()):
+        yield f"  lead stages         {number} {verdict}"
+    for reason, number in sorted(summary.get("activities_skipped", {}).items()):
+        yield f"  not brought over    {number} conversations, messages or stage moves: {reason}"
+    if summary.get("activities_waiting_for_contact"):
+        yield f"  wait for a contact  {summary['activities_waiting_for_contact']} activities"
+
+
 def _counts(counts: Mapping[str, int]) -> str:
-    named = ((number, name if number == 1 else PLURALS.get(name, f"{name}s")) for name, number in sorted(counts.items()))
+    named = (
+        (number, name if number == 1 else PLURALS.get(name, f"{name}s"))
+        for name, number in sorted(counts.items())
+    )
     return ", ".join(f"{number} {name}" for number, name in named)
 
 

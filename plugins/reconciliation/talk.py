@@ -172,7 +172,7 @@ class Talk:
             dry_run=dry_run,
         ).run()
         with self.connection.transaction(force_rollback=dry_run) if dry_run else nullcontext():
-            StagePlanner(self.connection, scope, self.order).plan(self.planned)
+            StagePlanner(self.connection, scope, self.order, dry_run=dry_run).plan(self.planned)
 
     def move_watermarks(self, mark: Mark) -> None:
         """Note how far the streams were read, in the transaction that ends the planning."""

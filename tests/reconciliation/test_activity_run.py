@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from reconciliation.run import RunRequest
+from reconciliation.summary import lines_of
 
 from sandbox.chatwoot import changes, conversations
 
@@ -281,3 +283,42 @@ def test_a_deleted_activity_stays_deleted_unless_asked(world: World) -> None:
     say(world, talk, "more news")
     world.run(sync_conversations=True, recreate_deleted=True)
     assert len(activities(world)) == 1
+
+
+def test_a_dry_run_says_what_would_come_over_and_keeps_nothing(world: World) -> None:
+    _, talk = ada_with_a_talk(world)
+    for number in range(3):
+        say(world, talk, f"message {number}")
+    stages = {"stage_progression_enabled": True, "stage_on_conversation_created": 2}
+    dry = world.run(RunRequest(dry_run=True), **BOTH, **stages)
+    assert dry.summary["activities_planned"] == {"create": 4, "move": 1}
+    assert any("4 create" in line for line in lines_of(dry))
+    assert activities(world) == []
+    assert world.rows("SELECT count(*) FROM operation") == [(0,)]
+    assert world.rows("SELECT count(*) FROM staged_activity") == [(0,)]
+    run = world.run(**BOTH, **stages)
+    assert run.summary["activities_planned"] == {"create": 4, "move": 1}
+    assert run.summary["stages"] == {"moved": 1}
+    made = len(writes(world, run.id))
+    assert made == 1 + 4 + 1 + 1
+
+
+def test_two_workers_make_every_activity_once(world: World) -> None:
+    with chatwoot(world) as connection:
+        for person in range(4):
+            contact = changes.add_contact(
+                connection, ACCOUNT, name=f"N{person}", email=f"n{person}@example.com"
+            )
+            talk = conversations.add_conversation(connection, contact, inbox(connection, "Channel::Sms"))
+            for number in range(8):
+                conversations.add_message(connection, talk, f"{number}", created_at=NOON)
+    sync = world.sync(**BOTH)
+    run_id = sync.plan(RunRequest())
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(sync.load, run_id) for _ in range(2)]:
+            done.result()
+    rows = activities(world)
+    keys = [row["additional"]["chatwoot"] for row in rows]
+    assert len(keys) == len(set(keys)) == 4 * 9
+    assert sum(row["is_done"] for row in rows) == 4 * 8
+    assert world.rows("SELECT count(*) FROM activity_mark") == [(0,)]
