@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # PostgreSQL reads this as the start of the transaction.
 NOW = "now"
 NEVER = "infinity"
+# Workers give operations back one at a time, and rarely in the moment of planning the same records.
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,32 @@ class PlanScope:
     read_at: datetime
 
     def write(self, connection: psycopg.Connection, rows: Iterable[OperationRow]) -> None:
-        """Write operations; what they replace must have been superseded before."""
-        with connection.cursor() as cursor, cursor.copy(statement("plan/insert")) as copy:
-            for row in rows:
-                copy.write_row(self._columns(row))
+        """Write operations in the transaction under way; what they replace has been superseded before."""
+        planned = list(rows)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with (
+                    connection.transaction(),
+                    connection.cursor() as cursor,
+                    cursor.copy(statement("plan/insert")) as copy,
+                ):
+                    for row in planned:
+                        copy.write_row(self._columns(row))
+            except UniqueViolation:
+                if not tries_left:
+                    raise
+                # A worker gave an operation back to the plan after ours looked: it is replaced like the others.
+                self._supersede(connection, planned)
+            else:
+                return
+
+    def _supersede(self, connection: psycopg.Connection, rows: Sequence[OperationRow]) -> None:
+        for source_kind in sorted({row.source_kind for row in rows}):
+            ids = sorted(row.source_id for row in rows if row.source_kind == source_kind)
+            connection.execute(
+                statement("plan/supersede"),
+                {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids},
+            )
 
     def _columns(self, row: OperationRow) -> tuple[Any, ...]:
         return (

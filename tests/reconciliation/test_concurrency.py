@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from krayin.pacing import Lane
 from psycopg.types.json import Jsonb
 from reconciliation.identity import Identity, register_installation, register_target
 from reconciliation.ledger import Ledger
+from reconciliation.operation_rows import OperationRow, PlanScope
 from reconciliation.run import RunRequest, Sync
 from reconciliation.runs import RunKind, open_run
 from reconciliation.timing import Timing
@@ -123,3 +125,25 @@ def test_a_lease_that_ran_out_is_taken_up_again_unless_somebody_took_the_operati
     one.release([kept, lost])
     rows = sync_db.execute("SELECT id, worker FROM krayin_sync.operation ORDER BY id").fetchall()
     assert rows == [(kept.id, None), (lost.id, "two")]
+
+
+def test_an_operation_given_back_while_it_is_planned_anew_is_replaced(sync_db: psycopg.Connection) -> None:
+    """The planner had looked when the worker still held it."""
+    identity = Identity(register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1)
+    run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
+    for source_id in ("1", "2"):
+        sync_db.execute(
+            INSERT, (run_id, *identity.parameters().values(), source_id, Jsonb({}), [], "planned")
+        )
+    scope = PlanScope(identity, run_id, "test", Lane.SCHEDULED, NOW)
+    with sync_db.transaction():
+        scope.write(sync_db, (OperationRow("contact", number, {"new": True}, ()) for number in "12"))
+    rows = sync_db.execute(
+        "SELECT source_id, state, payload FROM krayin_sync.operation ORDER BY id"
+    ).fetchall()
+    assert rows == [
+        ("1", "superseded", {}),
+        ("2", "superseded", {}),
+        ("1", "planned", {"new": True}),
+        ("2", "planned", {"new": True}),
+    ]
