@@ -73,7 +73,7 @@ class PlanScope:
             except UniqueViolation:
                 if not tries_left:
                     raise
-                # A worker gave an operation back to the plan after ours looked: it is replaced like the others.
+                # A worker gave an operation back after the planner had looked: it is replaced as well.
                 self._supersede(connection, planned)
             else:
                 return
