@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.conversations import Attachment, Author, Conversation, SentMessage, Status
+from chatwoot.conversations import Attachment, Author, Conversation, Progress, SentMessage, Status
 from chatwoot.database import DatabaseSource
 from chatwoot.errors import MissingPrivileges
 from chatwoot.records import BrokenRow
@@ -246,3 +246,31 @@ def test_a_role_without_conversations_still_reads_contacts(
         assert [one.id for chunk in snapshot.contacts(ACCOUNT, Everything()) for one in chunk] == [ada]
         with pytest.raises(MissingPrivileges, match="messages"):
             list(snapshot.conversations(ACCOUNT, Everything()))
+
+
+def test_how_far_a_contact_s_conversations_came(
+    chatwoot: Connection[Any], source: DatabaseSource, ada: int, talk: int, website: int
+) -> None:
+    def progress() -> Progress:
+        with source.snapshot() as snapshot:
+            ((found,),) = snapshot.progress(ACCOUNT, Everything())
+        assert isinstance(found, Progress)
+        return found
+
+    assert progress() == Progress(ada, NOON)
+    later = NOON + timedelta(hours=1)
+    conversations.add_message(chatwoot, talk, "beep", message_type=1, sender_type="AgentBot", sender_id=1)
+    assert progress().responded_at is None
+    conversations.add_message(
+        chatwoot, talk, "Hi", message_type=1, sender_type="User", sender_id=1, created_at=later
+    )
+    assert progress() == Progress(ada, NOON, later)
+    other = conversations.add_conversation(chatwoot, ada, website, created_at=NOON - timedelta(days=1))
+    end = NOON + timedelta(hours=5)
+    conversations.resolve(chatwoot, other, end)
+    assert progress() == Progress(ada, NOON, later, end)
+    conversations.change_conversation(chatwoot, other, status=0)
+    assert progress().resolved_at is None
+    # Without an event its last activity is the resolution.
+    conversations.change_conversation(chatwoot, talk, status=1)
+    assert progress().resolved_at == later
