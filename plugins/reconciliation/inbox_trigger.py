@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # How often it looks by itself: a hint may be lost with its connection.
-LOOK_EVERY = 30.0
+LOOK_EVERY = 5.0
 # How often it looks whether the run it asked for has begun.
 ASKED_EVERY = 0.3
 ASKED_EVERY_LATER = 5.0
@@ -104,6 +105,8 @@ class InboxTrigger(BaseEventTrigger):
 
     async def _hint(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         """Wait until a hint for this sync comes, or for as long as one may be missed."""
-        async for notify in connection.notifies(timeout=LOOK_EVERY):
-            if notify.payload == self.sync_name:
-                return
+        # Closed here and now: left to the garbage collector, it would hold the connection's lock for a while.
+        async with aclosing(connection.notifies(timeout=LOOK_EVERY)) as hints:
+            async for notify in hints:
+                if notify.payload == self.sync_name:
+                    return
