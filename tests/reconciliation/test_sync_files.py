@@ -96,7 +96,9 @@ def test_an_unknown_key_is_told_with_those_there_are_and_never_its_value(tmp_pat
     (problem,) = problems(tmp_path, GOOD + "krayin: {api_token: secret-token}\n")
     assert problem == "krayin.api_token: unknown key; known here: conn_id, requests_per_minute"
     (problem,) = problems(tmp_path, GOOD + "chatwot: secret-token\n")
-    assert problem.startswith("chatwot: unknown key; known here: activity_link, chatwoot, confirmed_workflows")
+    assert problem.startswith(
+        "chatwot: unknown key; known here: activity_link, chatwoot, confirmed_workflows"
+    )
     assert "secret-token" not in problem
     (problem,) = problems(tmp_path, GOOD + "custom_fields: {contact: {}}\n")
     assert problem == "custom_fields.contact: unknown key; known here: lead, organization, person"
