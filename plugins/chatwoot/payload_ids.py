@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, cast, get_args
 
+from chatwoot.private_notes import is_private_note
+
 Kind = Literal["contact", "conversation", "message"]
 LARGEST_ID = 2**63 - 1
 
@@ -100,7 +102,7 @@ def read_payload(body: bytes) -> Notice:
         return Notice(event, _account(payload), (EntityRef("contact", _required(payload, "id")),))
     if event in CONVERSATION_EVENTS:
         return Notice(event, _account(payload), _of_conversation(payload))
-    if event in MESSAGE_EVENTS:
+    if event in MESSAGE_EVENTS and not is_private_note(payload):
         conversation = _object(payload, "conversation")
         account = _account(payload)
         message = EntityRef("message", _required(payload, "id"))

@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from chatwoot.inbox import InboxEvent
 from chatwoot.payload_ids import UnreadablePayloadError, read_payload
+from chatwoot.private_notes import without_private_notes
 from chatwoot.signature import (
     DELIVERY_HEADER,
     SIGNATURE_HEADER,
@@ -173,7 +174,7 @@ def _event(sync_name: str, notice: Notice, request: Request, body: bytes, *, sig
         entities=notice.entities,
         signed=signed,
         content_hash=hashlib.sha256(body).digest(),
-        body=body,
+        body=without_private_notes(body),
     )
 
 

@@ -63,12 +63,11 @@ def test_a_message_is_the_one_of_the_top_not_the_latest_of_its_conversation(even
 @pytest.mark.parametrize(
     "values",
     [
-        {"private": True, "message_type": "outgoing", "sender": {"id": 5, "name": "Asha", "type": "user"}},
         {"message_type": "outgoing", "sender": {"id": 31, "name": "Bot", "type": "agent_bot"}},
         {"message_type": "template", "content_type": "input_csat", "sender": None},
         {"content": "This message was deleted", "content_attributes": {"deleted": True}},
     ],
-    ids=["private note", "bot", "survey", "deleted"],
+    ids=["bot", "survey", "deleted"],
 )
 def test_who_sent_a_message_does_not_matter(values):
     assert refs(webhooks.message(900, 12, 31, "message_updated", **values)) == [
