@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -69,9 +70,9 @@ class Payload(BaseModel):
     )
     """Keys no custom attribute may have: an `id` switches uniqueness off, participants are e-mailed."""
 
+    @abstractmethod
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body of the request."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _custom_attributes_hide_nothing(self) -> Self:
