@@ -25,7 +25,6 @@ class Served:
         self._folder = folder
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._http = httpx.Client(trust_env=False, timeout=60)
         self.url = f"http://127.0.0.1:{self._port}"
         self.token = TOKEN
 
@@ -84,6 +83,8 @@ class Served:
         self.trouble(page_before=0.0, page_after=0.0, refuse=None, seconds=0.0)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self._http.request(method, f"{self.url}/{path}", json=body)
+        # A connection each: one that was kept may be closed by the server in the moment of its use.
+        with httpx.Client(trust_env=False, timeout=60) as http:
+            answer = http.request(method, f"{self.url}/{path}", json=body)
         answer.raise_for_status()
         return answer.json()
