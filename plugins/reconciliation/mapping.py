@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_email, fold_name
 from krayin.limits import NAME_CHARACTERS, TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
+from krayin.text import clean_json
 
 from reconciliation.desired import DesiredContact, DesiredOrganization, Fields, Skip, SkippedContact
 from reconciliation.phones import normalise_phone, phone_key
@@ -361,6 +362,6 @@ def _as_text(raw: Any) -> str:
         case list():
             return ", ".join(text for item in raw if (text := _as_text(item)))
         case dict():
-            return stored_text(json.dumps(raw, ensure_ascii=False, sort_keys=True)) if raw else ""
+            return stored_text(json.dumps(clean_json(raw), ensure_ascii=False, sort_keys=True)) if raw else ""
         case _:
             return stored_text(_plain(raw))
