@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from reconciliation.migrations import upgrade
 
 from sandbox.chatwoot.sample import Sample, fill
@@ -15,6 +16,8 @@ from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from stack.postgres import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +39,11 @@ def chatwoot_template(new_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def sync_db_url(new_database: Callable[..., str], sync_db_template: str) -> str:
-    """The URL of a fresh, migrated sync database."""
-    return new_database("sync", sync_db_template)
+def sync_db_url(new_database: Callable[..., str], sync_db_template: str, postgres: Cluster) -> Iterator[str]:
+    """The URL of a fresh, migrated sync database, dropped after the test."""
+    url = new_database("sync", sync_db_template)
+    yield url
+    postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
 
 
 @pytest.fixture
@@ -49,7 +54,11 @@ def sync_db(sync_db_url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def world(new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str) -> Iterator[World]:
+def world(
+    new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str, postgres: Cluster
+) -> Iterator[World]:
     """An empty Chatwoot account 1, an empty sync database and a freshly seeded stand-in for Krayin."""
+    url = new_database("chatwoot", chatwoot_template)
     with running_krayin() as krayin:
-        yield World(new_database("chatwoot", chatwoot_template), sync_db_url, krayin)
+        yield World(url, sync_db_url, krayin)
+    postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
