@@ -297,7 +297,8 @@ class ContactWriter:
         if "person" in work.adopt and self.reads.entity("persons", work.adopt["person"]) is not None:
             self._adopt(work, work.adopt["person"])
             return False
-        if work.was_tried:
+        # What was planned as new may have been made since, by another sync of this Krayin.
+        if work.was_tried or self._seen(work):
             found = self._find(work)
             if found is not None:
                 self._take_over(work, found)
@@ -336,9 +337,8 @@ class ContactWriter:
             for person in self.client.find_persons(work.person["emails"], work.person["phones"])
         }
         # Krayin's search heeds case and the spelling of numbers; what it showed before is compared folded.
-        keys = natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)
-        shown = self.store.persons_with_keys(target_id, keys)
-        unseen = {one for one in shown if one not in persons}
+        keys = self._keys_of(work)
+        unseen = {one for one in self._seen(work) if one not in persons}
         if unseen:
             there = self.client.persons_by_ids(unseen)
             persons |= {person.id: person for person in there if set(keys) & set(self._keys(person))}
@@ -365,6 +365,13 @@ class ContactWriter:
             person = persons[match.person.crm_id]
             return _Found(person, is_new=person.id not in earlier and work.made_since_sent(person.created_at))
         return None
+
+    def _seen(self, work: _Work) -> list[int]:
+        """Return the persons Krayin showed with one of the contact's e-mails or phones; no call."""
+        return self.store.persons_with_keys(work.operation.identity.target_id, self._keys_of(work))
+
+    def _keys_of(self, work: _Work) -> tuple[str, ...]:
+        return natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)
 
     def _undecided(self, work: _Work, match: Ambiguous) -> Outcome:
         outcome = _quarantine(match.reason, match.message, match.candidates)
@@ -421,6 +428,7 @@ class ContactWriter:
             )
             self._store_link(work, "lead", created.lead.id, "created", work.lead_hash, flatten(work.lead))
             self._link_organization(work, created.organization_id)
+        self.snapshot.record([created.person])
         work.result |= {"person": "created", "lead": "created"}
 
     def _bring_person(self, work: _Work) -> None:
@@ -454,6 +462,7 @@ class ContactWriter:
             with self._intent(work, UPDATE_PERSON, self._attempting(row, base, merged)):
                 person = self.client.update_person(row.crm_id, update)
             self.reads.written("persons", row.crm_id)
+            self.snapshot.record([person])
             if "organization" in merged.changed:
                 organization_id = self._organization_of(work, person)
         with self.ledger.transaction():

@@ -60,12 +60,15 @@ def test_a_manual_and_a_scheduled_run_of_one_sync_at_once_make_everything_once(w
 
 
 def test_contacts_of_two_accounts_with_one_address_make_one_person_and_a_question(world: World) -> None:
+    """Krayin itself heeds case, and would take both."""
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
         other = insert_row(
             connection, "accounts", {"name": "Other", "locale": 0, "created_at": NOW, "updated_at": NOW}
         )
         first = changes.add_contact(connection, 1, name="Ada", email="ada@example.com")
-        second = changes.add_contact(connection, other, name="Ada B.", email="ADA@example.com")
+        second = changes.add_contact(
+            connection, other, name="Ada B.", email="ADA@example.com", phone_number="+14155550123"
+        )
     one = quick(world)
     two = quick(world, name="other", chatwoot={"account_id": other})
     runs = [(sync, sync.plan(RunRequest())) for sync in (one, two)]
