@@ -22,6 +22,7 @@ from reconciliation.activity_marks import ActivityMarks
 from reconciliation.activity_writer import ActivityWriter
 from reconciliation.contact_writer import ContactWriter
 from reconciliation.crm_reads import CrmReads
+from reconciliation.duration import spoken
 from reconciliation.errors import RunStoppedError
 from reconciliation.expectation import Rules
 from reconciliation.extract import stage_contacts
@@ -527,20 +528,19 @@ def _failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
 
 def log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:
     """Write what a plan holds to the log."""
-    minutes = summary["forecast_seconds"] / 60
     if summary.get("first_load"):
         log.info("This is the first load of the sync; the forecast below is what it will take.")
     for workflow in summary.get("mailing_workflows", ()):
         log.warning("The first load waits: Krayin workflow %s is not confirmed", workflow)
     log.info(
-        "%s: %d contacts read, %d unchanged, %s; about %d calls, %.1f minutes at %d calls a minute",
+        "%s: %d contacts read, %d unchanged, %s; about %d calls, %s at %d calls a minute",
         "Dry run, nothing is sent" if dry_run else "Planned",
         summary["read"],
         summary["unchanged"],
         ", ".join(f"{number} to {action}" for action, number in summary["planned"].items())
         or "nothing to do",
         summary["forecast_calls"],
-        minutes,
+        spoken(summary["forecast_seconds"]),
         summary["requests_per_minute"],
     )
     for reason, number in summary["skipped"].items():

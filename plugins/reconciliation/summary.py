@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciliation.duration import spoken
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -71,9 +73,9 @@ def lines_of(run: Run) -> list[str]:
         f"  calls to Krayin     {summary.get('calls', 0)} ({summary.get('writes', 0)} writes, "
         f"{summary.get('refused', 0)} refused), forecast {summary.get('forecast_calls', 0)}"
     )
-    minutes, forecast = summary.get("elapsed_seconds", 0) / 60, summary.get("forecast_seconds", 0) / 60
+    took, forecast = spoken(summary.get("elapsed_seconds", 0)), spoken(summary.get("forecast_seconds", 0))
     pace = summary.get("requests_per_minute", 0)
-    lines.append(f"  minutes             {minutes:.1f}, forecast {forecast:.1f} at {pace} calls a minute")
+    lines.append(f"  time                {took}, forecast {forecast} at {pace} calls a minute")
     return lines
 
 

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from chatwoot.api_client import ChatwootApiUnreachable
 from chatwoot.errors import ChatwootError, ChatwootUnreachable, SnapshotInterrupted
 from chatwoot.hook import ChatwootDatabaseHook
@@ -101,6 +101,19 @@ def plan(name: str, context: Mapping[str, Any]) -> int:
     return _telling(lambda: open_sync(name).plan(request_of(context)))
 
 
+def plan_backfill(name: str, context: Mapping[str, Any]) -> int:
+    """Extract and plan the day or the window of a backfill and return its id in `sync_run`.
+
+    Raises:
+        AirflowSkipException: the run is one of the schedule that only lends its days to backfills.
+    """
+    request = backfill_of(context)
+    if request is None:
+        problem = "runs of this schedule do nothing: start an Airflow backfill, or a run by hand"
+        raise AirflowSkipException(problem)
+    return _telling(lambda: open_sync(name).plan(request))
+
+
 def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
     """Carry out what is planned for a sync, write the summary to the log and return its numbers."""
     sync = _telling(lambda: open_sync(name))
@@ -178,10 +191,8 @@ def _webhook(name: str) -> Iterator[str]:
 def request_of(context: Mapping[str, Any]) -> RunRequest:
     """Return what a DAG run asks for, from its type and its form."""
     dag_run, params = context["dag_run"], context["params"]
-    window = None
-    if params.get("window_start") or params.get("window_end"):
-        start = _moment(params.get("window_start")) or datetime(1970, 1, 1, tzinfo=UTC)
-        window = start, _moment(params.get("window_end")) or datetime.now(UTC)
+    asks_for_window = params.get("window_start") or params.get("window_end")
+    window = _window(params) if asks_for_window else None
     return RunRequest(
         kind=RunKind.SCHEDULED if _run_type(dag_run) == "scheduled" else RunKind.MANUAL,
         dag_run_id=dag_run.run_id,
@@ -190,6 +201,31 @@ def request_of(context: Mapping[str, Any]) -> RunRequest:
         full=bool(params.get("full")),
         dry_run=bool(params.get("dry_run")),
     )
+
+
+def backfill_of(context: Mapping[str, Any]) -> RunRequest | None:
+    """Return what a run of the backfill DAG asks for: its day, or its form's window; None: nothing."""
+    dag_run, params = context["dag_run"], context["params"]
+    match _run_type(dag_run):
+        case "backfill":
+            window = dag_run.data_interval_start, dag_run.data_interval_end
+            dry_run = False
+        case "manual":
+            window = _window(params)
+            dry_run = not params.get("carry_out")
+        case _:
+            return None
+    return RunRequest(
+        kind=RunKind.BACKFILL,
+        dag_run_id=dag_run.run_id,
+        window=window,
+        dry_run=dry_run,
+    )
+
+
+def _window(params: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    start = _moment(params.get("window_start")) or datetime(1970, 1, 1, tzinfo=UTC)
+    return start, _moment(params.get("window_end")) or datetime.now(UTC)
 
 
 def _run_type(dag_run: Any) -> str:

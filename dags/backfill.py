@@ -1,0 +1,67 @@
+"""One DAG per sync: brings history over, day by day.
+
+Start it as an Airflow backfill over the days wanted: every run looks at the contacts, conversations
+and messages created or changed on its day, says what that will cost, and carries it out behind all
+other work. Days may be repeated, cancelled and resumed; the watermark of `<sync>__sync` never moves.
+
+A run started by hand covers the whole window of its form at once, and only forecasts it unless
+told otherwise: do that first. The runs of its own schedule do nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
+from reconciliation.sync_files import BrokenSync, load_syncs
+
+if TYPE_CHECKING:
+    from reconciliation.settings import SyncSettings
+
+# A backfill takes its days from this timetable.
+DAILY = CronDataIntervalTimetable("0 0 * * *", timezone="UTC")
+FORM = {
+    "window_start": Param(None, type=["null", "string"], format="date-time", title="Changed from",
+                            description_md="Runs started by hand: the window's start; empty: all there is."),
+    "window_end": Param(None, type=["null", "string"], format="date-time", title="Changed before",
+                        description_md="Empty: now."),
+    "carry_out": Param(False, type="boolean", title="Carry it out",
+                       description_md="Off: the run says how many calls and hours the window costs, "
+                       "and sends nothing. Runs of an Airflow backfill always carry out."),
+}  # fmt: skip
+
+
+def backfill_dag(settings: SyncSettings) -> DAG:
+    @dag(
+        f"{settings.name}__backfill",
+        schedule=DAILY,
+        catchup=False,
+        max_active_runs=1,
+        params=FORM,
+        tags=["krayin", settings.name],
+        doc_md=__doc__,
+        default_args={"owner": "krayin-sync"},
+    )
+    def build() -> None:
+        # Days of one backfill take turns, so that they leave Airflow's slots to the other DAGs.
+        @task(retries=2, retry_delay=timedelta(seconds=30), max_active_tis_per_dag=1)
+        def plan() -> int:
+            from reconciliation import tasks
+
+            return tasks.plan_backfill(settings.name, get_current_context())
+
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, max_active_tis_per_dag=1)
+        def load(run: int) -> dict[str, Any]:
+            from reconciliation import tasks
+
+            return tasks.load(settings.name, run, seconds=None)
+
+        load(plan())
+
+    return build()
+
+
+for sync in load_syncs():
+    if not isinstance(sync, BrokenSync):
+        globals()[f"{sync.name}__backfill"] = backfill_dag(sync)
