@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciliation.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # Field values as they are kept in JSON: text, lists of text, numbers as text, None for blank.
 Fields = dict[str, Any]
@@ -38,7 +41,7 @@ class DesiredContact:
     `person` has name, emails, phones, job_title, organization and custom; `lead` has title,
     lead_value, description and custom. `natural_keys` are `email:` and `phone:` keys in compared
     form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind. `warnings` say in
-    words what had to be changed to fit Krayin.
+    words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last change (aware).
     """
 
     contact_id: int
@@ -48,6 +51,7 @@ class DesiredContact:
     natural_keys: tuple[str, ...] = ()
     adopt: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    changed_at: datetime | None = field(default=None, compare=False)
     _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
     def with_hashes(self) -> DesiredContact:

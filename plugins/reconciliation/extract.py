@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
@@ -16,7 +17,6 @@ from reconciliation.plan import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     import psycopg
     from chatwoot.records import Contact
@@ -168,6 +168,7 @@ def desired_to_json(desired: DesiredContact) -> str:
             "natural_keys": desired.natural_keys,
             "adopt": desired.adopt,
             "warnings": desired.warnings,
+            "changed_at": desired.changed_at.isoformat() if desired.changed_at else None,
         },
         ensure_ascii=False,
     )
@@ -175,7 +176,7 @@ def desired_to_json(desired: DesiredContact) -> str:
 
 def desired_from_json(document: dict[str, Any]) -> DesiredContact:
     """Return the desired contact that `desired_to_json` wrote."""
-    organization = document["organization"]
+    organization, changed_at = document["organization"], document["changed_at"]
     return DesiredContact(
         contact_id=document["contact_id"],
         person=document["person"],
@@ -184,4 +185,5 @@ def desired_from_json(document: dict[str, Any]) -> DesiredContact:
         natural_keys=tuple(document["natural_keys"]),
         adopt=document["adopt"],
         warnings=tuple(document["warnings"]),
+        changed_at=datetime.fromisoformat(changed_at) if changed_at else None,
     )

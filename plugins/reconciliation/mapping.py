@@ -184,6 +184,7 @@ def map_contact(
         natural_keys=natural_keys(person["emails"], person["phones"], rules.phone_region),
         adopt=earlier_ids(contact),
         warnings=tuple(dict.fromkeys(notes.warnings)),
+        changed_at=contact.updated_at,
     )
 
 

@@ -29,7 +29,7 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class OperationRow:
-    """The columns of an operation that differ from one to the next."""
+    """The columns of an operation that differ from one to the next; `changed_at` is Chatwoot's own time."""
 
     source_kind: str
     source_id: str
@@ -43,6 +43,7 @@ class OperationRow:
     candidates: Sequence[Mapping[str, Any]] = ()
     due_at: str = NOW
     finished_at: str | None = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +108,5 @@ class PlanScope:
             Jsonb(list(row.candidates)) if row.candidates else None,
             row.due_at,
             row.finished_at,
+            row.changed_at,
         )

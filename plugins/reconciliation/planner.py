@@ -531,6 +531,7 @@ class Planner:
             natural_keys=keys,
             expected=expectation.expected,
             releases=releases,
+            changed_at=contact.changed_at,
         )
         if plan.action is Action.QUARANTINE:
             row = replace(
