@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import phonenumbers
 from pydantic import (
@@ -71,6 +71,12 @@ def _history(value: object) -> object:
                 return date.fromisoformat(value.strip())
     message = "must be 'all', an age of at most 100 years such as '90 days', or a date such as 2026-01-31"
     raise ValueError(message)
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+RepairPolicy = Literal["report", "repair"]
+Repairable = Literal["missing", "changed", "orphan", "unmapped", "stale_mapping", "moved_stage"]
+REPAIRABLE: tuple[Repairable, ...] = get_args(Repairable)
 
 
 class _Strict(BaseModel):
@@ -164,14 +170,50 @@ class CustomFields(_Strict):
 
 
 class ChangeGuard(_Strict):
-    """How much one period may change before a person is asked."""
+    """How much may be changed or deleted in Krayin within a period before a person is asked."""
 
     share: float = Field(
-        0.2, gt=0, le=1, description="Share of the mapped records that one plan may change without asking."
+        0.2,
+        gt=0,
+        le=1,
+        description="Share of the contacts and companies known in Krayin that may be changed without asking.",
     )
     number: PositiveInt = Field(
-        500, description="Number of changes below which nobody is asked, whatever the share."
+        500, description="Number of changed records up to which nobody is asked, whatever the share."
     )
+    hours: PositiveInt = Field(
+        24, le=24 * 31, description="Hours over which changes are counted, of all runs and webhooks together."
+    )
+    days_to_answer: PositiveInt = Field(
+        7, le=365, description="Days after which an unanswered question ends; its plan stays held."
+    )
+
+
+class ReconcileSettings(_Strict):
+    """How Krayin is compared with Chatwoot, and what is mended by itself."""
+
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
+        "30 2 * * *", description="Cron expression or preset, UTC; null for comparisons by hand only."
+    )
+    full_on: Weekday | None = Field(
+        "sunday",
+        description="Weekday (UTC) on which Krayin's lists are read whole, which alone shows what was "
+        "deleted there; on other days what changed is read. null: only by hand.",
+    )
+    repair: RepairPolicy = Field(
+        "report", description="`report` tells what differs, `repair` mends it as well."
+    )
+    repair_by_class: dict[Repairable, RepairPolicy] = Field(
+        default_factory=dict,
+        description="Another choice for some classes of differences, for example `{missing: repair}`.",
+    )
+
+    def repairs(self, difference: str) -> bool:
+        """Tell whether differences of this class are mended by themselves."""
+        return any(
+            name == difference and self.repair_by_class.get(name, self.repair) == "repair"
+            for name in REPAIRABLE
+        )
 
 
 class SyncSettings(_Strict):
@@ -260,6 +302,8 @@ class SyncSettings(_Strict):
     max_changes_without_approval: ChangeGuard = Field(
         ChangeGuard(), description="Above it a plan waits for approval."
     )
+
+    reconcile: ReconcileSettings = ReconcileSettings()
 
     @model_validator(mode="after")
     def _stages_need_the_switch(self) -> Self:

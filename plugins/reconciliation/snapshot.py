@@ -1,4 +1,4 @@
-"""What Krayin showed last of its persons, kept so that matching costs no call per contact."""
+"""What Krayin's lists showed last, kept so that matching and comparing cost no call per record."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic
 
+from krayin.records import Person
 from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.fingerprint import fingerprint
-from reconciliation.mapping import natural_keys
+from reconciliation.listings import Listing, Record, persons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import psycopg
     from krayin.client import KrayinClient
-    from krayin.records import Person
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +49,6 @@ class _Mark:
         )
 
 
-def person_facts(person: Person) -> dict[str, Any]:
-    """Return what is kept of a person: the fields that matching and forecasts look at."""
-    return {
-        "name": person.name,
-        "emails": [row.value for row in person.emails],
-        "phones": [row.value for row in person.contact_numbers],
-        "job_title": person.job_title,
-        "organization_id": person.organization_id,
-        "organization_name": person.organization_name,
-        "owner_id": person.owner_id,
-    }
-
-
 def newest_pages() -> Iterator[tuple[int, int]]:
     """Yield number and size of the pages by which the newest rows are read: a small one, then large ones."""
     yield 1, NEWEST_PAGE
@@ -69,46 +56,61 @@ def newest_pages() -> Iterator[tuple[int, int]]:
     yield from ((number, FULL_PAGE) for number in count(1))
 
 
-class PersonSnapshot:
-    """Krayin's persons as they were read last.
+class RecordSnapshot(Generic[Record]):
+    """The records of one of Krayin's lists as they were read last.
 
     The first `refresh` reads all of them in pages by id and can be interrupted; later ones read
     the newest changed first and stop where the last reading began.
     """
 
     def __init__(
-        self, connection: psycopg.Connection, client: KrayinClient, target_id: int, phone_region: str | None
+        self,
+        connection: psycopg.Connection,
+        client: KrayinClient,
+        target_id: int,
+        listing: Listing[Record],
     ) -> None:
-        """Use `connection` (autocommit) and `client`; numbers without country code are of `phone_region`."""
+        """Use `connection` (autocommit) and `client`; `listing` says which list and what is kept of it."""
         self._connection = connection
         self._client = client
         self._target_id = target_id
-        self._phone_region = phone_region
+        self._listing = listing
 
     def refresh(self) -> int:
-        """Bring the snapshot up to date and return how many persons were read."""
+        """Bring the snapshot up to date and return how many records were read."""
         mark = self._mark()
         return self._read_newest(mark) if mark.complete_at else self._read_all(mark)
 
-    def record(self, persons: Sequence[Person]) -> None:
-        """Keep what Krayin shows of `persons`."""
-        if not persons:
+    def read_fully(self) -> datetime:
+        """Read every record, whatever is known already; return when that began, by the sync database's clock.
+
+        A record whose `seen_at` is older afterwards was not in the list, or moved between its pages.
+        """
+        row = self._connection.execute(statement("snapshot/clock")).fetchone()
+        assert row is not None
+        self._read_all(_Mark())
+        began: datetime = row[0]
+        return began
+
+    def record(self, records: Sequence[Record]) -> None:
+        """Keep what Krayin shows of `records`."""
+        if not records:
             return
-        facts = [person_facts(person) for person in persons]
-        ids = [person.id for person in persons]
+        facts = [self._listing.facts(record) for record in records]
+        ids = [record.id for record in records]
         keys = [
-            (key, person.id)
-            for person, fact in zip(persons, facts, strict=True)
-            for key in natural_keys(fact["emails"], fact["phones"], self._phone_region)
+            (key, record.id)
+            for record, fact in zip(records, facts, strict=True)
+            for key in self._listing.keys(record, fact)
         ]
-        scope = {"target_id": self._target_id, "crm_kind": "person"}
+        scope = {"target_id": self._target_id, "crm_kind": self._listing.crm_kind}
         with self._connection.transaction():
             self._connection.execute(
                 statement("snapshot/record"),
                 {
                     **scope,
                     "crm_ids": ids,
-                    "updated_ats": [person.updated_at for person in persons],
+                    "updated_ats": [record.updated_at for record in records],
                     "hashes": [fingerprint(fact) for fact in facts],
                     "facts": [Jsonb(fact) for fact in facts],
                 },
@@ -119,11 +121,11 @@ class PersonSnapshot:
                 {**scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
             )
 
-    def forget(self, person_ids: Sequence[int]) -> None:
-        """Forget persons that Krayin does not have any more."""
+    def forget(self, crm_ids: Sequence[int]) -> None:
+        """Forget records that Krayin does not have any more."""
         self._connection.execute(
             statement("snapshot/forget"),
-            {"target_id": self._target_id, "crm_kind": "person", "crm_ids": list(person_ids)},
+            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind, "crm_ids": list(crm_ids)},
         )
 
     def _read_all(self, mark: _Mark) -> int:
@@ -132,14 +134,14 @@ class PersonSnapshot:
         high_mark = mark.high_mark
         if high_mark is None:
             # Later refreshes start here, so that what changes during this reading is read again.
-            newest = self._client.persons_page(1, 1, "updated_at", "desc").rows
+            newest = self._listing.page(self._client, 1, 1, "updated_at", "desc").rows
             if not newest:
                 self._write_mark(1, None, complete=True)
                 return 0
             high_mark = newest[0].updated_at
         total: int | None = None
         while True:
-            page = self._client.persons_page(page_number, FULL_PAGE)
+            page = self._listing.page(self._client, page_number, FULL_PAGE, "id", "asc")
             if total is not None and page.total < total and page_number > 1:
                 # Somebody deleted persons meanwhile: rows moved to the page before.
                 total, page_number = page.total, page_number - 1
@@ -149,7 +151,9 @@ class PersonSnapshot:
             read += len(page.rows)
             complete = page_number >= page.last_page
             self._write_mark(page_number if complete else page_number + 1, high_mark, complete=complete)
-            log.info("Read %d of %d Krayin persons", min(page_number * FULL_PAGE, total), total)
+            log.info(
+                "Read %d of %d Krayin %ss", min(page_number * FULL_PAGE, total), total, self._listing.crm_kind
+            )
             if complete:
                 return read
             page_number += 1
@@ -158,10 +162,10 @@ class PersonSnapshot:
         read = 0
         newest = mark.high_mark
         for number, limit in newest_pages():
-            page = self._client.persons_page(number, limit, "updated_at", "desc")
+            page = self._listing.page(self._client, number, limit, "updated_at", "desc")
             self.record(page.rows)
             read += len(page.rows)
-            stamps = [person.updated_at for person in page.rows if person.updated_at is not None]
+            stamps = [record.updated_at for record in page.rows if record.updated_at is not None]
             newest = max([*stamps, *([newest] if newest else [])], default=None)
             if number >= page.last_page or any(mark.is_known(stamp) for stamp in stamps):
                 break
@@ -178,7 +182,7 @@ class PersonSnapshot:
             statement("snapshot/newest"),
             {
                 "target_id": self._target_id,
-                "crm_kind": "person",
+                "crm_kind": self._listing.crm_kind,
                 "since": mark.since,
                 "settled_mark": mark.settled_mark,
             },
@@ -192,7 +196,8 @@ class PersonSnapshot:
 
     def _mark(self) -> _Mark:
         row = self._connection.execute(
-            statement("snapshot/mark_read"), {"target_id": self._target_id, "crm_kind": "person"}
+            statement("snapshot/mark_read"),
+            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind},
         ).fetchone()
         return _Mark(*row) if row else _Mark()
 
@@ -201,10 +206,20 @@ class PersonSnapshot:
             statement("snapshot/mark_write"),
             {
                 "target_id": self._target_id,
-                "crm_kind": "person",
+                "crm_kind": self._listing.crm_kind,
                 "next_page": next_page,
                 "complete": complete,
                 "high_mark": high_mark,
                 "margin": MARGIN,
             },
         )
+
+
+class PersonSnapshot(RecordSnapshot[Person]):
+    """Krayin's persons; numbers without country code are of `phone_region`."""
+
+    def __init__(
+        self, connection: psycopg.Connection, client: KrayinClient, target_id: int, phone_region: str | None
+    ) -> None:
+        """Use `connection` (autocommit) and `client`."""
+        super().__init__(connection, client, target_id, persons(phone_region))

@@ -63,3 +63,27 @@ CREATE TABLE finding (
 CREATE UNIQUE INDEX finding_present ON finding (sync_name, key) WHERE state NOT IN ('repaired', 'resolved');
 CREATE INDEX finding_of_reconciliation ON finding (reconciliation_id, class);
 CREATE INDEX finding_of_contact ON finding (target_id, installation_id, account_id, contact_id);
+
+ALTER TABLE crm_snapshot
+    -- The state that was last compared with what was sent, and when: only what differs is looked at again.
+    ADD COLUMN compared_hash bytea,
+    ADD COLUMN compared_at   timestamptz;
+
+ALTER TABLE mapping
+    -- When what is to happen to the records of a deleted or merged contact had happened.
+    ADD COLUMN settled_at timestamptz;
+CREATE INDEX mapping_orphaned ON mapping (target_id, installation_id, account_id)
+    WHERE state = 'orphaned' AND settled_at IS NULL;
+CREATE INDEX mapping_gone ON mapping (target_id, installation_id, account_id) WHERE state = 'gone';
+
+-- Rows that move to another contact when two are merged, and stay behind or vanish when one is deleted: ids only.
+CREATE TABLE contact_trace (
+    installation_id  integer NOT NULL REFERENCES chatwoot_installation,
+    account_id       bigint NOT NULL,
+    contact_id       bigint NOT NULL,
+    conversation_id  bigint,
+    contact_inbox_id bigint,
+    PRIMARY KEY (installation_id, account_id, contact_id)
+);
+CREATE INDEX contact_trace_conversation ON contact_trace (installation_id, account_id, conversation_id);
+CREATE INDEX contact_trace_contact_inbox ON contact_trace (installation_id, account_id, contact_inbox_id);
