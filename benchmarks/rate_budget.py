@@ -1,6 +1,7 @@
 """How much of the allowed rate the budget lets workers use, against the limit itself.
 
 python benchmarks/rate_budget.py [--window 6] [--windows 3] [--latency 0.02] [--rates 60 600 6000]
+    [--neighbour every:3|poisson:40]
 
 A limiter like Krayin's runs in this process; the workers are processes that call it over a socket
 after asking a budget in a PostgreSQL of their own. Rates are calls a minute. With the default
@@ -8,6 +9,11 @@ window of 6 s a tenth of the calls falls into a tenth of the time, so that the c
 the real ones while the answer's delay weighs ten times as much as with the real 60 s (`--window 60`).
 The base of each share is the physical limit of the same run: what the limiter allows in the
 measured time, or what the same workers make without any budget, if that is less.
+
+A neighbour is another program with the same API user that asks nobody: `every:3` calls once in 3 s,
+`poisson:40` at random, 40 times a minute on average. What it was granted is no part of the base.
+The real thing takes five minutes and more:
+python benchmarks/rate_budget.py --window 60 --windows 5 --rates 60 --workers 4 --neighbour every:3
 """
 
 from __future__ import annotations
@@ -15,12 +21,13 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import random
 import statistics
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,11 +56,22 @@ COLUMNS = (
     "calls",
     "calls_allowed",
     "calls_unpaced",
+    "neighbour_calls",
     "share",
     "refused",
+    "refused_later",
+    "neighbour_refused",
     "ms_acquire",
     "ms_settle",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """When calls were made, those that were granted and those that were refused."""
+
+    taken: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
 
 
 class Limiter:
@@ -63,20 +81,19 @@ class Limiter:
         self.limit, self.window = limit, window
         self.guard = threading.Lock()
         self.ends = self.count = 0.0
-        self.taken: list[float] = []
-        self.refused = 0
+        self.ours, self.neighbour = Calls(), Calls()
 
-    def hit(self) -> Answer:
+    def hit(self, calls: Calls) -> Answer:
         """Count a call and answer it."""
         with self.guard:
             now = time.monotonic()
             if now >= self.ends:
                 self.ends, self.count = now + self.window, 0
             if self.count >= self.limit:
-                self.refused += 1
+                calls.refused.append(now)
                 return Answer(refused=True)
             self.count += 1
-            self.taken.append(now)
+            calls.taken.append(now)
             return Answer(self.limit, int(self.limit - self.count))
 
     def serve(self, connection: Connection) -> None:
@@ -84,14 +101,41 @@ class Limiter:
         try:
             while True:
                 connection.recv()
-                connection.send(self.hit())
+                connection.send(self.hit(self.ours))
         except (EOFError, OSError):
             return
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another program with the same API user: one call each `seconds`, regular or at random."""
+
+    seconds: float
+    regular: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Neighbour:
+        """Read `every:SECONDS` or `poisson:CALLS_A_MINUTE`."""
+        kind, _, number = text.partition(":")
+        if kind not in {"every", "poisson"}:
+            raise argparse.ArgumentTypeError(text)
+        return cls(float(number) if kind == "every" else 60 / float(number), kind == "every")
+
+    def call(self, limiter: Limiter, stop: threading.Event) -> None:
+        """Call until told to stop."""
+        chance = random.Random(0)
+        due = time.monotonic()
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            limiter.hit(limiter.neighbour)
+            due += self.seconds if self.regular else chance.expovariate(1 / self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """One row: `share` of the limiter's rate, `ms_*` spent inside the budget by calls that need not wait."""
+    """One row: `share` of the limiter's rate, `ms_*` spent inside the budget by calls that need not wait.
+
+    `refused` are our refused calls, `refused_later` those after the first window.
+    """
 
     rate_per_minute: int
     workers: int
@@ -101,8 +145,11 @@ class Result:
     calls: int
     calls_allowed: int
     calls_unpaced: int
+    neighbour_calls: int
     share: float
     refused: int
+    refused_later: int
+    neighbour_refused: int
     ms_acquire: float
     ms_settle: float
 
@@ -169,7 +216,7 @@ def unpaced_rate(work: Work, workers: int) -> float:
         begin = time.monotonic()
         time.sleep(2)
         end = time.monotonic()
-    return sum(begin <= taken < end for taken in limiter.taken) / (end - begin)
+    return sum(begin <= taken < end for taken in limiter.ours.taken) / (end - begin)
 
 
 def cost(dsn: str) -> tuple[float, float]:
@@ -198,15 +245,20 @@ def measure(cluster: Cluster, rate: int, workers: int, lane: Lane, options: argp
     work = Work(dsn, lane, limit, window, options.latency)
     physical = unpaced_rate(work, workers) * window * options.windows
     limiter = Limiter(limit, window)
+    stop = threading.Event()
     with working(limiter, work, workers):
-        while not limiter.taken:
+        if options.neighbour is not None:
+            threading.Thread(target=options.neighbour.call, args=(limiter, stop), daemon=True).start()
+        while not limiter.ours.taken:
             time.sleep(0.01)
         # The first window fills the ring; whole windows after it, or a burst would count twice.
-        begin = limiter.taken[0] + window
+        begin = limiter.ours.taken[0] + window
         end = begin + options.windows * window
         time.sleep(end - time.monotonic())
-    calls = sum(begin <= taken < end for taken in limiter.taken)
-    allowed = limit * options.windows
+    stop.set()
+    calls = sum(begin <= taken < end for taken in limiter.ours.taken)
+    beside = sum(begin <= taken < end for taken in limiter.neighbour.taken)
+    allowed = limit * options.windows - beside
     return Result(
         rate_per_minute=rate,
         workers=workers,
@@ -216,8 +268,11 @@ def measure(cluster: Cluster, rate: int, workers: int, lane: Lane, options: argp
         calls=calls,
         calls_allowed=allowed,
         calls_unpaced=round(physical),
+        neighbour_calls=beside,
         share=round(calls / min(allowed, physical), 4),
-        refused=limiter.refused,
+        refused=len(limiter.ours.refused),
+        refused_later=sum(refused >= begin for refused in limiter.ours.refused),
+        neighbour_refused=len(limiter.neighbour.refused),
         ms_acquire=round(ms_acquire, 2),
         ms_settle=round(ms_settle, 2),
     )
@@ -233,6 +288,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[60, 600, 6000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--lane", type=str.upper, choices=Lane.__members__, default="SCHEDULED")
+    parser.add_argument("--neighbour", type=Neighbour.parse)
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/rate_budget.json")
     options = parser.parse_args()
     results = []
@@ -257,7 +313,7 @@ def main() -> None:
                     )
         finally:
             cluster.stop("fast")
-    Console(width=130).print(table)
+    Console(width=160).print(table)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
 

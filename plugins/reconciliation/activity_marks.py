@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from krayin.errors import KrayinError
+from krayin.errors import KrayinError, NotSent, RateLimited, Rejected
 from statements import statement
 
 from reconciliation.timing import DEFAULT, Timing
@@ -24,7 +25,8 @@ PER_CALL = 100
 class ActivityMarks:
     """The marks of one Krayin; they outlive the process that noted them.
 
-    Marking twice does no harm, so a mark needs no intent: it stays until Krayin has confirmed it.
+    Marking twice does no harm, so a mark needs no intent: it stays until Krayin has confirmed it. A
+    newer mark of the same activity waits until no call with the older one can be under way.
     """
 
     connection: psycopg.Connection
@@ -63,11 +65,15 @@ class ActivityMarks:
             if not rows:
                 return
             ids = [int(row[0]) for row in rows]
-            claimed = {"target_id": self.target_id, "crm_ids": ids, "fences": [row[1] for row in rows]}
+            claimed = {"target_id": self.target_id, "crm_ids": ids, "leases": [row[3] for row in rows]}
             try:
                 self.client.mark_activities(ids, bool(rows[0][2]))
             except KrayinError as error:
-                self.connection.execute(statement("load/activity_marks_release"), claimed)
+                known = isinstance(error, NotSent | RateLimited | Rejected)
+                delay = timedelta(0) if known else self.timing.settle
+                self.connection.execute(statement("load/activity_marks_release"), {**claimed, "delay": delay})
                 log.warning("%d activities could not be marked now, they will be later: %s", len(rows), error)
                 return
-            self.connection.execute(statement("load/activity_marks_done"), claimed)
+            self.connection.execute(
+                statement("load/activity_marks_done"), {**claimed, "fences": [row[1] for row in rows]}
+            )

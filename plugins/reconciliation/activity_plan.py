@@ -25,11 +25,10 @@ class ContactRecords:
 
         An activity of a contact whose lead was deleted in Krayin hangs on the person instead.
         """
-        if self.person is not MappingState.LINKED:
-            return "person"
+        # First, because an adopted person is linked some time before its lead is.
         if link != "person" and self.lead not in {MappingState.LINKED, MappingState.GONE}:
             return "lead"
-        return None
+        return None if self.person is MappingState.LINKED else "person"
 
 
 @dataclass(frozen=True, slots=True)

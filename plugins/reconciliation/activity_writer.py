@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from krayin.errors import NotFound
@@ -34,8 +33,6 @@ CREATE_ACTIVITY = "create_activity"
 UPDATE_ACTIVITY = "update_activity"
 # Krayin stores notes as done, whatever is sent, and everything else as not done.
 BORN_DONE = frozenset({"note"})
-# Its contact is released earlier as soon as it is linked.
-UNLINKED = timedelta(days=1)
 
 
 class _Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
@@ -125,13 +122,13 @@ class ActivityWriter:
                 self._sweep(activity)
             raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
         if person.state is not MappingState.LINKED or person.crm_id is None:
-            raise _Stop(_later("its contact is not linked to a person yet"))
+            raise _Stop(_later("its contact is not linked to a person yet", self.timing))
         link: dict[str, int] = {}
         if self.settings.activity_link != "person":
             if lead is not None and lead.state is MappingState.LINKED and lead.crm_id is not None:
                 link["lead"] = lead.crm_id
             elif lead is None or lead.state is not MappingState.GONE:
-                raise _Stop(_later("its contact is not linked to a lead yet"))
+                raise _Stop(_later("its contact is not linked to a lead yet", self.timing))
         if self.settings.activity_link != "lead" or not link:
             link["person"] = person.crm_id
         return _Work(
@@ -377,7 +374,10 @@ def _rejected(error_class: str, message: str) -> Outcome:
     return Outcome(OperationState.REJECTED, error_class=error_class, error_message=message)
 
 
-def _later(message: str) -> Outcome:
+def _later(message: str, timing: Timing) -> Outcome:
     return Outcome(
-        OperationState.PLANNED, error_class="contact_not_linked", error_message=message, delay=UNLINKED
+        OperationState.PLANNED,
+        error_class="contact_not_linked",
+        error_message=message,
+        delay=timing.next_run,
     )

@@ -14,6 +14,7 @@ from reconciliation.local_time import ServerClock
 from reconciliation.merge import Merged
 from reconciliation.plan import MappingState
 from reconciliation.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide
+from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from reconciliation.targets import LeadTargets
 
 MOVE_STAGE = "move_stage"
-UNLINKED = timedelta(days=1)
 EXACT = timedelta(seconds=1)
 # A zone's offset may differ between the guess and the moment meant, once.
 CORRECTIONS = 2
@@ -49,6 +49,7 @@ class StageWriter:
     catalogue: Catalogue
     targets: LeadTargets
     settings: SyncSettings
+    timing: Timing = DEFAULT
     clock: ServerClock = field(default_factory=ServerClock)
     _shown: dict[int, Lead] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class StageWriter:
                 OperationState.PLANNED,
                 error_class="contact_not_linked",
                 error_message="its contact is not linked to a lead yet",
-                delay=UNLINKED,
+                delay=self.timing.next_run,
             )
         own = self._own(operation)
         shown = self._shown.pop(row.crm_id, None)

@@ -27,6 +27,11 @@ class Timing:
     down: timedelta = timedelta(seconds=5)
     patience: timedelta = timedelta(seconds=60)
 
+    @property
+    def next_run(self) -> timedelta:
+        """The wait of what this run cannot do and need not wait for."""
+        return 2 * self.patience
+
     def backoff_after(self, attempts: int) -> timedelta:
         """Return the wait after a failure that `attempts` others went before."""
         return min(self.backoff * (1 << min(attempts, 12)), self.longest_backoff)

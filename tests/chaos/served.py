@@ -15,7 +15,8 @@ from tests.conftest import ROOT, free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
-TOKEN = "1|sandbox"
+# Recognisable, to be looked for in logs.
+TOKEN = "1|quince-token-never-shown"
 
 
 class Served:
@@ -31,11 +32,12 @@ class Served:
     def start(self) -> None:
         """Start, or start again after `kill`, and wait until it answers."""
         command = [
-            sys.executable, "-m", "tests.chaos.server", str(self._port),
+            sys.executable, "-m", "tests.chaos.server", str(self._port), TOKEN,
             str(self._folder / "krayin.jsonl"), str(self._folder / "calls"),
+            str(self._folder / "troubles"),
         ]  # fmt: skip
         environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", "PATH": ""}
-        log = (self._folder / "krayin.log").open("ab")
+        log = self.log.open("ab")
         self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while True:
@@ -57,6 +59,18 @@ class Served:
     def calls(self) -> Counter[str]:
         """Calls received so far, over all restarts, by method."""
         return Counter((self._folder / "calls").read_text().split())
+
+    def troubles(self) -> Counter[str]:
+        """Troubles that calls met so far, over all restarts, by kind."""
+        return Counter((self._folder / "troubles").read_text().splitlines())
+
+    def mails(self) -> list[Any]:
+        """Mails sent since the last start."""
+        return self._ask("GET", "sandbox/mails")
+
+    @property
+    def log(self) -> Path:
+        return self._folder / "krayin.log"
 
     def health(self) -> dict[str, Any]:
         return self._ask("GET", "sandbox/health")

@@ -1,8 +1,10 @@
 """The stand-in for Krayin as a process, with the troubles it does not make itself.
 
-Run as `python -m tests.chaos.server PORT STATE_FILE CALLS_FILE`. `PUT /chaos` takes JSON: `refuse`
-(`429` or `500`: the two forms of the rate limit, for `seconds` every call), `page_before` and
-`page_after` (chances of an HTML page with status 200 instead of the call or of its answer), `seed`.
+Run as `python -m tests.chaos.server PORT TOKEN STATE_FILE CALLS_FILE TROUBLES_FILE`. `PUT /chaos` takes JSON:
+`refuse` (how the rate limit refuses every call for `seconds`: `429`; `500`, the form without a hint; `announced
+500`, after an answer that says that no call remains), `page_before` and `page_after` (chances of
+an HTML page with status 200 instead of the call or of its answer), `seed`. Each call received and each
+trouble met is a line of the files.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import random
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +26,12 @@ from sandbox.krayin.settings import Settings
 from sandbox.krayin.state import StateFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Message, Receive, Scope, Send
+
+    from sandbox.krayin.faults import Fault
+    from sandbox.krayin.requests import Call
 
 LIMIT_500 = json.dumps({"message": "admin::app.common.internal-server-error"}).encode()
 LIMIT_429 = json.dumps({"message": "Too Many Attempts."}).encode()
@@ -34,9 +42,12 @@ JSON = (b"content-type", b"application/json")
 class Troubled:
     """Passes requests on to the stand-in, refuses them or puts a page in the place of the answer."""
 
-    def __init__(self, application: Application, calls: Path) -> None:
+    def __init__(self, application: Application, calls: Path, troubles: Path) -> None:
         self._application = application
         self._calls = os.open(calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._troubles = os.open(troubles, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        application.faults.choose = partial(self._chosen, application.faults.choose)
+        self._announce = False
         self._refuse: str | None = None
         self._refuse_until = 0.0
         self._chances: dict[str, float] = {"page_before": 0.0, "page_after": 0.0}
@@ -51,25 +62,42 @@ class Troubled:
         else:
             await self._application(scope, receive, send)
 
+    def _met(self, trouble: str) -> None:
+        os.write(self._troubles, f"{trouble}\n".encode())
+
+    def _chosen(self, choose: Callable[[Call], list[Fault]], call: Call) -> list[Fault]:
+        faults = choose(call)
+        for fault in faults:
+            when = " after the call" if fault.after else ""
+            self._met(f"{fault.kind}{when}{f' {fault.seconds:g} s' if 'delay' in fault.kind else ''}")
+        return faults
+
     async def _control(self, receive: Receive, send: Send) -> None:
         wanted = json.loads((await receive())["body"])
         self._random.seed(wanted.get("seed"))
         if "refuse" in wanted:
             self._refuse = wanted["refuse"]
             self._refuse_until = time.monotonic() + wanted["seconds"]
+            self._announce = wanted["refuse"] == "announced 500"
         self._chances |= {name: wanted[name] for name in self._chances if name in wanted}
         await _answer(send, 200, b"{}", [JSON])
 
     async def _troubled(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if time.monotonic() < self._refuse_until:
+        if time.monotonic() < self._refuse_until and self._announce:
+            self._announce = False
+            await self._application(scope, receive, partial(_with_nothing_left, send))
+        elif time.monotonic() < self._refuse_until:
+            self._met(f"refused by {self._refuse}")
             if self._refuse == "429":
                 headers = [JSON, (b"retry-after", b"1"), (b"x-ratelimit-limit", b"60")]
                 await _answer(send, 429, LIMIT_429, [*headers, (b"x-ratelimit-remaining", b"0")])
             else:
                 await _answer(send, 500, LIMIT_500, [JSON])
         elif self._random.random() < self._chances["page_before"]:
+            self._met("page")
             await _answer(send, 200, PAGE, [(b"content-type", b"text/html")])
         elif self._random.random() < self._chances["page_after"]:
+            self._met("page after the call")
             await self._application(scope, receive, _swallow)
             await _answer(send, 200, PAGE, [(b"content-type", b"text/html")])
         else:
@@ -80,6 +108,16 @@ async def _swallow(_: Message) -> None:
     pass
 
 
+async def _with_nothing_left(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        headers = [
+            (name, b"0" if name.lower() == b"x-ratelimit-remaining" else value)
+            for name, value in message["headers"]
+        ]
+        message = {**message, "headers": headers}
+    await send(message)
+
+
 async def _answer(send: Send, status: int, body: bytes, headers: list[Any]) -> None:
     headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -87,10 +125,11 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[Any]) -> N
 
 
 def main() -> None:
-    port, state, calls = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-    application = Application(Settings(latency_ms=5), StateFile(state))
+    port, token = int(sys.argv[1]), sys.argv[2]
+    state, calls, troubles = map(Path, sys.argv[3:])
+    application = Application(Settings(latency_ms=5, token=token), StateFile(state))
     uvicorn.run(
-        Troubled(application, calls),
+        Troubled(application, calls, troubles),
         http=connections.tracked,
         host="127.0.0.1",
         port=port,

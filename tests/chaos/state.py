@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.chaos.served import Served
 
 TABLES = (
     "persons", "leads", "organizations", "lead_products", "person_tags", "lead_tags", "attribute_values",
-    "attributes", "activities",
+    "attributes", "activities", "person_activities", "lead_activities",
 )  # fmt: skip
+# Our key in an activity begins with the id of the Chatwoot database.
+_KEY = re.compile(r'("chatwoot": ?")[^:"]+')
 # Computed by the server from ids, or the time of a write.
 LEFT_OUT = {"id", "unique_id", "created_at", "updated_at", "person_id", "organization_id"}
 
 
 def state_of(krayin: Served) -> dict[str, Counter[str]]:
-    """Return every person, lead, organization and note as text, with how often it is there."""
+    """Return every person, lead, organization and activity as text, with how often it is there."""
     rows = krayin.records(*TABLES)
     organizations = {row["id"]: row["name"] for row in rows["organizations"]}
     persons = {row["id"]: _address(row) for row in rows["persons"]}
+    leads = {row["id"]: (row["title"], persons.get(row["person_id"])) for row in rows["leads"]}
     custom = _custom(rows)
     return {
         "organizations": Counter(
@@ -51,9 +57,23 @@ def state_of(krayin: Served) -> dict[str, Counter[str]]:
             for row in rows["leads"]
         ),
         "activities": Counter(
-            _text(row, {}) for row in rows.get("activities", ()) if row["type"] != "system"
+            _text(
+                {**row, "additional": _KEY.sub(r"\1", row["additional"] or "")},
+                {},
+                persons=_linked(rows["person_activities"], row["id"], "person_id", persons),
+                leads=_linked(rows["lead_activities"], row["id"], "lead_id", leads),
+            )
+            for row in rows["activities"]
+            # Krayin's own entries tell each write; repeated ones are told twice.
+            if row["type"] != "system"
         ),
     }
+
+
+def _linked(
+    links: list[dict[str, Any]], activity_id: int, column: str, shown: Mapping[int, Any]
+) -> list[Any]:
+    return sorted((shown.get(one[column]) for one in links if one["activity_id"] == activity_id), key=str)
 
 
 def _address(person: dict[str, Any]) -> str:
@@ -88,3 +108,8 @@ def differences(calm: dict[str, Counter[str]], other: dict[str, Counter[str]]) -
         found += [f"missing {kind}: {text}" for text in (rows - other[kind]).elements()]
         found += [f"too many {kind}: {text}" for text in (other[kind] - rows).elements()]
     return found
+
+
+def counts(state: dict[str, Counter[str]]) -> dict[str, int]:
+    """Return how many records of each kind there are."""
+    return {kind: sum(rows.values()) for kind, rows in state.items()}

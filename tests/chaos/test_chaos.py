@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
-from reconciliation.migrations import upgrade
 
-from sandbox.chatwoot.sample import Sample, fill
-from sandbox.chatwoot.schema import create_schema
+from tests.chaos.conversations import PRIVATE_WORD, PUBLIC_WORD
 from tests.chaos.harness import Chaos
-from tests.chaos.served import Served
-from tests.chaos.state import differences, state_of
+from tests.chaos.served import TOKEN, Served
+from tests.chaos.state import counts, differences, state_of
 from tests.chaos.worker import POINTS
 from tests.chaos.workload import Workload
 
@@ -30,24 +29,20 @@ KILLS = int(os.environ.get("CHAOS_KILLS") or (500 if SOAK else 10))
 EACH_POINT = int(os.environ.get("CHAOS_POINTS") or (50 if SOAK else 1))
 RESTARTS = 20 if SOAK else 1
 SHARE = 0.2
-SIZE = 100 if SOAK else 30
+SIZE = int(os.environ.get("CHAOS_SIZE") or (120 if SOAK else 18))
 MINUTES = int(os.environ.get("CHAOS_MINUTES") or (240 if SOAK else 8))
 
 
 @pytest.fixture
 def new_chaos(
-    new_database: Callable[[str], str], tmp_path: Path
+    new_databases: Callable[[], tuple[str, str]], tmp_path: Path
 ) -> Iterator[Callable[..., tuple[Chaos, Workload]]]:
     served: list[Served] = []
 
     def make(label: str, **options: float) -> tuple[Chaos, Workload]:
         folder = tmp_path / label
         folder.mkdir()
-        chatwoot_url, sync_url = new_database("chatwoot"), new_database("sync")
-        with psycopg.connect(chatwoot_url, autocommit=True) as connection:
-            create_schema(connection)
-            fill(connection, Sample(contacts=0, conversations=0, messages=0, accounts=1))
-        upgrade(sync_url)
+        chatwoot_url, sync_url = new_databases()
         krayin = Served(folder)
         served.append(krayin)
         krayin.start()
@@ -77,7 +72,7 @@ def test_kills_and_faults_leave_what_a_calm_run_leaves(
         rounds += 1
         workload.round(rounds)
         chaos.disturb()
-        chaos.drain(deadline)
+        chaos.drain(deadline, partial(workload.meanwhile, rounds))
         say(f"round {rounds}: killed {dict(chaos.killed)}, ended {dict(chaos.ended)}, {chaos.operations()}")
     chaos.krayin.calm()
     calmly(chaos, deadline)
@@ -96,20 +91,37 @@ def test_kills_and_faults_leave_what_a_calm_run_leaves(
     workload.work_on_everything()
     for number in range(1, rounds + 1):
         workload.round(number)
+        workload.meanwhile(number)
         calmly(calm, deadline)
     in_peace = calm.krayin.calls()
+    met = chaos.krayin.troubles()
 
     found = differences(state_of(calm.krayin) | calm.mapping(), state_of(chaos.krayin) | chaos.mapping())
+    say(f"{sum(chaos.killed.values())} kills: {dict(chaos.killed)}")
     say(
-        f"seed {SEED}: {sum(chaos.killed.values())} kills {dict(chaos.killed)}, {chaos.restarts} restarts and "
-        f"{chaos.refusals} times of refusal of Krayin, calls {dict(under_fire)} instead of {dict(in_peace)}, "
-        f"{len(set_aside)} replayed, extra {sum(under_fire.values()) - sum(in_peace.values())}"
+        "of these "
+        + ", ".join(f"{many} {what.replace(chr(9), ' ')}" for what, many in sorted(chaos.deaths.items()))
     )
+    say(f"{chaos.restarts} restarts of Krayin, {dict(chaos.refusals)} times of refusal")
+    say(f"{sum(met.values())} calls met trouble: {dict(met)}")
+    say(f"records {counts(state_of(chaos.krayin))}, {len(set_aside)} replayed")
+    say(
+        f"calls {dict(under_fire)} instead of {dict(in_peace)}: "
+        f"{sum(under_fire.values()) - sum(in_peace.values())} extra on {sum(in_peace.values())}"
+    )
+    say(f"{len(found)} differences to a calm run")
     assert not chaos.quarantine()
     assert not found, "\n".join([f"CHAOS_SEED={SEED}", *found[:20]])
     states = chaos.operations()
     assert states["in_flight"] == states["unknown"] == states["planned"] == 0
     assert calm.operations()["unknown"] == 0
+    assert chaos.marks() == calm.marks() == 0
+    assert not chaos.krayin.mails()
+    assert not chaos.leaks((TOKEN, PUBLIC_WORD, PRIVATE_WORD))
+    assert TOKEN not in chaos.krayin.log.read_text(errors="replace")
+    assert PRIVATE_WORD not in json.dumps(chaos.krayin.records())
+    assert PRIVATE_WORD not in chaos.payloads()
+    assert PUBLIC_WORD in json.dumps(chaos.krayin.records("activities")), "the search finds what is there"
     assert all(chaos.killed[point] >= EACH_POINT for point in POINTS)
     again = chaos.krayin.calls()
     calmly(chaos, deadline)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -47,6 +48,7 @@ POINTS = (
     "after_settle",
 )
 READ_TIMEOUT = 1.5
+_ID = re.compile(r"(?<=/)[0-9]+")
 TIMING = Timing(
     lease=timedelta(seconds=8),
     settle=timedelta(seconds=2),
@@ -69,6 +71,7 @@ class Job:
     token: str
     settings: dict[str, Any]
     log: str
+    deaths: str
     seconds: float
     point: str | None = None
     nth: int = 1
@@ -141,23 +144,25 @@ class Transport(httpx.BaseTransport):
 
     def __init__(self, job: Job) -> None:
         self._inner = httpx.HTTPTransport()
-        self.before: Callable[[], None] = lambda: None
-        self.sent: Callable[[], None] = lambda: None
-        self.after: Callable[[], None] = lambda: None
+        self.before: Callable[[str], None] = lambda _: None
+        self.sent: Callable[[str], None] = lambda _: None
+        self.after: Callable[[str], None] = lambda _: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return self._inner.handle_request(request)
-        self.before()
-        request.extensions = {**request.extensions, "trace": self._trace}
+        call = f"{request.method} {_ID.sub('{id}', request.url.path.removeprefix('/api/v1/'))}"
+        self.before(call)
+
+        def trace(name: str, _: dict[str, Any]) -> None:
+            if name == "http11.send_request_body.complete":
+                self.sent(call)
+
+        request.extensions = {**request.extensions, "trace": trace}
         response = self._inner.handle_request(request)
         response.read()
-        self.after()
+        self.after(call)
         return response
-
-    def _trace(self, name: str, _: dict[str, Any]) -> None:
-        if name == "http11.send_request_body.complete":
-            self.sent()
 
     def close(self) -> None:
         self._inner.close()
@@ -167,29 +172,30 @@ def arm(job: Job, transport: Transport) -> None:  # noqa: C901 - one case for ea
     """Make this process end by SIGKILL when it comes to `job.point` for the `job.nth` time."""
     reached = 0
 
-    def here() -> None:
+    def here(doing: str) -> None:
         nonlocal reached
         reached += 1
         if reached == job.nth:
-            os.write(2, f"killed at {job.point}\n".encode())
+            deaths = os.open(job.deaths, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.write(deaths, f"{job.point}\t{doing}\n".encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
     intend, progress, settle = Ledger.intend, Ledger.progress, Ledger.settle
 
-    def before_intent(*given: Any) -> Any:
-        here()
-        return intend(*given)
+    def before_intent(self: Ledger, operation: Any, step: str) -> Any:
+        here(step)
+        return intend(self, operation, step)
 
-    def before_ack(*given: Any) -> Any:
-        here()
-        return progress(*given)
+    def before_ack(self: Ledger, operation: Any, step: str) -> Any:
+        here(step)
+        return progress(self, operation, step)
 
     def around_settle(self: Ledger, operation: Any, outcome: Any, **more: Any) -> None:
         if job.point == "after_ack" and outcome.state is OperationState.DONE:
-            here()
+            here(operation.source_kind)
         settle(self, operation, outcome, **more)
         if job.point == "after_settle":
-            here()
+            here(operation.source_kind)
 
     match job.point:
         case "before_intent":

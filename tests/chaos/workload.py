@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from sandbox.chatwoot import changes
+from tests.chaos.conversations import Talks
 
 if TYPE_CHECKING:
     from tests.chaos.served import Served
@@ -27,6 +28,7 @@ class Workload:
     seed: int
     size: int
     contacts: list[int] = field(default_factory=list)
+    talks: Talks = field(default_factory=Talks)
     _number: int = 0
 
     def prepare(self) -> None:
@@ -44,14 +46,27 @@ class Workload:
         self.add(self.size // 2)
 
     def round(self, number: int) -> None:
-        """Change contacts, add new ones, some of whom Krayin knows already."""
+        """Change contacts, add new ones, some of whom Krayin knows already, and have them talk."""
         chance = random.Random(f"{self.seed}/{number}")
         known = chance.sample(self.contacts, min(len(self.contacts), self.size // 3))
         self._plant_known(chance, self.size // 6)
         self.add(self.size - len(known) - self.size // 6)
         with psycopg.connect(self.chatwoot_url) as connection:
             for contact in known:
-                changes.update_contact(connection, contact, **_changed(chance, contact, number))
+                # Messages keep the name their sender had when they were read last.
+                silent = contact not in self.talks.talkers
+                changes.update_contact(
+                    connection, contact, **_changed(chance, contact, number, with_name=silent)
+                )
+            for contact in chance.sample(self.contacts, self.size // 3):
+                self.talks.begin(connection, chance, contact)
+            self.talks.go_on(connection, chance, self.size // 3)
+
+    def meanwhile(self, number: int) -> None:
+        """Have people talk while what `round` changed is being brought over."""
+        chance = random.Random(f"{self.seed}/{number}/meanwhile")
+        with psycopg.connect(self.chatwoot_url) as connection:
+            self.talks.go_on(connection, chance, self.size // 4)
 
     def add(self, many: int) -> None:
         """Add contacts that Krayin does not know."""
@@ -99,7 +114,10 @@ class Workload:
                     ]
                 )
             with psycopg.connect(self.chatwoot_url) as connection:
-                self.contacts.append(changes.add_contact(connection, ACCOUNT, **columns))
+                added = changes.add_contact(connection, ACCOUNT, **columns)
+                self.contacts.append(added)
+                if chance.random() < 0.3:
+                    self.talks.plant_earlier(connection, self.krayin, added, person)
 
     def work_on_everything(self) -> None:
         """Do what salespeople do to the persons and leads that are there."""
@@ -144,7 +162,7 @@ def _number_in(name: str) -> int:
     return int(name.rpartition(" ")[2])
 
 
-def _changed(chance: random.Random, contact_id: int, number: int) -> dict[str, Any]:
+def _changed(chance: random.Random, contact_id: int, number: int, *, with_name: bool) -> dict[str, Any]:
     new = {
         "name": f"Renamed {contact_id} in {number}",
         "phone_number": f"+1312{contact_id:05d}{number:02d}",
@@ -155,5 +173,7 @@ def _changed(chance: random.Random, contact_id: int, number: int) -> dict[str, A
             "company_name": f"Company {chance.randrange(COMPANIES)}",
         },
     }
+    if not with_name:
+        del new["name"]
     names = chance.sample(sorted(new), chance.randint(1, 3))
     return {name: new[name] for name in names}

@@ -20,4 +20,4 @@ UPDATE krayin_sync.activity_mark AS mark
 SET lease_until = clock_timestamp() + %(lease)s
 FROM taken
 WHERE mark.target_id = taken.target_id AND mark.crm_id = taken.crm_id
-RETURNING mark.crm_id, mark.fence, mark.is_done
+RETURNING mark.crm_id, mark.fence, mark.is_done, mark.lease_until

@@ -1,0 +1,72 @@
+"""No row is missed, however late and in whatever order the transactions that wrote them end."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from sandbox.chatwoot import changes
+from sandbox.krayin.testing import running_krayin
+from tests.chaos.late_writer import ACCOUNT, LateWriter
+from tests.reconciliation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOAK = bool(os.environ.get("SOAK"))
+SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+SECONDS, EVERY, LONGEST, READY = (600, 20, 30.0, 800) if SOAK else (12, 1, 4.0, 60)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(SECONDS + 300)
+def test_a_writer_that_commits_out_of_order_loses_nothing(
+    new_databases: Callable[[], tuple[str, str]],
+) -> None:
+    sys.stdout.write(f"CHAOS_SEED={SEED}\n")
+    chatwoot_url, sync_url = new_databases()
+    with psycopg.connect(chatwoot_url) as connection:
+        ready = [
+            changes.add_contact(
+                connection, ACCOUNT, name=f"ready {number}", email=f"ready{number}@example.com"
+            )
+            for number in range(READY)
+        ]
+    writer = LateWriter(chatwoot_url, SEED, LONGEST, ready)
+    settings = {"sync_messages": True}
+    with running_krayin() as krayin:
+        world = World(chatwoot_url, sync_url, krayin, settings)
+        world.run()
+        threads = writer.start()
+        began, runs = time.monotonic(), 0
+        while time.monotonic() - began < SECONDS:
+            world.run()
+            runs += 1
+            time.sleep(max(0.0, runs * EVERY - (time.monotonic() - began)))
+        writer.stop()
+        for thread in threads:
+            thread.join()
+        assert not writer.failures
+        world.run()
+        last = world.run()
+        names = [person["name"] for person in world.persons()]
+        mapped = world.rows(
+            "SELECT source_id FROM mapping WHERE source_kind = 'message' AND state = 'linked'"
+        )
+    sys.stdout.write(
+        f"seed {SEED}: {writer.transactions} transactions, {writer.out_of_order} ended out of order; "
+        f"{runs} runs beside them; {len(writer.names)} contacts and {len(writer.messages)} messages written, "
+        f"missed: {len(set(writer.names.values()) - set(names))} and "
+        f"{len(set(map(str, writer.messages)) - {row[0] for row in mapped})}\n"
+    )
+    assert writer.out_of_order
+    assert sorted(set(writer.names.values()) - set(names)) == []
+    assert len(names) == len(set(names)) == READY + len(set(writer.names) - set(range(1, READY + 1)))
+    assert {row[0] for row in mapped} == set(map(str, writer.messages))
+    assert world.calls(last.id) == []
