@@ -402,7 +402,12 @@ class Sync:
         )
         marks = ActivityMarks(connection, krayin.client, krayin.target_id, run.sync_name, self.timing)
         activities = ActivityWriter(
-            client=krayin.client, ledger=ledger, store=store, marks=marks, settings=self.settings
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            marks=marks,
+            settings=self.settings,
+            timing=self.timing,
         )
         stages = StageWriter(
             client=krayin.client,
@@ -412,6 +417,7 @@ class Sync:
             catalogue=krayin.catalogue,
             targets=targets,
             settings=self.settings,
+            timing=self.timing,
         )
         return Loader(
             ledger=ledger,
