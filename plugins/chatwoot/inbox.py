@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
 from statements import statement
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from chatwoot.payload_ids import EntityRef
 
-log = logging.getLogger(__name__)
-
-LARGEST_POOL = 6
-# Chatwoot waits five seconds in all.
-POOL_WAIT = 3.0
-CONNECT_TIMEOUT = 3
+LARGEST_BATCH = 500
+LARGEST_BATCH_BYTES = 8 * 1024 * 1024
+# Chatwoot waits five seconds in all and never sends again: a restart of PostgreSQL is waited for.
+PATIENCE = 3.0
+PAUSE = 0.2
+CONNECT_TIMEOUT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class InboxEvent:
-    """A webhook worth keeping; `content_hash` is a digest of `body`, the raw bytes."""
+    """A webhook worth keeping; `content_hash` is a digest of the bytes that came."""
 
     sync_name: str
     delivery_id: UUID | None
@@ -38,93 +37,124 @@ class InboxEvent:
     content_hash: bytes
     body: bytes
 
+    @property
+    def key(self) -> tuple[str, bytes, UUID | None]:
+        """What tells its row from others."""
+        return self.sync_name, self.content_hash, self.delivery_id
+
 
 class Inbox:
-    """The table `inbox_event` behind a small pool of its own, opened when first needed.
+    """The table `inbox_event` behind one connection of its own, opened when first needed.
 
-    Belongs to one event loop.
+    Events that come while a commit is under way are committed together by the next one: a commit
+    costs the same for one event as for hundreds. Belongs to one event loop.
     """
 
     def __init__(self, conninfo: str) -> None:
         """Name the sync database by its libpq connection string."""
-        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
-            conninfo,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": CONNECT_TIMEOUT,
-                "application_name": "krayin_sync_webhooks",
-                "keepalives_idle": 30,
-            },
-            min_size=1,
-            max_size=LARGEST_POOL,
-            max_idle=300,
-            timeout=POOL_WAIT,
-            # A restart of PostgreSQL leaves dead connections in the pool.
-            check=AsyncConnectionPool.check_connection,
-            open=False,
-            name="krayin-sync-inbox",
-        )
-        self._opened = False
-        self._waking: dict[str, bool] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._conninfo = conninfo
+        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._opening = asyncio.Lock()
+        self._waiting: deque[tuple[InboxEvent, asyncio.Future[bool]]] = deque()
+        self._writer: asyncio.Task[None] | None = None
 
     async def store(self, event: InboxEvent) -> bool:
         """Commit `event` and wake the sync's run; False when it is a repetition.
 
         Raises:
-            psycopg.Error, psycopg_pool.PoolTimeout: the database does not take it now.
+            psycopg.Error: the database does not take it now.
         """
-        row = await self.fetch(
-            "inbox/store",
-            {
-                "sync_name": event.sync_name,
-                "delivery_id": event.delivery_id,
-                "event": event.event,
-                "entities": [str(entity) for entity in event.entities],
-                "signed": event.signed,
-                "content_hash": event.content_hash,
-                "body": event.body,
-            },
-        )
-        if row is None:
-            return False
-        self._wake(event.sync_name)
-        return True
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, kept))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        return await kept
 
-    async def fetch(self, name: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
-        """Run a statement and return its first row."""
-        if not self._opened:
-            self._opened = True
-            await self._pool.open()
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(statement(name), parameters)
-            return await cursor.fetchone()
+    async def fetch(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows.
+
+        Raises:
+            psycopg.Error: the database does not answer, also not after some seconds of trying.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(psycopg.OperationalError),
+            stop=stop_after_delay(PATIENCE),
+            wait=wait_fixed(PAUSE),
+            reraise=True,
+        )
+        return await retrying(self._fetch, name, parameters)
 
     async def close(self) -> None:
-        """Send the last hint and close the pool's connections."""
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=POOL_WAIT)
-        await self._pool.close()
+        """Commit what waits and close the connection."""
+        if self._writer is not None:
+            await self._writer
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
 
-    def _wake(self, sync_name: str) -> None:
-        # Commits that notify wait for each other in PostgreSQL: in a storm one hint speaks for many events.
-        if sync_name in self._waking:
-            self._waking[sync_name] = True
-            return
-        self._waking[sync_name] = False
-        task = asyncio.get_running_loop().create_task(self._notify(sync_name))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _fetch(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        connection = await self._open()
+        cursor = await connection.execute(statement(name), parameters)
+        return await cursor.fetchall()
 
-    async def _notify(self, sync_name: str) -> None:
+    async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        async with self._opening:
+            if self._connection is None or self._connection.closed:
+                self._connection = await psycopg.AsyncConnection.connect(
+                    self._conninfo,
+                    autocommit=True,
+                    connect_timeout=CONNECT_TIMEOUT,
+                    application_name="krayin_sync_webhooks",
+                    keepalives_idle=30,
+                    # A network that swallows packets shows as an error while somebody still waits.
+                    tcp_user_timeout=round(PATIENCE * 1000),
+                )
+                await self._connection.execute(statement("inbox/session"))
+            return self._connection
+
+    async def _write(self) -> None:
         try:
-            again = True
-            while again:
-                self._waking[sync_name] = False
-                await self.fetch("inbox/wake", {"sync_name": sync_name})
-                again = self._waking[sync_name]
-        except (psycopg.Error, OSError) as error:
-            # The event is committed; the trigger and the sweep look by themselves.
-            log.warning("The run of %s could not be woken: %s", sync_name, type(error).__name__)
+            while batch := self._next_batch():
+                await self._keep(batch)
         finally:
-            self._waking.pop(sync_name, None)
+            self._writer = None
+
+    def _next_batch(self) -> list[tuple[InboxEvent, asyncio.Future[bool]]]:
+        batch: list[tuple[InboxEvent, asyncio.Future[bool]]] = []
+        size = 0
+        while self._waiting and len(batch) < LARGEST_BATCH and size < LARGEST_BATCH_BYTES:
+            event, kept = self._waiting.popleft()
+            # Who gave up was told that it is not kept.
+            if not kept.done():
+                batch.append((event, kept))
+                size += len(event.body)
+        return batch
+
+    async def _keep(self, batch: Sequence[tuple[InboxEvent, asyncio.Future[bool]]]) -> None:
+        try:
+            rows = await self.fetch("inbox/store", _columns([event for event, _ in batch]))
+        except Exception as error:  # noqa: BLE001 - each of those who wait raises it
+            for _, kept in batch:
+                if not kept.done():
+                    kept.set_exception(error)
+            return
+        new = {(row[0], bytes(row[1]), row[2]) for row in rows}
+        for event, kept in batch:
+            is_new = event.key in new
+            new.discard(event.key)
+            if not kept.done():
+                kept.set_result(is_new)
+
+
+def _columns(events: Sequence[InboxEvent]) -> dict[str, list[Any]]:
+    # In one order everywhere: two processes that keep the same events then never wait for each other.
+    events = sorted(events, key=lambda event: event.content_hash)
+    return {
+        "sync_names": [event.sync_name for event in events],
+        "delivery_ids": [event.delivery_id for event in events],
+        "events": [event.event for event in events],
+        "entities": [" ".join(map(str, event.entities)) for event in events],
+        "signed": [event.signed for event in events],
+        "content_hashes": [event.content_hash for event in events],
+        "bodies": [event.body for event in events],
+    }

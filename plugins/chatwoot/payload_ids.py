@@ -77,12 +77,11 @@ class Notice:
     entities: tuple[EntityRef, ...]
 
 
-def read_payload(body: bytes) -> Notice:
-    """Return what a webhook's body tells; unknown keys and events are no error.
+def parsed(body: bytes) -> dict[str, Any]:
+    """Return the object that a webhook's body holds.
 
     Raises:
-        UnreadablePayloadError: not UTF-8, not JSON, nested too deeply, no object with an `event`, or an
-            event we act upon that lacks the ids it always has.
+        UnreadablePayloadError: not UTF-8, not JSON, nested too deeply, or no object.
     """
     try:
         payload = json.loads(body.decode("utf-8"))
@@ -95,6 +94,15 @@ def read_payload(body: bytes) -> Notice:
         raise UnreadablePayloadError(Flaw.NOT_JSON) from None
     if not isinstance(payload, dict):
         raise UnreadablePayloadError(Flaw.NO_OBJECT)
+    return payload
+
+
+def notice_of(payload: dict[str, Any]) -> Notice:
+    """Return what a webhook's payload tells; unknown keys and events are no error.
+
+    Raises:
+        UnreadablePayloadError: no `event`, or an event we act upon that lacks the ids it always has.
+    """
     event = payload.get("event")
     if not isinstance(event, str) or not event or len(event) > 100:
         raise UnreadablePayloadError(Flaw.NO_EVENT)
@@ -112,6 +120,11 @@ def read_payload(body: bytes) -> Notice:
             (*_of_conversation(conversation), message),
         )
     return Notice(event, _account(payload), ())
+
+
+def read_payload(body: bytes) -> Notice:
+    """Return what a webhook's body tells; raises as `parsed` and `notice_of`."""
+    return notice_of(parsed(body))
 
 
 def _of_conversation(conversation: dict[str, Any]) -> tuple[EntityRef, ...]:

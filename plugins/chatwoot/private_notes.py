@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Everything else of a message is ids, times and marks.
 SAYING = frozenset({"content", "processed_message_content", "content_attributes", "attachments", "echo_id"})
@@ -14,25 +17,33 @@ def is_private_note(payload: Any) -> bool:
     return isinstance(payload, dict) and payload.get("private") is True
 
 
-def without_private_notes(body: bytes) -> bytes:
+def without_private_notes(body: bytes, payload: Any) -> bytes:
     """Return a webhook's body without what private notes say, wherever they stand in it.
 
     Conversation events carry the conversation's latest message, which may be one. A body without
-    any is returned as it came. `body` must be JSON.
+    any is returned as it came. `payload` is what `body` holds; private notes in it lose their words.
+
+    Raises:
+        RecursionError: it is nested too deeply to be written anew.
     """
     if b'"private"' not in body:
         return body
-    payload = json.loads(body)
-    cleaned = _cleaned(payload)
-    return body if cleaned == payload else json.dumps(cleaned, ensure_ascii=False).encode()
+    notes = list(_private_notes(payload))
+    for note in notes:
+        for key in SAYING & note.keys():
+            del note[key]
+    # Escapes instead of raw letters: half of a surrogate pair could not be encoded.
+    return json.dumps(payload).encode() if notes else body
 
 
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = value.items()
-    if is_private_note(value):
-        kept = {key: item for key, item in kept if key not in SAYING}.items()
-    return {key: _cleaned(item) for key, item in kept}
+def _private_notes(payload: Any) -> Iterator[dict[str, Any]]:
+    # Without recursion: JSON may be nested deeper than Python's stack.
+    waiting = [payload]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+            if is_private_note(value):
+                yield value
+        elif isinstance(value, list):
+            waiting.extend(value)

@@ -13,10 +13,9 @@ from uuid import UUID
 import psycopg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from psycopg_pool import PoolTimeout
 
 from chatwoot.inbox import InboxEvent
-from chatwoot.payload_ids import UnreadablePayloadError, read_payload
+from chatwoot.payload_ids import Flaw, UnreadablePayloadError, notice_of, parsed
 from chatwoot.private_notes import without_private_notes
 from chatwoot.signature import (
     DELIVERY_HEADER,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from chatwoot.inbox import Inbox
-    from chatwoot.payload_ids import Notice
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +84,12 @@ def create_app(
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)  # type: ignore[arg-type]
 
-    @app.post("/webhooks/{sync_name}")
-    async def receive(sync_name: str, request: Request) -> JSONResponse:
+    async def receive(request: Request) -> JSONResponse:
+        sync_name = request.path_params["sync_name"]
         return await _answered(sync_name, _receive(desk, sync_name, request, now))
 
+    # Starlette's way of adding a route: there are no parameters whose resolution would be worth its time.
+    app.add_route("/webhooks/{sync_name}", receive, methods=["POST"])
     return app
 
 
@@ -100,7 +100,7 @@ async def _answered(sync_name: str, work: Awaitable[str]) -> JSONResponse:
     except _RefusedError as refused:
         log.warning("A webhook for %r was refused (%d): %s", sync_name[:60], refused.status, refused.detail)
         return JSONResponse({"detail": refused.detail}, refused.status)
-    except (psycopg.Error, PoolTimeout, TimeoutError) as error:
+    except (psycopg.Error, TimeoutError) as error:
         log.error("A webhook for %s could not be kept: %s", sync_name[:60], type(error).__name__)  # noqa: TRY400 - its text may quote the row
         detail = "the sync database does not answer; the next scheduled run will find the change"
         return JSONResponse({"detail": detail}, 503, {"Retry-After": "5"})
@@ -113,16 +113,29 @@ async def _receive(desk: Desk, sync_name: str, request: Request, now: Callable[[
     body = await _bounded_body(request)
     signed = await _verified(desk, sync_name, endpoint, request, body, now())
     try:
-        notice = read_payload(body)
+        payload = parsed(body)
+        notice = notice_of(payload)
     except UnreadablePayloadError as error:
         raise _RefusedError(400, str(error)) from None
     if notice.account_id not in {None, endpoint.account_id}:
         raise _RefusedError(422, f"this URL is for account {endpoint.account_id}, the event is of another")
     if not endpoint.enabled or not notice.entities:
         return "ignored"
+    try:
+        told = without_private_notes(body, payload)
+    except RecursionError:
+        raise _RefusedError(400, str(Flaw.TOO_DEEP)) from None
+    event = InboxEvent(
+        sync_name=sync_name,
+        delivery_id=_uuid(request.headers.get(DELIVERY_HEADER)),
+        event=notice.event,
+        entities=notice.entities,
+        signed=signed,
+        content_hash=hashlib.sha256(body).digest(),
+        body=told,
+    )
     inbox = await desk.inbox()
-    kept = await inbox.store(_event(sync_name, notice, request, body, signed=signed))
-    return "accepted" if kept else "duplicate"
+    return "accepted" if await inbox.store(event) else "duplicate"
 
 
 async def _bounded_body(request: Request) -> bytes:
@@ -164,18 +177,6 @@ async def _verified(  # noqa: PLR0913, PLR0917 - the parts of a request
             "No secret is known for the webhook of %s: run krayin_setup, its log says what to do.", sync_name
         )
     raise _RefusedError(401, str(verdict))
-
-
-def _event(sync_name: str, notice: Notice, request: Request, body: bytes, *, signed: bool) -> InboxEvent:
-    return InboxEvent(
-        sync_name=sync_name,
-        delivery_id=_uuid(request.headers.get(DELIVERY_HEADER)),
-        event=notice.event,
-        entities=notice.entities,
-        signed=signed,
-        content_hash=hashlib.sha256(body).digest(),
-        body=without_private_notes(body),
-    )
 
 
 def _uuid(text: str | None) -> UUID | None:

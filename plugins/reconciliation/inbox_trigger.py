@@ -23,6 +23,8 @@ LOOK_EVERY = 5.0
 ASKED_EVERY = 0.3
 ASKED_EVERY_LATER = 5.0
 PATIENT_FOR = 30.0
+# Airflow drops what it was asked for while the DAG is paused.
+ASK_AGAIN_AFTER = 60.0
 LONGEST_PAUSE = 60.0
 CONNECT_TIMEOUT = 10
 
@@ -83,7 +85,7 @@ class InboxTrigger(BaseEventTrigger):
         asked_after: datetime | None = None
         while True:
             waiting, last_claim = await self._look(connection)
-            if asked is not None and last_claim != asked_after:
+            if asked is not None and (last_claim != asked_after or clock() - asked > ASK_AGAIN_AFTER):
                 asked = None
             if waiting and asked is None:
                 asked, asked_after = clock(), last_claim
@@ -109,4 +111,8 @@ class InboxTrigger(BaseEventTrigger):
         async with aclosing(connection.notifies(timeout=LOOK_EVERY)) as hints:
             async for notify in hints:
                 if notify.payload == self.sync_name:
-                    return
+                    break
+        # A storm leaves many hints behind; one look answers all that are here by now.
+        async with aclosing(connection.notifies(timeout=0)) as hints:
+            async for _ in hints:
+                pass

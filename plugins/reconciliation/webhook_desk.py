@@ -81,8 +81,9 @@ class SyncDesk:
 
     async def _find_secrets(self, sync_name: str) -> tuple[str, ...]:
         inbox = await self.inbox()
-        row = await inbox.fetch("inbox/webhook_read", {"sync_name": sync_name})
-        stored = await asyncio.to_thread(self._opened, row[2]) if row and row[2] is not None else None
+        rows = await inbox.fetch("inbox/webhook_read", {"sync_name": sync_name})
+        sealed = rows[0][2] if rows else None
+        stored = None if sealed is None else await asyncio.to_thread(self._opened, sealed)
         given = await asyncio.to_thread(self._ways.given_secret, sync_name)
         return tuple(dict.fromkeys(secret for secret in (stored, given) if secret))
 

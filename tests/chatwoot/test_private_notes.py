@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from chatwoot.payload_ids import read_payload
-from chatwoot.private_notes import without_private_notes
+from chatwoot.private_notes import without_private_notes as of_payload
 
 NOTE = {
     "id": 7,
@@ -12,6 +12,10 @@ NOTE = {
     "processed_message_content": "aardvark",
     "message_type": 1,
 }
+
+
+def without_private_notes(body: bytes) -> bytes:
+    return of_payload(body, json.loads(body))
 
 
 def conversation(message: dict[str, object]) -> bytes:

@@ -20,13 +20,13 @@ def receive(world, payload, sync_name="test"):
         connection.execute(
             statement("inbox/store"),
             {
-                "sync_name": sync_name,
-                "delivery_id": uuid.uuid4(),
-                "event": payload["event"],
-                "entities": [str(entity) for entity in read_payload(body).entities],
-                "signed": True,
-                "content_hash": hashlib.sha256(body).digest(),
-                "body": body,
+                "sync_names": [sync_name],
+                "delivery_ids": [uuid.uuid4()],
+                "events": [payload["event"]],
+                "entities": [" ".join(map(str, read_payload(body).entities))],
+                "signed": [True],
+                "content_hashes": [hashlib.sha256(body).digest()],
+                "bodies": [body],
             },
         )
 

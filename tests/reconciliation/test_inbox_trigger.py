@@ -25,20 +25,25 @@ def trigger(sync_db_url, monkeypatch):
 
 
 def receive(connection, sync_name="test", *, tell=True):
+    if not tell:
+        connection.execute(
+            "INSERT INTO krayin_sync.inbox_event (sync_name, event, entities, signed, content_hash, body)"
+            " VALUES (%s, 'contact_updated', '{contact:1}', true, %s, '{}')",
+            (sync_name, uuid.uuid4().bytes),
+        )
+        return
     connection.execute(
         statement("inbox/store"),
         {
-            "sync_name": sync_name,
-            "delivery_id": uuid.uuid4(),
-            "event": "contact_updated",
+            "sync_names": [sync_name],
+            "delivery_ids": [uuid.uuid4()],
+            "events": ["contact_updated"],
             "entities": ["contact:1"],
-            "signed": True,
-            "content_hash": uuid.uuid4().bytes,
-            "body": b"{}",
+            "signed": [True],
+            "content_hashes": [uuid.uuid4().bytes],
+            "bodies": [b"{}"],
         },
     )
-    if tell:
-        connection.execute(statement("inbox/wake"), {"sync_name": sync_name})
 
 
 async def nothing_for(events, seconds):
