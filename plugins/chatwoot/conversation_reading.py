@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot import conversation_rows
 from chatwoot.row_versions import XidRange
-from chatwoot.source import ByIds, ChangedSince, Everything, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -96,12 +96,18 @@ class ConversationReading:
     def _chosen(
         self, what: str, scope: Scope, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[int]]:
-        name, parameters = self._selecting(what, selection, since)
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
-        return self.ids(name, {"account_id": scope.account_id, "inboxes": inboxes, **parameters}, chunk)
+        within = {"account_id": scope.account_id, "inboxes": inboxes}
+        if isinstance(selection, Listed):
+            for keys in selection.chunks():
+                found = self.fetch(f"extract/{what}_listed", {**within, "keys": list(keys)})
+                yield [row[0] for row in found]
+            return
+        name, parameters = self._selecting(what, selection, since)
+        yield from self.ids(name, {**within, **parameters}, chunk)
 
     def _selecting(
-        self, what: str, selection: Selection, since: datetime | None
+        self, what: str, selection: Everything | ByIds | Window | ChangedSince, since: datetime | None
     ) -> tuple[str, Mapping[str, Any]]:
         match selection:
             case ByIds(ids):

@@ -28,14 +28,16 @@ from chatwoot.errors import (
 from chatwoot.installation import identifier
 from chatwoot.records import Account, BrokenRow, Contact, Inbox
 from chatwoot.row_versions import XidRange, unseen_since
-from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Scope, Selection, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Selection, Window
+from chatwoot.sweep import Stream, SweepReading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg import Connection
 
     from chatwoot.conversations import Conversation, Progress, SentMessage
+    from chatwoot.sweep import BucketSum
 
 APPLICATION_NAME = "chatwoot-krayin-sync"
 _NEEDED = {
@@ -246,6 +248,52 @@ class DatabaseSnapshot:
         """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
         return self._talk.progress(scope, selection, since, chunk)
 
+    @property
+    def formula(self) -> str:
+        """How the hashes of a sweep are made."""
+        return SweepReading.formula
+
+    def checksums(
+        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+    ) -> Iterator[BucketSum]:
+        """Yield the checksums of all rows of `scope`; see `SourceSnapshot.checksums`."""
+        self.check(scope)
+        return self._sweep(stream).checksums(stream, scope, since)
+
+    def hashes(
+        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+    ) -> dict[int, int]:
+        """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
+        return self._sweep(stream).hashes(stream, scope, since, keys)
+
+    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+        """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
+        return self._sweep(stream).there(stream, scope, keys)
+
+    def _sweep(self, stream: Stream) -> SweepReading:
+        if stream is not Stream.CONTACTS:
+            self._require_talk()
+        return self._sweep_reading
+
+    @cached_property
+    def _sweep_reading(self) -> SweepReading:
+        self._one("sweep/session", {})
+        return SweepReading(self._stream, self._all)
+
+    def _stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
+        # A cursor of the server would be planned for its first rows and without parallel workers.
+        copied = f"COPY ({statement(name)}) TO STDOUT"
+        with (
+            _translated(self._where),
+            self._connection.cursor() as cursor,
+            cursor.copy(copied, parameters) as copy,
+        ):
+            for row in copy.rows():
+                yield tuple(map(int, row))
+
+    def _require_talk(self) -> None:
+        _ = self._talk
+
     @cached_property
     def _talk(self) -> ConversationReading:
         # Only a sync that wants conversations needs to read their tables.
@@ -272,6 +320,10 @@ class DatabaseSnapshot:
             ids = sorted(selection.ids)
             for first in range(0, len(ids), chunk):
                 yield ids[first : first + chunk]
+            return
+        if isinstance(selection, Listed):
+            for keys in selection.chunks():
+                yield list(keys)
             return
         name, parameters = self._selecting(selection)
         yield from self._chunks_of_ids(name, {"account_id": account_id, **parameters}, chunk)

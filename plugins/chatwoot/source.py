@@ -8,11 +8,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import Account, BrokenRow, Contact, Inbox
+    from chatwoot.sweep import BucketSum, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,18 @@ class ChangedSince:
     lookback: timedelta = timedelta(hours=1)
 
 
-Selection = Everything | ByIds | Window | ChangedSince
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The records with these keys themselves: contacts, conversations or messages, whichever is read.
+
+    `chunks` gives the keys (see `chatwoot.sweep.Stream`) ascending in lists of any length, anew at each
+    call; the records of one list are read at once.
+    """
+
+    chunks: Callable[[], Iterator[Sequence[int]]]
+
+
+Selection = Everything | ByIds | Window | ChangedSince | Listed
 
 
 class Reach(Enum):
@@ -192,6 +204,37 @@ class SourceSnapshot(Protocol):
         self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield, contact by contact, how far all conversations of those came that have a selected one."""
+        ...
+
+    @property
+    def formula(self) -> str:
+        """How the hashes below are made: those made otherwise cannot be compared."""
+        ...
+
+    def checksums(
+        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+    ) -> Iterator[BucketSum]:
+        """Yield the checksums of all rows of `scope`, by buckets of consecutive keys, ascending.
+
+        A row's hash is made of exactly what it is mapped from, the same whatever the settings; its
+        lowest bit is set when the row had no activity since `since` (aware). Buckets without rows are
+        left out. Nothing else may be read from the snapshot until the last one was taken.
+
+        Raises:
+            UnknownAccount, UnknownInbox: the scope does not exist.
+            NotAChatwootDatabase, MissingPrivileges: the tables of the stream cannot be read.
+            SnapshotInterrupted: the database ended the reading.
+        """
+        ...
+
+    def hashes(
+        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+    ) -> dict[int, int]:
+        """Return the hashes of those of `keys` that are in `scope`: what `checksums` sums up."""
+        ...
+
+    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+        """Return those of `keys` that the account has, in the inboxes of `scope` or not."""
         ...
 
 

@@ -71,8 +71,8 @@ class ReplayRequestError(ReconciliationError):
         """Keep which sync was meant."""
         self.sync_name = sync_name
         super().__init__(
-            f"Which quarantined operations of {sync_name} shall be planned again? Name one operation, "
-            f"or one reason, or tick everything: exactly one of the three."
+            f"Which operations of {sync_name} shall be planned again? Name one that is quarantined, or one "
+            f"reason, or a declined approval, or tick everything quarantined: exactly one of the four."
         )
 
 
@@ -96,3 +96,16 @@ class LeaseLostError(ReconciliationError):
         """Keep which operation was lost."""
         self.operation_id = operation_id
         super().__init__(f"operation {operation_id}: the lease passed to another worker; its answer counts")
+
+
+class SweepGoneError(ReconciliationError):
+    """What a comparison of all rows found is not there any more; compare again, nothing is lost."""
+
+    def __init__(self, sync_name: str, sweep_id: int) -> None:
+        """Keep which comparison was meant."""
+        self.sync_name = sync_name
+        self.sweep_id = sweep_id
+        super().__init__(
+            f"What comparison {sweep_id} of {sync_name} found is gone: a newer one took its place, or the "
+            f"sync database crashed. Nothing is lost: run the reconciliation again."
+        )

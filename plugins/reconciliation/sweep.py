@@ -1,0 +1,364 @@
+"""Finds what differs in Chatwoot from what was last planned, also where a change left no trace."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.sweep import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
+from statements import statement
+
+from reconciliation.errors import SweepGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    import psycopg
+    from chatwoot.source import Scope, SourceSnapshot
+
+    from reconciliation.identity import Identity
+
+SOURCE_KINDS = {
+    Stream.CONTACTS: "contact",
+    Stream.CONVERSATIONS: "conversation",
+    Stream.MESSAGES: "message",
+    Stream.PROGRESS: "stage",
+}
+"""The `source_kind` under which the mapping keeps what a stream turned into; its `source_id` is the key."""
+
+# How far the clocks of Chatwoot's database, its replicas and the sync database may be apart.
+CLOCK_MARGIN = timedelta(minutes=1)
+# Buckets that are compared at once: at most 8,192 rows in memory.
+BATCH = 128
+CHUNK = 500
+_MODULUS = 2**63 - 1
+
+
+class Difference(StrEnum):
+    """How a row differs from what the last remembered sweep saw."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    AWAKE = "awake"
+    """Without activity within the history before, with some now."""
+    REPLANNED = "replanned"
+    """Planned since from another reading; it may have been other meanwhile and be again as remembered."""
+    LEFT = "left"
+    """In Chatwoot, but not in the scope any more."""
+    VANISHED = "vanished"
+    """Not in Chatwoot any more."""
+
+
+TO_PLAN = (Difference.NEW, Difference.CHANGED, Difference.AWAKE, Difference.REPLANNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was seen of one stream: rows and buckets in scope, of these compared row by row, differences.
+
+    `is_first` says that nothing was remembered: every row counts as new then.
+    """
+
+    rows: int
+    buckets: int
+    compared_buckets: int
+    counts: Mapping[Difference, int]
+    is_first: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON."""
+        return {
+            "rows": self.rows,
+            "buckets": self.buckets,
+            "compared_buckets": self.compared_buckets,
+            "differences": {str(difference): number for difference, number in self.counts.items()},
+            "first": self.is_first,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What a sweep found; the keys lie in the sync database and come from there in chunks.
+
+    Keys are contact ids, display ids of conversations, message ids, and for `PROGRESS` contact ids.
+    """
+
+    connection: psycopg.Connection
+    sweep_id: int
+    read_at: datetime
+    streams: Mapping[Stream, Swept]
+
+    def changed(self, stream: Stream) -> Iterator[int]:
+        """Yield the keys of rows to be read, mapped and compared again, ascending."""
+        return self._keys(stream, TO_PLAN)
+
+    def vanished(self, stream: Stream) -> Iterator[int]:
+        """Yield the keys of rows that Chatwoot does not have any more, ascending."""
+        return self._keys(stream, (Difference.VANISHED,))
+
+    def left(self, stream: Stream) -> Iterator[int]:
+        """Yield the keys of rows that are not in the scope any more, ascending."""
+        return self._keys(stream, (Difference.LEFT,))
+
+    def _keys(self, stream: Stream, differences: Sequence[Difference]) -> Iterator[int]:
+        for chunk in keys_of(self.connection, self.sweep_id, stream, differences):
+            yield from chunk
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers by stream as JSON."""
+        return {str(stream): swept.to_json() for stream, swept in self.streams.items()}
+
+
+def keys_of(
+    connection: psycopg.Connection,
+    sweep_id: int,
+    stream: Stream,
+    differences: Sequence[Difference] = TO_PLAN,
+    chunk: int = CHUNK,
+) -> Iterator[list[int]]:
+    """Yield the keys of a sweep's differences of these kinds, ascending, in lists of at most `chunk`."""
+    after = -1
+    while found := connection.execute(
+        statement("sweep/keys"),
+        {
+            "sweep_id": sweep_id,
+            "stream": stream,
+            "differences": list(differences),
+            "after": after,
+            "size": chunk,
+        },
+    ).fetchall():
+        yield [row[0] for row in found]
+        after = found[-1][0]
+
+
+def remember(connection: psycopg.Connection, sweep_id: int, sync_name: str, identity: Identity) -> None:
+    """Remember what a sweep saw; call it in the transaction that ends the planning of its differences.
+
+    What the sweep found is dropped. Where another sweep of the sync was remembered since, the memory
+    stays as it is and the next sweep finds these differences again.
+
+    Raises:
+        SweepGoneError: there is no such sweep of this sync: a newer one took its place, or the sync
+            database crashed.
+    """
+    taken = connection.execute(
+        statement("sweep/take"), {"sweep_id": sweep_id, "sync_name": sync_name, **identity.parameters()}
+    ).fetchone()
+    if taken is None:
+        raise SweepGoneError(sync_name, sweep_id)
+    streams = [
+        row[0] for row in connection.execute(statement("sweep/remember_streams"), {"sweep_id": sweep_id})
+    ]
+    seen = {"sweep_id": sweep_id, "stream_ids": streams}
+    connection.execute(statement("sweep/remember_buckets"), seen)
+    connection.execute(statement("sweep/remember_empty"), seen)
+    connection.execute(statement("sweep/forget"), {"sweep_id": sweep_id})
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a stream, and the buckets that differ from it."""
+
+    stream: Stream
+    stream_id: int
+    sweep_id: int | None
+    read_at: datetime | None
+    rows: int = 0
+    buckets: int = 0
+    differing: array[int] = field(default_factory=lambda: array("q"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Compares all rows of a scope with what was remembered of them when they were last planned.
+
+    `connection` is one to the sync database in autocommit mode, `snapshot` a Chatwoot at one moment:
+    the differences are to be planned from a reading that is not older. `since` (aware, None: no bound)
+    is where the history begins; rows without activity since then are not reported as new.
+    """
+
+    connection: psycopg.Connection
+    sync_name: str
+    identity: Identity
+    snapshot: SourceSnapshot
+    scope: Scope
+    streams: Sequence[Stream] = (Stream.CONTACTS,)
+    since: datetime | None = None
+
+    def differences(self, *, every_mapped: bool = False) -> Differences:
+        """Compare and return what differs; nothing is remembered yet.
+
+        With `every_mapped` all mapped records are looked up, not only those planned since the last
+        sweep: then also those are found to have vanished that no sweep ever saw.
+
+        Raises:
+            ChatwootError: Chatwoot cannot be read, or the scope does not exist in it.
+        """
+        begun = self.connection.execute(
+            statement("sweep/begin"),
+            {
+                "sync_name": self.sync_name,
+                **self.identity.parameters(),
+                "read_at": self.snapshot.read_at,
+            },
+        ).fetchone()
+        assert begun is not None
+        sweep_id = int(begun[0])
+        swept = {stream: self._sweep(sweep_id, stream, every_mapped=every_mapped) for stream in self.streams}
+        self.connection.execute(statement("sweep/end"), {"sweep_id": sweep_id})
+        return Differences(self.connection, sweep_id, self.snapshot.read_at, swept)
+
+    def _sweep(self, sweep_id: int, stream: Stream, *, every_mapped: bool) -> Swept:
+        memory = self._open(stream)
+        self._compare_checksums(memory)
+        for buckets in _batches(memory.differing, BATCH):
+            self._compare_rows(sweep_id, memory, buckets)
+        self._compare_mapping(sweep_id, memory, every_mapped=every_mapped)
+        self.connection.execute(
+            statement("sweep/compared"),
+            {
+                "sweep_id": sweep_id,
+                "stream_id": memory.stream_id,
+                "formula": self.snapshot.formula,
+                "base": memory.sweep_id,
+                "read_at": self.snapshot.read_at,
+                "margin": CLOCK_MARGIN,
+            },
+        )
+        counts = self.connection.execute(statement("sweep/counts"), {"sweep_id": sweep_id, "stream": stream})
+        return Swept(
+            rows=memory.rows,
+            buckets=memory.buckets,
+            compared_buckets=len(memory.differing),
+            counts={Difference(name): number for name, number in counts},
+            is_first=memory.sweep_id is None,
+        )
+
+    def _open(self, stream: Stream) -> _Memory:
+        row = self.connection.execute(
+            statement("sweep/stream_open"),
+            {
+                "sync_name": self.sync_name,
+                "stream": stream,
+                **self.identity.parameters(),
+                "formula": self.snapshot.formula,
+            },
+        ).fetchone()
+        assert row is not None
+        return _Memory(stream, *row)
+
+    def _compare_checksums(self, memory: _Memory) -> None:
+        remembered = self._copied("sweep/remembered_checksums", {"stream_id": memory.stream_id})
+        before = next(remembered, None)
+        for now in self.snapshot.checksums(memory.stream, self.scope, since=self.since):
+            memory.rows += now.rows
+            memory.buckets += 1
+            while before is not None and int(before[0]) < now.number:
+                memory.differing.append(int(before[0]))
+                before = next(remembered, None)
+            if before is None or int(before[0]) > now.number:
+                memory.differing.append(now.number)
+                continue
+            if int(before[1]) != now.checksum:
+                memory.differing.append(now.number)
+            before = next(remembered, None)
+        while before is not None:
+            memory.differing.append(int(before[0]))
+            before = next(remembered, None)
+
+    def _compare_rows(self, sweep_id: int, memory: _Memory, buckets: Sequence[int]) -> None:
+        keys = [
+            key for bucket in buckets for key in range(bucket << BUCKET_BITS, (bucket + 1) << BUCKET_BITS)
+        ]
+        present = self.snapshot.hashes(memory.stream, self.scope, keys, since=self.since)
+        remembered = {
+            (bucket << BUCKET_BITS) + place: row_hash
+            for bucket, hashes in self.connection.execute(
+                statement("sweep/remembered_hashes"),
+                {"stream_id": memory.stream_id, "buckets": list(buckets)},
+            )
+            for place, row_hash in enumerate(hashes)
+            if row_hash is not None
+        }
+        missing = sorted(remembered.keys() - present.keys())
+        there = self.snapshot.there(memory.stream, self.scope, missing) if missing else set()
+        found = [(key, Difference.LEFT if key in there else Difference.VANISHED) for key in missing]
+        found += [
+            (key, difference)
+            for key, row_hash in present.items()
+            if (difference := _difference(remembered.get(key), row_hash)) is not None
+        ]
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            with cursor.copy(statement("sweep/new_bucket")) as copy:
+                for bucket in buckets:
+                    first = bucket << BUCKET_BITS
+                    hashes = [present.get(key) for key in range(first, first + BUCKET)]
+                    held = [row_hash for row_hash in hashes if row_hash is not None]
+                    copy.write_row(
+                        (
+                            sweep_id,
+                            memory.stream_id,
+                            bucket,
+                            *((sum(held) % _MODULUS, hashes) if held else (None, None)),
+                        )
+                    )
+            self._keep(cursor, sweep_id, memory.stream, found)
+
+    def _compare_mapping(self, sweep_id: int, memory: _Memory, *, every_mapped: bool) -> None:
+        """Take up what was planned since the remembered sweep, and what is mapped and not there."""
+        parameters = {
+            "sweep_id": sweep_id,
+            "stream": memory.stream,
+            "stream_id": memory.stream_id,
+            **self.identity.parameters(),
+            "source_kind": SOURCE_KINDS[memory.stream],
+            "planned_since": memory.read_at,
+            "every_mapped": every_mapped,
+        }
+        replanned, missing = array("q"), array("q")
+        for key, is_there in self._copied("sweep/planned_since", parameters):
+            (replanned if is_there == "t" else missing).append(int(key))
+        for keys in _batches(replanned, BATCH * BUCKET):
+            self._keep_all(sweep_id, memory.stream, [(key, Difference.REPLANNED) for key in keys])
+        for keys in _batches(missing, BATCH * BUCKET):
+            # What is there nevertheless belongs to another scope.
+            there = self.snapshot.there(memory.stream, self.scope, keys)
+            self._keep_all(
+                sweep_id,
+                memory.stream,
+                [(key, Difference.VANISHED) for key in keys if key not in there],
+            )
+
+    def _keep_all(self, sweep_id: int, stream: Stream, found: Sequence[tuple[int, Difference]]) -> None:
+        with self.connection.cursor() as cursor:
+            self._keep(cursor, sweep_id, stream, found)
+
+    @staticmethod
+    def _keep(
+        cursor: psycopg.Cursor, sweep_id: int, stream: Stream, found: Sequence[tuple[int, Difference]]
+    ) -> None:
+        with cursor.copy(statement("sweep/difference")) as copy:
+            for key, difference in found:
+                copy.write_row((sweep_id, stream, key, difference))
+
+    def _copied(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        with self.connection.cursor() as cursor, cursor.copy(statement(name), parameters) as copy:
+            yield from copy.rows()
+
+
+def _difference(before: int | None, now: int) -> Difference | None:
+    if before is None:
+        return None if is_dormant(now) else Difference.NEW
+    if not same_contents(before, now):
+        return Difference.CHANGED
+    return Difference.AWAKE if is_dormant(before) and not is_dormant(now) else None
+
+
+def _batches(keys: array[int], size: int) -> Iterator[array[int]]:
+    for first in range(0, len(keys), size):
+        yield keys[first : first + size]
