@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Scope, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Window
+from chatwoot.sweep import Stream
 from krayin.pacing import Lane
 from psycopg.types.json import Jsonb
 from statements import statement
@@ -40,6 +41,7 @@ from reconciliation.planner import Planner
 from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
 from reconciliation.snapshot import PersonSnapshot
 from reconciliation.stage_writer import StageWriter
+from reconciliation.sweep import keys_of, remember
 from reconciliation.sync_database import connect, working
 from reconciliation.talk import Talk
 from reconciliation.targets import LeadTargets, final_stages, resolve_targets
@@ -74,15 +76,16 @@ LANES = {
 class RunRequest:
     """What a run is asked to look at.
 
-    `contact_ids` or `window` (aware start and end) name the contacts; without them it is what
-    changed since the watermark, or everything with `full`. Only a run without them moves the
-    watermark, and never a dry or a backfill one. `seconds` bounds the loading.
+    `contact_ids`, `window` (aware start and end) or `sweep_id` (what a sweep found to differ) name the
+    records; without them it is what changed since the watermark, or everything with `full`. Only a run
+    without them moves the watermark, and never a dry or a backfill one. `seconds` bounds the loading.
     """
 
     kind: RunKind = RunKind.MANUAL
     dag_run_id: str | None = None
     contact_ids: frozenset[int] = frozenset()
     window: tuple[datetime, datetime] | None = None
+    sweep_id: int | None = None
     full: bool = False
     dry_run: bool = False
     seconds: float | None = None
@@ -218,6 +221,8 @@ class Sync:
             )
             with connection.transaction():
                 also(connection, run_id)
+                if request.sweep_id is not None and not request.dry_run:
+                    remember(connection, request.sweep_id, self.settings.name, identity)
                 if mark is not None:
                     self._move_watermark(connection, identity, mark, run_id)
                     talk.move_watermarks(mark)
@@ -288,7 +293,16 @@ class Sync:
             asked = ByIds(request.contact_ids)
         elif request.window is not None:
             asked = Window(*request.window)
-        return Talk(connection, self.settings, identity, run_id, asked, full=request.full, order=order)
+        return Talk(
+            connection,
+            self.settings,
+            identity,
+            run_id,
+            asked,
+            full=request.full,
+            order=order,
+            sweep_id=request.sweep_id,
+        )
 
     def _selection(  # noqa: PLR0911 - one for each way to be asked
         self,
@@ -301,6 +315,8 @@ class Sync:
             return ByIds(request.contact_ids)
         if request.window is not None:
             return Window(*request.window)
+        if request.sweep_id is not None:
+            return Listed(partial(keys_of, connection, request.sweep_id, Stream.CONTACTS))
         if request.full:
             return Everything()
         row = self._watermark(connection, identity)
@@ -510,7 +526,8 @@ def worker_name() -> str:
 
 
 def _moves_watermark(request: RunRequest) -> bool:
-    return not (request.dry_run or request.contact_ids or request.window or request.kind is RunKind.BACKFILL)
+    named = request.contact_ids or request.window or request.sweep_id is not None
+    return not (request.dry_run or named or request.kind is RunKind.BACKFILL)
 
 
 def _since(started: datetime) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Window
+from chatwoot.sweep import Stream
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -18,6 +20,7 @@ from reconciliation.activity_planner import ActivityPlanner, PlannedActivities
 from reconciliation.activity_search import ActivitySearch
 from reconciliation.fingerprint import fingerprint
 from reconciliation.stage_planner import StagePlanner, stage_progress, stages_of
+from reconciliation.sweep import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +40,12 @@ log = logging.getLogger(__name__)
 CONVERSATIONS = "conversations"
 MESSAGES = "messages"
 STAGES = "stages"
+SWEPT = {
+    CONVERSATIONS: Stream.CONVERSATIONS,
+    MESSAGES: Stream.MESSAGES,
+    STAGES: Stream.PROGRESS,
+}
+"""What a sweep compares for each stream."""
 
 
 def streams(settings: SyncSettings) -> tuple[str, ...]:
@@ -72,7 +81,8 @@ class Talk:
     """Reads and plans what was said, after the contacts of the same snapshot.
 
     `asked` is the selection of a run for certain contacts or a window, None for a run that goes on
-    from its watermarks; `full` compares everything. `order` are the stages of the sync's pipeline.
+    from its watermarks; `full` compares everything, `sweep_id` what that sweep found to differ.
+    `order` are the stages of the sync's pipeline.
     """
 
     connection: psycopg.Connection
@@ -82,6 +92,7 @@ class Talk:
     asked: ByIds | Window | None
     full: bool = False
     order: Sequence[int] = ()
+    sweep_id: int | None = None
     seen: TalkRead = field(default_factory=TalkRead)
     planned: PlannedActivities = field(default_factory=PlannedActivities)
 
@@ -194,6 +205,8 @@ class Talk:
     def _selection(self, stream: str) -> Selection:
         if self.asked is not None:
             return self.asked
+        if self.sweep_id is not None:
+            return Listed(partial(keys_of, self.connection, self.sweep_id, SWEPT[stream]))
         if self.full:
             return Everything()
         row = self.connection.execute(statement("plan/watermark_read"), self._stream(stream)).fetchone()
