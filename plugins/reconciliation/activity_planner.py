@@ -223,6 +223,8 @@ class ActivityPlanner:
                             NEVER if plan.waits_for else NOW,
                             one.activity.contact_id,
                             plan.waits_for,
+                            # Activities are ours alone, and change with what is said.
+                            [],
                         )
                     )
         self.connection.execute(

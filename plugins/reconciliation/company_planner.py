@@ -11,6 +11,7 @@ from statements import statement
 from reconciliation.expectation import Changes, Rules, differences
 from reconciliation.fingerprint import fingerprint
 from reconciliation.forecast import ORGANIZATIONS, Expected
+from reconciliation.guard import changed_fields
 from reconciliation.mapping import ADDRESS_ATTRIBUTES
 from reconciliation.merge import CUSTOM_PREFIX, flatten, merge
 from reconciliation.operation_rows import NEVER, NOW, OperationRow
@@ -108,7 +109,10 @@ class CompanyPlanner:
         )
         present = self._present(changed)
         planned = [self._expected(wanted, present) for wanted in changed]
-        rows = [self._row(wanted, expected) for wanted, (expected, _) in zip(changed, planned, strict=True)]
+        rows = [
+            self._row(wanted, expected, changes)
+            for wanted, (expected, changes) in zip(changed, planned, strict=True)
+        ]
         self.scope.write(self.connection, rows)
         self.connection.execute(
             statement("plan/organizations_planned"),
@@ -142,7 +146,7 @@ class CompanyPlanner:
         return Expected(int(bool(merged.changed)), frozenset({ORGANIZATIONS})), differences(there, merged)
 
     @staticmethod
-    def _row(wanted: _Wanted, expected: Expected) -> OperationRow:
+    def _row(wanted: _Wanted, expected: Expected, changes: Changes) -> OperationRow:
         return OperationRow(
             source_kind="company",
             source_id=wanted.folded_name,
@@ -151,6 +155,7 @@ class CompanyPlanner:
             expected=expected,
             # The first contact that names an organization makes it; until then the address waits.
             due_at=NOW if wanted.crm_id is not None else NEVER,
+            changes=[] if wanted.crm_id is None else changed_fields({"organization": changes}),
         )
 
 

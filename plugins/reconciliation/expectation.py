@@ -56,10 +56,11 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The cost of a plan and the fields it changes, by CRM kind."""
+    """The cost of a plan and the fields it changes, by CRM kind; the kinds in `new` have no record yet."""
 
     expected: Expected
     changes: dict[str, Changes] = field(default_factory=dict)
+    new: frozenset[str] = frozenset()
 
 
 NOTHING = Expectation(Expected())
@@ -86,7 +87,7 @@ def expect(case: Case, rules: Rules) -> Expectation:
         case Action.CREATE:
             company = contact.organization.folded_name if contact.organization else None
             changes = {"person": _new(_person_fields(case, rules)), "lead": _new(contact.lead)}
-            return Expectation(Expected(1, company=company), changes)
+            return Expectation(Expected(1, company=company), changes, frozenset(changes))
         case Action.ADOPT | Action.UPDATE:
             return _expect_writes(case, rules)
         case _:
@@ -136,32 +137,33 @@ def _expect_writes(case: Case, rules: Rules) -> Expectation:
             company = contact.organization.folded_name
             if "organization" in merged.changed:
                 reads |= {COMPANY}
-    changes["lead"], lead_writes, lead_reads = _expect_lead(case, rules, differs=lead_differs)
+    changes["lead"], lead_writes, lead_reads, is_new = _expect_lead(case, rules, differs=lead_differs)
     return Expectation(
         Expected(writes + lead_writes, reads | lead_reads, company),
         {kind: fields for kind, fields in changes.items() if fields},
+        frozenset({"lead"} if is_new else ()),
     )
 
 
-def _expect_lead(case: Case, rules: Rules, *, differs: bool) -> tuple[Changes, int, frozenset[str]]:
-    """Return what becomes of the lead: its changes, the writes, and reads beyond the planned ones."""
+def _expect_lead(case: Case, rules: Rules, *, differs: bool) -> tuple[Changes, int, frozenset[str], bool]:
+    """Return what becomes of the lead: changes, writes, reads beyond the planned ones, whether it is new."""
     wanted, lead = case.plan.contact.lead, case.lead
     if case.plan.follows_lead is not None:
-        return _new(wanted), 1, frozenset({LEADS_OF})
+        return _new(wanted), 1, frozenset({LEADS_OF}), True
     if lead.state is MappingState.LINKED:
         if not differs:
-            return {}, 0, frozenset()
+            return {}, 0, frozenset(), False
         there = case.present.lead if case.present.lead is not None else (lead.last_sent or {})
         merged = _merge_lead(wanted, there, lead.last_sent, rules)
-        return differences(there, merged), int(bool(merged.changed)), frozenset()
+        return differences(there, merged), int(bool(merged.changed)), frozenset(), False
     if lead.state is MappingState.GONE and not rules.recreate_deleted:
-        return {}, 0, frozenset()
+        return {}, 0, frozenset(), False
     chosen = _chosen(case.plan, case.present, rules)
     if chosen is None:
-        return _new(wanted), 1, frozenset()
+        return _new(wanted), 1, frozenset(), True
     there = lead_fields(lead_columns(chosen), ())
     merged = _merge_lead(wanted, there, None, rules)
-    return differences(there, merged), int(bool(merged.changed)), frozenset({LEADS})
+    return differences(there, merged), int(bool(merged.changed)), frozenset({LEADS}), False
 
 
 def _chosen(plan: ContactPlan, present: Present, rules: Rules) -> Lead | None:

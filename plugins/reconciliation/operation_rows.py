@@ -44,6 +44,7 @@ class OperationRow:
     due_at: str = NOW
     finished_at: str | None = None
     changed_at: datetime | None = None
+    changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +110,5 @@ class PlanScope:
             row.due_at,
             row.finished_at,
             row.changed_at,
+            list(row.changes),
         )

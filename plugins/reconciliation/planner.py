@@ -13,6 +13,7 @@ from reconciliation.company_planner import CompanyPlanner
 from reconciliation.expectation import Case, Present, Rules, expect
 from reconciliation.extract import desired_from_json
 from reconciliation.forecast import Expected, Queue
+from reconciliation.guard import changed_fields
 from reconciliation.mapping import natural_keys
 from reconciliation.mapping_store import mapping_row
 from reconciliation.matching import KnownPerson
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reconciliation.company_planner import PlannedCompany
     from reconciliation.desired import DesiredContact
     from reconciliation.expectation import Changes, Expectation
+    from reconciliation.guard import Guard
     from reconciliation.identity import Identity
     from reconciliation.plan_reads import PlanReads
 
@@ -56,6 +58,7 @@ class Planned:
     quarantine_sample: list[dict[str, Any]] = field(default_factory=list)
     sample: list[dict[str, Any]] = field(default_factory=list)
     queue_calls: int = 0
+    held: int = 0
     _sampled: Counter[str] = field(default_factory=Counter)
 
     def add(self, plan: ContactPlan, expectation: Expectation) -> None:
@@ -110,6 +113,7 @@ class Planned:
             "planned_quarantine_sample": self.quarantine_sample,
             "planned_writes": self.calls,
             "sample": self.sample,
+            "held": self.held,
         }
 
 
@@ -143,7 +147,7 @@ class Planner:
     `connect` opens another connection to the sync database (autocommit). `reads`
     looks at Krayin for what the snapshot does not hold; without it new leads are expected for
     everybody adopted. `requests_per_minute` and `with_custom` (the kinds with custom attributes)
-    say how the plan will be carried out, for the forecast.
+    say how the plan will be carried out, for the forecast. `guard` holds what is too much.
     """
 
     connection: psycopg.Connection
@@ -159,6 +163,7 @@ class Planner:
     reads: PlanReads | None = None
     requests_per_minute: int = 60
     with_custom: Collection[str] = ()
+    guard: Guard | None = None
     _adopting: dict[int, str] = field(default_factory=dict)
 
     def run(self) -> Planned:
@@ -187,6 +192,8 @@ class Planner:
                 self._plan_chunk(contacts, active, planned)
         self._arrange_moves()
         planned.queue_calls = self._queue_calls()
+        if self.guard is not None:
+            planned.held = replace(self.guard, connection=self.connection).held()
 
     def anything_unlinked(self) -> bool:
         """Tell whether a staged contact has no person in Krayin through us yet."""
@@ -237,6 +244,8 @@ class Planner:
         companies = CompanyPlanner(self.connection, self._scope, self.rules, self.reads)
         for company in companies.plan(fresh):
             planned.add_company(company)
+        if self.guard is not None:
+            replace(self.guard, connection=self.connection).hold()
 
     def _lock_mapping(self, contact_ids: Sequence[int]) -> _Known:
         ids = {
@@ -532,6 +541,7 @@ class Planner:
             expected=expectation.expected,
             releases=releases,
             changed_at=contact.changed_at,
+            changes=changed_fields(expectation.changes, new=expectation.new),
         )
         if plan.action is Action.QUARANTINE:
             row = replace(

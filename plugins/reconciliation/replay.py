@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
@@ -18,20 +18,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """Which quarantined operations of a sync are meant: one, those of an error class, or all.
+    """Which operations of a sync are meant.
+
+    One that is quarantined, those quarantined for an error class, all of these, or a declined plan.
 
     Raises:
-        ReplayRequestError: none of the three is named, or more than one.
+        ReplayRequestError: none of the four is named, or more than one.
     """
 
     sync_name: str
     operation_id: int | None = None
     error_class: str | None = None
     everything: bool = False
+    approval_id: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is unclear: replaying all by an empty form would surprise."""
-        named = (self.operation_id is not None, self.error_class is not None, self.everything)
+        named = (
+            self.operation_id is not None,
+            self.error_class is not None,
+            self.everything,
+            self.approval_id is not None,
+        )
         if sum(named) != 1:
             raise ReplayRequestError(self.sync_name)
 
@@ -49,19 +57,21 @@ def replay(connection: psycopg.Connection, request: ReplayRequest) -> Replayed:
 
     An operation whose record has a newer plan is left alone: that plan says what is wanted now.
     """
-    meant = {
-        "sync_name": request.sync_name,
-        "operation_id": request.operation_id,
-        "error_class": request.error_class,
-    }
+    meant: dict[str, Any] = {"sync_name": request.sync_name}
+    if request.approval_id is None:
+        again, still = "load/replay", "load/quarantined"
+        meant |= {"operation_id": request.operation_id, "error_class": request.error_class}
+    else:
+        again, still = "guard/replay_declined", "guard/declined"
+        meant["approval_id"] = request.approval_id
     with connection.transaction():
-        rows = connection.execute(statement("load/replay"), meant).fetchall()
-        left = connection.execute(statement("load/quarantined"), meant).fetchone()
+        rows = connection.execute(statement(again), meant).fetchall()
+        left = connection.execute(statement(still), meant).fetchone()
     for operation_id, source_kind, source_id in rows:
         log.info("operation %d (%s %s) is planned again", operation_id, source_kind, source_id)
     replayed = Replayed(len(rows), int(left[0]) if left else 0)
     log.info(
-        "%d quarantined operation(s) of %s planned again, to be carried out by its next run; "
+        "%d operation(s) of %s planned again, to be carried out by its next run; "
         "%d left alone because a newer plan waits",
         replayed.planned,
         request.sync_name,

@@ -28,6 +28,7 @@ from reconciliation.errors import RunStoppedError
 from reconciliation.expectation import Rules
 from reconciliation.extract import stage_contacts
 from reconciliation.first_load import WorkflowsNotConfirmedError, described, unconfirmed
+from reconciliation.guard import Guard
 from reconciliation.identity import Identity, register_installation
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
 from reconciliation.ledger import Ledger
@@ -121,7 +122,7 @@ class Sync:
                 dag_run_id=request.dag_run_id,
                 dry_run=request.dry_run,
             )
-            with _failing_run(connection, run_id):
+            with failing_run(connection, run_id):
                 self._plan(connection, run_id, request, also)
             return run_id
 
@@ -138,7 +139,7 @@ class Sync:
                 update_run(connection, run_id, RunState.DONE, self._totals(connection, run_id))
                 return read_run(connection, run_id)
             update_run(connection, run_id, RunState.LOADING)
-            with _failing_run(connection, run_id):
+            with failing_run(connection, run_id):
                 self._load(connection, run, seconds)
             return read_run(connection, run_id)
 
@@ -147,7 +148,7 @@ class Sync:
         return self.load(self.plan(request), seconds=request.seconds)
 
     @contextmanager
-    def _open(
+    def opened(
         self, connection: psycopg.Connection, run_id: int, lane: Lane
     ) -> Iterator[tuple[OpenKrayin, LeadTargets]]:
         with open_krayin(
@@ -170,7 +171,7 @@ class Sync:
             also(connection, run_id)
             return
         lane = LANES[request.kind]
-        with self._open(connection, run_id, lane) as (krayin, targets):
+        with self.opened(connection, run_id, lane) as (krayin, targets):
             rules = mapping_rules(self.settings, krayin, targets, datetime.now(UTC))
             with self.source.snapshot() as snapshot:
                 identity = Identity(
@@ -192,7 +193,7 @@ class Sync:
                 # It costs a scan of all contacts, which a run for a few of them should not pay.
                 mark = snapshot.mark if _moves_watermark(request) else None
                 order = krayin.catalogue.stage_order(targets.pipeline_id)
-                talk = self._talk(connection, identity, run_id, request, order)
+                talk = self.talk(connection, identity, run_id, request, order)
                 extracted = stage_contacts(
                     connection,
                     identity,
@@ -202,7 +203,18 @@ class Sync:
                     follow_closed=self.settings.new_lead_after_close,
                 )
                 talk.stage(snapshot, scope, datetime.now(UTC))
-            planner = self._planner(connection, krayin, targets, identity, run_id, request, read_at)
+            guard = Guard(
+                connection=connection,
+                identity=identity,
+                sync_name=self.settings.name,
+                run_id=run_id,
+                limits=self.settings.max_changes_without_approval,
+                requests_per_minute=krayin.requests_per_minute,
+                with_custom=kinds_with_custom(krayin.catalogue),
+                dry_run=request.dry_run,
+            )
+            planner = self.planner(connection, krayin, targets, identity, run_id, request, read_at)
+            planner.guard = guard
             # What a run to be carried out will begin with again.
             repeated = int(first)
             if planner.anything_unlinked():
@@ -217,6 +229,7 @@ class Sync:
             talk.plan(
                 PlanScope(identity, run_id, self.settings.name, lane, read_at),
                 krayin.client,
+                guard,
                 dry_run=request.dry_run,
             )
             with connection.transaction():
@@ -233,6 +246,8 @@ class Sync:
                     **extracted.to_json(),
                     **planned.to_json(),
                     **talk.to_json(),
+                    # Of contacts and companies as planned, of lead stages as it stands now.
+                    "held": max(planned.held, guard.held()),
                     "calls": spent,
                     "first_load": first,
                     "mailing_workflows": mailing,
@@ -246,7 +261,7 @@ class Sync:
                 update_run(connection, run_id, RunState.PLANNED, summary)
         log_plan(summary, dry_run=request.dry_run)
 
-    def _planner(  # noqa: PLR0913, PLR0917 - what a run knows of itself
+    def planner(  # noqa: PLR0913, PLR0917 - what a run knows of itself
         self,
         connection: psycopg.Connection,
         krayin: OpenKrayin,
@@ -280,7 +295,7 @@ class Sync:
             with_custom=with_custom,
         )
 
-    def _talk(
+    def talk(
         self,
         connection: psycopg.Connection,
         identity: Identity,
@@ -365,7 +380,7 @@ class Sync:
             update_run(connection, run.id, RunState.DONE, self._totals(connection, run.id))
             return
         started = datetime.now(UTC)
-        with self._open(connection, run.id, LANES[run.kind]) as (krayin, targets):
+        with self.opened(connection, run.id, LANES[run.kind]) as (krayin, targets):
             loader = self._loader(connection, krayin, targets, run, seconds)
             loader.on_progress = partial(self._progress, connection, run, started)
             try:
@@ -535,7 +550,7 @@ def _since(started: datetime) -> float:
 
 
 @contextmanager
-def _failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
+def failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
     """Note on the run why it failed, unless the sync database itself is the reason."""
     try:
         yield
@@ -568,5 +583,11 @@ def log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:
     )
     for reason, number in summary["skipped"].items():
         log.info("Skipped %d contacts: %s", number, reason)
+    if summary["held"]:
+        log.warning(
+            "%d of them %s: more than max_changes_without_approval",
+            summary["held"],
+            "would wait for approval" if dry_run else "wait for approval",
+        )
     for reason, number in summary["planned_quarantine"].items():
         log.warning("Quarantined %d contacts: %s", number, reason)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from reconciliation.activity_extract import TalkRead
     from reconciliation.activity_planner import PlannedActivities
+    from reconciliation.guard import Guard
     from reconciliation.identity import Identity
     from reconciliation.operation_rows import PlanScope
     from reconciliation.plan import MappingRow
@@ -102,6 +103,7 @@ class StagePlanner:
     scope: PlanScope
     order: Sequence[int]
     dry_run: bool = False
+    guard: Guard | None = None
 
     def plan(self, planned: PlannedActivities) -> None:
         """Plan everything staged; each chunk is committed on its own."""
@@ -173,6 +175,7 @@ class StagePlanner:
                         NOW if state is MappingState.LINKED else NEVER,
                         int(one),
                         "lead",
+                        ["lead.stage"] if state is MappingState.LINKED else [],
                     )
                 )
         self.connection.execute(
@@ -184,6 +187,8 @@ class StagePlanner:
                 "source_read_at": self.scope.read_at,
             },
         )
+        if self.guard is not None:
+            self.guard.hold()
 
     def _is_there(self, row: MappingRow, lead_id: int | None, stage_id: int) -> bool:
         before = row.last_sent or {}

@@ -21,6 +21,7 @@ NUMBERS = (
     "quarantined",
     "failed",
     "waiting",
+    "held",
     "forecast_calls",
     "forecast_seconds",
     "elapsed_seconds",
@@ -67,6 +68,8 @@ def lines_of(run: Run) -> list[str]:
         for broken in summary.get("broken", [])
     ]
     lines += _talk_lines(summary)
+    if summary.get("held"):
+        lines.append(f"  wait for approval   {summary['held']}, answered in {run.sync_name}__approval")
     if summary.get("waiting"):
         lines.append(f"  left for later      {summary['waiting']} operations")
     lines.append(

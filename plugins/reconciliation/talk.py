@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chatwoot.source import Scope, Selection, SourceSnapshot
     from krayin.client import KrayinClient
 
+    from reconciliation.guard import Guard
     from reconciliation.identity import Identity
     from reconciliation.operation_rows import PlanScope
     from reconciliation.settings import SyncSettings
@@ -170,8 +171,8 @@ class Talk:
         skipped = self.seen.skipped + self.planned.skipped
         return {**self.seen.to_json(), **self.planned.to_json(), "activities_skipped": dict(skipped)}
 
-    def plan(self, scope: PlanScope, client: KrayinClient, *, dry_run: bool) -> None:
-        """Plan what is staged; see `ActivityPlanner`."""
+    def plan(self, scope: PlanScope, client: KrayinClient, guard: Guard, *, dry_run: bool) -> None:
+        """Plan what is staged; see `ActivityPlanner`. Stage moves that are too many are held by `guard`."""
         if not self.is_on:
             return
         self.planned = ActivityPlanner(
@@ -183,7 +184,7 @@ class Talk:
             dry_run=dry_run,
         ).run()
         with self.connection.transaction(force_rollback=dry_run) if dry_run else nullcontext():
-            StagePlanner(self.connection, scope, self.order, dry_run=dry_run).plan(self.planned)
+            StagePlanner(self.connection, scope, self.order, dry_run=dry_run, guard=guard).plan(self.planned)
 
     def move_watermarks(self, mark: Mark) -> None:
         """Note how far the streams were read, in the transaction that ends the planning."""

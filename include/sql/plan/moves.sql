@@ -4,11 +4,11 @@
 WITH given AS MATERIALIZED (
     SELECT array_agg(DISTINCT key) AS keys
     FROM krayin_sync.operation AS operation, unnest(operation.releases) AS key
-    WHERE operation.run_id = %(run_id)s AND operation.state = 'planned' AND operation.releases <> '{}'
+    WHERE operation.run_id = %(run_id)s AND operation.state IN ('planned', 'held') AND operation.releases <> '{}'
 )
 SELECT operation.id, operation.natural_keys, operation.releases
 FROM krayin_sync.operation AS operation, given
 WHERE given.keys IS NOT NULL
-  AND operation.run_id = %(run_id)s AND operation.state = 'planned' AND operation.source_kind = 'contact'
+  AND operation.run_id = %(run_id)s AND operation.state IN ('planned', 'held') AND operation.source_kind = 'contact'
   AND operation.natural_keys && given.keys
 ORDER BY operation.id

@@ -11,7 +11,7 @@ LEFT JOIN krayin_sync.staged_contact AS staged
 LEFT JOIN krayin_sync.operation AS operation
        ON operation.target_id = mapping.target_id AND operation.installation_id = mapping.installation_id
       AND operation.account_id = mapping.account_id AND operation.source_kind = 'contact'
-      AND operation.source_id = mapping.source_id AND operation.state = 'planned'
+      AND operation.source_id = mapping.source_id AND operation.state IN ('planned', 'held')
 WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
   AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
   AND mapping.state = 'linked' AND mapping.source_id = ANY(SELECT unnest(%(contact_ids)s::bigint[])::text)

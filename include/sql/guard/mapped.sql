@@ -1,0 +1,11 @@
+-- Purpose: how many contacts and companies have their record in Krayin, counted no further than needed.
+-- Parameters: target_id, installation_id, account_id, most (stop counting here).
+-- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+SELECT count(*)
+FROM (
+    SELECT 1
+    FROM krayin_sync.mapping
+    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+      AND source_kind IN ('contact', 'company') AND crm_kind IN ('person', 'organization') AND state = 'linked'
+    LIMIT %(most)s
+) AS mapped
