@@ -40,14 +40,21 @@ def events_dag(settings: SyncSettings) -> DAG:
         f"{settings.name}__events",
         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP, timezone="UTC"), assets=[inbox]),
         catchup=False,
-        max_active_runs=1,
+        # The next run stands ready while one works. With 1, Airflow 3.3 keeps a mark on a DAG whose only run
+        # is active, and a run that ends while the file is parsed leaves it standing until the next parsing.
+        max_active_runs=2,
         tags=["krayin", settings.name],
         doc_md=__doc__,
         default_args={"owner": "krayin-sync"},
     )
     def build() -> None:
         # One task: each further one would add half a second.
-        @task(retries=2, retry_delay=timedelta(seconds=10), multiple_outputs=False)
+        @task(
+            retries=2,
+            retry_delay=timedelta(seconds=10),
+            max_active_tis_per_dag=1,
+            multiple_outputs=False,
+        )
         def act_on_events() -> dict[str, Any]:
             from reconciliation import tasks
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.payload_ids import EntityRef
 from krayin.pacing import Lane
 from statements import statement
 
-from reconciliation.run import RunRequest
+from reconciliation.first_load import WorkflowsNotConfirmedError, described, unconfirmed
+from reconciliation.krayin_connection import open_krayin
+from reconciliation.run import STREAM, RunRequest
 from reconciliation.runs import RunKind, open_run
 from reconciliation.sync_database import connect
 
@@ -92,12 +95,39 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
             # Asked for no contact in particular, a run would compare all of them.
             mark_processed(connection, waiting.ids, None)
             return None
+        unasked = _would_mail(sync, connection)
+        if unasked is not None:
+            log.warning("%s. The webhooks wait until the first load has begun.", str(unasked).rstrip("."))
+            return None
 
     def processed(connection: psycopg.Connection, run_id: int) -> None:
         mark_processed(connection, waiting.ids, run_id)
 
     request = RunRequest(kind=RunKind.EVENTS, dag_run_id=dag_run_id, contact_ids=contacts)
     return sync.plan(request, also=processed)
+
+
+def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfirmedError | None:
+    """Return why the first load of a sync waits for somebody, None when nothing keeps it waiting."""
+    settings = sync.settings
+    began = connection.execute(
+        statement("inbox/load_began"), {"sync_name": settings.name, "stream": STREAM}
+    ).fetchone()
+    assert began is not None
+    if began[0] or not settings.enabled:
+        return None
+    with open_krayin(
+        connection,
+        partial(connect, sync.sync_dsn),
+        sync.krayin,
+        lane=Lane.LIVE,
+        run_id=None,
+        requests_per_minute=settings.krayin.requests_per_minute,
+    ) as krayin:
+        waiting = unconfirmed(krayin.client.workflows(), settings.confirmed_workflows)
+    if not waiting:
+        return None
+    return WorkflowsNotConfirmedError(settings.name, {one.id: described(one) for one in waiting})
 
 
 def _run_for_leftovers(sync: Sync, dag_run_id: str | None) -> int | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 
 import psycopg
@@ -11,6 +12,7 @@ from reconciliation.run import RunRequest
 from statements import statement
 
 from sandbox.chatwoot import webhooks
+from tests.reconciliation.test_first_load import add_workflow
 
 
 def receive(world, payload, sync_name="test"):
@@ -190,6 +192,23 @@ def test_a_sync_that_is_off_forgets_its_events_and_sends_nothing(world):
     receive(world, webhooks.contact_created(contact))
     act_on_events(world.sync(enabled=False))
     assert world.persons() == []
+    assert open_events(world) == []
+
+
+def test_before_the_first_load_is_allowed_events_wait_and_one_line_says_why(world, caplog):
+    workflow = add_workflow(world, "lead.create.after", "send_email_to_person")
+    contact = world.add(name="A", email="a@example.com")
+    receive(world, webhooks.contact_created(contact))
+    with caplog.at_level(logging.WARNING):
+        assert act_on_events(world.sync()) == []
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "reconciliation.events"]
+    assert f"confirmed_workflows: [{workflow}]" in said
+    assert "The webhooks wait until the first load has begun" in said
+    assert world.persons() == []
+    assert len(open_events(world)) == 1
+    assert world.rows("SELECT count(*) FROM sync_run") == [(0,)]
+    act_on_events(world.sync(confirmed_workflows=[workflow]))
+    assert [person["name"] for person in world.persons()] == ["A"]
     assert open_events(world) == []
 
 
