@@ -44,20 +44,15 @@ def backfill_dag(settings: SyncSettings) -> DAG:
         default_args={"owner": "krayin-sync"},
     )
     def build() -> None:
-        # Days of one backfill take turns, so that they leave Airflow's slots to the other DAGs.
-        @task(retries=2, retry_delay=timedelta(seconds=30), max_active_tis_per_dag=1)
-        def plan() -> int:
-            from reconciliation import tasks
-
-            return tasks.plan_backfill(settings.name, get_current_context())
-
+        # Days take turns, so that they leave Airflow's slots to the other DAGs; one task, because every
+        # further one costs each day seconds.
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, max_active_tis_per_dag=1)
-        def load(run: int) -> dict[str, Any]:
+        def bring_over() -> dict[str, Any]:
             from reconciliation import tasks
 
-            return tasks.load(settings.name, run, seconds=None)
+            return tasks.backfill(settings.name, get_current_context())
 
-        load(plan())
+        bring_over()
 
     return build()
 

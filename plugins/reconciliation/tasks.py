@@ -98,11 +98,11 @@ def open_sync(name: str) -> Sync:
 
 def plan(name: str, context: Mapping[str, Any]) -> int:
     """Extract and plan the run of `context` and return its id in `sync_run`."""
-    return _telling(lambda: open_sync(name).plan(request_of(context)))
+    return telling(lambda: open_sync(name).plan(request_of(context)))
 
 
-def plan_backfill(name: str, context: Mapping[str, Any]) -> int:
-    """Extract and plan the day or the window of a backfill and return its id in `sync_run`.
+def backfill(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan and load the day or the window of a backfill and return its numbers.
 
     Raises:
         AirflowSkipException: the run is one of the schedule that only lends its days to backfills.
@@ -111,14 +111,14 @@ def plan_backfill(name: str, context: Mapping[str, Any]) -> int:
     if request is None:
         problem = "runs of this schedule do nothing: start an Airflow backfill, or a run by hand"
         raise AirflowSkipException(problem)
-    return _telling(lambda: open_sync(name).plan(request))
+    return load(name, telling(lambda: open_sync(name).plan(request)), seconds=None)
 
 
 def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
     """Carry out what is planned for a sync, write the summary to the log and return its numbers."""
-    sync = _telling(lambda: open_sync(name))
+    sync = telling(lambda: open_sync(name))
     try:
-        run = _telling(lambda: sync.load(run_id, seconds=seconds))
+        run = telling(lambda: sync.load(run_id, seconds=seconds))
     except Exception:
         with connect(sync.sync_dsn) as connection:
             _log_lines(lines_of(read_run(connection, run_id)))
@@ -129,7 +129,7 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 
 def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """Plan and load what the waiting webhooks name; return the last round's numbers, none without any."""
-    runs = _telling(lambda: act_on_events(open_sync(name), context["dag_run"].run_id))
+    runs = telling(lambda: act_on_events(open_sync(name), context["dag_run"].run_id))
     if not runs:
         log.info("No webhook waits.")
         return {}
@@ -147,21 +147,22 @@ def migrate() -> None:
 
 def check(name: str) -> None:
     """Check one sync: connections, settings against Krayin; write what was found to the log."""
-    _log_lines(_telling(lambda: list(check_sync(open_sync(name)))))
-    _log_lines(_telling(lambda: list(_webhook(name))))
+    _log_lines(telling(lambda: list(check_sync(open_sync(name)))))
+    _log_lines(telling(lambda: list(_webhook(name))))
 
 
 def replay(params: Mapping[str, Any]) -> dict[str, int]:
-    """Plan the quarantined operations again that a form names; return how many, and how many were left."""
-    request = _telling(
+    """Plan the quarantined or declined operations again that a form names; return how many, and how many were left."""
+    request = telling(
         lambda: ReplayRequest(
             str(params["sync"]),
             params.get("operation"),
             params.get("error_class") or None,
             bool(params.get("all")),
+            params.get("approval"),
         )
     )
-    with _telling(lambda: connect(sync_dsn())) as connection:
+    with telling(lambda: connect(sync_dsn())) as connection:
         done = replay_operations(connection, request)
     return {"planned": done.planned, "left": done.left}
 
@@ -240,7 +241,8 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _telling(work: Callable[[], Result]) -> Result:
+def telling(work: Callable[[], Result]) -> Result:
+    """Return what `work` returns; its failure is told in one line, and tried again only if that may help."""
     try:
         return work()
     except TRANSIENT as error:

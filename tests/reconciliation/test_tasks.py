@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from reconciliation.runs import RunKind
-from reconciliation.tasks import backfill_of, plan_backfill, request_of
+from reconciliation.tasks import backfill, backfill_of, request_of
 
 DAY = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def test_a_backfill_by_hand_forecasts_its_window_unless_told_to_carry_it_out() -
 def test_the_schedule_that_lends_its_days_does_nothing() -> None:
     assert backfill_of(context("scheduled")) is None
     with pytest.raises(AirflowSkipException, match="start an Airflow backfill"):
-        plan_backfill("any", context("scheduled"))
+        backfill("any", context("scheduled"))
 
 
 def test_a_sync_by_hand_goes_on_from_the_watermark_or_does_what_its_form_asks() -> None:
