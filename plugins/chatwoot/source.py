@@ -125,6 +125,8 @@ class Reach(Enum):
     """Every row written since is given, whatever its `updated_at` says; deletions are not."""
     LOOKBACK = "lookback"
     """Only rows with a newer `updated_at` are given. Follow it by a full comparison."""
+    RECENT = "recent"
+    """What is new or was active is given, edits without activity are not: webhooks and sweeps tell of them."""
 
 
 class SourceSnapshot(Protocol):

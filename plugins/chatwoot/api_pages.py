@@ -1,0 +1,94 @@
+"""Walks through lists whose pages shift while they are read.
+
+Chatwoot cuts lists by number of page, not by a mark in the list: a row that appears or disappears moves
+all rows behind it. Each walk goes in the direction in which such a move shows a row twice rather than
+never, and goes back where the total tells that rows moved the other way. Rows may come several times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Row = dict[str, Any]
+# Where rows come faster than they are read, going back must end some time.
+_MOST_RETURNS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page and how many rows the whole list has now, None if that is not said."""
+
+    rows: list[Row]
+    count: int | None
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk over `fetch` (page numbers from 1) with pages of `size`; `count` is the latest total."""
+
+    fetch: Callable[[int], Page]
+    size: int
+    count: int | None = None
+
+    def from_the_end(self) -> Iterator[list[Row]]:
+        """Yield all pages of a list ordered by what never changes, oldest first, from the last to the first.
+
+        What is added stands behind, what is deleted draws rows towards the pages still to be read. Rows
+        that appear in the middle push others onto pages already read: these are read again.
+        """
+        first = self._read(1)
+        if first.count is None:
+            yield first.rows
+            yield from self._until_empty(2 if first.rows else None)
+            # Without totals nothing tells of a move: what a second walk sees anew had moved.
+            yield from self._until_empty(1 if first.rows else None)
+            return
+        known, page, returns = first.count, max(1, ceil(first.count / self.size)), 0
+        while page >= 1:
+            answer = self._read(page)
+            yield answer.rows
+            total = known if answer.count is None else answer.count
+            grown, known = total - known, total
+            if grown > 0 and returns < _MOST_RETURNS:
+                returns += 1
+                page = min(page + ceil(grown / self.size), max(1, ceil(known / self.size)) + 1)
+            else:
+                page -= 1
+
+    def from_the_start(self, is_old: Callable[[Row], bool]) -> Iterator[list[Row]]:
+        """Yield the pages of a list ordered newest first, up to the one whose last row `is_old`.
+
+        What becomes new moves ahead and pushes rows towards the pages still to be read. Rows that
+        disappear draw others onto pages already read: these are read again.
+        """
+        known, page, returns = None, 1, 0
+        while True:
+            answer = self._read(page)
+            yield answer.rows
+            if not answer.rows or is_old(answer.rows[-1]):
+                return
+            shrunk = known - answer.count if known is not None and answer.count is not None else 0
+            known = answer.count
+            if shrunk > 0 and page > 1 and returns < _MOST_RETURNS:
+                returns += 1
+                page = max(1, page - ceil(shrunk / self.size))
+            else:
+                page += 1
+
+    def _until_empty(self, page: int | None) -> Iterator[list[Row]]:
+        while page is not None:
+            rows = self._read(page).rows
+            if not rows:
+                return
+            yield rows
+            page += 1
+
+    def _read(self, page: int) -> Page:
+        answer = self.fetch(page)
+        self.count = answer.count
+        return answer

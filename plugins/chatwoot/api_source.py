@@ -1,0 +1,378 @@
+"""Chatwoot read through its REST API, where its database cannot be reached."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from chatwoot import api_rows
+from chatwoot.api_client import ChatwootApiUnreachable
+from chatwoot.api_pages import Page, Walk
+from chatwoot.api_rows import moment
+from chatwoot.api_session import REQUESTS_PER_MINUTE, ApiSession
+from chatwoot.api_spool import Spool
+from chatwoot.api_talk import ApiTalk
+from chatwoot.errors import UnknownAccount, UnknownInbox
+from chatwoot.records import Account, Inbox
+from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from chatwoot.api_rows import Json
+    from chatwoot.conversations import Conversation, Progress, SentMessage
+    from chatwoot.records import BrokenRow, Contact
+    from chatwoot.source import Scope, Selection
+
+log = logging.getLogger(__name__)
+
+PAGE = 15
+LINEAGE = "chatwoot-api"
+"""The lineage of the API's marks: they say nothing to a database, nor a database's to the API."""
+OVERLAP = timedelta(minutes=5)
+"""How long before the last reading a next one begins: what was committed late is seen all the same."""
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+# Rows of one moment come in any order, page by page another: a second order shows the rest.
+_ORDERS = ("created_at", "name", "-created_at")
+_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSource:
+    """One account of a Chatwoot 4 through its API; the token of any of its users is enough.
+
+    Attributes:
+        base_url: the address in the browser.
+        token: a user's access token; agents see the conversations of their inboxes only.
+        account_id: the account.
+        installation: the name to go by, when another than the address; it is part of every key.
+        requests_per_minute: how many calls a reading makes at most.
+        parallel: how many of them at once, where one does not depend on another.
+        contact_labels: whether contacts come with their labels, which takes a call for each contact.
+    """
+
+    base_url: str
+    token: str = field(repr=False)
+    account_id: int
+    installation: str | None = None
+    requests_per_minute: int = REQUESTS_PER_MINUTE
+    parallel: int = 4
+    contact_labels: bool = False
+    transport: httpx.BaseTransport | None = field(default=None, repr=False)
+    sleep: Callable[[float], None] | None = field(default=None, repr=False)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[ApiSnapshot]:
+        """Begin a reading. The API has no snapshots: what is read later is of a later moment.
+
+        Raises:
+            ChatwootApiUnreachable: no answer, or not from a Chatwoot.
+            ChatwootApiRefused: the token is refused.
+        """
+        with self.session() as session:
+            profile, read_at = session.root("/api/v1/profile")
+            yield ApiSnapshot(self, session, _memberships(profile, session.where), read_at)
+
+    def session(self) -> ApiSession:
+        """Return the way to the account; nothing is called yet."""
+        waiting = {} if self.sleep is None else {"sleep": self.sleep}
+        return ApiSession(
+            self.base_url,
+            self.token,
+            self.account_id,
+            requests_per_minute=self.requests_per_minute,
+            transport=self.transport,
+            **waiting,
+        )
+
+
+class ApiSnapshot:
+    """One reading through the API, from `read_at` on; see `chatwoot.source.SourceSnapshot`."""
+
+    def __init__(
+        self, source: ApiSource, session: ApiSession, memberships: list[Json], read_at: datetime
+    ) -> None:
+        """Begin a reading."""
+        self._source = source
+        self._session = session
+        self._memberships = memberships
+        self._read_at = read_at
+        self._earlier: dict[int, tuple[str, ...]] = {}
+        self._all_listed = False
+        self._warned = False
+
+    @property
+    def installation(self) -> str:
+        """The name given to the source, else the address."""
+        return self._source.installation or self._session.where
+
+    @property
+    def read_at(self) -> datetime:
+        """When the reading began by Chatwoot's clock, UTC, whole seconds."""
+        return self._read_at
+
+    @property
+    def mark(self) -> Mark:
+        """How far this reading sees: a moment, no snapshot."""
+        return Mark("", LINEAGE, self._read_at, self._read_at)
+
+    @cached_property
+    def version(self) -> str | None:
+        """Chatwoot's version as its API says it, None if it does not."""
+        answer, _ = self._session.root("/api")
+        version = answer.get("version") if isinstance(answer, dict) else None
+        return str(version) if version else None
+
+    def accounts(self) -> list[Account]:
+        """Return the accounts of the token's user by id."""
+        found = (
+            Account(one["id"], one.get("name") or "", one.get("status") == "suspended")
+            for one in self._memberships
+        )
+        return sorted(found, key=lambda account: account.id)
+
+    def inboxes(self, account_id: int) -> list[Inbox]:
+        """Return the inboxes of an account by id.
+
+        Raises:
+            UnknownAccount: the token's user is not in it, or the source is another account's.
+        """
+        self._require_account(account_id)
+        return self._inboxes
+
+    def check(self, scope: Scope) -> None:
+        """Make sure that the account and the inboxes of `scope` exist for the token's user.
+
+        Raises:
+            UnknownAccount, UnknownInbox: they do not.
+        """
+        self._require_account(scope.account_id)
+        self._warn_of_agents()
+        if scope.inboxes is not None:
+            unknown = scope.inboxes - {inbox.id for inbox in self._inboxes}
+            if unknown:
+                raise UnknownInbox(scope.account_id, unknown, self._inboxes)
+
+    def reach(self, selection: ChangedSince) -> Reach:
+        """Tell how completely `selection` can be answered: never exactly."""
+        if selection.mark is None:
+            return Reach.EVERYTHING
+        return Reach.RECENT if selection.mark.lineage == LINEAGE else Reach.LOOKBACK
+
+    def contacts(
+        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
+
+        Listed are contacts with an e-mail, phone or identifier only; `ByIds` finds the others too.
+
+        Raises:
+            UnknownAccount, UnknownInbox: the scope does not exist (at the call).
+            ChatwootApiUnreachable, ChatwootApiRefused: the API does not answer (while iterating).
+        """
+        if chunk < 1:
+            msg = f"chunk must be 1 or more, not {chunk}"
+            raise ValueError(msg)
+        self.check(scope)
+        return self._contacts(scope, selection, chunk)
+
+    def conversations(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[Conversation | BrokenRow]]:
+        """Yield the selected conversations by display id; see `SourceSnapshot.conversations`."""
+        return self._talk.conversations(scope, selection, since, chunk)
+
+    def messages(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Yield the selected public messages by conversation; see `SourceSnapshot.messages`."""
+        return self._talk.messages(scope, selection, since, chunk)
+
+    def progress(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
+        return self._talk.progress(scope, selection, since, chunk)
+
+    # --- contacts ------------------------------------------------------------------------------
+
+    def _contacts(
+        self, scope: Scope, selection: Selection, chunk: int
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        with Spool() as spool:
+            self._spool(spool, selection)
+            for rows in spool.chunks(chunk):
+                self._remember(rows)
+                inside = [row for row in rows if scope.inboxes is None or _inboxes_of(row) & scope.inboxes]
+                if inside:
+                    yield [self._contact(row) for row in inside]
+        cutoff = self._cutoff(selection) if isinstance(selection, ChangedSince) else None
+        if isinstance(selection, Everything | ChangedSince) and cutoff is None:
+            self._all_listed = True
+
+    def _spool(self, spool: Spool, selection: Selection) -> None:
+        match selection:
+            case ByIds(ids):
+                for contact_id in sorted(ids):
+                    found = self._session.find(f"/contacts/{contact_id}")
+                    if found is not None:
+                        spool.put([self._one(found)])
+            case Window(start, end):
+                for key in ("created_at", "last_activity_at"):
+                    for rows in self._filtered(key, start, end):
+                        spool.put(row for row in rows if _within(row, key, start, end))
+            case ChangedSince() if (cutoff := self._cutoff(selection)) is not None:
+                for key in ("created_at", "last_activity_at"):
+                    for rows in self._walk(f"-{key}").from_the_start(partial(_before, key, cutoff)):
+                        spool.put(row for row in rows if not _before(key, cutoff, row))
+            case _:
+                self._spool_all(spool)
+
+    def _spool_all(self, spool: Spool) -> None:
+        for order in _ORDERS:
+            walk = self._walk(order)
+            pages = walk.from_the_end() if order.endswith("created_at") else walk.from_the_start(_never)
+            for rows in pages:
+                spool.put(rows)
+            if walk.count is None or len(spool) >= walk.count:
+                return
+        log.warning(
+            "Chatwoot says it has %d contacts and showed %d: the list changed all the time. The comparison "
+            "of everything finds the others.",
+            walk.count,
+            len(spool),
+        )
+
+    def _walk(self, sort: str) -> Walk:
+        return Walk(lambda page: self._page(self._session.get("/contacts", sort=sort, page=page)), PAGE)
+
+    def _filtered(self, key: str, start: datetime, end: datetime) -> Iterator[list[Json]]:
+        """Filter by day: Chatwoot compares dates only, and leaves out the day it is given."""
+        conditions = (
+            (key, "is_greater_than", (start - _DAY).date().isoformat(), "AND"),
+            (key, "is_less_than", (end + _DAY).date().isoformat(), None),
+        )
+        names = ("attribute_key", "filter_operator", "values", "query_operator")
+        body = {
+            "payload": [
+                dict(zip(names, (one[0], one[1], [one[2]], one[3]), strict=True)) for one in conditions
+            ]
+        }
+
+        def fetch(page: int) -> Page:
+            return self._page(self._session.post("/contacts/filter", body, sort="created_at", page=page))
+
+        yield from Walk(fetch, PAGE).from_the_end()
+
+    def _page(self, answer: Any) -> Page:
+        rows = answer.get("payload") if isinstance(answer, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+            raise self._strange()
+        count = (answer.get("meta") or {}).get("count")
+        return Page(rows, count if isinstance(count, int) else None)
+
+    def _one(self, answer: Any) -> Json:
+        row = answer.get("payload") if isinstance(answer, dict) else None
+        if not isinstance(row, dict) or "id" not in row:
+            raise self._strange()
+        return row
+
+    def _contact(self, row: Json) -> Contact | BrokenRow:
+        labels = ()
+        if self._source.contact_labels:
+            labels = (self._session.find(f"/contacts/{row['id']}/labels") or {}).get("payload") or ()
+        return api_rows.contact(row, self._source.account_id, labels)
+
+    def _cutoff(self, selection: ChangedSince) -> datetime | None:
+        mark = selection.mark
+        return mark.read_at - OVERLAP if mark is not None and mark.lineage == LINEAGE else None
+
+    # --- what conversations need ---------------------------------------------------------------
+
+    @cached_property
+    def _talk(self) -> ApiTalk:
+        return ApiTalk(
+            self._session,
+            self._read_at,
+            self._cutoff,
+            self._earlier_ids,
+            {inbox.id: inbox.name for inbox in self._inboxes},
+            self._source.parallel,
+        )
+
+    def _remember(self, rows: list[Json]) -> None:
+        # Those without any are worth remembering only as long as not all were listed.
+        if len(self._earlier) > _REMEMBERED:
+            self._earlier = {number: texts for number, texts in self._earlier.items() if texts}
+        for row in rows:
+            self._earlier[row["id"]] = api_rows.earlier_ids_of(row)
+
+    def _earlier_ids(self, contact_id: int) -> tuple[str, ...]:
+        if contact_id not in self._earlier and not self._all_listed:
+            found = self._session.find(f"/contacts/{contact_id}")
+            self._remember([{"id": contact_id} if found is None else self._one(found)])
+        return self._earlier.get(contact_id, ())
+
+    @cached_property
+    def _inboxes(self) -> list[Inbox]:
+        answer = self._session.get("/inboxes")
+        # For administrators an inbox carries its channel's secrets: only these three are taken.
+        try:
+            found = [
+                Inbox(
+                    one["id"], self._source.account_id, one.get("name") or "", one.get("channel_type") or ""
+                )
+                for one in answer["payload"]
+            ]
+        except (KeyError, TypeError):
+            raise self._strange() from None
+        return sorted(found, key=lambda inbox: inbox.id)
+
+    def _require_account(self, account_id: int) -> None:
+        known = [account for account in self.accounts() if account.id == self._source.account_id]
+        if account_id != self._source.account_id or not known:
+            raise UnknownAccount(account_id, self.accounts())
+
+    def _warn_of_agents(self) -> None:
+        mine = next(one for one in self._memberships if one["id"] == self._source.account_id)
+        if mine.get("role") != "administrator" and not self._warned:
+            self._warned = True
+            log.warning(
+                "The access token is an agent's: conversations of inboxes that are not theirs are not seen."
+            )
+
+    def _strange(self) -> ChatwootApiUnreachable:
+        return ChatwootApiUnreachable(self._session.where, "the answer has another form than Chatwoot 4's")
+
+
+def _memberships(profile: Any, where: str) -> list[Json]:
+    found = profile.get("accounts") if isinstance(profile, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) and "id" in one for one in found):
+        raise ChatwootApiUnreachable(where, "the answer is not a Chatwoot user's profile")
+    return found
+
+
+def _inboxes_of(row: Json) -> frozenset[int]:
+    found = ((one.get("inbox") or {}).get("id") for one in row.get("contact_inboxes") or ())
+    return frozenset(number for number in found if isinstance(number, int))
+
+
+def _before(key: str, cutoff: datetime, row: Json) -> bool:
+    at = moment(row.get(key))
+    return at is None or at < cutoff - _SECOND
+
+
+def _within(row: Json, key: str, start: datetime, end: datetime) -> bool:
+    at = moment(row.get(key))
+    return at is not None and start - _SECOND < at < end
+
+
+def _never(_: Json) -> bool:
+    return False

@@ -1,0 +1,338 @@
+"""Conversations, their messages and how far they came, read through Chatwoot's REST API."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chatwoot import api_rows
+from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.api_pages import Page, Walk
+from chatwoot.api_rows import is_public, moment
+from chatwoot.api_spool import Spool
+from chatwoot.conversation_reading import LETTERS, RECENT, RECENT_LETTERS
+from chatwoot.records import BrokenRow
+from chatwoot.source import ByIds, ChangedSince, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from chatwoot.api_rows import Json
+    from chatwoot.api_session import ApiSession
+    from chatwoot.conversations import Conversation, Message, Progress, SentMessage
+    from chatwoot.source import Scope, Selection
+
+log = logging.getLogger(__name__)
+
+PAGE = 25
+_OF_CONTACT = 20
+_LATEST = 20
+_RANGE = 1_000
+_BEYOND = 2**31
+# All matches come in one answer: of more than a day they could be too many.
+LONGEST_WITHIN = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+# What others said may be a private note; it is read again where it is needed, without those.
+_SAYING = ("messages", "last_non_activity_message")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTalk:
+    """Reads what was said in one account.
+
+    Attributes:
+        session: the account's API.
+        read_at: when the reading began by Chatwoot's clock.
+        cutoff: since when a `ChangedSince` asks, None for everything.
+        earlier_ids: the texts of an earlier integration, by contact.
+        inbox_names: the inboxes' names by their ids.
+        parallel: how many conversations are asked for their messages at once.
+    """
+
+    session: ApiSession
+    read_at: datetime
+    cutoff: Callable[[ChangedSince], datetime | None]
+    earlier_ids: Callable[[int], tuple[str, ...]]
+    inbox_names: Mapping[int, str]
+    parallel: int
+
+    def conversations(
+        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[Conversation | BrokenRow]]:
+        """Yield the selected conversations by display id, in lists of at most `chunk`, none empty."""
+        with self._selected(scope, selection, since) as spool, ThreadPoolExecutor(self.parallel) as threads:
+            for rows in spool.chunks(chunk):
+                latest = threads.map(self._latest, [row["id"] for row in rows])
+                yield [self._conversation(row, said) for row, said in zip(rows, latest, strict=True)]
+
+    def messages(
+        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Yield the selected public messages, conversation by conversation, at most `chunk` at once."""
+        start, end = self._said_in(selection, since)
+        with self._selected(scope, selection, since) as spool, ThreadPoolExecutor(self.parallel) as threads:
+            for rows in spool.chunks(self.parallel * 4):
+                said = threads.map(lambda row: list(self._said(row["id"], start, end)), rows)
+                found = (self._sent(one, row) for row, some in zip(rows, said, strict=True) for one in some)
+                while some := list(islice(found, chunk)):
+                    yield some
+
+    def progress(
+        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
+        with Spool() as contacts:
+            with self._selected(scope, selection, since) as spool:
+                for rows in spool.chunks(PAGE):
+                    numbers = (api_rows.contact_id_of(row) for row in rows)
+                    contacts.put({"id": number} for number in numbers if number is not None)
+            with ThreadPoolExecutor(self.parallel) as threads:
+                for some in contacts.chunks(chunk):
+                    read = threads.map(lambda row: self._progress(scope, row["id"]), some)
+                    found = [one for one in read if one is not None]
+                    if found:
+                        yield found
+
+    # --- which conversations -------------------------------------------------------------------
+
+    @contextmanager
+    def _selected(self, scope: Scope, selection: Selection, since: datetime | None) -> Iterator[Spool]:
+        with Spool() as spool:
+            for rows in self._listed(scope, selection, since):
+                spool.put(
+                    {key: value for key, value in row.items() if key not in _SAYING}
+                    for row in rows
+                    if scope.inboxes is None or row.get("inbox_id") in scope.inboxes
+                )
+            yield spool
+
+    def _listed(self, scope: Scope, selection: Selection, since: datetime | None) -> Iterator[list[Json]]:
+        match selection:
+            case ByIds(ids):
+                for contact_id in sorted(ids):
+                    yield self._of_contact(contact_id)
+                return
+            case Window(start, end):
+                for rows in self._active_since(start):
+                    yield [row for row in rows if _touched(row, start, end)]
+                return
+            case ChangedSince():
+                cutoff = self.cutoff(selection)
+                if cutoff is not None:
+                    yield from self._updated_since(cutoff)
+                    return
+        for inbox in [None] if scope.inboxes is None else sorted(scope.inboxes):
+            yield from self._all(inbox, since)
+
+    def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
+        if since is None:
+            yield from self._walk("created_at_asc", inbox).from_the_end()
+            return
+        for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
+            yield [row for row in rows if not _inactive_since(since)(row)]
+
+    def _updated_since(self, cutoff: datetime) -> Iterator[list[Json]]:
+        gap = self.read_at - cutoff
+        if gap <= LONGEST_WITHIN:
+            rows = self._page(
+                self.session.get("/conversations", status="all", updated_within=_seconds(gap))
+            ).rows
+            # A Chatwoot that does not know the parameter answers the first page of all.
+            if all((moment(row.get("updated_at")) or self.read_at) >= cutoff - _DAY for row in rows):
+                yield rows
+                return
+            log.info("Chatwoot does not answer `updated_within`: conversations are read by their activity.")
+        yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(cutoff))
+
+    def _active_since(self, start: datetime) -> Iterator[list[Json]]:
+        """Filter by day: Chatwoot compares dates only, and leaves out the day it is given."""
+        body = _filter(("last_activity_at", "is_greater_than", (start - _DAY).date().isoformat()))
+
+        def fetch(page: int) -> Page:
+            return self._page(self.session.post("/conversations/filter", body, page=page))
+
+        yield from Walk(fetch, PAGE).from_the_start(lambda _: False)
+
+    def _of_contact(self, contact_id: int) -> list[Json]:
+        answer = self.session.find(f"/contacts/{contact_id}/conversations")
+        rows: list[Json] = _payload(answer, self.session.where) if answer is not None else []
+        if len(rows) < _OF_CONTACT:
+            return rows
+        # There may be more than the latest twenty.
+        body = _filter(("contact_id", "equal_to", contact_id))
+
+        def fetch(page: int) -> Page:
+            return self._page(self.session.post("/conversations/filter", body, page=page))
+
+        walk = Walk(fetch, PAGE).from_the_start(lambda _: False)
+        return list({row["id"]: row for some in walk for row in some}.values())
+
+    def _walk(self, sort_by: str, inbox: int | None) -> Walk:
+        wanted: dict[str, Any] = {"status": "all", "sort_by": sort_by}
+        if inbox is not None:
+            wanted["inbox_id"] = inbox
+
+        def fetch(page: int) -> Page:
+            return self._page(self.session.get("/conversations", **wanted, page=page))
+
+        return Walk(fetch, PAGE)
+
+    def _page(self, answer: Any) -> Page:
+        # The list wraps what the filter does not.
+        body = answer.get("data", answer) if isinstance(answer, dict) else {}
+        count = (body.get("meta") or {}).get("all_count")
+        return Page(_payload(body, self.session.where), count if isinstance(count, int) else None)
+
+    # --- what was said in them -----------------------------------------------------------------
+
+    def _conversation(self, row: Json, said: list[Json]) -> Conversation | BrokenRow:
+        account_id = self.session.account_id
+        try:
+            messages: list[Message] = [api_rows.message(one, RECENT_LETTERS) for one in said]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return BrokenRow("conversation", row["id"], account_id, f"a message: {type(error).__name__}")
+        return api_rows.conversation(row, account_id, self._inbox_name(row), self._earlier_ids(row), messages)
+
+    def _sent(self, said: Json, row: Json) -> SentMessage | BrokenRow:
+        return api_rows.sent_message(
+            said, row, self.session.account_id, self._inbox_name(row), self._earlier_ids(row), LETTERS
+        )
+
+    def _inbox_name(self, row: Json) -> str:
+        return self.inbox_names.get(row.get("inbox_id") or 0, "")
+
+    def _earlier_ids(self, row: Json) -> tuple[str, ...]:
+        contact_id = api_rows.contact_id_of(row)
+        return () if contact_id is None else self.earlier_ids(contact_id)
+
+    def _latest(self, display_id: int) -> list[Json]:
+        """Return the latest public messages, oldest first."""
+        newest = self._messages(display_id)
+        said = [row for row in newest if is_public(row)]
+        if len(said) < RECENT and len(newest) == _LATEST:
+            # Too many templates among them.
+            said = sorted(self._range(display_id, 0, _BEYOND), key=_chronological)
+        return said[-RECENT:]
+
+    def _said(self, display_id: int, start: datetime | None, end: datetime | None) -> Iterator[Json]:
+        for row in self._range(display_id, 0, _BEYOND):
+            at = moment(row.get("created_at"))
+            if at is None or ((start is None or at > start - _SECOND) and (end is None or at < end)):
+                yield row
+
+    def _range(self, display_id: int, low: int, high: int) -> Iterator[Json]:
+        """Yield the public messages with ids from `low` to below `high`.
+
+        Chatwoot answers the oldest thousand of a range of ids, but ids need not follow the times (an
+        import brings old messages with new ids): a range that is not whole is halved, not gone on from.
+        """
+        rows = self._messages(display_id, after=low, before=high)
+        if len(rows) < _RANGE:
+            yield from (row for row in rows if is_public(row))
+            return
+        middle = sorted(row["id"] for row in rows)[len(rows) // 2]
+        yield from self._range(display_id, low, middle)
+        yield from self._range(display_id, middle, high)
+
+    def _messages(self, display_id: int, **bounds: int) -> list[Json]:
+        path = f"/conversations/{display_id}/messages"
+        # The filter leaves out private notes and the log's lines: they never come here.
+        answer = self.session.find(path, filter_internal_messages="true", **bounds)
+        # Deleted since it was listed: nothing was said.
+        return [] if answer is None else _payload(answer, self.session.where)
+
+    def _said_in(
+        self, selection: Selection, since: datetime | None
+    ) -> tuple[datetime | None, datetime | None]:
+        match selection:
+            case Window(start, end):
+                return start, end
+            case ByIds():
+                return None, None
+            case ChangedSince() if self.cutoff(selection) is not None:
+                # All of a conversation in which something was said: what was deleted in it shows.
+                return None, None
+            case _:
+                return since, None
+
+    # --- how far they came ---------------------------------------------------------------------
+
+    def _progress(self, scope: Scope, contact_id: int) -> Progress | BrokenRow | None:
+        rows = [
+            row
+            for row in self._of_contact(contact_id)
+            if scope.inboxes is None or row.get("inbox_id") in scope.inboxes
+        ]
+        if not rows:
+            return None
+        try:
+            return api_rows.progress(contact_id, [(row, self._resolved_at(row)) for row in rows])
+        except (ValueError, TypeError, KeyError) as error:
+            return BrokenRow("contact", contact_id, self.session.account_id, type(error).__name__)
+
+    def _resolved_at(self, row: Json) -> datetime | None:
+        if row.get("status") != "resolved":
+            return None
+        try:
+            events = self.session.find(f"/conversations/{row['id']}/reporting_events")
+        except ChatwootApiRefused as refused:
+            if refused.status != HTTPStatus.FORBIDDEN:
+                raise
+            return None
+        times = [
+            datetime.fromisoformat(event["event_end_time"]).astimezone(UTC)
+            for event in events or ()
+            if event.get("name") == "conversation_resolved" and event.get("event_end_time")
+        ]
+        return max(times, default=None)
+
+
+def _payload(answer: Any, where: str) -> list[Json]:
+    rows = answer.get("payload") if isinstance(answer, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+        raise ChatwootApiUnreachable(where, "the answer has another form than Chatwoot 4's")
+    return rows
+
+
+def _filter(*conditions: tuple[str, str, object]) -> Json:
+    """Return the body of a filter; all conditions must hold."""
+    last = len(conditions) - 1
+    return {
+        "payload": [
+            {
+                "attribute_key": key,
+                "filter_operator": operator,
+                "values": [value],
+                "query_operator": "AND" if position < last else None,
+            }
+            for position, (key, operator, value) in enumerate(conditions)
+        ]
+    }
+
+
+def _inactive_since(since: datetime) -> Callable[[Json], bool]:
+    def is_old(row: Json) -> bool:
+        at = moment(row.get("last_activity_at"))
+        return at is None or at < since - _SECOND
+
+    return is_old
+
+
+def _touched(row: Json, start: datetime, end: datetime) -> bool:
+    times: Iterable[datetime | None] = (moment(row.get("created_at")), moment(row.get("updated_at")))
+    return any(at is not None and start - _SECOND < at < end for at in times)
+
+
+def _chronological(row: Json) -> tuple[int, int]:
+    return row.get("created_at") or 0, row["id"]
+
+
+def _seconds(gap: timedelta) -> int:
+    return max(1, int(gap.total_seconds()) + 1)
