@@ -333,25 +333,48 @@ COMMENT ON COLUMN runs.forecast_calls IS 'Calls that were expected; `24`';
 COMMENT ON COLUMN runs.message IS 'Why it ended early, or NULL';
 
 CREATE VIEW webhook_latency AS
-SELECT event.id AS event_id,
-       event.sync_name,
-       event.event,
-       event.received_at,
-       event.processed_at AS planned_at,
+WITH events AS (
+    SELECT id, sync_name, event, received_at, processed_at, run_id, entities
+    FROM inbox_event
+    WHERE processed_at IS NOT NULL
+),
+outcomes AS (
+    SELECT run_id,
+           coalesce(contact_id::text, CASE WHEN source_kind = 'contact' THEN source_id END) AS contact,
+           max(finished_at) FILTER (WHERE state = 'done') AS acked_at,
+           count(*) FILTER (WHERE state IN ('planned', 'in_flight', 'unknown', 'held')) AS open
+    FROM operation
+    WHERE run_id IN (SELECT run_id FROM events)
+    GROUP BY 1, 2
+),
+-- What an event names counts; one that names no contact counts until all of its run is done.
+named AS (
+    SELECT events.id, true AS names_contact, max(outcomes.acked_at) AS acked_at, sum(outcomes.open) AS open
+    FROM events
+    CROSS JOIN LATERAL unnest(events.entities) AS entity
+    LEFT JOIN outcomes ON outcomes.run_id = events.run_id AND 'contact:' || outcomes.contact = entity
+    WHERE starts_with(entity, 'contact:')
+    GROUP BY events.id
+),
+whole AS (
+    SELECT run_id, max(acked_at) AS acked_at, sum(open) AS open FROM outcomes GROUP BY run_id
+)
+SELECT events.id AS event_id,
+       events.sync_name,
+       events.event,
+       events.received_at,
+       events.processed_at AS planned_at,
        acked.acked_at,
        acked.open,
-       round(extract(epoch FROM event.processed_at - event.received_at)::numeric, 3) AS planned_seconds,
-       round(extract(epoch FROM acked.acked_at - event.received_at)::numeric, 3) AS acked_seconds
-FROM inbox_event AS event
-LEFT JOIN LATERAL (
-    SELECT max(operation.finished_at) FILTER (WHERE operation.state = 'done') AS acked_at,
-           count(*) FILTER (WHERE operation.state IN ('planned', 'in_flight', 'unknown', 'held')) AS open
-    FROM operation
-    WHERE operation.run_id = event.run_id
-      AND ('contact:' || coalesce(operation.contact_id::text, operation.source_id) = ANY (event.entities)
-           OR NOT EXISTS (SELECT 1 FROM unnest(event.entities) AS entity WHERE starts_with(entity, 'contact:')))
-) AS acked ON true
-WHERE event.processed_at IS NOT NULL;
+       round(extract(epoch FROM events.processed_at - events.received_at)::numeric, 3) AS planned_seconds,
+       round(extract(epoch FROM acked.acked_at - events.received_at)::numeric, 3) AS acked_seconds
+FROM events
+LEFT JOIN named ON named.id = events.id
+LEFT JOIN whole ON whole.run_id = events.run_id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN named.names_contact THEN named.acked_at ELSE whole.acked_at END AS acked_at,
+           coalesce(CASE WHEN named.names_contact THEN named.open ELSE whole.open END, 0)::bigint AS open
+) AS acked;
 
 COMMENT ON VIEW webhook_latency IS 'How long each webhook took from its arrival to Krayin''s answer. An event that names no contact counts until its whole run is done: seconds too long rather than too short.';
 COMMENT ON COLUMN webhook_latency.event_id IS 'The event; `7001`';
@@ -365,9 +388,16 @@ COMMENT ON COLUMN webhook_latency.planned_seconds IS 'Seconds from received_at t
 COMMENT ON COLUMN webhook_latency.acked_seconds IS 'Seconds from received_at to acked_at; `1.780`';
 
 CREATE VIEW change_latency AS
+WITH dated AS (
+    SELECT id, kind, summary,
+           max(started_at) FILTER (WHERE kind = 'scheduled') OVER (
+               PARTITION BY sync_name ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+           ) AS scheduled_before
+    FROM sync_run
+)
 SELECT operation.id AS operation_id,
        operation.sync_name,
-       run.kind,
+       dated.kind,
        operation.source_id::bigint AS contact_id,
        operation.source_changed_at AS changed_at,
        operation.source_read_at AS read_at,
@@ -375,15 +405,12 @@ SELECT operation.id AS operation_id,
        round(extract(epoch FROM operation.source_read_at - operation.source_changed_at)::numeric, 3) AS read_seconds,
        round(extract(epoch FROM operation.finished_at - operation.source_changed_at)::numeric, 3) AS acked_seconds
 FROM operation
-JOIN sync_run AS run ON run.id = operation.run_id
-WHERE operation.state = 'done' AND operation.source_kind = 'contact' AND operation.source_changed_at IS NOT NULL
-  AND run.kind IN ('scheduled', 'events')
+JOIN dated ON dated.id = operation.run_id
+WHERE operation.state = 'done' AND operation.source_kind = 'contact'
+  AND dated.kind IN ('scheduled', 'events')
   -- The first load, and a comparison of everything after new settings, bring over what changed long ago.
-  AND NOT coalesce((run.summary ->> 'first_load')::boolean, false)
-  AND operation.source_changed_at > (
-      SELECT max(before.started_at) FROM sync_run AS before
-      WHERE before.sync_name = run.sync_name AND before.id < run.id AND before.kind = 'scheduled'
-  ) - interval '1 minute';
+  AND NOT coalesce((dated.summary ->> 'first_load')::boolean, false)
+  AND operation.source_changed_at > dated.scheduled_before - interval '1 minute';
 
 COMMENT ON VIEW change_latency IS 'How long each change of a contact took from Chatwoot''s database to Krayin''s answer; only changes since the scheduled run before, as others were found late for a reason. Both clocks are Chatwoot''s and ours.';
 COMMENT ON COLUMN change_latency.operation_id IS 'The operation; `5121`';
