@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
+from reconciliation.held_asset import maybe_held
 from reconciliation.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ def backfill_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         # Days take turns, so that they leave Airflow's slots to the other DAGs; one task, because every
         # further one costs each day seconds.
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, max_active_tis_per_dag=1)
+        @task(
+            retries=2,
+            retry_delay=timedelta(seconds=30),
+            multiple_outputs=False,
+            max_active_tis_per_dag=1,
+            outlets=[maybe_held(settings.name)],
+        )
         def bring_over() -> dict[str, Any]:
             from reconciliation import tasks
 

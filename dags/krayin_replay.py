@@ -1,7 +1,9 @@
-"""Plans quarantined operations again, after what kept them back was put right in Chatwoot or Krayin.
+"""Plans quarantined or declined operations again.
 
-Start it by hand and name in its form the sync and what is meant: one operation by its number, all
-of one reason (as the summaries of runs and the views show it), or everything. The next run of the
+Quarantined ones, after what kept them back was put right in Chatwoot or Krayin; declined ones, when
+they are wanted after all. Start it by hand and name in its form the sync and what is meant: one operation
+by its number, all of one reason (as the summaries of runs and the views show it), everything
+quarantined, or a declined approval. The next run of the
 sync carries them out; before anything is created Krayin is asked whether it is there already.
 """
 
@@ -19,6 +21,8 @@ FORM = {
     "error_class": Param(None, type=["null", "string"], title="Of one reason",
                          description_md="For example `taken`, `rejected` or `ambiguous_person`."),
     "all": Param(False, type="boolean", title="Everything quarantined"),
+    "approval": Param(None, type=["null", "integer"], minimum=1, title="A declined approval",
+                      description_md="Its number, as in the question; this time nobody is asked."),
 }  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """One DAG per sync file: extracts changed contacts, plans, and loads them into Krayin.
 
-A scheduled run goes on from the watermark. A run started by hand does the same, or what its form
-asks for: certain contacts, a window of time, everything, or a dry run that sends nothing.
+A scheduled run goes on from the watermark; one started by hand does what its form asks for.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, task
+from reconciliation.held_asset import maybe_held
 from reconciliation.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def sync_dag(settings: SyncSettings) -> DAG:
         default_args={"owner": "krayin-sync"},
     )
     def build() -> None:
-        @task(retries=2, retry_delay=timedelta(seconds=30))
+        @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def plan() -> int:
             from reconciliation import tasks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -16,12 +16,14 @@ from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 from krayin.hook import KrayinHook
 
 from reconciliation.airflow_connections import connection_named, given_secret, sync_dsn
+from reconciliation.approval import is_to_be_asked
 from reconciliation.errors import (
     ReconciliationError,
     SettingsError,
     SyncDatabaseError,
 )
 from reconciliation.events import act_on_events
+from reconciliation.held_asset import tell
 from reconciliation.krayin_connection import access_key
 from reconciliation.replay import ReplayRequest
 from reconciliation.replay import replay as replay_operations
@@ -53,6 +55,10 @@ TRANSIENT = (
     ChatwootApiUnreachable,
     SnapshotInterrupted,
 )
+
+
+# Beyond the time for an answer: until then the DAG run that asks may still be at its end.
+WINDING_UP = timedelta(hours=1)
 
 
 class AirflowKrayin:
@@ -98,7 +104,9 @@ def open_sync(name: str) -> Sync:
 
 def plan(name: str, context: Mapping[str, Any]) -> int:
     """Extract and plan the run of `context` and return its id in `sync_run`."""
-    return telling(lambda: open_sync(name).plan(request_of(context)))
+    run_id = telling(lambda: open_sync(name).plan(request_of(context)))
+    tell_of_held(name, context)
+    return run_id
 
 
 def backfill(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +119,17 @@ def backfill(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     if request is None:
         problem = "runs of this schedule do nothing: start an Airflow backfill, or a run by hand"
         raise AirflowSkipException(problem)
-    return load(name, telling(lambda: open_sync(name).plan(request)), seconds=None)
+    run_id = telling(lambda: open_sync(name).plan(request))
+    tell_of_held(name, context)
+    return load(name, run_id, seconds=None)
+
+
+def tell_of_held(name: str, context: Mapping[str, Any]) -> None:
+    """Start the approval DAG with the success of this task if a plan is held that nobody is asked about."""
+    patience = timedelta(days=sync_named(name).max_changes_without_approval.days_to_answer) + WINDING_UP
+    with telling(lambda: connect(sync_dsn())) as connection:
+        if is_to_be_asked(connection, name, patience):
+            tell(context, name)
 
 
 def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
@@ -130,6 +148,7 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """Plan and load what the waiting webhooks name; return the last round's numbers, none without any."""
     runs = telling(lambda: act_on_events(open_sync(name), context["dag_run"].run_id))
+    tell_of_held(name, context)
     if not runs:
         log.info("No webhook waits.")
         return {}
@@ -152,7 +171,7 @@ def check(name: str) -> None:
 
 
 def replay(params: Mapping[str, Any]) -> dict[str, int]:
-    """Plan the quarantined or declined operations again that a form names; return how many, and how many were left."""
+    """Plan quarantined or declined operations again, as a form names them; return how many, and how many not."""
     request = telling(
         lambda: ReplayRequest(
             str(params["sync"]),

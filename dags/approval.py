@@ -1,0 +1,77 @@
+"""One DAG per sync: asks a person whether a plan that changes more than usual may be carried out.
+
+Started by the run that held the plan; started by hand it asks again about what is still held. The
+question stands under *Required Actions*. Approved, the plan is carried out at once. Declined, it is kept
+as declined: Krayin stays as it is. Without an answer in time the run fails and the plan stays held.
+Meanwhile everything else goes on, and what changes again in the held plan is brought over as it is then.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, TriggerRule, dag, get_current_context, task
+from reconciliation.held_asset import held_plans, maybe_held
+from reconciliation.sync_files import BrokenSync, load_syncs
+
+if TYPE_CHECKING:
+    from reconciliation.settings import SyncSettings
+
+LOAD_SECONDS = 55 * 60.0
+
+
+def approval_dag(settings: SyncSettings) -> DAG:
+    @dag(
+        f"{settings.name}__approval",
+        schedule=[held_plans(settings.name)],
+        catchup=False,
+        max_active_runs=1,
+        tags=["krayin", settings.name],
+        doc_md=__doc__,
+        default_args={"owner": "krayin-sync"},
+    )
+    def build() -> None:
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        def question() -> dict[str, Any]:
+            from reconciliation import approval_tasks
+
+            return approval_tasks.question_of(settings.name, get_current_context())
+
+        @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
+        def carry_out(asked: dict[str, Any], given: dict[str, Any]) -> None:
+            from reconciliation import approval_tasks
+
+            approval_tasks.carry_out(settings.name, asked, given, get_current_context())
+
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        def load() -> dict[str, Any]:
+            from reconciliation import approval_tasks
+
+            return approval_tasks.load_planned(settings.name, get_current_context(), seconds=LOAD_SECONDS)
+
+        @task(trigger_rule=TriggerRule.ONE_FAILED, retries=2)
+        def keep_held(asked: dict[str, Any]) -> None:
+            from reconciliation import approval_tasks
+
+            approval_tasks.keep_held(settings.name, asked)
+
+        asked = question()
+        answer = HITLOperator(
+            task_id="answer",
+            subject="{{ ti.xcom_pull(task_ids='question')['subject'] }}",
+            body="{{ ti.xcom_pull(task_ids='question')['body'] }}",
+            options=["Approve", "Decline"],
+            response_timeout=timedelta(days=settings.max_changes_without_approval.days_to_answer),
+        )
+        asked >> answer
+        carry_out(asked, answer.output) >> load()
+        answer >> keep_held(asked)
+
+    return build()
+
+
+for sync in load_syncs():
+    if not isinstance(sync, BrokenSync):
+        globals()[f"{sync.name}__approval"] = approval_dag(sync)
