@@ -47,3 +47,10 @@ def test_the_event_of_a_private_note_asks_for_nothing() -> None:
         {**NOTE, "event": "message_created", "account": {"id": 1}, "conversation": {"id": 3}}
     ).encode()
     assert read_payload(body).entities == ()
+
+
+def test_odd_letters_and_deep_nesting_beside_a_private_note_do_not_matter() -> None:
+    body = b'{"messages":[{"private":true,"content":"aardvark","status":"\\ud800"}]}'
+    assert without_private_notes(body) == b'{"messages": [{"private": true, "status": "\\ud800"}]}'
+    deep = b'{"private":false,"a":' + b"[" * 400 + b"]" * 400 + b"}"
+    assert without_private_notes(deep) == deep
