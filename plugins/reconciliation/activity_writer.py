@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from krayin.errors import NotFound
 from krayin.payloads import ActivityDraft, ActivityUpdate
@@ -33,6 +33,8 @@ CREATE_ACTIVITY = "create_activity"
 UPDATE_ACTIVITY = "update_activity"
 # Krayin stores notes as done, whatever is sent, and everything else as not done.
 BORN_DONE = frozenset({"note"})
+# What the second of two updates brings.
+_LAST = frozenset({"person", "is_done"})
 
 
 class _Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
@@ -236,16 +238,13 @@ class ActivityWriter:
         shown = self._shown.get(row.crm_id) or next(iter(self.client.activities_by_ids([row.crm_id])), None)
         if shown is None:
             self._lost(work, row)
-            return
         changes, update, is_done = self._changes(work, row, shown, repair=repair)
         if is_done is not None:
             changes["is_done"] = is_done
         if update.to_body():
             self._put(work, changes, update, is_done=is_done)
         else:
-            with self.ledger.transaction():
-                self.ledger.progress(work.operation, f"{UPDATE_ACTIVITY}:done")
-                self._ack(work, changes, is_done=is_done)
+            self._ack(work, changes, is_done=is_done)
         work.result.setdefault("activity", "updated" if changes else "already_equal")
 
     def _changes(
@@ -273,8 +272,20 @@ class ActivityWriter:
         return changes, ActivityUpdate(**keys), is_done
 
     def _put(
-        self, work: _Work, changes: dict[str, Any], update: ActivityUpdate, *, is_done: bool | None = None
+        self, work: _Work, changes: Mapping[str, Any], update: ActivityUpdate, *, is_done: bool | None = None
     ) -> None:
+        if update.lead_id is not None and update.person_id is not None:
+            # Krayin 2.1.5 links the lead alone when both are named.
+            first = {name: value for name, value in changes.items() if name not in _LAST}
+            self._call_update(work, first, update.model_copy(update={"person_id": None}))
+            self._ack(work, first, is_complete=False)
+            work.row = self._rows(work.operation).get("activity")
+            changes = {name: value for name, value in changes.items() if name in _LAST}
+            update = ActivityUpdate(person_id=update.person_id)
+        self._call_update(work, changes, update)
+        self._ack(work, changes, is_done=is_done)
+
+    def _call_update(self, work: _Work, changes: Mapping[str, Any], update: ActivityUpdate) -> None:
         row = self._linked(work)
         assert row.crm_id is not None
 
@@ -286,19 +297,26 @@ class ActivityWriter:
                 self.client.update_activity(row.crm_id, update)
         except NotFound:
             self._lost(work, row)
-            return
-        with self.ledger.transaction():
-            self.ledger.progress(work.operation, f"{UPDATE_ACTIVITY}:done")
-            self._ack(work, changes, is_done=is_done)
 
-    def _ack(self, work: _Work, changes: Mapping[str, Any], *, is_done: bool | None) -> None:
+    def _ack(
+        self,
+        work: _Work,
+        changes: Mapping[str, Any],
+        *,
+        is_done: bool | None = None,
+        is_complete: bool = True,
+    ) -> None:
         row = self._linked(work)
         assert row.crm_id is not None
-        self.store.ack(row.id, work.hash, {**(row.last_sent or {}), **changes})
-        if is_done is not None:
-            self.marks.note(row.crm_id, is_done=is_done)
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, f"{UPDATE_ACTIVITY}:done")
+            self.store.ack(
+                row.id, work.hash if is_complete else row.acked_hash, {**(row.last_sent or {}), **changes}
+            )
+            if is_done is not None:
+                self.marks.note(row.crm_id, is_done=is_done)
 
-    def _lost(self, work: _Work, row: MappingRow) -> None:
+    def _lost(self, work: _Work, row: MappingRow) -> NoReturn:
         self.store.set_state(row.id, MappingState.GONE)
         if self.settings.recreate_deleted:
             raise _Stop(Outcome(OperationState.PLANNED, step=None, result=work.result))

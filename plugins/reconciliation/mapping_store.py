@@ -77,8 +77,8 @@ class MappingStore:
         except UniqueViolation as error:
             raise AlreadyMappedError from error
 
-    def ack(self, row_id: int, acked_hash: bytes, last_sent: Mapping[str, Any]) -> None:
-        """Note what Krayin accepted for a linked record."""
+    def ack(self, row_id: int, acked_hash: bytes | None, last_sent: Mapping[str, Any]) -> None:
+        """Note what Krayin accepted for a linked record; `acked_hash` stays while more is to be sent."""
         self._connection.execute(
             statement("load/mapping_ack"),
             {"id": row_id, "acked_hash": acked_hash, "last_sent": Jsonb(dict(last_sent))},
