@@ -7,13 +7,26 @@ from typing import Any
 from airflow.sdk import BaseHook
 
 from chatwoot.api_client import ChatwootApi
+from chatwoot.api_session import REQUESTS_PER_MINUTE
+from chatwoot.api_source import PARALLEL, ApiSource
+from chatwoot.errors import ChatwootError
+
+
+class ChatwootApiMisconfigured(ChatwootError):  # noqa: N818 - named like its siblings
+    """The extra of the connection holds something that is no number; somebody must change it."""
+
+    def __init__(self, conn_id: str, name: str) -> None:
+        self.conn_id = conn_id
+        self.name = name
+        super().__init__(f"Airflow connection {conn_id!r}: {name!r} in its extra must be a number from 1 on")
 
 
 class ChatwootApiHook(BaseHook):
     """Opens one account of a Chatwoot through its API.
 
     :param chatwoot_api_conn_id: an Airflow connection of type HTTP: host (with or without https://), port
-        and schema as usual, the access token as password. Nothing in its extra is used.
+        and schema as usual, the access token as password. Its extra may hold `requests_per_minute` (2,500
+        without it; Chatwoot lets an address make 3,000) and `parallel` (calls at once, 4 without it).
     :param account_id: the Chatwoot account.
     """
 
@@ -36,9 +49,49 @@ class ChatwootApiHook(BaseHook):
             AirflowNotFoundException: there is no such Airflow connection.
         """
         connection = self.get_connection(self.chatwoot_api_conn_id)
-        host = connection.host or ""
-        if "://" not in host:
-            host = f"{connection.schema or 'https'}://{host}"
-        if connection.port:
-            host = f"{host.rstrip('/')}:{connection.port}"
-        return ChatwootApi(host, connection.password or "", self.account_id)
+        return ChatwootApi(_address(connection), connection.password or "", self.account_id)
+
+    def source(self, installation: str | None = None) -> ApiSource:
+        """Return the account as a source; nothing is called before its first snapshot.
+
+        `installation` is the name to go by, when another than the address.
+
+        Raises:
+            AirflowNotFoundException: there is no such Airflow connection.
+            ChatwootApiMisconfigured: a number in its extra is none.
+        """
+        connection = self.get_connection(self.chatwoot_api_conn_id)
+        return ApiSource(
+            _address(connection),
+            connection.password or "",
+            self.account_id,
+            installation=installation,
+            requests_per_minute=self._number(connection, "requests_per_minute", REQUESTS_PER_MINUTE),
+            parallel=self._number(connection, "parallel", PARALLEL),
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether Chatwoot answers, and what was found or what is wrong."""
+        try:
+            with self.source().snapshot() as snapshot:
+                accounts = ", ".join(f"{account.id} ({account.name})" for account in snapshot.accounts())
+                version = snapshot.version or "of unknown version"
+                return True, f"Chatwoot {version}, accounts: {accounts or 'none'}"
+        except ChatwootError as error:
+            return False, str(error)
+
+    def _number(self, connection: Any, name: str, default: int) -> int:
+        given = connection.extra_dejson.get(name, default)
+        number = int(given) if str(given).isdigit() else 0
+        if number < 1:
+            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, name)
+        return number
+
+
+def _address(connection: Any) -> str:
+    host = connection.host or ""
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    if connection.port:
+        host = f"{host.rstrip('/')}:{connection.port}"
+    return host

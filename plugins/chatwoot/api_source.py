@@ -15,13 +15,14 @@ from chatwoot.api_pages import Page, Walk
 from chatwoot.api_rows import moment
 from chatwoot.api_session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api_spool import Spool
+from chatwoot.api_sweep import FORMULA, ApiSweep
 from chatwoot.api_talk import ApiTalk
 from chatwoot.errors import UnknownAccount, UnknownInbox
 from chatwoot.records import Account, Inbox
-from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Reach, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import httpx
 
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import BrokenRow, Contact
     from chatwoot.source import Scope, Selection
+    from chatwoot.sweep import BucketSum, Stream
 
 log = logging.getLogger(__name__)
 
 PAGE = 15
+PARALLEL = 4
 LINEAGE = "chatwoot-api"
 """The lineage of the API's marks: they say nothing to a database, nor a database's to the API."""
 OVERLAP = timedelta(minutes=5)
@@ -63,7 +66,7 @@ class ApiSource:
     account_id: int
     installation: str | None = None
     requests_per_minute: int = REQUESTS_PER_MINUTE
-    parallel: int = 4
+    parallel: int = PARALLEL
     contact_labels: bool = False
     transport: httpx.BaseTransport | None = field(default=None, repr=False)
     sleep: Callable[[float], None] | None = field(default=None, repr=False)
@@ -78,7 +81,11 @@ class ApiSource:
         """
         with self.session() as session:
             profile, read_at = session.root("/api/v1/profile")
-            yield ApiSnapshot(self, session, _memberships(profile, session.where), read_at)
+            snapshot = ApiSnapshot(self, session, _memberships(profile, session.where), read_at)
+            try:
+                yield snapshot
+            finally:
+                snapshot.close()
 
     def session(self) -> ApiSession:
         """Return the way to the account; nothing is called yet."""
@@ -101,17 +108,22 @@ class ApiSnapshot:
     ) -> None:
         """Begin a reading."""
         self._source = source
-        self._session = session
+        self.session = session
         self._memberships = memberships
         self._read_at = read_at
         self._earlier: dict[int, tuple[str, ...]] = {}
         self._all_listed = False
         self._warned = False
+        self._sweep = ApiSweep(self)
+
+    def close(self) -> None:
+        """Forget what was kept for comparisons."""
+        self._sweep.close()
 
     @property
     def installation(self) -> str:
         """The name given to the source, else the address."""
-        return self._source.installation or self._session.where
+        return self._source.installation or self.session.where
 
     @property
     def read_at(self) -> datetime:
@@ -126,7 +138,7 @@ class ApiSnapshot:
     @cached_property
     def version(self) -> str | None:
         """Chatwoot's version as its API says it, None if it does not."""
-        answer, _ = self._session.root("/api")
+        answer, _ = self.session.root("/api")
         version = answer.get("version") if isinstance(answer, dict) else None
         return str(version) if version else None
 
@@ -201,6 +213,28 @@ class ApiSnapshot:
         """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
         return self._talk.progress(scope, selection, since, chunk)
 
+    @property
+    def formula(self) -> str:
+        """How the hashes of a sweep are made."""
+        return FORMULA
+
+    def checksums(
+        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+    ) -> Iterator[BucketSum]:
+        """Yield the checksums of all rows of `scope`, reading them all; see `SourceSnapshot.checksums`."""
+        self.check(scope)
+        return self._sweep.checksums(stream, scope, since)
+
+    def hashes(
+        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+    ) -> dict[int, int]:
+        """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
+        return self._sweep.hashes(stream, scope, since, keys)
+
+    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+        """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
+        return self._sweep.there(stream, scope, keys)
+
     # --- contacts ------------------------------------------------------------------------------
 
     def _contacts(
@@ -220,10 +254,9 @@ class ApiSnapshot:
     def _spool(self, spool: Spool, selection: Selection) -> None:
         match selection:
             case ByIds(ids):
-                for contact_id in sorted(ids):
-                    found = self._session.find(f"/contacts/{contact_id}")
-                    if found is not None:
-                        spool.put([self._one(found)])
+                self._spool_ids(spool, sorted(ids))
+            case Listed(chunks):
+                self._spool_listed(spool, chunks)
             case Window(start, end):
                 for key in ("created_at", "last_activity_at"):
                     for rows in self._filtered(key, start, end):
@@ -234,6 +267,29 @@ class ApiSnapshot:
                         spool.put(row for row in rows if not _before(key, cutoff, row))
             case _:
                 self._spool_all(spool)
+
+    def _spool_ids(self, spool: Spool, ids: Iterable[int]) -> None:
+        for contact_id in ids:
+            found = self.session.find(f"/contacts/{contact_id}")
+            if found is not None:
+                spool.put([self._one(found)])
+
+    def _spool_listed(self, spool: Spool, chunks: Callable[[], Iterator[Sequence[int]]]) -> None:
+        """Ask for each of few contacts, and list all of them where that takes fewer calls."""
+        with Spool() as wanted:
+            for keys in chunks():
+                wanted.put({"id": key} for key in keys)
+            count = self._page(self.session.get("/contacts", sort="created_at", page=1)).count or 0
+            if len(wanted) > count / PAGE:
+                with Spool() as everything:
+                    self._spool_all(everything)
+                    for rows in everything.chunks(PAGE):
+                        kept = {one["id"] for one in wanted.of(row["id"] for row in rows)}
+                        spool.put(row for row in rows if row["id"] in kept)
+            for some in wanted.chunks(PAGE):
+                ids = [one["id"] for one in some]
+                listed = {row["id"] for row in spool.of(ids)}
+                self._spool_ids(spool, (number for number in ids if number not in listed))
 
     def _spool_all(self, spool: Spool) -> None:
         for order in _ORDERS:
@@ -251,7 +307,7 @@ class ApiSnapshot:
         )
 
     def _walk(self, sort: str) -> Walk:
-        return Walk(lambda page: self._page(self._session.get("/contacts", sort=sort, page=page)), PAGE)
+        return Walk(lambda page: self._page(self.session.get("/contacts", sort=sort, page=page)), PAGE)
 
     def _filtered(self, key: str, start: datetime, end: datetime) -> Iterator[list[Json]]:
         """Filter by day: Chatwoot compares dates only, and leaves out the day it is given."""
@@ -267,7 +323,7 @@ class ApiSnapshot:
         }
 
         def fetch(page: int) -> Page:
-            return self._page(self._session.post("/contacts/filter", body, sort="created_at", page=page))
+            return self._page(self.session.post("/contacts/filter", body, sort="created_at", page=page))
 
         yield from Walk(fetch, PAGE).from_the_end()
 
@@ -287,7 +343,7 @@ class ApiSnapshot:
     def _contact(self, row: Json) -> Contact | BrokenRow:
         labels = ()
         if self._source.contact_labels:
-            labels = (self._session.find(f"/contacts/{row['id']}/labels") or {}).get("payload") or ()
+            labels = (self.session.find(f"/contacts/{row['id']}/labels") or {}).get("payload") or ()
         return api_rows.contact(row, self._source.account_id, labels)
 
     def _cutoff(self, selection: ChangedSince) -> datetime | None:
@@ -299,7 +355,7 @@ class ApiSnapshot:
     @cached_property
     def _talk(self) -> ApiTalk:
         return ApiTalk(
-            self._session,
+            self.session,
             self._read_at,
             self._cutoff,
             self._earlier_ids,
@@ -316,13 +372,13 @@ class ApiSnapshot:
 
     def _earlier_ids(self, contact_id: int) -> tuple[str, ...]:
         if contact_id not in self._earlier and not self._all_listed:
-            found = self._session.find(f"/contacts/{contact_id}")
+            found = self.session.find(f"/contacts/{contact_id}")
             self._remember([{"id": contact_id} if found is None else self._one(found)])
         return self._earlier.get(contact_id, ())
 
     @cached_property
     def _inboxes(self) -> list[Inbox]:
-        answer = self._session.get("/inboxes")
+        answer = self.session.get("/inboxes")
         # For administrators an inbox carries its channel's secrets: only these three are taken.
         try:
             found = [
@@ -349,7 +405,7 @@ class ApiSnapshot:
             )
 
     def _strange(self) -> ChatwootApiUnreachable:
-        return ChatwootApiUnreachable(self._session.where, "the answer has another form than Chatwoot 4's")
+        return ChatwootApiUnreachable(self.session.where, "the answer has another form than Chatwoot 4's")
 
 
 def _memberships(profile: Any, where: str) -> list[Json]:

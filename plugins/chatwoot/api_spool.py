@@ -27,6 +27,10 @@ class Spool:
 
     def __exit__(self, *_: object) -> None:
         """Forget everything."""
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything."""
         self._database.close()
 
     def __len__(self) -> int:
@@ -43,6 +47,14 @@ class Spool:
             "INSERT OR REPLACE INTO spooled VALUES (?, ?)",
             [(_number(row["id"]), json.dumps(row)) for row in rows],
         )
+
+    def of(self, ids: Iterable[int]) -> list[dict[str, Any]]:
+        """Return the rows with these ids, as far as there are any, by id."""
+        found = self._database.execute(
+            "SELECT document FROM spooled WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (json.dumps(list(ids)),),
+        )
+        return [json.loads(row[0]) for row in found]
 
     def chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows by id, in lists of at most `size`, none empty."""

@@ -18,7 +18,7 @@ from chatwoot.api_rows import is_public, moment
 from chatwoot.api_spool import Spool
 from chatwoot.conversation_reading import LETTERS, RECENT, RECENT_LETTERS
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, ChangedSince, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,6 +76,9 @@ class ApiTalk:
         self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected public messages, conversation by conversation, at most `chunk` at once."""
+        if isinstance(selection, Listed):
+            yield from self._listed_messages(scope, selection, chunk)
+            return
         start, end = self._said_in(selection, since)
         with self._selected(scope, selection, since) as spool, ThreadPoolExecutor(self.parallel) as threads:
             for rows in spool.chunks(self.parallel * 4):
@@ -89,16 +92,40 @@ class ApiTalk:
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
         with Spool() as contacts:
-            with self._selected(scope, selection, since) as spool:
-                for rows in spool.chunks(PAGE):
-                    numbers = (api_rows.contact_id_of(row) for row in rows)
-                    contacts.put({"id": number} for number in numbers if number is not None)
+            if isinstance(selection, Listed):
+                for keys in selection.chunks():
+                    contacts.put({"id": key} for key in keys)
+            else:
+                self._spool_contacts(contacts, scope, selection, since)
             with ThreadPoolExecutor(self.parallel) as threads:
                 for some in contacts.chunks(chunk):
                     read = threads.map(lambda row: self._progress(scope, row["id"]), some)
                     found = [one for one in read if one is not None]
                     if found:
                         yield found
+
+    def _spool_contacts(
+        self, contacts: Spool, scope: Scope, selection: Selection, since: datetime | None
+    ) -> None:
+        with self._selected(scope, selection, since) as spool:
+            for rows in spool.chunks(PAGE):
+                numbers = (api_rows.contact_id_of(row) for row in rows)
+                contacts.put({"id": number} for number in numbers if number is not None)
+
+    def _listed_messages(
+        self, scope: Scope, selection: Listed, chunk: int
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Read all messages and give those listed: the API does not tell a message's conversation."""
+        with Spool() as wanted:
+            for keys in selection.chunks():
+                wanted.put({"id": key} for key in keys)
+            if not len(wanted):
+                return
+            for read in self.messages(scope, Everything(), None, chunk):
+                kept = {one["id"] for one in wanted.of(row.id for row in read)}
+                found = [row for row in read if row.id in kept]
+                if found:
+                    yield found
 
     # --- which conversations -------------------------------------------------------------------
 
@@ -118,6 +145,11 @@ class ApiTalk:
             case ByIds(ids):
                 for contact_id in sorted(ids):
                     yield self._of_contact(contact_id)
+                return
+            case Listed(chunks):
+                for keys in chunks():
+                    found = (self.session.find(f"/conversations/{key}") for key in keys)
+                    yield [row for row in found if row is not None]
                 return
             case Window(start, end):
                 for rows in self._active_since(start):

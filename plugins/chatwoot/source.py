@@ -126,7 +126,7 @@ class Reach(Enum):
     LOOKBACK = "lookback"
     """Only rows with a newer `updated_at` are given. Follow it by a full comparison."""
     RECENT = "recent"
-    """What is new or was active is given, edits without activity are not: webhooks and sweeps tell of them."""
+    """What is new or was active is given; other edits are not: webhooks and sweeps tell of them."""
 
 
 class SourceSnapshot(Protocol):

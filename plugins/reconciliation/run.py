@@ -341,8 +341,8 @@ class Sync:
             log.info("The settings changed what contacts turn into: everything is compared once more.")
             return Everything()
         changed = ChangedSince(Mark.from_json(row[0]))
-        if snapshot.reach(changed) is not Reach.EXACT:
-            log.info("Chatwoot's database was restored or moved: everything is compared once more.")
+        if snapshot.reach(changed) not in {Reach.EXACT, Reach.RECENT}:
+            log.info("Chatwoot was restored, moved or is read another way: everything is compared once more.")
             return Everything()
         return changed
 

@@ -90,6 +90,12 @@ class ChatwootSettings(_Strict):
         "database", description="Read Chatwoot's database, or its REST API where there is no database access."
     )
     conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
+    installation: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="With `source: api`: the name of the Chatwoot installation, part of every key; left out: "
+        "its address. When a sync moves from the database to the API, enter the name that `krayin_setup` "
+        "showed before.",
+    )
     account_id: PositiveInt = Field(description="The Chatwoot account, the number in its address bar.")
     inboxes: Annotated[
         Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None,
@@ -102,6 +108,13 @@ class ChatwootSettings(_Strict):
         description="Address of Chatwoot as agents open it, for example `https://chat.example.com`: "
         "activities then link to their conversation.",
     )
+
+    @model_validator(mode="after")
+    def _installation_of_an_api(self) -> Self:
+        if self.installation is not None and self.source != "api":
+            message = "installation: a database says its own name; only `source: api` takes one"
+            raise ValueError(message)
+        return self
 
 
 class KrayinSettings(_Strict):

@@ -19,7 +19,6 @@ from reconciliation.airflow_connections import connection_named, given_secret, s
 from reconciliation.approval import is_to_be_asked
 from reconciliation.errors import (
     ReconciliationError,
-    SettingsError,
     SyncDatabaseError,
 )
 from reconciliation.events import act_on_events
@@ -37,9 +36,12 @@ from reconciliation.sync_files import sync_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from chatwoot.source import ChatwootSource
     from krayin.audit import ApiCall
     from krayin.client import KrayinClient
     from krayin.pacing import Pacer
+
+    from reconciliation.settings import ChatwootSettings
 
 log = logging.getLogger(__name__)
 
@@ -90,16 +92,28 @@ def open_sync(name: str) -> Sync:
         ConnectionMissingError: a connection it names does not exist.
     """
     settings = sync_named(name)
-    if settings.chatwoot.source == "api":
-        problem = "chatwoot.source: 'api' is not available in this version; use 'database'"
-        raise SettingsError(name, [problem])
-    connection_named(settings.chatwoot.conn_id, "Chatwoot's database, type Postgres")
     return Sync(
         settings=settings,
         sync_dsn=sync_dsn(),
-        source=ChatwootDatabaseHook(settings.chatwoot.conn_id).get_conn(),
+        source=open_source(settings.chatwoot),
         krayin=AirflowKrayin(settings.krayin.conn_id),
     )
+
+
+def open_source(chatwoot: ChatwootSettings) -> ChatwootSource:
+    """Return the Chatwoot that the settings name; nothing is connected yet.
+
+    Raises:
+        ConnectionMissingError: its connection does not exist.
+        ChatwootApiMisconfigured: a number in the connection's extra is none.
+    """
+    if chatwoot.source == "api":
+        from chatwoot.api_hook import ChatwootApiHook  # noqa: PLC0415 - most syncs do without
+
+        connection_named(chatwoot.conn_id, "Chatwoot's API, type HTTP")
+        return ChatwootApiHook(chatwoot.conn_id, chatwoot.account_id).source(chatwoot.installation)
+    connection_named(chatwoot.conn_id, "Chatwoot's database, type Postgres")
+    return ChatwootDatabaseHook(chatwoot.conn_id).get_conn()
 
 
 def plan(name: str, context: Mapping[str, Any]) -> int:
@@ -171,7 +185,7 @@ def check(name: str) -> None:
 
 
 def replay(params: Mapping[str, Any]) -> dict[str, int]:
-    """Plan quarantined or declined operations again, as a form names them; return how many, and how many not."""
+    """Plan quarantined or declined operations again that a form names; return how many, and how many not."""
     request = telling(
         lambda: ReplayRequest(
             str(params["sync"]),
