@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.payload_ids import EntityRef
+from chatwoot.records import BrokenRow
+from chatwoot.source import Listed, Scope
 from krayin.pacing import Lane
 from statements import statement
 
@@ -17,6 +19,7 @@ from reconciliation.krayin_connection import open_krayin
 from reconciliation.run import STREAM, RunRequest
 from reconciliation.runs import RunKind, open_run
 from reconciliation.sync_database import connect
+from reconciliation.talk import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,11 +41,15 @@ RUN_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Events taken from the inbox: their ids, the entities to read, and when the oldest came (aware)."""
+    """Events taken from the inbox: their ids, the entities to read, and when the oldest came (aware).
+
+    `strays` are the display ids of conversations whose events name no contact.
+    """
 
     ids: tuple[int, ...]
     entities: frozenset[EntityRef]
     oldest: datetime
+    strays: frozenset[int] = frozenset()
 
     def of(self, kind: str) -> frozenset[int]:
         """Return the ids of one kind of entity; display ids for conversations."""
@@ -58,8 +65,19 @@ def take(connection: psycopg.Connection, sync_name: str, size: int = LARGEST_DRA
     rows = connection.execute(statement("inbox/claim"), {"sync_name": sync_name, "size": size}).fetchall()
     if not rows:
         return None
-    entities = frozenset(EntityRef.parse(text) for row in rows for text in row[1])
-    return Waiting(tuple(row[0] for row in rows), entities, min(row[2] for row in rows))
+    named = [frozenset(map(EntityRef.parse, row[1])) for row in rows]
+    return Waiting(
+        ids=tuple(row[0] for row in rows),
+        entities=frozenset[EntityRef]().union(*named),
+        oldest=min(row[2] for row in rows),
+        strays=frozenset(
+            entity.id
+            for entities in named
+            if not any(entity.kind == "contact" for entity in entities)
+            for entity in entities
+            if entity.kind == "conversation"
+        ),
+    )
 
 
 def act_on_events(
@@ -89,7 +107,7 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
         waiting = take(connection, sync.settings.name)
         if waiting is None:
             return None
-        contacts = waiting.of("contact")
+        contacts = waiting.of("contact") | _talking(sync, waiting.strays)
         log.info("%d webhooks about %d contacts", len(waiting.ids), len(contacts))
         if not contacts:
             # Asked for no contact in particular, a run would compare all of them.
@@ -105,6 +123,22 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
 
     request = RunRequest(kind=RunKind.EVENTS, dag_run_id=dag_run_id, contact_ids=contacts)
     return sync.plan(request, also=processed)
+
+
+def _talking(sync: Sync, display_ids: frozenset[int]) -> frozenset[int]:
+    """Return whose conversations these are, as far as the sync brings conversations over."""
+    if not display_ids or not sync.settings.enabled or not streams(sync.settings):
+        return frozenset()
+    chatwoot = sync.settings.chatwoot
+    scope = Scope(chatwoot.account_id, None if chatwoot.inboxes is None else frozenset(chatwoot.inboxes))
+    with sync.source.snapshot() as snapshot:
+        chunks = snapshot.conversations(scope, Listed(lambda: iter([sorted(display_ids)])))
+        return frozenset(
+            row.contact_id
+            for chunk in chunks
+            for row in chunk
+            if not isinstance(row, BrokenRow) and row.contact_id is not None
+        )
 
 
 def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfirmedError | None:
