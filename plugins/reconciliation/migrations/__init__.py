@@ -31,13 +31,19 @@ def _engine(dsn: str) -> Engine:
     return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
 
 
-def upgrade(dsn: str) -> None:
-    """Apply every migration that the database at `dsn` (URL or libpq string) lacks; harmless if none.
+def upgrade(dsn: str, revision: str = "head") -> None:
+    """Apply every migration up to `revision` that the database at `dsn` (URL or libpq string) lacks.
 
-    Several callers at once wait for each other. Raises `sqlalchemy.exc.OperationalError`
-    when the database cannot be reached.
+    Harmless if there is none. Several callers at once wait for each other. Raises
+    `sqlalchemy.exc.OperationalError` when the database cannot be reached.
     """
-    command.upgrade(_config(dsn), "head")
+    command.upgrade(_config(dsn), revision)
+
+
+def revisions() -> list[str]:
+    """Return every revision, oldest first."""
+    script = ScriptDirectory(str(Path(__file__).parent))
+    return [each.revision for each in script.walk_revisions()][::-1]
 
 
 def is_current(dsn: str) -> bool:
