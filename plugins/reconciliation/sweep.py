@@ -32,8 +32,8 @@ SOURCE_KINDS = {
 
 # How far the clocks of Chatwoot's database, its replicas and the sync database may be apart.
 CLOCK_MARGIN = timedelta(minutes=1)
-# Buckets that are compared at once: at most 8,192 rows in memory.
-BATCH = 128
+# Buckets that are compared at once: at most 32,768 rows in memory.
+BATCH = 512
 CHUNK = 500
 _MODULUS = 2**63 - 1
 

@@ -6,7 +6,7 @@
 -- Indexes: all: none, sequential scans; some: index_conversations_on_account_id_and_display_id,
 --   index_messages_on_conversation_account_type_created, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
-WITH conversation AS (
+WITH conversation AS NOT MATERIALIZED (
     SELECT
         id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id, team_id, status, priority, created_at,
         last_activity_at, cached_label_list, custom_attributes, additional_attributes
@@ -15,7 +15,7 @@ WITH conversation AS (
         AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
         AND (%(keys)s::bigint[] IS NULL OR display_id = ANY(%(keys)s::bigint[]))
 ),
-spoken AS (
+spoken AS NOT MATERIALIZED (
     SELECT
         id, conversation_id, message_type, content_type, status, created_at, content, sender_type, sender_id,
         content_attributes, additional_attributes
@@ -91,6 +91,7 @@ earlier AS (
     SELECT contact_id, sum(hashtextextended(source_id COLLATE "C", id) >> 20)::bigint AS hash
     FROM contact_inboxes
     WHERE left(source_id, 7) = 'krayin:'
+        AND (%(keys)s::bigint[] IS NULL OR contact_id = ANY(ARRAY(SELECT contact_id FROM conversation)))
     GROUP BY contact_id
 )
 SELECT

@@ -4,7 +4,7 @@
 --   NULL: all): contacts.
 -- Indexes: all: none, sequential scans; some: index_conversations_on_contact_id,
 --   index_reporting_events_on_conversation_id.
-WITH conversation AS (
+WITH conversation AS NOT MATERIALIZED (
     SELECT id, contact_id, status, created_at, first_reply_created_at, last_activity_at
     FROM conversations
     WHERE account_id = %(account_id)s
