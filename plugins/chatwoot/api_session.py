@@ -194,7 +194,7 @@ class ApiSession:
             ) from None
 
 
-_growing = wait_exponential_jitter(initial=0.5, max=20)
+_growing = wait_exponential_jitter(multiplier=0.5, max=20)
 
 
 def _pause(state: RetryCallState) -> float:
