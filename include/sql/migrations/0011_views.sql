@@ -221,7 +221,7 @@ COMMENT ON COLUMN open_findings.detail IS 'JSON: the values on both sides, ids o
 CREATE VIEW open_findings_by_field AS
 SELECT sync_name, class, coalesce(crm_kind, '') AS crm_kind, coalesce(field, '') AS field, side,
        count(*) AS findings,
-       sum(repair_calls) AS repair_calls,
+       coalesce(sum(repair_calls) FILTER (WHERE state IN ('open', 'repairing')), 0) AS repair_calls,
        min(first_seen) AS oldest
 FROM finding
 WHERE state NOT IN ('repaired', 'resolved')
@@ -234,7 +234,7 @@ COMMENT ON COLUMN open_findings_by_field.crm_kind IS 'Kind of record in Krayin, 
 COMMENT ON COLUMN open_findings_by_field.field IS 'Name of the field, empty where the whole record is meant; `emails`';
 COMMENT ON COLUMN open_findings_by_field.side IS '`ours`, `theirs` or NULL';
 COMMENT ON COLUMN open_findings_by_field.findings IS 'Number; `7`';
-COMMENT ON COLUMN open_findings_by_field.repair_calls IS 'Calls to Krayin their repair would cost; `7`';
+COMMENT ON COLUMN open_findings_by_field.repair_calls IS 'Calls to Krayin it would cost to repair those that a repair can mend; `7`';
 COMMENT ON COLUMN open_findings_by_field.oldest IS 'Since when the oldest of them is known; `2026-11-20 03:04:10+00`';
 
 CREATE VIEW error_summary AS

@@ -1,0 +1,53 @@
+"""What classes, states and reasons are called on pages, and what to do about them."""
+
+from __future__ import annotations
+
+CLASSES = {
+    "missing": "missing in Krayin",
+    "changed": "field differs",
+    "duplicate": "twice in Krayin",
+    "orphan": "deleted in Chatwoot",
+    "unmapped": "there, not linked",
+    "stale_mapping": "deleted in Krayin",
+    "quarantined": "needs a decision",
+    "unknown": "outcome unknown",
+    "truncated": "cut to fit",
+    "moved_stage": "stage is behind",
+}
+
+SIDES = {"ours": "Chatwoot", "theirs": "Krayin", None: ""}
+
+# What stops a record from being brought over, and what to do about it.
+HINTS = {
+    "activity_taken": "The activity belongs to another record: was Krayin restored from a backup? "
+    "Compare the two, then replay.",
+    "ambiguous_lead": "Several leads of the person could be the contact's. Delete or move the others in "
+    "Krayin, then replay.",
+    "ambiguous_person": "E-mail and phone point to different persons in Krayin. Merge them there, or correct "
+    "the contact in Chatwoot, then replay.",
+    "contact_gone": "Its contact was deleted in Chatwoot; nothing to do.",
+    "contact_not_linked": "It waits for its contact's person or lead: see why that one is not there.",
+    "deleted_in_krayin": "It was deleted in Krayin, and recreate_deleted is off: nothing to do, or "
+    "switch it on.",
+    "fails_in_krayin": "Krayin fails on this record each time. Look into Krayin's own log, then replay.",
+    "id_reused": "Krayin gave its id to another record: was Krayin restored from a backup? "
+    "Compare the two, then replay.",
+    "internal_error": "This program failed on it. Please report it with the task's log.",
+    "invalid": "It cannot be put into Krayin's form. Correct the contact in Chatwoot; it is then "
+    "planned anew.",
+    "outcome_unknown": "No answer came. It is looked up in Krayin and repeated only if it is not there.",
+    "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
+    "then replay.",
+    "server_failed": "Krayin failed; it is tried again by itself.",
+    "taken": "Another person in Krayin has the e-mail or phone. Correct one of the two, then replay.",
+}
+
+
+def class_in_words(name: str) -> str:
+    """Return what a class of findings is called, its own name when it has no other."""
+    return CLASSES.get(name, name.replace("_", " "))
+
+
+def hint(reason: str | None) -> str:
+    """Return what to do about a reason."""
+    return HINTS.get(reason or "", "See the operation's message in the sync database.")
