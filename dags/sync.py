@@ -54,27 +54,21 @@ def sync_dag(settings: SyncSettings) -> DAG:
 
             return tasks.load(settings.name, run, seconds=LOAD_SECONDS if settings.schedule else None)
 
-        load(plan())
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        def help_load(run: int, number: int) -> dict[str, Any]:
+            from reconciliation import tasks
 
-    return build()
+            seconds = LOAD_SECONDS if settings.schedule else None
+            return tasks.help_load(settings.name, run, number, seconds=seconds)
 
-
-def broken_dag(broken: BrokenSync) -> DAG:
-    @dag(
-        f"{broken.name}__sync",
-        schedule=None,
-        tags=["krayin", "broken"],
-        doc_md=f"This sync cannot run:\n\n```\n{broken.error}\n```",
-    )
-    def build() -> None:
-        @task
-        def mend_the_sync_file() -> None:
-            raise broken.error
-
-        mend_the_sync_file()
+        run = plan()
+        load(run)
+        for number in range(2, settings.krayin.loaders + 1):
+            help_load.override(task_id=f"load_{number}")(run, number)
 
     return build()
 
 
 for sync in load_syncs():
-    globals()[f"{sync.name}__sync"] = broken_dag(sync) if isinstance(sync, BrokenSync) else sync_dag(sync)
+    if not isinstance(sync, BrokenSync):
+        globals()[f"{sync.name}__sync"] = sync_dag(sync)

@@ -39,7 +39,16 @@ from reconciliation.operation_rows import PlanScope
 from reconciliation.organization_writer import OrganizationWriter
 from reconciliation.plan_reads import PlanReads
 from reconciliation.planner import Planner
-from reconciliation.runs import Run, RunKind, RunState, count_calls, open_run, read_run, update_run
+from reconciliation.runs import (
+    Run,
+    RunKind,
+    RunState,
+    add_to_summary,
+    count_calls,
+    open_run,
+    read_run,
+    update_run,
+)
 from reconciliation.snapshot import PersonSnapshot
 from reconciliation.stage_writer import StageWriter
 from reconciliation.sweep import keys_of, remember
@@ -142,6 +151,21 @@ class Sync:
             with failing_run(connection, run_id):
                 self._load(connection, run, seconds)
             return read_run(connection, run_id)
+
+    def help_load(self, run_id: int, number: int, *, seconds: float | None = None) -> Loaded:
+        """Carry out what is planned, beside another loader of the same run; `number` tells them apart.
+
+        Raises:
+            RunStoppedError, KrayinError, SettingsDoNotFitKrayinError, SyncDatabaseError: as `load`.
+        """
+        with working(self.sync_dsn) as connection:
+            run = read_run(connection, run_id)
+            if run.dry_run or not self.settings.enabled:
+                return Loaded()
+            with self.opened(connection, run.id, LANES[run.kind]) as (krayin, targets):
+                loaded = self._loader(connection, krayin, targets, run, seconds).run()
+            add_to_summary(connection, run_id, {f"loader_{number}": loaded.to_json()})
+            return loaded
 
     def run(self, request: RunRequest) -> Run:
         """Plan and load in one go."""

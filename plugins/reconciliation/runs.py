@@ -91,6 +91,11 @@ def update_run(
     )
 
 
+def add_to_summary(connection: psycopg.Connection, run_id: int, numbers: Mapping[str, Any]) -> None:
+    """Merge `numbers` (JSON) into the summary of a run, whatever its state."""
+    connection.execute(statement("report/run_add"), {"run_id": run_id, "summary": Jsonb(dict(numbers))})
+
+
 def read_run(connection: psycopg.Connection, run_id: int) -> Run:
     """Return the run with this id.
 

@@ -126,6 +126,11 @@ class KrayinSettings(_Strict):
         description="Calls a minute Krayin allows this API user, shared by all its syncs; left out: what the "
         "connection says, else 60 as Krayin is shipped.",
     )
+    loaders: Annotated[int, Field(ge=1, le=16)] = Field(
+        1,
+        description="Tasks that carry one run's plan out side by side. One makes a few hundred calls a "
+        "minute: more of them help only where Krayin allows more than that.",
+    )
 
 
 class WebhookSettings(_Strict):

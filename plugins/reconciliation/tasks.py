@@ -18,6 +18,7 @@ from krayin.hook import KrayinHook
 from reconciliation.airflow_connections import connection_named, given_secret, sync_dsn
 from reconciliation.approval import is_to_be_asked
 from reconciliation.errors import (
+    ErasureWaitsError,
     ReconciliationError,
     SyncDatabaseError,
 )
@@ -53,6 +54,7 @@ TRANSIENT = (
     ServerFailed,
     RateLimited,
     SyncDatabaseError,
+    ErasureWaitsError,
     ChatwootUnreachable,
     ChatwootApiUnreachable,
     SnapshotInterrupted,
@@ -157,6 +159,14 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
         raise
     _log_lines(lines_of(run))
     return numbers_of(run)
+
+
+def help_load(name: str, run_id: int, number: int, *, seconds: float | None) -> dict[str, Any]:
+    """Carry out what is planned for a sync beside the run's first loader; return this loader's share."""
+    loaded = telling(lambda: open_sync(name).help_load(run_id, number, seconds=seconds)).to_json()
+    share = {name: loaded[name] for name in ("created", "updated", "adopted", "operations")}
+    log.info("Loader %d of run %d: %s", number, run_id, share)
+    return share
 
 
 def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,26 @@ def test_a_manual_and_a_scheduled_run_of_one_sync_at_once_make_everything_once(w
     assert states <= {"done", "superseded"}
 
 
+def test_several_loaders_share_the_plan_of_one_run(world: World) -> None:
+    for number in range(CONTACTS):
+        world.add(name=f"Contact {number}", email=f"contact{number}@example.com")
+    sync = quick(world)
+    run_id = sync.plan(RunRequest())
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(sync.load, run_id)
+        helped = [pool.submit(sync.help_load, run_id, number) for number in (2, 3)]
+        run, shares = first.result(), [each.result() for each in helped]
+    assert set(emails(world).values()) == {1}
+    assert len(world.persons()) == len(world.leads()) == CONTACTS
+    made = run.summary["created"].get("person", 0) + sum(
+        share.records["person"]["created"] for share in shares if share.records
+    )
+    assert made == CONTACTS
+    ((summary,),) = world.rows("SELECT summary FROM sync_run WHERE id = %s", run_id)
+    assert summary["loader_2"]["operations"] == dict(shares[0].ended)
+    assert run.state == "done"
+
+
 def test_contacts_of_two_accounts_with_one_address_make_one_person_and_a_question(world: World) -> None:
     """Krayin itself heeds case, and would take both."""
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
