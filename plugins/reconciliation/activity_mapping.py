@@ -136,7 +136,9 @@ def _details(conversation: Conversation, rules: ActivityRules) -> Iterator[str]:
     if conversation.messages:
         yield ""
         yield "Latest messages:"
-    for message in conversation.messages:
+    for number, message in enumerate(conversation.messages):
+        if number:
+            yield ""
         yield escaped(f"{moment(message.created_at)} {_signature(message)}:")
         yield from body_lines(message, RECENT_CHARACTERS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,6 +13,8 @@ from reconciliation.channels import CHANNELS, activity_type
 from sandbox.chatwoot import changes, conversations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.reconciliation.world import World
 
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
@@ -30,8 +33,17 @@ TYPES = {
 }
 
 
+DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "activities.md"
+HEADER = "| channel | type | title | comment |\n|---|---|---|---|\n"
+
+
+def documented() -> str:
+    """The table of docs/activities.md."""
+    return HEADER + DOCUMENTED.read_text(encoding="utf-8").partition(HEADER)[2].partition("\n\n")[0]
+
+
 def test_every_channel_of_the_sandbox_becomes_what_the_table_says(
-    world: World, record_property: pytest.FixtureRequest
+    world: World, record_property: Callable[[str, object], None]
 ) -> None:
     expected: dict[str, tuple[str, str, str]] = {}
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
@@ -53,11 +65,14 @@ def test_every_channel_of_the_sandbox_becomes_what_the_table_says(
     rows = world.api("GET", "activities?pagination=0&type=note,call,email")["data"]
     by_title = {row["title"]: row for row in rows}
     assert len(by_title) == len(rows) == 2 * len(TYPES)
+    shown: list[str] = []
     said = "2026-05-05 12:00 UTC Ada (customer):<br>Hello by"
     for channel_type, (talked, message, place) in expected.items():
         whole, one = by_title[talked], by_title[message]
-        record_property(channel_type, f"{whole['type']} | {whole['title']} | {whole['comment']}")
-        record_property(channel_type, f"{one['type']} | {one['title']} | {one['comment']}")
+        for row in (whole, one):
+            shown.append(
+                f"| {CHANNELS[channel_type].name} | `{row['type']}` | {row['title']} | `{row['comment']}` |"
+            )
         assert (whole["type"], one["type"]) == (TYPES[channel_type], TYPES[channel_type])
         inbox = place.partition(" (")[0]
         assert whole["comment"] == (
@@ -65,6 +80,9 @@ def test_every_channel_of_the_sandbox_becomes_what_the_table_says(
         )
         assert one["comment"] == f"Ada (customer), 2026-05-05 12:00 UTC, {place}:<br>Hello by {inbox}"
         assert (one["is_done"], whole["is_done"]) == (True, False)
+    table = HEADER + "\n".join(shown)
+    record_property("channels", table)
+    assert documented() == table, f"docs/activities.md should hold this table:\n{table}"
 
 
 def test_the_api_channel_says_itself_when_it_is_email() -> None:
