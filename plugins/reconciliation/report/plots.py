@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,
     # Text stays text: it can be read aloud, searched and takes the page's font.
     "svg.fonttype": "none",
-    "font.size": 9,
+    "font.size": 10,
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -56,7 +56,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": MUTED,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 10,
     "lines.linewidth": 1.8,
 }
 
@@ -79,27 +79,29 @@ def line_plot(  # noqa: PLR0913 - what a line is and how it is shown
     *,
     unit: Callable[[float], str],
     limits: tuple[float, float] | None = None,
-    logarithmic: bool = False,
+    steps: Sequence[float] = (),
 ) -> Markup:
     """Draw one or two lines over time.
 
-    `moments` are aware, values may be NaN. `unit` writes a value of the vertical axis, `limits` are its ends.
+    `moments` are aware, values may be NaN. `unit` writes a value of the vertical axis, `limits` are its
+    ends. With `steps` the axis is logarithmic and shows these values.
     """
 
     def draw(axes: Axes) -> None:
         marker = "o" if len(moments) < 40 else ""
         for (label, values), colour in zip(lines.items(), (ONE, TWO), strict=False):
-            axes.plot(list(moments), list(values), color=colour, label=label, marker=marker, markersize=3.2)
+            axes.plot(list(moments), list(values), color=colour, label=label, marker=marker, markersize=3.2,
+                      clip_on=False)  # fmt: skip
         locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(formatter)
-        if logarithmic:
+        if steps:
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(numticks=6))
+            axes.yaxis.set_major_locator(FixedLocator(list(steps)))
             axes.yaxis.set_minor_locator(NullLocator())
         else:
-            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         if limits is not None:
             axes.set_ylim(*limits)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(value)))

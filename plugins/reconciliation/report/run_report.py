@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHOWN = 200
+SHOWN = 100
 MINUTES = 60
+# Seconds that an axis of durations may show, from a tenth of a second to a week.
+STEPS = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400)
+LEAST_SECONDS = 0.1
+WIDE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class _Facts:
                 list(history["finished_at"]),
                 {"coverage": list(values)},
                 unit=share,
-                limits=(max(0.0, lowest - 2 * room), 1 + room),
+                limits=(max(0.0, lowest - 2 * room), 1.0),
             )
         return Plot(
             "coverage",
@@ -184,7 +188,7 @@ class _Facts:
                 list(wide.index),
                 {names[path]: list(wide[path]) for path in names if path in wide},
                 unit=duration,
-                logarithmic=True,
+                **_axis_of_seconds(wide.min(axis=None), wide.max(axis=None)),
             )
         return Plot(
             "latency",
@@ -220,6 +224,15 @@ class _Facts:
             rows = cursor.execute(statement(name), parameters).fetchall()
             assert cursor.description is not None
             return pd.DataFrame(rows, columns=[column.name for column in cursor.description], dtype=object)
+
+
+def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
+    """Return how an axis from seconds to hours is laid out: in even steps only while both ends are near."""
+    if most < WIDE * max(least, LEAST_SECONDS):
+        return {"limits": (0.0, max(most, LEAST_SECONDS) * 1.1)}
+    low = max(step for step in STEPS if step <= max(least, STEPS[0]))
+    high = min((step for step in STEPS if step >= most), default=STEPS[-1])
+    return {"limits": (low, max(high, most)), "steps": [step for step in STEPS if low <= step <= high]}
 
 
 def _class_plot(by_field: pd.DataFrame) -> Plot:
