@@ -22,7 +22,8 @@ from tests.chatwoot.test_receiver import SECRET, FakeDesk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXAMPLES = 20_000 if os.environ.get("SOAK") else 150
+SOAK = bool(os.environ.get("SOAK"))
+EXAMPLES = 20_000 if SOAK else 150
 # 500 and its like are for what we did wrong; 503 is for a database that does not answer, which it does here.
 FINE = {200, 400, 401, 404, 413, 422}
 
@@ -134,6 +135,7 @@ def post(new_database: Callable[..., str]) -> Iterator[Callable[..., httpx.Respo
         runner.run(client.aclose())
 
 
+@pytest.mark.timeout(3600 if SOAK else 120)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -69,10 +69,10 @@ def test_every_channel_of_the_sandbox_becomes_what_the_table_says(
     said = "2026-05-05 12:00 UTC Ada (customer):<br>Hello by"
     for channel_type, (talked, message, place) in expected.items():
         whole, one = by_title[talked], by_title[message]
-        for row in (whole, one):
-            shown.append(
-                f"| {CHANNELS[channel_type].name} | `{row['type']}` | {row['title']} | `{row['comment']}` |"
-            )
+        shown += [
+            f"| {CHANNELS[channel_type].name} | `{row['type']}` | {row['title']} | `{row['comment']}` |"
+            for row in (whole, one)
+        ]
         assert (whole["type"], one["type"]) == (TYPES[channel_type], TYPES[channel_type])
         inbox = place.partition(" (")[0]
         assert whole["comment"] == (
