@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from statements import statement
 
-from chatwoot import conversation_reading, rows
+from chatwoot import conversation_reading, rows, traces
 from chatwoot.conversation_reading import ConversationReading
 from chatwoot.errors import (
     ChatwootUnreachable,
@@ -30,6 +30,7 @@ from chatwoot.records import Account, BrokenRow, Contact, Inbox
 from chatwoot.row_versions import XidRange, unseen_since
 from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Selection, Window
 from chatwoot.sweep import Stream, SweepReading
+from chatwoot.traces import TraceReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -269,6 +270,28 @@ class DatabaseSnapshot:
     def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
         return self._sweep(stream).there(stream, scope, keys)
+
+    @property
+    def traces(self) -> TraceReading:
+        """By what one tells where contacts went that are not there any more."""
+        return TraceReading(self._permitted_chunks, self._permitted)
+
+    def _permitted(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+        return [row for chunk in self._permitted_chunks(name, parameters) for row in chunk]
+
+    def _permitted_chunks(self, name: str, parameters: Mapping[str, Any]) -> Iterator[list[Any]]:
+        """Yield rows in chunks, none where the role or the server does not allow it."""
+        with _translated(self._where):
+            try:
+                with (
+                    self._connection.transaction(),
+                    self._connection.cursor(f"rows_{next(self._numbers)}") as cursor,
+                ):
+                    cursor.execute(statement(name), parameters)
+                    while found := cursor.fetchmany(traces.CHUNK):
+                        yield found
+            except _REFUSALS:
+                return
 
     def _sweep(self, stream: Stream) -> SweepReading:
         if stream is not Stream.CONTACTS:

@@ -21,6 +21,7 @@ from statements import statement
 
 from reconciliation.activity_marks import ActivityMarks
 from reconciliation.activity_writer import ActivityWriter
+from reconciliation.contact_trace import remember_traces
 from reconciliation.contact_writer import ContactWriter
 from reconciliation.crm_reads import CrmReads
 from reconciliation.duration import spoken
@@ -39,6 +40,7 @@ from reconciliation.operation_rows import PlanScope
 from reconciliation.organization_writer import OrganizationWriter
 from reconciliation.plan_reads import PlanReads
 from reconciliation.planner import Planner
+from reconciliation.retirement import RetirementWriter, WithRetirements
 from reconciliation.runs import (
     Run,
     RunKind,
@@ -175,6 +177,7 @@ class Sync:
     def opened(
         self, connection: psycopg.Connection, run_id: int, lane: Lane
     ) -> Iterator[tuple[OpenKrayin, LeadTargets]]:
+        """Open the sync's Krayin for a run; yield it and where new leads go."""
         with open_krayin(
             connection,
             partial(connect, self.sync_dsn),
@@ -227,6 +230,8 @@ class Sync:
                     follow_closed=self.settings.new_lead_after_close,
                 )
                 talk.stage(snapshot, scope, datetime.now(UTC))
+                if not request.dry_run:
+                    remember_traces(connection, identity, snapshot)
             guard = Guard(
                 connection=connection,
                 identity=identity,
@@ -295,6 +300,7 @@ class Sync:
         request: RunRequest,
         read_at: datetime,
     ) -> Planner:
+        """Return the planner of a run; `read_at` is when Chatwoot was read by its own clock."""
         with_custom = kinds_with_custom(krayin.catalogue)
         return Planner(
             connection=connection,
@@ -327,6 +333,7 @@ class Sync:
         request: RunRequest,
         order: Sequence[int],
     ) -> Talk:
+        """Return what reads and plans what was said; `order` are the stages of the sync's pipeline."""
         asked: ByIds | Window | None = None
         if request.contact_ids:
             asked = ByIds(request.contact_ids)
@@ -474,14 +481,23 @@ class Sync:
             settings=self.settings,
             timing=self.timing,
         )
+        retirements = RetirementWriter(
+            connection=connection,
+            client=krayin.client,
+            ledger=ledger,
+            reads=reads,
+            snapshot=snapshot,
+            catalogue=krayin.catalogue,
+            settings=self.settings,
+        )
         return Loader(
             ledger=ledger,
             reads=reads,
             writers={
-                "contact": contacts,
+                "contact": WithRetirements(contacts, retirements),
                 "company": companies,
-                "conversation": activities,
-                "message": activities,
+                "conversation": WithRetirements(activities, retirements),
+                "message": WithRetirements(activities, retirements),
                 "stage": stages,
             },
             at_rest=marks.make,

@@ -1,0 +1,737 @@
+"""One comparison of Krayin with Chatwoot, from the reading of both sides to the plan of the repairs."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from chatwoot.source import ByIds, Listed, Scope
+from chatwoot.sweep import Stream
+from krayin.pacing import Lane
+from psycopg.rows import dict_row
+from statements import statement
+
+from reconciliation.activity_comparison import ActivityComparison
+from reconciliation.activity_extract import ActivityStage
+from reconciliation.activity_mapping import ActivityRules, short_name
+from reconciliation.company_comparison import CompanyComparison
+from reconciliation.comparison import activity_differences, edited, lead_present, person_present
+from reconciliation.contact_comparison import CHUNK, ContactComparison, Policy
+from reconciliation.contact_trace import remember_traces
+from reconciliation.crm_lists import CrmLists
+from reconciliation.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.duplicates import duplicates
+from reconciliation.finding import Finding, FindingClass, FindingState, Side
+from reconciliation.finding_store import FindingStore
+from reconciliation.guard import Guard
+from reconciliation.identity import Identity, register_installation
+from reconciliation.merge import CUSTOM_PREFIX
+from reconciliation.operation_rows import PlanScope
+from reconciliation.orphans import Orphans
+from reconciliation.plan import Action
+from reconciliation.planner import Planned
+from reconciliation.run import RunRequest, kinds_with_custom, mapping_rules
+from reconciliation.runs import RunKind, RunState, count_calls, update_run
+from reconciliation.stage_planner import stage_progress, stages_of
+from reconciliation.stages import Pipeline
+from reconciliation.sweep import Sweep, remember
+from reconciliation.talk import STAGES, SWEPT, streams
+from reconciliation.targets import final_stages
+from reconciliation.unsettled import unsettled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import psycopg
+    from chatwoot.source import SourceSnapshot
+
+    from reconciliation.company_planner import PlannedCompany
+    from reconciliation.expectation import Expectation
+    from reconciliation.krayin_connection import OpenKrayin
+    from reconciliation.plan import ContactPlan
+    from reconciliation.planner import Planner
+    from reconciliation.run import Sync
+    from reconciliation.settings import SyncSettings
+    from reconciliation.sweep import Differences
+    from reconciliation.talk import Talk
+    from reconciliation.targets import LeadTargets
+
+log = logging.getLogger(__name__)
+
+Depth = Literal["changed", "full"]
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# What frees an address goes before what claims it.
+EARLY = timedelta(days=2)
+# Ids for which custom fields are read at once.
+CUSTOM_CHUNK = 25
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileRequest:
+    """What a comparison is asked for.
+
+    Without `depth` it is full on the sync's weekday. `repair` None means as the settings say, True all
+    classes, False none. `contact_ids` limit it to some contacts, whose records are read by their ids.
+    `accepted` are numbers of findings that somebody said may stay.
+    """
+
+    dag_run_id: str | None = None
+    depth: Depth | None = None
+    repair: bool | None = None
+    contact_ids: frozenset[int] = frozenset()
+    accepted: frozenset[int] = frozenset()
+
+    def depth_on(self, day: datetime, full_on: str | None) -> Depth:
+        """Return how deep to compare at a moment (aware)."""
+        if self.depth is not None:
+            return self.depth
+        return "full" if WEEKDAYS[day.astimezone(UTC).weekday()] == full_on else "changed"
+
+
+@dataclass(slots=True)
+class Decisions(Planned):
+    """What a planner would do about each contact, and about companies."""
+
+    plans: dict[int, ContactPlan] = field(default_factory=dict)
+    companies: list[PlannedCompany] = field(default_factory=list)
+
+    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
+        """Keep what is planned for one contact."""
+        Planned.add(self, plan, expectation)
+        self.plans[plan.contact.contact_id] = plan
+
+    def add_company(self, company: PlannedCompany) -> None:
+        """Keep what is planned for one company."""
+        Planned.add_company(self, company)
+        self.companies.append(company)
+
+
+def policy_of(settings: SyncSettings, *, repair: bool | None) -> Policy:
+    """Return what is repaired by these settings; `repair` True or False goes before them."""
+    chosen = frozenset(
+        kind for kind in FindingClass if (settings.reconcile.repairs(kind) if repair is None else repair)
+    )
+    named = settings.reconcile.repair_by_class.get("stale_mapping") == "repair"
+    return Policy(chosen, recreate=settings.recreate_deleted or named)
+
+
+@dataclass(slots=True)
+class _Edits:
+    """What a look at Krayin's records showed to differ from what was sent."""
+
+    contacts: set[int] = field(default_factory=set)
+    activities: list[Mapping[str, Any]] = field(default_factory=list)
+    companies: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Gone:
+    """Source records whose Krayin record was deleted: contacts; mapping rows with their sources."""
+
+    contacts: set[int] = field(default_factory=set)
+    activities: list[tuple[int, str, str]] = field(default_factory=list)
+    companies: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ComparisonRun:
+    """One comparison of one sync.
+
+    Krayin is read first, because that may take long and Chatwoot's snapshot should not be held open
+    meanwhile; what then looks edited is read once more before it is called so.
+    """
+
+    sync: Sync
+    connection: psycopg.Connection
+    run_id: int
+    request: ReconcileRequest
+    policy: Policy = field(default_factory=Policy)
+    findings: list[Finding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> None:
+        """Compare, keep the findings, and plan the repairs that the policy names."""
+        settings = self.sync.settings
+        depth = self.request.depth_on(datetime.now(UTC), settings.reconcile.full_on)
+        self.policy = policy_of(settings, repair=self.request.repair)
+        with self.sync.opened(self.connection, self.run_id, Lane.DRIFT) as (krayin, targets):
+            identity = self._identify(krayin.target_id)
+            store = FindingStore.open(
+                self.connection,
+                self.run_id,
+                settings.name,
+                identity,
+                depth=depth,
+                repair=bool(self.policy.classes),
+            )
+            self._log_begin(depth)
+            _Steps(self, krayin, targets, identity, store, depth).run()
+
+    def _identify(self, target_id: int) -> Identity:
+        with self.sync.source.snapshot() as snapshot:
+            installation = register_installation(self.connection, snapshot.installation)
+        return Identity(target_id, installation, self.sync.settings.chatwoot.account_id)
+
+    def _log_begin(self, depth: Depth) -> None:
+        named = ", ".join(sorted(self.policy.classes)) or "nothing"
+        log.info(
+            "Comparing %s; to be repaired: %s", "everything" if depth == "full" else "what changed", named
+        )
+
+
+@dataclass(slots=True)
+class _Steps:
+    """The steps of one comparison, with what they share."""
+
+    run_of: ComparisonRun
+    krayin: OpenKrayin
+    targets: LeadTargets
+    identity: Identity
+    store: FindingStore
+    depth: Depth
+
+    @property
+    def settings(self) -> SyncSettings:
+        return self.run_of.sync.settings
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        return self.run_of.connection
+
+    @property
+    def policy(self) -> Policy:
+        return self.run_of.policy
+
+    @property
+    def named(self) -> frozenset[int]:
+        return self.run_of.request.contact_ids
+
+    def run(self) -> None:
+        """Take all steps."""
+        lists = CrmLists.of(self.settings, self.connection, self.krayin.client, self.identity)
+        read = self._read_krayin(lists)
+        before = self._clock()
+        edits = self._edits()
+        custom = self._custom(lists, edits) if self.depth == "full" and not self.named else {}
+        present = self.store.present()
+        gone = self._gone()
+        with self.run_of.sync.source.snapshot() as snapshot:
+            scope = self._scope(snapshot)
+            remember_traces(self.connection, self.identity, snapshot)
+            sweep = None if self.named else self._sweep(snapshot, scope)
+            orphans = self._orphans(snapshot, scope, sweep)
+            activities = self._activities(lists, edits, gone)
+            companies = self._companies(edits, gone)
+            contacts = self._contacts(snapshot, scope, lists, custom)
+            contacts.forced = companies.members
+            wanted = edits.contacts | gone.contacts | present.contacts | orphans.survivors | companies.members
+            self._compare_contacts(contacts, sweep, wanted)
+            talk = self._stage_talk(snapshot, scope, sweep, contacts, activities, present.activities)
+            read_at = snapshot.read_at
+        decisions = self._decide(contacts, read_at)
+        repaired = self._drop_unrepaired(contacts, decisions)
+        activities.staged(self.run_of.run_id, contacts.undecided - repaired)
+        self.run_of.findings += [
+            *contacts.findings,
+            *activities.findings,
+            *companies.findings,
+            *orphans.findings,
+            *self._decided(contacts, decisions),
+        ]
+        plan = PlanScope(self.identity, self.run_of.run_id, self.settings.name, Lane.DRIFT, read_at)
+        planned = self._plan(plan, orphans, talk, sweep)
+        self.run_of.findings += unsettled(self.connection, self.identity, self.settings.name)
+        self.run_of.findings += duplicates(
+            self.connection,
+            self.identity,
+            lists.kinds,
+            self.targets.pipeline_id,
+            final_stages(self.krayin.catalogue),
+        )
+        self._finish(lists, before, contacts, planned, read, sweep)
+
+    # --- Krayin -------------------------------------------------------------------------------
+
+    def _read_krayin(self, lists: CrmLists) -> dict[str, int]:
+        if self.named:
+            return self._read_named(lists)
+        read = lists.refresh()
+        if self.depth == "full":
+            for deleted in lists.read_fully():
+                log.info(
+                    "Deleted in Krayin: %s %d of %s %s",
+                    deleted.crm_kind,
+                    deleted.crm_id,
+                    deleted.source_kind,
+                    deleted.source_id,
+                )
+        return read
+
+    def _read_named(self, lists: CrmLists) -> dict[str, int]:
+        ids = [str(one) for one in sorted(self.named)]
+        rows = self.connection.execute(
+            statement("load/mapping_of"),
+            {**self.identity.parameters(), "source_kind": "contact", "source_ids": ids},
+        ).fetchall()
+        for kind in ("person", "lead"):
+            lists.missing(kind, [row[3] for row in rows if row[1] == kind and row[3] is not None])
+        return {}
+
+    def _clock(self) -> datetime:
+        row = self.connection.execute(statement("snapshot/clock")).fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
+
+    def _edits(self) -> _Edits:
+        """Look for records that differ from what was sent to them, without asking Chatwoot."""
+        edits = _Edits()
+        if self.named:
+            edits.contacts.update(self.named)
+            return edits
+        again = [
+            row[0]
+            for row in self.connection.execute(
+                statement("reconcile/again"),
+                {**self.identity.parameters(), "sync_name": self.settings.name},
+            )
+        ]
+        with (
+            self.connection.transaction(),
+            self.connection.cursor("due", row_factory=dict_row) as cursor,
+        ):
+            cursor.itersize = CHUNK
+            cursor.execute(
+                statement("reconcile/due"),
+                {**self.identity.parameters(), "everything": self.depth == "full", "again": again},
+            )
+            for row in cursor:
+                self._note_edit(row, edits)
+        return edits
+
+    def _note_edit(self, row: Mapping[str, Any], edits: _Edits) -> None:
+        sent, facts = row["last_sent"] or {}, row["facts"]
+        match row["crm_kind"]:
+            case "activity":
+                if activity_differences(sent, facts):
+                    edits.activities.append(row)
+            case "organization":
+                edits.companies.append(row)
+            case "lead":
+                elsewhere = facts["person_id"] not in {None, row["person_id"]}
+                moved = row["stage_id"] not in {None, facts["stage_id"]}
+                if elsewhere or moved or self._looks_edited(row, lead_present(facts)):
+                    edits.contacts.add(int(row["source_id"]))
+            case _:
+                if self._looks_edited(row, person_present(facts, {})):
+                    edits.contacts.add(int(row["source_id"]))
+
+    def _looks_edited(self, row: Mapping[str, Any], listed: Mapping[str, Any]) -> bool:
+        unsent = row["acked_hash"] != row["source_hash"] or row["attempted"]
+        sent = row["last_sent"] or {}
+        return bool(unsent or edited(sent, listed, self.settings.default_phone_region))
+
+    def _custom(self, lists: CrmLists, edits: _Edits) -> dict[tuple[str, int], Mapping[str, Any]]:
+        """Return the custom fields that this sync fills, which the lists do not show, where they differ."""
+        found: dict[tuple[str, int], Mapping[str, Any]] = {}
+        filled = {
+            kind: codes
+            for kind, codes in self.settings.custom_fields.model_dump().items()
+            if kind != "organization" and codes
+        }
+        for kind in filled:
+            rows = [
+                row
+                for row in self._linked(kind)
+                if any(name.startswith(CUSTOM_PREFIX) for name in row["last_sent"] or {})
+            ]
+            for first in range(0, len(rows), CUSTOM_CHUNK):
+                chunk = rows[first : first + CUSTOM_CHUNK]
+                shown = lists.custom(self.krayin.catalogue, kind, [row["crm_id"] for row in chunk])
+                for row in chunk:
+                    fields = shown.get(row["crm_id"], {})
+                    if edited(row["last_sent"] or {}, fields):
+                        found[kind, row["crm_id"]] = fields
+                        edits.contacts.add(int(row["source_id"]))
+        return found
+
+    def _linked(self, kind: str) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                statement("reconcile/linked"), {**self.identity.parameters(), "crm_kind": kind}
+            ).fetchall()
+
+    def _gone(self) -> _Gone:
+        gone = _Gone()
+        for row_id, source_kind, source_id, _ in self.connection.execute(
+            statement("reconcile/gone"), self.identity.parameters()
+        ):
+            if source_kind == "contact":
+                gone.contacts.add(int(source_id))
+            elif source_kind == "company":
+                gone.companies.append((row_id, source_id))
+            elif source_kind in SOURCES_OF_ACTIVITIES:
+                gone.activities.append((row_id, source_kind, source_id))
+        if self.named:
+            gone.contacts &= self.named
+            gone.activities, gone.companies = [], []
+        return gone
+
+    # --- Chatwoot -----------------------------------------------------------------------------
+
+    def _scope(self, snapshot: SourceSnapshot) -> Scope:
+        inboxes = self.settings.chatwoot.inboxes
+        scope = Scope(self.identity.account_id, None if inboxes is None else frozenset(inboxes))
+        snapshot.check(scope)
+        return scope
+
+    def _sweep(self, snapshot: SourceSnapshot, scope: Scope) -> Differences:
+        wanted = (Stream.CONTACTS, *(SWEPT[stream] for stream in streams(self.settings)))
+        return Sweep(
+            self.connection,
+            self.settings.name,
+            self.identity,
+            snapshot,
+            scope,
+            wanted,
+            self.settings.history_start(datetime.now(UTC)),
+        ).differences(every_mapped=self.depth == "full")
+
+    def _orphans(self, snapshot: SourceSnapshot, scope: Scope, sweep: Differences | None) -> Orphans:
+        orphans = Orphans(self.connection, self.identity, self.settings, self.policy)
+        if sweep is None:
+            there = snapshot.there(Stream.CONTACTS, scope, sorted(self.named))
+            orphans.note("contact", self._mapped(self.named - there))
+            orphans.only = self.named
+        else:
+            for stream, kind in _ORPHANED.items():
+                if stream in sweep.streams:
+                    orphans.note(kind, sweep.vanished(stream))
+        orphans.see_to(snapshot)
+        return orphans
+
+    def _mapped(self, contact_ids: frozenset[int]) -> list[int]:
+        rows = self.connection.execute(
+            statement("plan/mapped_hashes"),
+            {**self.identity.parameters(), "contact_ids": [str(one) for one in contact_ids]},
+        )
+        return sorted({int(row[0]) for row in rows})
+
+    def _contacts(
+        self,
+        snapshot: SourceSnapshot,
+        scope: Scope,
+        lists: CrmLists,
+        custom: Mapping[tuple[str, int], Mapping[str, Any]],
+    ) -> ContactComparison:
+        self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_of.run_id})
+        return ContactComparison(
+            connection=self.connection,
+            identity=self.identity,
+            run_id=self.run_of.run_id,
+            snapshot=snapshot,
+            scope=scope,
+            lists=lists,
+            mapping_rules=mapping_rules(self.settings, self.krayin, self.targets, datetime.now(UTC)),
+            rules=self._planner(dry_run=True, read_at=snapshot.read_at).rules,
+            policy=self.policy,
+            stage_order=self._pipeline().order,
+            custom=custom,
+        )
+
+    @staticmethod
+    def _compare_contacts(contacts: ContactComparison, sweep: Differences | None, wanted: set[int]) -> None:
+        left = set(wanted)
+        for ids in () if sweep is None else _chunks(sweep.changed(Stream.CONTACTS)):
+            left.difference_update(ids)
+            contacts.chunk(ids)
+        for ids in _chunks(iter(sorted(left))):
+            contacts.chunk(ids)
+
+    def _activities(self, lists: CrmLists, edits: _Edits, gone: _Gone) -> ActivityComparison:
+        activities = ActivityComparison(
+            self.connection,
+            self.identity,
+            self.policy,
+            self.settings.on_crm_edit,
+            self._pipeline(),
+            self.targets.stage_id,
+        )
+        if edits.activities:
+            # The list was read a while ago, and the sync went on meanwhile: ask before claiming.
+            lists.missing("activity", [row["crm_id"] for row in edits.activities])
+            activities.edited(self._again([row["id"] for row in edits.activities]))
+        activities.gone(gone.activities)
+        return activities
+
+    def _again(self, row_ids: Sequence[int]) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                statement("reconcile/settled_activities"),
+                {"target_id": self.identity.target_id, "ids": list(row_ids)},
+            ).fetchall()
+
+    def _companies(self, edits: _Edits, gone: _Gone) -> CompanyComparison:
+        companies = CompanyComparison(self.connection, self.identity, self.policy, self.settings.on_crm_edit)
+        for row in edits.companies:
+            companies.one(row["id"], row["source_id"], row["crm_id"], row["last_sent"], row["facts"])
+        companies.gone(gone.companies)
+        return companies
+
+    def _stage_talk(  # noqa: PLR0913, PLR0917 - what a reading needs to know
+        self,
+        snapshot: SourceSnapshot,
+        scope: Scope,
+        sweep: Differences | None,
+        contacts: ContactComparison,
+        activities: ActivityComparison,
+        present: Mapping[str, frozenset[int]],
+    ) -> Talk:
+        """Stage what was said and differs: what the sweep found, what is repaired, what differed before."""
+        request = RunRequest(
+            kind=RunKind.RECONCILE,
+            contact_ids=self.named,
+            sweep_id=None if sweep is None else sweep.sweep_id,
+        )
+        order = self._pipeline().order
+        talk = self.run_of.sync.talk(self.connection, self.identity, self.run_of.run_id, request, order)
+        now = datetime.now(UTC)
+        talk.stage(snapshot, scope, now)
+        since = self.settings.history_start(now)
+        on = streams(self.settings)
+        stage = ActivityStage(
+            self.connection,
+            self.identity,
+            self.run_of.run_id,
+            ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
+            talk.seen,
+        )
+        listed = {
+            kind: Listed(partial(_chunks_of, sorted(activities.anew[kind] | present[kind])))
+            for kind in SOURCES_OF_ACTIVITIES
+        }
+        if self.settings.sync_conversations:
+            stage.conversations(snapshot.conversations(scope, listed[CONVERSATION], since=since))
+        if self.settings.sync_messages:
+            stage.messages(snapshot.messages(scope, listed[MESSAGE], since=since))
+        again = frozenset(contacts.restage | contacts.repaired)
+        if STAGES in on and again:
+            stage_progress(
+                self.connection,
+                self.identity,
+                self.run_of.run_id,
+                snapshot.progress(scope, ByIds(again), since=since),
+                stages_of(self.settings),
+                order,
+                talk.seen,
+            )
+        return talk
+
+    def _pipeline(self) -> Pipeline:
+        catalogue = self.krayin.catalogue
+        order = catalogue.stage_order(self.targets.pipeline_id)
+        return Pipeline(self.targets.pipeline_id, order, final_stages(catalogue))
+
+    # --- what is to be done -------------------------------------------------------------------
+
+    def _planner(self, *, dry_run: bool, read_at: datetime) -> Planner:
+        return self.run_of.sync.planner(
+            self.connection,
+            self.krayin,
+            self.targets,
+            self.identity,
+            self.run_of.run_id,
+            RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run),
+            read_at,
+        )
+
+    def _decide(self, contacts: ContactComparison, read_at: datetime) -> Decisions:
+        """Ask the planner what it would do about contacts without a person, and about their companies."""
+        decisions = Decisions()
+        if contacts.undecided or contacts.news:
+            planner = self._planner(dry_run=True, read_at=read_at)
+            # The forecast of single records is not asked for: that would read each of them.
+            planner.reads = None
+            planner.run(decisions)
+        return decisions
+
+    def _drop_unrepaired(self, contacts: ContactComparison, decisions: Decisions) -> set[int]:
+        """Unstage the contacts that the policy leaves alone; return the new ones that are planned."""
+        kept = {
+            contact_id
+            for contact_id in contacts.undecided
+            if (plan := decisions.plans.get(contact_id)) is not None
+            and self.policy.repairs(_CLASSES.get(plan.action, FindingClass.QUARANTINED))
+        }
+        dropped = contacts.undecided - kept
+        if not self.policy.repairs(FindingClass.CHANGED):
+            dropped |= contacts.news - contacts.repaired
+        if dropped:
+            self.connection.execute(
+                statement("reconcile/staged_contacts_drop"),
+                {"run_id": self.run_of.run_id, "contact_ids": sorted(dropped)},
+            )
+        return kept
+
+    def _decided(self, contacts: ContactComparison, decisions: Decisions) -> Iterator[Finding]:
+        for contact_id in sorted(contacts.undecided):
+            plan = decisions.plans.get(contact_id)
+            kind = None if plan is None else _CLASSES.get(plan.action)
+            if plan is None or kind is None:
+                continue
+            person_id = plan.adopt.get("person")
+            yield Finding(
+                kind,
+                _DONE[kind] if plan.message is None else f"none: {plan.message}",
+                source_kind="contact",
+                source_id=str(contact_id),
+                contact_id=contact_id,
+                crm_kind="person",
+                crm_id=person_id,
+                side=Side.OURS,
+                detail={"reason": plan.reason, "candidates": [dict(one) for one in plan.candidates]}
+                if plan.reason
+                else {},
+                calls=plan.calls,
+                repairable=kind is not FindingClass.QUARANTINED,
+            )
+        for company in decisions.companies:
+            for place, (name, (shown, wanted)) in enumerate(sorted(company.changes.items())):
+                yield Finding(
+                    FindingClass.CHANGED,
+                    "write Chatwoot's value",
+                    source_kind="company",
+                    source_id=company.folded_name,
+                    crm_kind="organization",
+                    field=name,
+                    side=Side.OURS,
+                    detail={"chatwoot": wanted, "krayin": shown},
+                    calls=int(place == 0),
+                    repairable=True,
+                )
+
+    def _plan(self, plan: PlanScope, orphans: Orphans, talk: Talk, sweep: Differences | None) -> Planned:
+        """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it."""
+        run_id = self.run_of.run_id
+        guard = Guard(
+            connection=self.connection,
+            identity=self.identity,
+            sync_name=self.settings.name,
+            run_id=run_id,
+            limits=self.settings.max_changes_without_approval,
+            requests_per_minute=self.krayin.requests_per_minute,
+            with_custom=kinds_with_custom(self.krayin.catalogue),
+        )
+        due_at = (datetime.now(UTC) - EARLY).isoformat()
+        with self.connection.transaction():
+            for retirement in orphans.retirements:
+                records = {
+                    **self.identity.parameters(),
+                    "source_kind": retirement.source_kind,
+                    "source_ids": [retirement.source_id],
+                }
+                self.connection.execute(statement("plan/supersede"), records)
+                self.connection.execute(statement("plan/quarantine_replaced"), records)
+            plan.write(self.connection, [one.to_operation(due_at) for one in orphans.retirements])
+            guard.hold()
+        planner = self._planner(dry_run=False, read_at=plan.read_at)
+        planner.guard = guard
+        planned = planner.run()
+        talk.plan(plan, self.krayin.client, guard, dry_run=False)
+        with self.connection.transaction():
+            if sweep is not None:
+                remember(self.connection, sweep.sweep_id, self.settings.name, self.identity)
+            talk.clear()
+            self.connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
+        return planned
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _finish(  # noqa: PLR0913, PLR0917 - everything that is counted
+        self,
+        lists: CrmLists,
+        before: datetime,
+        contacts: ContactComparison,
+        planned: Planned,
+        read: Mapping[str, int],
+        sweep: Differences | None,
+    ) -> None:
+        store = self.store
+        store.write(self._with_state(one) for one in self.run_of.findings)
+        store.end_others(self.named or None)
+        store.link(self.run_of.run_id)
+        if not self.named:
+            self.connection.execute(
+                statement("reconcile/compared"),
+                {"target_id": self.identity.target_id, "crm_kinds": lists.kinds, "before": before},
+            )
+        known, records = store.scope()
+        in_scope = known + len(contacts.unknown)
+        differing = store.differing_contacts()
+        waiting = contacts.counts["waiting"]
+        counts = {
+            **store.counts(),
+            "in_scope": in_scope,
+            "in_sync": max(0, in_scope - differing - waiting),
+            "waiting": waiting,
+            "left_out": contacts.counts["left_out"],
+            "compared": contacts.counts["compared"],
+            "records": records,
+        }
+        store.finish(counts)
+        calls = count_calls(self.connection, self.run_of.run_id)
+        load_calls = planned.queue_calls
+        update_run(
+            self.connection,
+            self.run_of.run_id,
+            RunState.PLANNED,
+            {
+                "reconciliation": {"id": store.reconciliation_id, "depth": self.depth, **counts},
+                "read_in_krayin": dict(read),
+                "sweep": {} if sweep is None else sweep.to_json(),
+                **planned.to_json(),
+                **calls,
+                "requests_per_minute": self.krayin.requests_per_minute,
+                "forecast_load_calls": load_calls,
+                "forecast_calls": calls["calls"] + load_calls,
+                "forecast_seconds": round(load_calls * 60 / self.krayin.requests_per_minute),
+            },
+        )
+
+    def _with_state(self, finding: Finding) -> Finding:
+        if not finding.repairable:
+            return finding
+        repairs = self.policy.repairs(finding.kind)
+        return finding.in_state(FindingState.REPAIRING if repairs else FindingState.OPEN)
+
+
+SOURCES_OF_ACTIVITIES = (CONVERSATION, MESSAGE)
+_ORPHANED = {
+    Stream.CONTACTS: "contact",
+    Stream.CONVERSATIONS: CONVERSATION,
+    Stream.MESSAGES: MESSAGE,
+}
+_CLASSES = {
+    Action.CREATE: FindingClass.MISSING,
+    Action.ADOPT: FindingClass.UNMAPPED,
+    Action.QUARANTINE: FindingClass.QUARANTINED,
+}
+_DONE = {
+    FindingClass.MISSING: "make person and lead",
+    FindingClass.UNMAPPED: "link the person and fill what is blank",
+    FindingClass.QUARANTINED: "none: it would be quarantined",
+}
+
+
+def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:
+    while chunk := list(islice(keys, CHUNK)):
+        yield chunk
+
+
+def _chunks_of(keys: Sequence[int]) -> Iterator[list[int]]:
+    return _chunks(iter(keys))

@@ -1,0 +1,95 @@
+"""One difference between Chatwoot and Krayin, and what is to become of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class FindingClass(StrEnum):
+    """What kind of difference it is."""
+
+    MISSING = "missing"
+    """In Chatwoot, not in Krayin."""
+    CHANGED = "changed"
+    """A field differs."""
+    DUPLICATE = "duplicate"
+    """Krayin has it more than once."""
+    ORPHAN = "orphan"
+    """Deleted or merged in Chatwoot, still in Krayin."""
+    UNMAPPED = "unmapped"
+    """Krayin has a person with the contact's e-mail or phone that is not linked to it."""
+    STALE_MAPPING = "stale_mapping"
+    """Deleted in Krayin."""
+    QUARANTINED = "quarantined"
+    """Waits for somebody's decision."""
+    UNKNOWN = "unknown"
+    """A call without an answer; not looked up yet."""
+    TRUNCATED = "truncated"
+    """Cut to fit Krayin's column."""
+    MOVED_STAGE = "moved_stage"
+    """A lead stands before the stage its conversations earned."""
+
+
+class Side(StrEnum):
+    """Whose change makes the difference."""
+
+    OURS = "ours"
+    """Chatwoot changed, Krayin does not know it yet."""
+    THEIRS = "theirs"
+    """Somebody edited Krayin."""
+
+
+class FindingState(StrEnum):
+    """What becomes of a difference."""
+
+    OPEN = "open"
+    REPORTED = "reported"
+    REPAIRING = "repairing"
+    REPAIRED = "repaired"
+    RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference.
+
+    `detail` holds values of contact fields and ids, never what was said. `repair` says in words
+    what a repair does, `calls` what it costs; without `repairable` none is made, and `repair` says why.
+    """
+
+    kind: FindingClass
+    repair: str
+    source_kind: str | None = None
+    source_id: str | None = None
+    contact_id: int | None = None
+    crm_kind: str | None = None
+    crm_id: int | None = None
+    field: str | None = None
+    side: Side | None = None
+    detail: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    calls: int = 0
+    repairable: bool = False
+    state: FindingState = FindingState.REPORTED
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other finding of a sync.
+
+        A duplicate is told by its own id as well: one contact may have several. Everything else by
+        its source record, which stays when the Krayin record is made again.
+        """
+        parts: list[object] = [self.kind, self.source_kind, self.source_id, self.crm_kind, self.field]
+        if self.kind is FindingClass.DUPLICATE or self.source_id is None:
+            parts.append(self.crm_id)
+        return "|".join("" if part is None else str(part) for part in parts)
+
+    def in_state(self, state: FindingState) -> Finding:
+        """Return the same finding in another state."""
+        return replace(self, state=state)

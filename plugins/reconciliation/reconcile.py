@@ -1,0 +1,56 @@
+"""Compares Krayin with Chatwoot both ways, keeps what differs, and repairs what the policy names."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from reconciliation.comparison_run import ComparisonRun
+from reconciliation.finding_store import accept, settle
+from reconciliation.run import failing_run
+from reconciliation.runs import RunKind, RunState, open_run, read_run, update_run
+from reconciliation.sync_database import working
+
+if TYPE_CHECKING:
+    from reconciliation.comparison_run import ReconcileRequest
+    from reconciliation.run import Sync
+    from reconciliation.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+def compare(sync: Sync, request: ReconcileRequest) -> int:
+    """Compare, keep what differs and plan its repair; return the id of the run. Nothing is written to Krayin.
+
+    Raises:
+        As `Sync.plan`.
+    """
+    with working(sync.sync_dsn) as connection:
+        run_id = open_run(
+            connection, sync.settings.name, RunKind.RECONCILE, dag_run_id=request.dag_run_id, dry_run=False
+        )
+        with failing_run(connection, run_id):
+            if request.accepted:
+                number = accept(connection, sync.settings.name, sorted(request.accepted))
+                log.info("%d differences are accepted from now on.", number)
+            if sync.settings.enabled:
+                ComparisonRun(sync, connection, run_id, request).run()
+            else:
+                said = "the sync is switched off (enabled: false)"
+                update_run(connection, run_id, RunState.PLANNED, {"read": 0}, said)
+        return run_id
+
+
+def repair(sync: Sync, run_id: int, *, seconds: float | None = None) -> Run:
+    """Carry out what is planned and note what became of the findings; return the run as it stands then.
+
+    Raises:
+        As `Sync.load`.
+    """
+    try:
+        sync.load(run_id, seconds=seconds)
+    finally:
+        with working(sync.sync_dsn) as connection:
+            settle(connection, sync.settings.name)
+    with working(sync.sync_dsn) as connection:
+        return read_run(connection, run_id)
