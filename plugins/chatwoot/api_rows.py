@@ -40,6 +40,7 @@ _KINDS = frozenset(
     }
 )  # fmt: skip
 EARLIER = "krayin:"
+_INBOXES = "contact_inboxes"
 
 
 def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact | BrokenRow:
@@ -75,7 +76,7 @@ def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact |
             updated_at=max(created_at, active_at or created_at),
             company_id=None,
             labels=tuple(sorted(set(labels))),
-            inboxes=_inboxes(row.get("contact_inboxes") or ()),
+            inboxes=_inboxes(row.get("contact_inboxes")),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return BrokenRow("contact", row["id"], account_id, _reason(error))
@@ -184,11 +185,19 @@ def contact_id_of(row: Json) -> int | None:
 
 def earlier_ids_of(row: Json) -> tuple[str, ...]:
     """Return the texts in which an earlier integration noted a contact's CRM ids."""
-    return tuple(
-        one.source_id
-        for one in _inboxes(row.get("contact_inboxes") or ())
-        if one.source_id.startswith(EARLIER)
-    )
+    try:
+        links = _inboxes(row.get("contact_inboxes"))
+    except ValueError:
+        return ()
+    return tuple(one.source_id for one in links if one.source_id.startswith(EARLIER))
+
+
+def inboxes_of(row: Json) -> frozenset[int]:
+    """Return the inboxes a contact was seen in."""
+    try:
+        return frozenset(one.inbox_id for one in _inboxes(row.get("contact_inboxes")))
+    except ValueError:
+        return frozenset()
 
 
 def moment(value: object) -> datetime | None:
@@ -228,10 +237,13 @@ def _attachment(row: Mapping[str, Any]) -> Attachment:
     return Attachment(kind if kind in _KINDS else "file", name, content_type, row.get("file_size") or None)
 
 
-def _inboxes(found: Iterable[Mapping[str, Any]]) -> tuple[ContactInbox, ...]:
+def _inboxes(found: Any) -> tuple[ContactInbox, ...]:
+    if not isinstance(found or [], list) or not all(isinstance(one, dict) for one in found or ()):
+        reason = "no list of objects"
+        raise ValueError(_INBOXES, reason)
     links = (
         ContactInbox(inbox, one.get("source_id") or "")
-        for one in found
+        for one in found or ()
         if isinstance(inbox := (one.get("inbox") or {}).get("id"), int)
     )
     return tuple(sorted(links, key=lambda link: (link.inbox_id, link.source_id)))

@@ -244,7 +244,9 @@ class ApiSnapshot:
             self._spool(spool, selection)
             for rows in spool.chunks(chunk):
                 self._remember(rows)
-                inside = [row for row in rows if scope.inboxes is None or _inboxes_of(row) & scope.inboxes]
+                inside = [
+                    row for row in rows if scope.inboxes is None or api_rows.inboxes_of(row) & scope.inboxes
+                ]
                 if inside:
                     yield [self._contact(row) for row in inside]
         cutoff = self._cutoff(selection) if isinstance(selection, ChangedSince) else None
@@ -413,11 +415,6 @@ def _memberships(profile: Any, where: str) -> list[Json]:
     if not isinstance(found, list) or not all(isinstance(one, dict) and "id" in one for one in found):
         raise ChatwootApiUnreachable(where, "the answer is not a Chatwoot user's profile")
     return found
-
-
-def _inboxes_of(row: Json) -> frozenset[int]:
-    found = ((one.get("inbox") or {}).get("id") for one in row.get("contact_inboxes") or ())
-    return frozenset(number for number in found if isinstance(number, int))
 
 
 def _before(key: str, cutoff: datetime, row: Json) -> bool:

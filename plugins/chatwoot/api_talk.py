@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from chatwoot.api_session import ApiSession
     from chatwoot.conversations import Conversation, Message, Progress, SentMessage
     from chatwoot.source import Scope, Selection
-
-log = logging.getLogger(__name__)
 
 PAGE = 25
 _OF_CONTACT = 20
@@ -177,10 +174,12 @@ class ApiTalk:
                 self.session.get("/conversations", status="all", updated_within=_seconds(gap))
             ).rows
             # A Chatwoot that does not know the parameter answers the first page of all.
-            if all((moment(row.get("updated_at")) or self.read_at) >= cutoff - _DAY for row in rows):
+            is_known = all(
+                (moment(row.get("updated_at")) or self.read_at) >= cutoff - _SECOND for row in rows
+            )
+            if is_known and len(rows) != PAGE:
                 yield rows
                 return
-            log.info("Chatwoot does not answer `updated_within`: conversations are read by their activity.")
         yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(cutoff))
 
     def _active_since(self, start: datetime) -> Iterator[list[Json]]:
