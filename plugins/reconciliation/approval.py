@@ -229,7 +229,7 @@ def _question(
                 named = "" if row["source_kind"] == "company" else row["source_id"]
                 largest.append((row["source_kind"], named, row["changes"]))
     pace = int(shown.get("requests_per_minute") or 60)
-    calls = Queue(costs).calls(pace, shown.get("with_custom") or ())
+    calls = Queue((one, 1) for one in costs).calls(pace, shown.get("with_custom") or ())
     return Question(
         approval_id=approval_id,
         sync_name=sync_name,

@@ -17,7 +17,7 @@ from reconciliation.merge import CUSTOM_PREFIX, flatten, merge
 from reconciliation.operation_rows import NEVER, NOW, OperationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import psycopg
 
@@ -57,8 +57,20 @@ class CompanyPlanner:
     rules: Rules
     reads: PlanReads | None = None
 
-    def plan(self, contacts: Sequence[DesiredContact]) -> list[PlannedCompany]:
-        """Note which companies `contacts` name now, plan those whose winner says something new."""
+    def plan(
+        self, contacts: Sequence[DesiredContact], named_already: Collection[str] = ()
+    ) -> list[PlannedCompany]:
+        """Note which companies `contacts` name now, plan those whose winner says something new.
+
+        `named_already` are the folded names of further companies, of which it is noted who names them.
+        """
+        touched = set(named_already)
+        if contacts:
+            touched |= self._note(contacts)
+        return self._plan_changed(sorted(touched)) if touched else []
+
+    def _note(self, contacts: Sequence[DesiredContact]) -> set[str]:
+        """Note which companies contacts name now; return those and the ones they named before."""
         scope = self.scope.identity.parameters()
         ids = [contact.contact_id for contact in contacts]
         rows = self.connection.execute(statement("plan/members_touched"), {**scope, "contact_ids": ids})
@@ -69,8 +81,7 @@ class CompanyPlanner:
             self.connection.execute(statement("plan/members_forget"), {**scope, "contact_ids": leaving})
         if named:
             self._write_members(named)
-        touched |= {organization.folded_name for _, organization in named}
-        return self._plan_changed(sorted(touched)) if touched else []
+        return touched | {organization.folded_name for _, organization in named}
 
     def _write_members(self, named: Sequence[tuple[int, DesiredOrganization]]) -> None:
         self.connection.execute(
@@ -96,8 +107,6 @@ class CompanyPlanner:
         for folded_name, name, fields, crm_id, planned_hash, last_sent in self.connection.execute(
             statement("plan/organizations_wanted"), {**scope, "folded_names": list(folded_names)}
         ):
-            if not fields and planned_hash is None:
-                continue
             wanted = _Wanted(folded_name, name, _wanted_fields(fields, last_sent), crm_id, last_sent)
             if planned_hash is None or bytes(planned_hash) != wanted.source_hash():
                 changed.append(wanted)

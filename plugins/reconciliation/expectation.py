@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from krayin.records import Lead
 
-    from reconciliation.desired import Fields
+    from reconciliation.desired import DesiredContact, Fields
     from reconciliation.merge import Merged, OnCrmEdit
     from reconciliation.plan import ContactPlan, MappingRow
 
@@ -82,16 +82,21 @@ def expect(case: Case, rules: Rules) -> Expectation:
 
     Fields that are not known of a record about to be adopted (custom ones) are taken for blank.
     """
-    contact = case.plan.contact
     match case.plan.action:
         case Action.CREATE:
-            company = contact.organization.folded_name if contact.organization else None
-            changes = {"person": _new(_person_fields(case, rules)), "lead": _new(contact.lead)}
-            return Expectation(Expected(1, company=company), changes, frozenset(changes))
+            return expect_creation(case.plan.contact, case.account_id, rules)
         case Action.ADOPT | Action.UPDATE:
             return _expect_writes(case, rules)
         case _:
             return NOTHING
+
+
+def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
+    """Return what creating a contact's records will change and cost."""
+    company = contact.organization.folded_name if contact.organization else None
+    person = with_address(contact.person, account_id, contact.contact_id, email_required=rules.email_required)
+    changes = {"person": _new(person), "lead": _new(contact.lead)}
+    return Expectation(Expected(1, company=company), changes, frozenset(changes))
 
 
 def with_address(person: Fields, account_id: int, contact_id: int, *, email_required: bool) -> Fields:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -132,25 +131,27 @@ def groups_of(
 class Queue:
     """The planned operations of a sync in the order in which one worker carries them out.
 
-    `waiting` are the operations on organizations that nobody has made yet, by folded name; each
-    follows the operation that makes its organization known. `known_companies` are those whose
-    organization is known already.
+    `ready` are what neighbours are expected to cost and how many of them there are. `waiting` are the
+    operations on organizations that nobody has made yet, by folded name; each follows the operation
+    that makes its organization known. `known_companies` are those whose organization is known already.
     """
 
-    ready: Iterable[Expected]
+    ready: Iterable[tuple[Expected, int]]
     waiting: Mapping[str, Expected] = field(default_factory=dict)
     known_companies: Collection[str] = ()
 
     def calls(self, requests_per_minute: int, with_custom: Collection[str]) -> int:
         """Return the calls of carrying everything out, alone and with nothing going wrong."""
         size = batch_size(requests_per_minute)
-        ready = iter(self.ready)
+        ready = _Runs(self.ready)
         waiting = dict(self.waiting)
         released: deque[Expected] = deque()
         known = set(self.known_companies)
         calls = 0
         while True:
-            batch = list(islice(ready, size))
+            if not released:
+                calls += ready.skip_plain(size)
+            batch = ready.take(size)
             while released and len(batch) < size:
                 batch.append(released.popleft())
             if not batch:
@@ -165,6 +166,39 @@ class Queue:
                 known.add(one.company)
                 if one.company in waiting:
                     released.append(waiting.pop(one.company))
+
+
+class _Runs:
+    """Operations in order, of which many in a row cost the same."""
+
+    def __init__(self, runs: Iterable[tuple[Expected, int]]) -> None:
+        self._runs = iter(runs)
+        self._one, self._left = Expected(), 0
+
+    def _more(self) -> bool:
+        while not self._left:
+            following = next(self._runs, None)
+            if following is None:
+                return False
+            self._one, self._left = following
+        return True
+
+    def take(self, number: int) -> list[Expected]:
+        """Return the next operations, `number` or what is left."""
+        batch: list[Expected] = []
+        while len(batch) < number and self._more():
+            taken = min(self._left, number - len(batch))
+            batch += [self._one] * taken
+            self._left -= taken
+        return batch
+
+    def skip_plain(self, size: int) -> int:
+        """Pass over whole batches that share no read and make no company known; return their calls."""
+        if not self._more() or self._one.reads or self._one.company is not None:
+            return 0
+        passed = self._left // size * size
+        self._left -= passed
+        return passed * self._one.writes
 
 
 def lookup_calls(company: str) -> int:

@@ -2,140 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from psycopg.rows import dict_row
 from statements import statement
 
 from reconciliation.company_planner import CompanyPlanner
-from reconciliation.expectation import Case, Present, Rules, expect
+from reconciliation.expectation import Case, Present, Rules, expect, expect_creation
 from reconciliation.extract import desired_from_json
-from reconciliation.forecast import Expected, Queue
 from reconciliation.guard import changed_fields
-from reconciliation.mapping import natural_keys
-from reconciliation.mapping_store import mapping_row
-from reconciliation.matching import KnownPerson
+from reconciliation.known_persons import PersonFinder, sent_keys
+from reconciliation.locked_mapping import lock_mapping
 from reconciliation.moves import Move, arrange
+from reconciliation.newcomers import NewcomerPlanner
 from reconciliation.operation_rows import NOW, OperationRow, PlanScope
-from reconciliation.plan import Action, ContactPlan, MappingRow, MappingState, plan_contact
+from reconciliation.plan import Action, ContactPlan, MappingState, plan_contact
+from reconciliation.planned import Planned
+from reconciliation.present_records import PresentRecords
+from reconciliation.queue_forecast import queue_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
     from krayin.pacing import Lane
-    from krayin.records import Lead
 
-    from reconciliation.company_planner import PlannedCompany
     from reconciliation.desired import DesiredContact
-    from reconciliation.expectation import Changes, Expectation
+    from reconciliation.expectation import Expectation
     from reconciliation.guard import Guard
     from reconciliation.identity import Identity
+    from reconciliation.known_persons import KnownPersons
+    from reconciliation.locked_mapping import LockedMapping
+    from reconciliation.matching import KnownPerson
+    from reconciliation.newcomers import NewcomerChunk
     from reconciliation.plan_reads import PlanReads
-
-CHUNK = 1000
-# Examples of each kind of action in the summary.
-SAMPLE = 10
-QUARANTINE_SAMPLE = 50
-
-
-@dataclass(slots=True)
-class Planned:
-    """What a planning decided.
-
-    Numbers by action, writes expected, quarantine by reason, and a sample with field differences
-    (old and new values: it belongs into the sync database and nowhere else). `queue_calls` are the
-    calls of carrying out everything that waits for this sync now, None when nobody asked.
-    """
-
-    actions: Counter[str] = field(default_factory=Counter)
-    organizations: int = 0
-    calls: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    quarantine_sample: list[dict[str, Any]] = field(default_factory=list)
-    sample: list[dict[str, Any]] = field(default_factory=list)
-    queue_calls: int = 0
-    held: int = 0
-    _sampled: Counter[str] = field(default_factory=Counter)
-
-    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
-        """Count one contact."""
-        self.actions[plan.action] += 1
-        self.calls += expectation.expected.writes
-        contact_id = plan.contact.contact_id
-        if plan.action is Action.QUARANTINE:
-            self.quarantined[plan.reason or ""] += 1
-            if len(self.quarantine_sample) < QUARANTINE_SAMPLE:
-                self.quarantine_sample.append(
-                    {
-                        "contact": contact_id,
-                        "reason": plan.reason,
-                        "message": plan.message,
-                        "candidates": [dict(candidate) for candidate in plan.candidates],
-                    }
-                )
-        elif self._wants_sample(plan.action):
-            self.sample.append(
-                {
-                    "contact": contact_id,
-                    "action": str(plan.action),
-                    "adopt": dict(plan.adopt),
-                    "changes": {kind: shown(changes) for kind, changes in expectation.changes.items()},
-                }
-            )
-
-    def add_company(self, company: PlannedCompany) -> None:
-        """Count one company."""
-        self.organizations += 1
-        self.calls += bool(company.changes)
-        if self._wants_sample("organization"):
-            self.sample.append(
-                {
-                    "company": company.folded_name,
-                    "action": "organization",
-                    "changes": {"organization": shown(company.changes)},
-                }
-            )
-
-    def _wants_sample(self, action: str) -> bool:
-        self._sampled[action] += 1
-        return self._sampled[action] <= SAMPLE and action not in {Action.NOTHING, Action.LEAVE_DELETED}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers for `sync_run.summary`."""
-        return {
-            "planned": dict(self.actions),
-            "planned_organizations": self.organizations,
-            "planned_quarantine": dict(self.quarantined),
-            "planned_quarantine_sample": self.quarantine_sample,
-            "planned_writes": self.calls,
-            "sample": self.sample,
-            "held": self.held,
-        }
-
-
-def shown(changes: Changes) -> dict[str, list[Any]]:
-    """Return changes as JSON: field name to old and new value."""
-    return {name: [_plain(old), _plain(new)] for name, (old, new) in changes.items()}
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
-
-
-# A mapping row and the clock of Chatwoot's database when its planned version was read.
-_Known = dict[tuple[int, str], tuple[MappingRow, "datetime | None"]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """Persons by `email:`, `phone:` and `id:` key, and what was kept of each."""
-
-    by_key: Mapping[str, Sequence[KnownPerson]]
-    facts: Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -165,10 +66,16 @@ class Planner:
     with_custom: Collection[str] = ()
     guard: Guard | None = None
     _adopting: dict[int, str] = field(default_factory=dict)
+    _one_by_one: bool = False
 
-    def run(self) -> Planned:
-        """Plan everything staged; each chunk is committed on its own, so a repeat only does the rest."""
-        planned = Planned()
+    def run(self, planned: Planned | None = None) -> Planned:
+        """Plan everything staged; each chunk is committed on its own, so a repeat only does the rest.
+
+        `planned` is told of every decision, where more than the numbers is wanted; without it contacts
+        of whom nothing is known are counted, and only examples of them looked at.
+        """
+        self._one_by_one = planned is not None
+        planned = Planned() if planned is None else planned
         if self.dry_run:
             self._run_and_forget(planned)
         else:
@@ -187,11 +94,14 @@ class Planner:
                 self.connection = own
 
     def _run(self, planned: Planned) -> None:
-        for contacts, active in self._chunks():
+        after: int | None = 0
+        while after is not None:
             with self.connection.transaction():
-                self._plan_chunk(contacts, active, planned)
+                after = self._plan_chunk(after, planned)
         self._arrange_moves()
-        planned.queue_calls = self._queue_calls()
+        planned.queue_calls = queue_calls(
+            self.connection, self.identity, self.sync_name, self.requests_per_minute, self.with_custom
+        )
         if self.guard is not None:
             planned.held = replace(self.guard, connection=self.connection).held()
 
@@ -206,76 +116,78 @@ class Planner:
     def _scope(self) -> PlanScope:
         return PlanScope(self.identity, self.run_id, self.sync_name, self.lane, self.read_at)
 
-    def _chunks(self) -> Iterator[tuple[list[DesiredContact], dict[int, datetime]]]:
-        """Yield staged contacts, and when those were last active whose lead may be closed by now."""
-        after = 0
-        while rows := self.connection.execute(
-            statement("plan/staged_chunk"), {"run_id": self.run_id, "after": after, "size": CHUNK}
-        ).fetchall():
-            contacts = [
-                desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
-                for _, document, person_hash, lead_hash, _ in rows
-            ]
-            yield contacts, {row[0]: row[4] for row in rows if row[4] is not None}
-            after = rows[-1][0]
+    def _plan_chunk(self, after: int, planned: Planned) -> int | None:
+        """Plan the next staged contacts after an id; return the last one's, None when there are none."""
+        newcomers = NewcomerPlanner(self.connection, self._scope)
+        if self._one_by_one:
+            chunk = newcomers.pass_over(after)
+        else:
+            chunk = newcomers.plan_after(after, examples=planned.wanted_examples(Action.CREATE))
+        if chunk is None:
+            return None
+        self._count_newcomers(chunk, planned)
+        fresh = self._plan_one_by_one(chunk.rest, planned) if chunk.rest else []
+        companies = CompanyPlanner(self.connection, self._scope, self.rules, self.reads)
+        for company in companies.plan(fresh, chunk.companies):
+            planned.add_company(company)
+        if self.guard is not None:
+            replace(self.guard, connection=self.connection).hold()
+        return chunk.last
 
-    def _plan_chunk(
-        self, contacts: Sequence[DesiredContact], active: Mapping[int, datetime], planned: Planned
-    ) -> None:
-        known = self._lock_mapping([contact.contact_id for contact in contacts])
+    def _count_newcomers(self, chunk: NewcomerChunk, planned: Planned) -> None:
+        examples, _ = self._staged(chunk.examples)
+        for contact in examples:
+            plan = plan_contact(contact, None, None, (), recreate_deleted=self.recreate_deleted)
+            planned.add(plan, expect_creation(contact, self.identity.account_id, self.rules))
+        planned.add_creations(chunk.planned - len(examples))
+
+    def _staged(self, contact_ids: Sequence[int]) -> tuple[list[DesiredContact], dict[int, datetime]]:
+        """Return staged contacts, and when those were last active whose lead may be closed by now."""
+        if not contact_ids:
+            return [], {}
+        rows = self.connection.execute(
+            statement("plan/staged_chunk"), {"run_id": self.run_id, "contact_ids": list(contact_ids)}
+        ).fetchall()
+        contacts = [
+            desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
+            for _, document, person_hash, lead_hash, _ in rows
+        ]
+        return contacts, {row[0]: row[4] for row in rows if row[4] is not None}
+
+    def _plan_one_by_one(self, contact_ids: Sequence[int], planned: Planned) -> list[DesiredContact]:
+        """Plan staged contacts of whom something is known; return those that were not planned before."""
+        contacts, active = self._staged(contact_ids)
+        known = lock_mapping(self.connection, self.identity, contact_ids)
         follow = self._to_follow(active, known)
         fresh = [
             contact
             for contact in contacts
-            if contact.contact_id in follow
-            or not self._already_planned(
-                contact, known[contact.contact_id, "person"], known[contact.contact_id, "lead"]
-            )
+            if contact.contact_id in follow or not known.has_planned(contact, self.read_at)
         ]
-        candidates = self._candidates(fresh, known)
+        finder = PersonFinder(self.connection, self.identity, self.run_id, self.rules.phone_region)
+        persons = finder.find(
+            [
+                contact
+                for contact in fresh
+                if known.person(contact.contact_id).state is not MappingState.LINKED
+            ]
+        )
         plans = [
-            _following(self._plan_one(contact, known, candidates), follow.get(contact.contact_id))
+            _following(self._plan_one(contact, known, persons), follow.get(contact.contact_id))
             for contact in fresh
         ]
-        expectations = self._expect(plans, known, candidates)
+        expectations = self._expect(plans, known, persons)
         for plan, expectation in zip(plans, expectations, strict=True):
             planned.add(plan, expectation)
         self._write(plans, expectations, known)
-        companies = CompanyPlanner(self.connection, self._scope, self.rules, self.reads)
-        for company in companies.plan(fresh):
-            planned.add_company(company)
-        if self.guard is not None:
-            replace(self.guard, connection=self.connection).hold()
+        return fresh
 
-    def _lock_mapping(self, contact_ids: Sequence[int]) -> _Known:
-        ids = {
-            **self.identity.parameters(),
-            "contact_ids": sorted(str(contact_id) for contact_id in contact_ids),
-        }
-        self.connection.execute(statement("plan/mapping_register"), ids)
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(statement("plan/mapping_lock"), ids).fetchall()
-        return {
-            (int(row["source_id"]), row["crm_kind"]): (mapping_row(row), row["source_read_at"])
-            for row in rows
-        }
-
-    def _already_planned(
-        self,
-        contact: DesiredContact,
-        person: tuple[MappingRow, datetime | None],
-        lead: tuple[MappingRow, datetime | None],
-    ) -> bool:
-        if person[1] is not None and person[1] > self.read_at:
-            return True
-        return person[0].source_hash == contact.person_hash() and lead[0].source_hash == contact.lead_hash()
-
-    def _to_follow(self, active: Mapping[int, datetime], known: _Known) -> dict[int, int]:
+    def _to_follow(self, active: Mapping[int, datetime], known: LockedMapping) -> dict[int, int]:
         """Return the closed leads of contacts who wrote after the closing, and note who was looked at."""
         leads = {
             contact_id: lead.crm_id
             for contact_id in active
-            if (lead := known[contact_id, "lead"][0]).state is MappingState.LINKED and lead.crm_id is not None
+            if (lead := known.lead(contact_id)).state is MappingState.LINKED and lead.crm_id is not None
         }
         if not leads or self.reads is None:
             return {}
@@ -289,85 +201,18 @@ class Planner:
         self.connection.execute(
             statement("plan/activity_seen"),
             {
-                "ids": [known[contact_id, "lead"][0].id for contact_id in seen],
+                "ids": [known.lead(contact_id).id for contact_id in seen],
                 "active_ats": [active[contact_id] for contact_id in seen],
             },
         )
         return follow
 
-    # --- who is who ---------------------------------------------------------------------------
-
-    def _candidates(self, contacts: Sequence[DesiredContact], known: _Known) -> _Candidates:
-        """Return persons by each key, and under `id:<n>` those that an earlier integration named."""
-        unlinked = [
-            contact
-            for contact in contacts
-            if known[contact.contact_id, "person"][0].state is not MappingState.LINKED
-        ]
-        keys = sorted({key for contact in unlinked for key in contact.natural_keys})
-        kept = sorted({contact.adopt["person"] for contact in unlinked if "person" in contact.adopt})
-        facts_of: dict[int, Mapping[str, Any]] = {}
-        keys_of: dict[int, set[str]] = {}
-        owners: dict[int, tuple[int, int, str]] = {}
-        for query, parameters in (
-            ("plan/candidates", {"keys": keys}),
-            ("plan/persons_known", {"crm_ids": kept}),
-        ):
-            for key, crm_id, facts, installation, account, source_id in self.connection.execute(
-                statement(query), {"target_id": self.identity.target_id, **parameters}
-            ):
-                facts_of[crm_id] = facts
-                keys_of.setdefault(crm_id, set())
-                if key is not None:
-                    keys_of[crm_id].add(key)
-                if source_id is not None:
-                    owners[crm_id] = installation, account, source_id
-        for crm_id, given_up in self._given_up(owners).items():
-            keys_of[crm_id] -= given_up
-        by_key: dict[str, list[KnownPerson]] = {}
-        for crm_id, person_keys in keys_of.items():
-            _, account, source_id = owners.get(crm_id, (0, 0, None))
-            owner = None if source_id is None else f"contact {source_id} of account {account}"
-            person = KnownPerson(crm_id, facts_of[crm_id].get("name", ""), frozenset(person_keys), owner)
-            for key in (*person_keys, f"id:{crm_id}"):
-                by_key.setdefault(key, []).append(person)
-        return _Candidates(by_key, facts_of)
-
-    def _given_up(self, owners: Mapping[int, tuple[int, int, str]]) -> dict[int, set[str]]:
-        """Return by person what its contact brought and does not have any more."""
-        ours = [
-            int(source_id)
-            for installation, account, source_id in owners.values()
-            if (installation, account) == (self.identity.installation_id, self.identity.account_id)
-        ]
-        if not ours:
-            return {}
-        return {
-            crm_id: (self._sent_keys(last_sent) - set(wanted)) | set(releases or ())
-            for crm_id, last_sent, wanted, releases in self.connection.execute(
-                statement("plan/releasing"),
-                {"run_id": self.run_id, **self.identity.parameters(), "contact_ids": ours},
-            )
-        }
-
-    def _sent_keys(self, last_sent: Mapping[str, Any] | None) -> set[str]:
-        sent = last_sent or {}
-        return set(natural_keys(sent.get("emails") or [], sent.get("phones") or [], self.rules.phone_region))
-
-    def _plan_one(self, contact: DesiredContact, known: _Known, candidates: _Candidates) -> ContactPlan:
-        keys = [*contact.natural_keys]
-        if "person" in contact.adopt:
-            keys.append(f"id:{contact.adopt['person']}")
-        persons = {
-            person.crm_id: self._with_claims(person)
-            for key in keys
-            for person in candidates.by_key.get(key, ())
-        }
+    def _plan_one(self, contact: DesiredContact, known: LockedMapping, persons: KnownPersons) -> ContactPlan:
         plan = plan_contact(
             contact,
-            known[contact.contact_id, "person"][0],
-            known[contact.contact_id, "lead"][0],
-            list(persons.values()),
+            known.person(contact.contact_id),
+            known.lead(contact.contact_id),
+            [self._with_claims(person) for person in persons.of(contact)],
             recreate_deleted=self.recreate_deleted,
         )
         if plan.action is Action.ADOPT:
@@ -380,19 +225,18 @@ class Planner:
             return person
         return replace(person, owner=claimed)
 
-    # --- what it will change and cost ---------------------------------------------------------
-
     def _expect(
-        self, plans: Sequence[ContactPlan], known: _Known, candidates: _Candidates
+        self, plans: Sequence[ContactPlan], known: LockedMapping, persons: KnownPersons
     ) -> list[Expectation]:
-        present = self._present(plans, known, candidates)
+        there = PresentRecords(self.connection, self.identity.target_id, self.reads)
+        present = there.of(plans, known, persons)
         return [
             expect(
                 Case(
                     plan,
                     self.identity.account_id,
-                    known[plan.contact.contact_id, "person"][0],
-                    known[plan.contact.contact_id, "lead"][0],
+                    known.person(plan.contact.contact_id),
+                    known.lead(plan.contact.contact_id),
                     present.get(plan.contact.contact_id, Present()),
                 ),
                 self.rules,
@@ -400,90 +244,8 @@ class Planner:
             for plan in plans
         ]
 
-    def _present(
-        self, plans: Sequence[ContactPlan], known: _Known, candidates: _Candidates
-    ) -> dict[int, Present]:
-        persons: dict[int, int] = {}
-        leads: dict[int, int] = {}
-        without_lead: dict[int, int] = {}
-        for plan in plans:
-            if plan.action not in {Action.ADOPT, Action.UPDATE}:
-                continue
-            contact_id = plan.contact.contact_id
-            person, lead = known[contact_id, "person"][0], known[contact_id, "lead"][0]
-            person_id = plan.adopt.get("person", person.crm_id)
-            if person_id is not None:
-                persons[contact_id] = person_id
-            if lead.crm_id is not None:
-                leads[contact_id] = lead.crm_id
-            elif person_id is not None:
-                without_lead[contact_id] = person_id
-        if self.reads is None:
-            leads_of: dict[int, list[Lead]] = {}
-            shown_persons: dict[int, Mapping[str, Any]] = {}
-            shown_leads: dict[int, Mapping[str, Any]] = {}
-        else:
-            leads_of = self._free_leads(self.reads.leads_of(without_lead.values()))
-            shown_persons = self.reads.persons(persons.values())
-            shown_leads = self.reads.leads(leads.values())
-        return {
-            contact_id: Present(
-                person=shown_persons.get(person_id) or _fields_of(candidates.facts.get(person_id)),
-                lead=shown_leads.get(leads.get(contact_id, 0)),
-                leads=leads_of.get(person_id),
-            )
-            for contact_id, person_id in persons.items()
-        }
-
-    def _free_leads(self, leads_of: Mapping[int, list[Lead]]) -> dict[int, list[Lead]]:
-        ids = [lead.id for leads in leads_of.values() for lead in leads]
-        if not ids:
-            return dict(leads_of)
-        owned = {
-            row[0]
-            for row in self.connection.execute(
-                statement("plan/owned"), {"target_id": self.identity.target_id, "crm_ids": ids}
-            )
-        }
-        return {one: [lead for lead in leads if lead.id not in owned] for one, leads in leads_of.items()}
-
-    def _queue_calls(self) -> int:
-        with (
-            self.connection.transaction(),
-            self.connection.cursor("planned_queue", row_factory=dict_row) as cursor,
-        ):
-            cursor.itersize = CHUNK
-            waiting: dict[str, Expected] = {}
-            cursor.execute(
-                statement("plan/queue"),
-                {"target_id": self.identity.target_id, "sync_name": self.sync_name},
-            )
-            # Those that wait come last in the order, and must be known first.
-            ready: list[Expected] = []
-            for row in cursor:
-                one = Expected(
-                    row["forecast_calls"], frozenset(row["forecast_reads"]), row["forecast_company"]
-                )
-                if row["waits"]:
-                    waiting[row["source_id"]] = one
-                else:
-                    ready.append(one)
-            known = {
-                row[0]
-                for row in self.connection.execute(
-                    statement("plan/companies_known"),
-                    {
-                        **self.identity.parameters(),
-                        "folded_names": sorted({one.company for one in ready if one.company is not None}),
-                    },
-                )
-            }
-        return Queue(ready, waiting, known).calls(self.requests_per_minute, self.with_custom)
-
-    # --- writing it down ----------------------------------------------------------------------
-
     def _write(
-        self, plans: Sequence[ContactPlan], expectations: Sequence[Expectation], known: _Known
+        self, plans: Sequence[ContactPlan], expectations: Sequence[Expectation], known: LockedMapping
     ) -> None:
         source_ids = [str(plan.contact.contact_id) for plan in plans]
         replaced = {**self.identity.parameters(), "source_kind": "contact", "source_ids": source_ids}
@@ -505,7 +267,7 @@ class Planner:
                 ("person", plan.contact.person_hash()),
                 ("lead", plan.contact.lead_hash()),
             ):
-                row = known[plan.contact.contact_id, kind][0]
+                row = known.rows[plan.contact.contact_id, kind]
                 ids.append(row.id)
                 hashes.append(source_hash)
                 states.append(_planned_state(plan.action, row.state))
@@ -514,7 +276,9 @@ class Planner:
             {"ids": ids, "source_hashes": hashes, "states": states, "source_read_at": self.read_at},
         )
 
-    def _operation_row(self, plan: ContactPlan, expectation: Expectation, known: _Known) -> OperationRow:
+    def _operation_row(
+        self, plan: ContactPlan, expectation: Expectation, known: LockedMapping
+    ) -> OperationRow:
         contact = plan.contact
         payload: dict[str, Any] = {
             "person": contact.person,
@@ -526,10 +290,12 @@ class Planner:
         }
         if plan.follows_lead is not None:
             payload["follows_lead"] = plan.follows_lead
-        person = known[contact.contact_id, "person"][0]
+        person = known.person(contact.contact_id)
         releases: list[str] = []
         if plan.action is Action.UPDATE and person.state is MappingState.LINKED:
-            releases = sorted(self._sent_keys(person.last_sent) - set(contact.natural_keys))
+            releases = sorted(
+                sent_keys(person.last_sent, self.rules.phone_region) - set(contact.natural_keys)
+            )
         keys = [*contact.natural_keys, *releases]
         if contact.organization and plan.action is Action.CREATE:
             keys.append(f"organization:{contact.organization.folded_name}")
@@ -575,18 +341,6 @@ def _following(plan: ContactPlan, closed_lead: int | None) -> ContactPlan:
     if closed_lead is None or plan.action not in {Action.UPDATE, Action.NOTHING}:
         return plan
     return replace(plan, action=Action.UPDATE, follows_lead=closed_lead)
-
-
-def _fields_of(facts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if facts is None:
-        return None
-    return {
-        "name": facts.get("name"),
-        "emails": facts.get("emails"),
-        "phones": facts.get("phones"),
-        "job_title": facts.get("job_title"),
-        "organization": facts.get("organization_name"),
-    }
 
 
 def _planned_state(action: Action, state: MappingState) -> str:

@@ -173,7 +173,7 @@ def test_a_group_is_read_and_written_within_the_time_its_reads_stay_usable() -> 
 
 def test_an_address_follows_the_contact_that_makes_its_organization() -> None:
     address = Expected(1, frozenset({ORGANIZATIONS}))
-    contacts = [Expected(1, company="acme")] + [Expected(1)] * 29
+    contacts = [(Expected(1, company="acme"), 1), (Expected(1), 29)]
     assert Queue(contacts, {"acme": address}).calls(6000, ()) == 30 + 1 + 1
     assert Queue(contacts, {"never": address}).calls(6000, ()) == 30
 
