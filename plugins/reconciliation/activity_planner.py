@@ -124,13 +124,14 @@ class ActivityPlanner:
             after = contact, kind, len(source_id), source_id
 
     def _search(self, chunk: Sequence[_Staged]) -> dict[tuple[str, str], dict[str, Any]]:
+        # What is planned and not linked is looked for again: this plan takes the other one's place.
         known: set[tuple[str, str]] = set()
         for kind in (CONVERSATION, MESSAGE):
             rows = self.connection.execute(
-                statement("plan/activity_hashes"),
+                statement("plan/activity_linked"),
                 {**self._identity, "source_kind": kind, "source_ids": _ids(chunk, kind)},
             )
-            known.update((kind, row[0]) for row in rows if row[1] is not None)
+            known.update((kind, row[0]) for row in rows)
         new = [one.activity for one in chunk if one.name not in known]
         return self.search.find(new) if new else {}
 

@@ -17,7 +17,7 @@ from reconciliation.stored_text import stored_text
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from krayin.client import KrayinClient
@@ -221,7 +221,7 @@ class ActivityWriter:
         with self._intent(work, CREATE_ACTIVITY):
             created = self.client.create_activity(draft)
         both = len(work.link) > 1
-        sent = _sent(wanted, {"lead": work.link["lead"]} if both else work.link)
+        sent = sent_of(wanted, {"lead": work.link["lead"]} if both else work.link)
         self._link(work, created.id, "created", sent, acked=None if both else work.hash)
         work.result["activity"] = "created"
         if both:
@@ -239,21 +239,21 @@ class ActivityWriter:
         if shown is None:
             self._lost(work, row)
         changes, update, is_done = self._changes(work, row, shown, repair=repair)
-        if is_done is not None:
-            changes["is_done"] = is_done
-        if update.to_body():
+        differs = bool(update.to_body())
+        if differs:
             self._put(work, changes, update, is_done=is_done)
         else:
             self._ack(work, changes, is_done=is_done)
-        work.result.setdefault("activity", "updated" if changes else "already_equal")
+        work.result.setdefault("activity", "updated" if differs or is_done is not None else "already_equal")
 
     def _changes(
         self, work: _Work, row: MappingRow, shown: Activity, *, repair: bool
     ) -> tuple[dict[str, Any], ActivityUpdate, bool | None]:
-        wanted, sent = work.activity, _sent(work.activity, work.link)
+        wanted, sent = work.activity, sent_of(work.activity, work.link)
         before = {**(row.last_sent or {})}
         keys: dict[str, Any] = {}
-        changes: dict[str, Any] = {}
+        # What is there as wanted counts as sent: the answer that would have told so was lost.
+        changes = {name: sent[name] for name in _as_wanted(shown, sent) if name not in before}
         for name, present in (("title", shown.title), ("comment", comment_mark(shown.comment))):
             written = {before.get(name, present), (row.attempted or {}).get(name), sent[name]}
             if present != sent[name] and (self.settings.on_crm_edit == "overwrite" or present in written):
@@ -269,6 +269,8 @@ class ActivityWriter:
         marked = before.get("is_done", shown.is_done)
         kept = self.settings.on_crm_edit == "keep" and shown.is_done != marked
         is_done = wanted.is_done if wanted.is_done != shown.is_done and not kept else None
+        if is_done is not None:
+            changes["is_done"] = is_done
         return changes, ActivityUpdate(**keys), is_done
 
     def _put(
@@ -376,7 +378,7 @@ class ActivityWriter:
         return self.client.operation(work.operation.id, before_write=intend)
 
 
-def _sent(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any]:
+def sent_of(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any]:
     """Return what was sent, as it is kept: the comment as a mark only."""
     return {
         "title": stored_text(activity.title),
@@ -386,6 +388,15 @@ def _sent(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any]:
         "is_done": activity.is_done,
         **link,
     }
+
+
+def _as_wanted(shown: Activity, sent: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the fields whose values in Krayin are those that would be sent."""
+    present = {"title": shown.title, "comment": comment_mark(shown.comment), "is_done": shown.is_done}
+    if shown.type == "note":
+        # A note has none.
+        present |= {name: sent[name] for name in ("schedule_from", "schedule_to")}
+    return (name for name, value in present.items() if value == sent[name])
 
 
 def _rejected(error_class: str, message: str) -> Outcome:
