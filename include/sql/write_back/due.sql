@@ -1,0 +1,38 @@
+-- Purpose: the contacts of a sync whose ids in Krayin differ from what was written back of them, and how many there
+--   are in all. A contact without a record in Krayin is left as it is.
+-- Parameters: sync_name, target_id, account_id; attribute; size: how many at most.
+-- Indexes: mapping's unique one by (target_id, installation_id, account_id, ...); write_back_pkey.
+SELECT
+    known.installation_id,
+    known.contact_id,
+    known.value,
+    count(*) OVER () AS due
+FROM (
+    SELECT
+        mapping.installation_id,
+        mapping.source_id::bigint AS contact_id,
+        string_agg('krayin:' || mapping.crm_kind || ':' || mapping.crm_id, '|' ORDER BY mapping.crm_kind DESC) AS value
+    FROM krayin_sync.mapping AS mapping
+    JOIN krayin_sync.watermark AS watermark
+        ON watermark.sync_name = %(sync_name)s
+        AND watermark.stream = 'contacts'
+        AND watermark.target_id = mapping.target_id
+        AND watermark.installation_id = mapping.installation_id
+        AND watermark.account_id = mapping.account_id
+    WHERE mapping.target_id = %(target_id)s
+        AND mapping.account_id = %(account_id)s
+        AND mapping.source_kind = 'contact'
+        AND mapping.crm_kind IN ('person', 'lead')
+        AND mapping.state = 'linked'
+    GROUP BY mapping.installation_id, mapping.source_id
+) AS known
+LEFT JOIN krayin_sync.write_back AS written
+    ON written.sync_name = %(sync_name)s
+    AND written.target_id = %(target_id)s
+    AND written.installation_id = known.installation_id
+    AND written.account_id = %(account_id)s
+    AND written.contact_id = known.contact_id
+WHERE (written.value IS DISTINCT FROM known.value OR written.attribute <> %(attribute)s)
+    AND (written.next_attempt_at IS NULL OR written.next_attempt_at <= clock_timestamp())
+ORDER BY known.installation_id, known.contact_id
+LIMIT %(size)s
