@@ -72,8 +72,7 @@ def environment(settings: Settings, keys: Keys, layout: Layout, database: str, s
         "KRAYIN_SYNC_SYNCS": syncs,
         # Airflow writes titles over its processes' environment, by which `down` finds those left over.
         "SPT_NOENV": "1",
-        # Tasks run as children of the scheduler: one machine needs no queue.
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        **_executor(settings, database),
         # Airflow would start 32 workers of 135 MB each.
         "AIRFLOW__CORE__PARALLELISM": str(settings.airflow_parallelism),
         # Nothing runs before its connections are written; `up` unpauses.
@@ -97,6 +96,22 @@ def environment(settings: Settings, keys: Keys, layout: Layout, database: str, s
     return {**TUNING, **inherited, **fixed}
 
 
+def _executor(settings: Settings, database: str) -> dict[str, str]:
+    if settings.celery_broker_url is None:
+        # Tasks run as children of the scheduler: one machine needs no queue.
+        return {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CELERY__BROKER_URL": settings.celery_broker_url.get_secret_value(),
+        "AIRFLOW__CELERY__RESULT_BACKEND": database.replace("postgresql://", "db+postgresql+psycopg2://", 1),
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(
+            max(1, settings.airflow_parallelism // settings.celery_workers)
+        ),
+        # A task goes to whichever worker is free, not into the queue of one that is busy.
+        "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
+    }
+
+
 def local_url(settings: Settings) -> str:
     """Return the address at which this machine reaches Airflow."""
     host = "127.0.0.1" if settings.airflow_host in {"0.0.0.0", "::", ""} else settings.airflow_host  # noqa: S104 - compared, not bound
@@ -115,14 +130,21 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *arguments]
 
 
-def components() -> dict[str, list[str]]:
+def components(settings: Settings) -> dict[str, list[str]]:
     """Return Airflow's processes by name; the API server first, as the others call it."""
+    workers = settings.celery_workers if settings.celery_broker_url else 0
     return {
         "api-server": command("api-server"),
         "scheduler": command("scheduler", "--skip-serve-logs"),
         "dag-processor": command("dag-processor"),
         # Log servers are for logs on other machines; two stacks would fight over their ports.
         "triggerer": command("triggerer", "--skip-serve-logs"),
+        **{
+            f"worker-{number}": command(
+                "celery", "worker", "--skip-serve-logs", "--celery-hostname", f"worker-{number}@%h"
+            )
+            for number in range(1, workers + 1)
+        },
     }
 
 

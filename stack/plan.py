@@ -41,7 +41,8 @@ def make(instance: Instance) -> Plan:
             Component(sandbox.COMPONENT, sandbox.krayin_command(instance), environ | mark, str(ROOT))
         )
     components += [
-        Component(name, command, environ | mark, home) for name, command in airflow.components().items()
+        Component(name, command, environ | mark, home)
+        for name, command in airflow.components(settings).items()
     ]
     plan = Plan(
         data_dir=str(instance.layout.root),

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     """Address of the UI as browsers see it, where a reverse proxy stands in front."""
     airflow_parallelism: Annotated[int, Field(ge=1, le=64)] = 4
     """Tasks that run at once; each idle worker costs about 135 MB."""
+    celery_broker_url: SecretStr | None = None
+    """Broker, such as redis://localhost:6379/0: tasks then run in Celery workers instead of the scheduler."""
+    celery_workers: Annotated[int, Field(ge=1, le=32)] = 2
+    """Workers that share the parallelism, with a broker only."""
     postgres_port: Port = 5499
     krayin_sandbox_port: Port = 8090
 

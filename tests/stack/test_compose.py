@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPOSE = ROOT / "docker-compose.yaml"
+CELERY_SERVICES = ("redis", "worker")
 AIRFLOW_SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 # What Airflow's official image has beside its core.
-IMAGE_HAS = ("apache-airflow", "apache-airflow-providers-postgres", "apache-airflow-providers-http", "pandas")
+IMAGE_HAS = (
+    "apache-airflow",
+    "apache-airflow-providers-celery",
+    "apache-airflow-providers-postgres",
+    "apache-airflow-providers-http",
+    "pandas",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def test_it_follows_the_compose_specification(tmp_path: Path) -> None:
 
 def test_every_service_is_watched_restarted_and_pinned(compose: dict) -> None:
     services = compose["services"]
-    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES}
+    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES, *CELERY_SERVICES}
     for name, service in services.items():
         assert re.fullmatch(r"[a-z-]+:\d+[\w.-]*", service["image"]), name
         if name != "init":
@@ -59,11 +66,23 @@ def test_airflow_waits_for_databases_and_migrations(compose: dict) -> None:
 
 
 def test_all_containers_share_the_keys(compose: dict) -> None:
-    for name in ("init", *AIRFLOW_SERVICES):
+    for name in ("init", "worker", *AIRFLOW_SERVICES):
         environment = compose["services"][name]["environment"]
         assert environment["AIRFLOW__CORE__FERNET_KEY"].startswith("${FERNET_KEY:?")
         assert environment["AIRFLOW__API_AUTH__JWT_SECRET"].startswith("${JWT_SECRET:?")
-        assert environment["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+        assert environment["AIRFLOW__CORE__EXECUTOR"] == "${AIRFLOW_EXECUTOR:-LocalExecutor}"
+
+
+def test_workers_and_their_broker_run_only_in_their_profile(compose: dict) -> None:
+    services = compose["services"]
+    assert {name for name, service in services.items() if service.get("profiles") == ["celery"]} == set(
+        CELERY_SERVICES
+    )
+    worker, scheduler = services["worker"], services["scheduler"]
+    assert worker["command"] == "celery worker"
+    assert worker["depends_on"].keys() == {*scheduler["depends_on"], "redis"}
+    assert scheduler["environment"].items() <= worker["environment"].items()
+    assert "@redis:6379" in worker["environment"]["AIRFLOW__CELERY__BROKER_URL"]
 
 
 def test_it_holds_no_secret(compose: dict) -> None:

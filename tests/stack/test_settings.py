@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stack import airflow
 from stack.errors import SettingsError
 from stack.settings import ROOT, Settings, load
 
@@ -87,3 +88,15 @@ def test_relative_folders_count_from_the_repository(monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     assert settings(data_dir="kept").data_dir == ROOT / "kept"
     assert settings(data_dir=tmp_path / "x y").data_dir == tmp_path / "x y"
+
+
+def test_a_broker_puts_the_tasks_into_workers() -> None:
+    alone = settings(airflow_parallelism=4)
+    assert not [name for name in airflow.components(alone) if name.startswith("worker")]
+    many = settings(airflow_parallelism=8, celery_broker_url="redis://:hidden@broker:6379/0", celery_workers=3)
+    assert [name for name in airflow.components(many) if name.startswith("worker")] == [
+        "worker-1",
+        "worker-2",
+        "worker-3",
+    ]
+    assert "hidden" not in repr(many) + repr(airflow.components(many))
