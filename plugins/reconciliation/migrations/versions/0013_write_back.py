@@ -1,14 +1,14 @@
-"""Runs include/sql/migrations/0012_write_back.sql."""
+"""Runs include/sql/migrations/0013_write_back.sql."""
 
 from __future__ import annotations
 
 from alembic import op
 from statements import statement
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
     """Apply the file; there is no way back, restore a backup instead."""
-    op.get_bind().exec_driver_sql(statement("migrations/0012_write_back"))
+    op.get_bind().exec_driver_sql(statement("migrations/0013_write_back"))
