@@ -1,0 +1,1 @@
+"""The page in Airflow that says how the syncs are."""
