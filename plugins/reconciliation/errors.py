@@ -76,6 +76,19 @@ class ReplayRequestError(ReconciliationError):
         )
 
 
+class ErasureWaitsError(ReconciliationError):
+    """Calls for the contact are under way or of unknown outcome; the erasure is tried again."""
+
+    def __init__(self, contact_id: int, calls: int) -> None:
+        """Keep which contact, and how many calls it waits for."""
+        self.contact_id = contact_id
+        self.calls = calls
+        super().__init__(
+            f"Contact {contact_id} cannot be erased yet: {calls} call(s) for it are being made or their "
+            f"outcome is not known. No sync plans it any more; the next run of its sync settles them"
+        )
+
+
 class RunStoppedError(ReconciliationError):
     """A run ended early because going on would fail the same way; everything planned is kept.
 

@@ -12,6 +12,7 @@ from chatwoot.records import BrokenRow
 from statements import statement
 
 from reconciliation.desired import DesiredContact, DesiredOrganization, SkippedContact
+from reconciliation.erased import erased_among
 from reconciliation.mapping import map_contact
 from reconciliation.plan import MappingState
 
@@ -97,8 +98,12 @@ def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with i
         else:
             contacts.append(row)
     planned = _planned(connection, identity, contacts)
+    erased = erased_among(connection, identity, (contact.id for contact in contacts))
     with connection.cursor() as cursor, cursor.copy(statement("plan/stage")) as copy:
         for contact in contacts:
+            if contact.id in erased:
+                seen.skipped["erased on request"] += 1
+                continue
             before = planned.get(contact.id, _NEVER_PLANNED)
             desired = map_contact(contact, rules, mapped=before.person is not None)
             if isinstance(desired, SkippedContact):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.company_planner import CompanyPlanner
+from reconciliation.erased import erased_among
 from reconciliation.expectation import Case, Present, Rules, expect, expect_creation
 from reconciliation.extract import desired_from_json
 from reconciliation.guard import changed_fields
@@ -158,10 +159,13 @@ class Planner:
         """Plan staged contacts of whom something is known; return those that were not planned before."""
         contacts, active = self._staged(contact_ids)
         known = lock_mapping(self.connection, self.identity, contact_ids)
+        # Asked with the mapping locked: an erasure that began meanwhile is over with its own lock.
+        erased = erased_among(self.connection, self.identity, (one.contact_id for one in contacts))
         follow = self._to_follow(active, known)
         fresh = [
             contact
             for contact in contacts
+            if contact.contact_id not in erased
             if contact.contact_id in follow or not known.has_planned(contact, self.read_at)
         ]
         finder = PersonFinder(self.connection, self.identity, self.run_id, self.rules.phone_region)

@@ -24,6 +24,7 @@ from reconciliation.errors import (
 )
 from reconciliation.events import act_on_events
 from reconciliation.held_asset import tell
+from reconciliation.inheritance import existing
 from reconciliation.krayin_connection import access_key
 from reconciliation.replay import ReplayRequest
 from reconciliation.replay import replay as replay_operations
@@ -32,17 +33,18 @@ from reconciliation.runs import RunKind, read_run
 from reconciliation.setup import check_sync
 from reconciliation.summary import lines_of, numbers_of
 from reconciliation.sync_database import connect
-from reconciliation.sync_files import sync_named
+from reconciliation.sync_files import load_syncs, sync_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from chatwoot.api_session import ApiSession
     from chatwoot.source import ChatwootSource
     from krayin.audit import ApiCall
     from krayin.client import KrayinClient
     from krayin.pacing import Pacer
 
-    from reconciliation.settings import ChatwootSettings
+    from reconciliation.settings import ChatwootSettings, SyncSettings
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,20 @@ def open_sync(name: str) -> Sync:
         sync_dsn=sync_dsn(),
         source=open_source(settings.chatwoot),
         krayin=AirflowKrayin(settings.krayin.conn_id),
+        write_back=_write_back(settings),
+        existing=existing(load_syncs()),
     )
+
+
+def _write_back(settings: SyncSettings) -> Callable[[], ApiSession] | None:
+    """Return how ids are written back to Chatwoot, None where the settings do not wish it."""
+    conn_id = settings.api_conn_id
+    if settings.write_back_attribute is None or conn_id is None:
+        return None
+    from chatwoot.api_hook import ChatwootApiHook  # noqa: PLC0415 - most syncs do without
+
+    connection_named(conn_id, "Chatwoot's API, type HTTP")
+    return ChatwootApiHook(conn_id, settings.chatwoot.account_id).source().session
 
 
 def open_source(chatwoot: ChatwootSettings) -> ChatwootSource:

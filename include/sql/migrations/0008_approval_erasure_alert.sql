@@ -38,6 +38,13 @@ CREATE INDEX operation_changes ON operation (sync_name, created_at)
     WHERE changes <> '{}' AND approval_id IS NULL;
 CREATE INDEX operation_of_approval ON operation (approval_id, state) WHERE approval_id IS NOT NULL;
 
+-- What stands for a contact that was erased: nothing of it, yet the same for the same contact.
+CREATE FUNCTION contact_hash(target_id integer, installation_id integer, account_id bigint, contact_id text)
+RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN sha256(convert_to(
+    target_id::text || ':' || installation_id::text || ':' || account_id::text || ':' || contact_id, 'UTF8'
+));
+
 -- A contact that was erased on request: no data of it, and a hash in place of its id.
 CREATE TABLE erasure (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

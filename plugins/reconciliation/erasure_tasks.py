@@ -1,0 +1,30 @@
+"""What the tasks of the erasure DAG do."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from reconciliation.erasure import erase, identity_of, let_back
+from reconciliation.sync_database import connect
+from reconciliation.tasks import open_sync, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+
+def carry_out(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Erase the contact a form names, or let it back; return the receipt (ids and numbers only)."""
+    sync, contact_id = telling(lambda: open_sync(str(params["sync"]))), int(params["contact_id"])
+    if params.get("lift"):
+        with telling(lambda: connect(sync.sync_dsn)) as connection:
+            lifted = let_back(connection, telling(lambda: identity_of(sync, connection)), contact_id)
+        if lifted:
+            log.info("Contact %d may come over again: run %s__sync for it", contact_id, sync.settings.name)
+        else:
+            log.info("Contact %d was not erased", contact_id)
+        return {"contact": contact_id, "lifted": lifted}
+    receipt = telling(lambda: erase(sync, contact_id, also_adopted=bool(params.get("also_adopted"))))
+    return {"contact": contact_id, **receipt.to_json()}
