@@ -230,6 +230,11 @@ class Chaos:
                         found.append(f"{row[0]} rows of {table}: {word}")
         return found
 
+    def a_day_passes(self) -> None:
+        """Let runs that died be old enough for what they left to be taken away."""
+        with psycopg.connect(self.sync_url) as connection:
+            connection.execute("UPDATE krayin_sync.sync_run SET started_at = started_at - interval '1 day'")
+
     def payloads(self) -> str:
         """All that operations keep of what is to be written."""
         with psycopg.connect(self.sync_url) as connection:
