@@ -1,28 +1,36 @@
 """From the POST of a webhook to the person in Krayin showing the change, on the stack of `make up`.
 
 python benchmarks/webhook_latency.py [--times 100] [--contacts 120] [--pause 0.5]
+python benchmarks/webhook_latency.py --backfill 5000 [--times 30] [--burst 3]
 
 A signed contact_updated is sent to the receiver in Airflow's API server after the contact was changed in
-Chatwoot's database; the next one when that one has arrived and
-Airflow is idle again. The parts, in seconds:
+Chatwoot's database; the next one when that one has arrived and Airflow is idle again. With `--backfill`, so
+many new contacts are being brought over meanwhile by the backfill DAG at 60 calls a minute, which is all
+that Krayin takes; each time a burst of changes is made, and the first of them is measured.
+
+The parts, in seconds:
 receive  the POST is answered, the event committed
 run      until Airflow has queued the DAG run
 start    until the task has begun
 plan     until the change is planned
-call     until Krayin has accepted the last call
-total    from the POST to that
+person   until Krayin has accepted the person's new name
+lead     until it has accepted the lead's, the last call
+shown    from the POST to the person's new name
+total    from the POST to the last call
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
+import re
 import statistics
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +40,30 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.chatwoot import changes, webhooks
+from stack.syncs import SANDBOX
 from stack.testing import RunningStack, running_stack
 
 ROOT = Path(__file__).resolve().parents[1]
 SYNC = "sandbox"
 SECRET = "benchmark-secret-1234567"
-PARTS = ("receive", "run", "start", "plan", "call", "total")
+PARTS = ("receive", "run", "start", "plan", "person", "lead", "shown", "total")
+FULL_PACE = 60
+# The calls for the first contact of the event's run: the person's, and the last one.
 ARRIVED = """
-SELECT event.received_at, event.processed_at, run.dag_run_id,
+SELECT event.processed_at, run.dag_run_id,
+       (SELECT min(call.at + call.milliseconds * interval '1 millisecond') FROM krayin_sync.api_call AS call
+        JOIN krayin_sync.operation AS operation ON operation.id = call.operation_id
+        WHERE call.method <> 'GET' AND call.status < 300 AND call.at > event.received_at
+          AND operation.source_kind = 'contact' AND operation.source_id = %(contact)s),
        (SELECT max(call.at + call.milliseconds * interval '1 millisecond') FROM krayin_sync.api_call AS call
-        WHERE call.run_id = run.id AND call.method <> 'GET' AND call.status < 300)
+        JOIN krayin_sync.operation AS operation ON operation.id = call.operation_id
+        WHERE call.method <> 'GET' AND call.status < 300 AND call.at > event.received_at
+          AND operation.source_kind = 'contact' AND operation.source_id = %(contact)s),
+       EXISTS (SELECT 1 FROM krayin_sync.operation
+               WHERE source_kind = 'contact' AND source_id = %(contact)s
+                 AND state IN ('planned', 'in_flight', 'unknown')) AS is_open
 FROM krayin_sync.inbox_event AS event JOIN krayin_sync.sync_run AS run ON run.id = event.run_id
-WHERE event.delivery_id = %s AND run.state = 'done'
+WHERE event.delivery_id = %(delivery)s
 """
 
 
@@ -54,52 +74,78 @@ def tell_secret(stack: RunningStack) -> None:
     )
 
 
-def once(
-    stack: RunningStack, client: httpx.Client, sync_db: psycopg.Connection, contact_id: int, name: str
-) -> dict[str, float]:
+def post(stack: RunningStack, client: httpx.Client, contact_id: int, name: str) -> str:
+    """Change a contact in Chatwoot, send the webhook and return its delivery id."""
     with psycopg.connect(stack.chatwoot_dsn, autocommit=True) as chatwoot:
         changes.update_contact(chatwoot, contact_id, name=name)
     body = webhooks.encode(webhooks.contact_updated(contact_id, name=name))
     headers = webhooks.headers(SECRET, body)
-    sent = datetime.now(UTC)
     answer = client.post(f"{stack.url}/chatwoot/webhooks/{SYNC}", content=body, headers=headers)
-    answered = datetime.now(UTC)
     assert answer.json() == {"status": "accepted"}, answer.text
-    deadline = time.monotonic() + 60
-    while (
-        row := sync_db.execute(ARRIVED, (headers["X-Chatwoot-Delivery"],)).fetchone()
-    ) is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert row is not None, "the change did not arrive"
-    _, planned, dag_run_id, accepted = row
-    path = f"/api/v2/dags/{SYNC}__events/dagRuns/{dag_run_id}"
+    return str(headers["X-Chatwoot-Delivery"])
+
+
+def once(
+    stack: RunningStack, client: httpx.Client, sync_db: psycopg.Connection, burst: dict[int, str]
+) -> dict[str, float]:
+    """Change the contacts of a burst, wait until all arrived and return the parts of the first one."""
+    first, *others = burst.items()
+    sent = datetime.now(UTC)
+    delivery = post(stack, client, *first)
+    answered = datetime.now(UTC)
+    deliveries = {first[0]: delivery} | {
+        contact: post(stack, client, contact, name) for contact, name in others
+    }
+    arrivals = [arrival(sync_db, contact, given) for contact, given in deliveries.items()]
+    planned, dag_run_id, shown, accepted = arrivals[0]
+    path = f"/api/v2/dags/{SYNC}__events/dagRuns/{dag_run_id.partition('#')[0]}"
     run = stack.api._call("GET", path)  # noqa: SLF001
     (task,) = stack.api._call("GET", f"{path}/taskInstances")["task_instances"]  # noqa: SLF001
     queued, started = (datetime.fromisoformat(text) for text in (run["queued_at"], task["start_date"]))
-    moments = (sent, answered, queued, started, planned, accepted)
+    moments = (sent, answered, queued, started, planned, shown, accepted)
     parts = {
         part: (later - earlier).total_seconds()
         for part, earlier, later in zip(PARTS, moments, moments[1:], strict=False)
     }
-    return {**parts, "total": (accepted - sent).total_seconds()}
+    return {
+        **parts,
+        "shown": (shown - sent).total_seconds(),
+        "total": (accepted - sent).total_seconds(),
+    }
 
 
-def measure(stack: RunningStack, times: int, pause: float) -> list[dict[str, float]]:
-    tell_secret(stack)
+def arrival(sync_db: psycopg.Connection, contact_id: int, delivery: str) -> tuple[Any, ...]:
+    """Wait for a change; return when it was planned, by which DAG run, and when Krayin took the calls."""
+    deadline = time.monotonic() + 180
+    given = {"contact": str(contact_id), "delivery": delivery}
+    while time.monotonic() < deadline:
+        row = sync_db.execute(ARRIVED, given).fetchone()
+        if row is not None and row[2] is not None and not row[4]:
+            return row[:4]
+        time.sleep(0.1)
+    message = f"the change of contact {contact_id} did not arrive"
+    raise TimeoutError(message)
+
+
+def measure(stack: RunningStack, times: int, pause: float, burst: int) -> list[dict[str, float]]:
+    """Make `times` bursts, one after the other has arrived, and return the parts of the first of each."""
     with psycopg.connect(stack.sync_dsn, autocommit=True) as sync_db, httpx.Client(timeout=5) as client:
-        contacts = [
+        contacts = itertools.cycle(
             int(row[0])
             for row in sync_db.execute(
                 "SELECT source_id FROM krayin_sync.mapping WHERE crm_kind = 'person' AND state = 'linked'"
-                " AND source_kind = 'contact' ORDER BY source_id::bigint"
+                " AND source_kind = 'contact' ORDER BY source_id::bigint LIMIT 100"
             ).fetchall()
-        ]
+        )
         found = []
-        expected = {}
+        expected: dict[int, str] = {}
         for number in range(times + 1):
-            contact_id, name = contacts[number % len(contacts)], f"Renamed {number} {time.time():.0f}"
-            parts = once(stack, client, sync_db, contact_id, name)
-            expected[contact_id] = name
+            names = {
+                contact: f"Renamed {number} {time.time():.0f}"
+                for contact in itertools.islice(contacts, burst)
+            }
+            parts = once(stack, client, sync_db, names)
+            expected |= names
             if number:  # the first one finds cold caches, as after a restart
                 found.append(parts)
             # Idle again, and out of step with the loops of Airflow that wake every second.
@@ -108,6 +154,33 @@ def measure(stack: RunningStack, times: int, pause: float) -> list[dict[str, flo
             time.sleep(pause * random.uniform(0.5, 1.5))
         check(stack, sync_db, expected)
     return found
+
+
+def begin_backfill(stack: RunningStack, contacts: int) -> None:
+    """Add contacts of one day, start bringing that day over and wait until that uses the budget up."""
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    with psycopg.connect(stack.chatwoot_dsn, autocommit=True) as chatwoot, chatwoot.transaction():
+        for number in range(contacts):
+            changes.add_contact(
+                chatwoot, 1, name=f"Old {number}", email=f"old{number}@backfill.example",
+                created_at=day, updated_at=day,
+            )  # fmt: skip
+    window = {"window_start": day.isoformat(), "window_end": (day + timedelta(days=1)).isoformat()}
+    stack.api.trigger(f"{SYNC}__backfill", {**window, "carry_out": True})
+    deadline = time.monotonic() + 300
+    while made_lately(stack) < FULL_PACE / 2:
+        assert time.monotonic() < deadline, "the backfill did not begin"
+        time.sleep(1)
+
+
+def made_lately(stack: RunningStack) -> int:
+    """Return the calls of the last minute."""
+    with psycopg.connect(stack.sync_dsn) as sync_db:
+        row = sync_db.execute(
+            "SELECT count(*) FROM krayin_sync.api_call WHERE at > clock_timestamp() - interval '1 minute'"
+        ).fetchone()
+    assert row
+    return int(row[0])
 
 
 def check(stack: RunningStack, sync_db: psycopg.Connection, expected: dict[int, str]) -> None:
@@ -135,40 +208,57 @@ def percentile(values: list[float], share: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--times", type=int, default=100)
-    parser.add_argument("--contacts", type=int, default=120)
+    parser.add_argument("--contacts", type=int)
     parser.add_argument("--pause", type=float, default=0.5)
+    parser.add_argument("--backfill", type=int, default=0, metavar="CONTACTS")
+    parser.add_argument("--burst", type=int)
     given = parser.parse_args()
+    burst = given.burst or (3 if given.backfill else 1)
     loads = [os.getloadavg()[0]]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_stack(
+    with tempfile.TemporaryDirectory() as folder:
+        syncs = Path(folder) / "syncs"
+        syncs.mkdir()
+        text = (SANDBOX / "sandbox.yaml").read_text()
+        if given.backfill:
+            text = re.sub("requests_per_minute: .*", f"requests_per_minute: {FULL_PACE}", text)
+            text += f"max_changes_without_approval: {{number: {10 * given.backfill}}}\n"
+        (syncs / "sandbox.yaml").write_text(text)
+        with running_stack(
             Path(folder) / "stack",
-            sandbox_contacts=given.contacts,
+            krayin_sync_syncs=syncs,
+            sandbox_contacts=given.contacts or (40 if given.backfill else 120),
             sandbox_conversations=10,
             sandbox_messages=20,
             airflow_parallelism=3,
-        ) as stack,
-    ):
-        found = measure(stack, given.times, given.pause)
+        ) as stack:
+            tell_secret(stack)
+            if given.backfill:
+                begin_backfill(stack, given.backfill)
+            found = measure(stack, given.times, given.pause, burst)
+            lately = made_lately(stack)
     loads.append(os.getloadavg()[0])
-    report(found, loads)
+    facts = {"times": given.times, "burst": burst, "load": loads, "cpus": os.cpu_count()}
+    if given.backfill:
+        facts |= {"backfill": given.backfill, "calls_in_the_last_minute": lately}
+    report(found, facts, "webhook_latency_backfill" if given.backfill else "webhook_latency")
 
 
-def report(found: list[dict[str, float]], loads: list[float]) -> None:
-    table = Table(title=f"{len(found)} webhooks, load average {loads[0]:.1f} to {loads[-1]:.1f}, seconds")
-    for column in ("", "p50", "p95", "mean"):
+def report(found: list[dict[str, float]], facts: dict[str, Any], name: str) -> None:
+    table = Table(title=f"{facts}, seconds")
+    for column in ("", "p50", "p95", "mean", "max"):
         table.add_column(column, justify="right" if column else "left")
-    result: dict[str, Any] = {"times": len(found), "load": loads, "cpus": os.cpu_count()}
+    result = dict(facts)
     for part in PARTS:
         values = [one[part] for one in found]
         result[part] = {
             "p50": round(percentile(values, 0.5), 3),
             "p95": round(percentile(values, 0.95), 3),
             "mean": round(statistics.fmean(values), 3),
+            "max": round(max(values), 3),
         }
         table.add_row(part, *(f"{number:.3f}" for number in result[part].values()))
     Console().print(table)
-    (ROOT / "benchmarks" / "results" / "webhook_latency.json").write_text(json.dumps(result, indent=2) + "\n")
+    (ROOT / "benchmarks" / "results" / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
