@@ -31,6 +31,7 @@ from reconciliation.extract import stage_contacts
 from reconciliation.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.guard import Guard
 from reconciliation.identity import Identity, register_installation
+from reconciliation.inheritance import inherit
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
 from reconciliation.ledger import Ledger
 from reconciliation.load import Loaded, Loader
@@ -58,10 +59,12 @@ from reconciliation.sync_database import connect, working
 from reconciliation.talk import Talk
 from reconciliation.targets import LeadTargets, final_stages, resolve_targets
 from reconciliation.timing import DEFAULT, Timing
+from reconciliation.write_back import WriteBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from chatwoot.api_session import ApiSession
     from chatwoot.source import ChatwootSource, Selection, SourceSnapshot
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType
@@ -112,6 +115,10 @@ class Sync:
     source: ChatwootSource
     krayin: KrayinAccess
     timing: Timing = DEFAULT
+    write_back: Callable[[], ApiSession] | None = None
+    """Opens Chatwoot's API for writing ids back; None where that is not wished."""
+    existing: frozenset[str] | None = None
+    """The names of all syncs, whose open work is their own; None where they are not known."""
 
     def plan(self, request: RunRequest, *, also: AlsoPlanned = lambda *_: None) -> int:
         """Extract and plan; return the id of the run. Nothing is sent to Krayin.
@@ -213,6 +220,8 @@ class Sync:
                     else frozenset(self.settings.chatwoot.inboxes),
                 )
                 snapshot.check(scope)
+                if self.existing is not None and not request.dry_run:
+                    inherit(connection, identity, self.settings.name, self.existing)
                 first = self._watermark(connection, identity) is None
                 mailing = self._check_first_load(krayin, dry_run=request.dry_run) if first else []
                 selection = self._selection(connection, identity, snapshot, request)
@@ -420,12 +429,28 @@ class Sync:
                 summary = {**loader.loaded.to_json(), **self._totals(connection, run.id)}
                 update_run(connection, run.id, RunState.STOPPED, summary, str(stopped))
                 raise
+        written = self._written_back(connection, run, krayin.target_id)
         update_run(
             connection,
             run.id,
             RunState.DONE,
-            {**loaded.to_json(), **self._totals(connection, run.id), "elapsed_seconds": _since(started)},
+            {
+                **loaded.to_json(),
+                **written,
+                **self._totals(connection, run.id),
+                "elapsed_seconds": _since(started),
+            },
         )
+
+    def _written_back(self, connection: psycopg.Connection, run: Run, target_id: int) -> dict[str, Any]:
+        """Write ids back to Chatwoot; runs for webhooks leave it to the next scheduled one."""
+        attribute = self.settings.write_back_attribute
+        if attribute is None or self.write_back is None or run.kind is RunKind.EVENTS:
+            return {}
+        with self.write_back() as session:
+            return {
+                "write_back": WriteBack(connection, session, self.settings.name, target_id, attribute).run()
+            }
 
     def _loader(
         self,
