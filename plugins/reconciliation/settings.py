@@ -79,6 +79,16 @@ Repairable = Literal["missing", "changed", "orphan", "unmapped", "stale_mapping"
 REPAIRABLE: tuple[Repairable, ...] = get_args(Repairable)
 
 
+# What contacts are mapped from beside their own fields: whoever writes these would change Krayin.
+READ_ATTRIBUTES = frozenset(
+    {
+        "job_title", "lead_value", "city", "country", "description",
+        "company_name", "company", "organization",
+        "company_address", "company_city", "company_state", "company_country", "company_zipcode",
+    }
+)  # fmt: skip
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -316,6 +326,11 @@ class SyncSettings(_Strict):
     on_source_delete: Literal["report", "close_lead", "delete"] = Field(
         "report", description="What happens in Krayin when a contact is deleted in Chatwoot."
     )
+    write_back_attribute: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")] | None = Field(
+        None,
+        description="Custom attribute of Chatwoot's contacts that is given their ids in Krayin, "
+        "`krayin:person:123|krayin:lead:456`; needs Chatwoot's API: `webhook.api_conn_id` or `source: api`.",
+    )
     activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
     max_changes_without_approval: ChangeGuard = Field(
         ChangeGuard(), description="Above it a plan waits for approval."
@@ -338,6 +353,25 @@ class SyncSettings(_Strict):
             message = f"{', '.join(configured)} set, but stage_progression_enabled is false: make it true"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _written_back_is_not_read(self) -> Self:
+        name = self.write_back_attribute
+        if name is None:
+            return self
+        if self.api_conn_id is None:
+            message = "write_back_attribute needs webhook.api_conn_id: ids are written through Chatwoot's API"
+            raise ValueError(message)
+        fields = self.custom_fields
+        if name in READ_ATTRIBUTES | fields.person.keys() | fields.lead.keys() | fields.organization.keys():
+            message = f"write_back_attribute: {name!r} is brought over to Krayin; choose another attribute"
+            raise ValueError(message)
+        return self
+
+    @property
+    def api_conn_id(self) -> str | None:
+        """The Airflow connection of Chatwoot's API, None where none is named."""
+        return self.chatwoot.conn_id if self.chatwoot.source == "api" else self.webhook.api_conn_id
 
     def history_start(self, now: datetime) -> datetime | None:
         """Return the instant before which records stay behind, None for no bound; `now` is aware."""

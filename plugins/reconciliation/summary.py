@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.duration import spoken
+from reconciliation.write_back import lines_of as write_back_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +36,8 @@ def numbers_of(run: Run) -> dict[str, Any]:
     for action in ("created", "updated", "adopted"):
         shown[action] = run.summary.get(action, {})
     shown["skipped"] = run.summary.get("skipped", {})
+    if run.summary.get("write_back"):
+        shown["write_back"] = run.summary["write_back"]
     return shown
 
 
@@ -68,6 +71,7 @@ def lines_of(run: Run) -> list[str]:
         for broken in summary.get("broken", [])
     ]
     lines += _talk_lines(summary)
+    lines += write_back_lines(summary.get("write_back", {}))
     if summary.get("held"):
         lines.append(f"  wait for approval   {summary['held']}, answered in {run.sync_name}__approval")
     if summary.get("waiting"):

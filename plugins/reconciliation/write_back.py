@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
-from chatwoot.external_ids import Written, write_attribute
+from chatwoot.external_ids import write_attribute
 from statements import statement
 
 if TYPE_CHECKING:
@@ -129,6 +129,3 @@ def lines_of(counts: dict[str, int]) -> list[str]:
     """Return the counts in words for a summary, none without any."""
     named = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
     return [f"  ids to Chatwoot     {named}"] if named else []
-
-
-__all__ = ["WriteBack", "Written", "lines_of"]

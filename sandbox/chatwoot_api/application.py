@@ -84,9 +84,9 @@ class Server:
             headers = {"Retry-After": str(wait)} if self.settings.retry_after else {}
             return PlainTextResponse("Retry later\n", 429, headers)
         self.calls.append(name)
-        if self.before is not None:
-            self.before(name)
         try:
+            if self.before is not None:
+                self.before(name)
             with self.pool.connection() as connection:
                 made = Call(connection, self.settings, path, given.query, given.content)
                 if path or handler is office.profile:
