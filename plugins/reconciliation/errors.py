@@ -119,6 +119,6 @@ class SweepGoneError(ReconciliationError):
         self.sync_name = sync_name
         self.sweep_id = sweep_id
         super().__init__(
-            f"What comparison {sweep_id} of {sync_name} found is gone: a newer one took its place, or the "
-            f"sync database crashed. Nothing is lost: run the reconciliation again."
+            f"What comparison {sweep_id} of {sync_name} found is gone or was taken up already: a newer one "
+            f"took its place, or the sync database crashed. Nothing is lost: run the reconciliation again."
         )

@@ -139,12 +139,12 @@ def keys_of(
 def remember(connection: psycopg.Connection, sweep_id: int, sync_name: str, identity: Identity) -> None:
     """Remember what a sweep saw; call it in the transaction that ends the planning of its differences.
 
-    What the sweep found is dropped. Where another sweep of the sync was remembered since, the memory
-    stays as it is and the next sweep finds these differences again.
+    What it found can be listed until the next sweep of the sync. Where another sweep was remembered
+    since it began, the memory stays as it is and the next sweep finds these differences again.
 
     Raises:
-        SweepGoneError: there is no such sweep of this sync: a newer one took its place, or the sync
-            database crashed.
+        SweepGoneError: there is no such sweep of this sync to be remembered: a newer one took its place,
+            it was remembered already, or the sync database crashed.
     """
     taken = connection.execute(
         statement("sweep/take"), {"sweep_id": sweep_id, "sync_name": sync_name, **identity.parameters()}
@@ -157,7 +157,7 @@ def remember(connection: psycopg.Connection, sweep_id: int, sync_name: str, iden
     seen = {"sweep_id": sweep_id, "stream_ids": streams}
     connection.execute(statement("sweep/remember_buckets"), seen)
     connection.execute(statement("sweep/remember_empty"), seen)
-    connection.execute(statement("sweep/forget"), {"sweep_id": sweep_id})
+    connection.execute(statement("sweep/forget_new"), {"sweep_id": sweep_id})
 
 
 @dataclass(slots=True)

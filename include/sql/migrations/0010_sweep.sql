@@ -28,8 +28,8 @@ CREATE TABLE sweep_bucket (
     PRIMARY KEY (stream_id, bucket)
 );
 
--- A sweep between the comparison and the plan that takes up its differences. Lost together in a crash of the server;
--- the next sweep finds the same again.
+-- A sweep until the next one of its sync. Lost as a whole in a crash of the server: the next one finds again what was
+-- not remembered.
 CREATE SEQUENCE sweep_number;
 CREATE UNLOGGED TABLE sweep (
     id              bigint PRIMARY KEY DEFAULT nextval('krayin_sync.sweep_number'),
@@ -39,7 +39,9 @@ CREATE UNLOGGED TABLE sweep (
     account_id      bigint NOT NULL,
     read_at         timestamptz NOT NULL,
     -- Set when it is complete.
-    compared_at     timestamptz
+    compared_at     timestamptz,
+    -- Set with the plan that took up its differences.
+    remembered_at   timestamptz
 );
 CREATE UNLOGGED TABLE sweep_compared (
     sweep_id  bigint NOT NULL REFERENCES sweep ON DELETE CASCADE,

@@ -1,4 +1,4 @@
--- Purpose: a new sweep, in place of those of the sync that nobody took up.
+-- Purpose: a new sweep, in place of the one before of the sync.
 -- Parameters: sync_name, target_id, installation_id, account_id, read_at.
 -- Indexes: none; few rows.
 WITH replaced AS (

@@ -61,9 +61,9 @@ message AS (
             WHEN spoken.content_attributes IS NULL OR spoken.content_attributes::text IN ('{}', '"{}"', 'null')
                 THEN ''
             ELSE concat(
-                spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$',
-                spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d',
-                spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true'
+                CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END
             )
         END
         || CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' ELSE '' END AS flags
