@@ -75,8 +75,7 @@ class ChatwootApiHook(BaseHook):
         try:
             with self.source().snapshot() as snapshot:
                 accounts = ", ".join(f"{account.id} ({account.name})" for account in snapshot.accounts())
-                version = snapshot.version or "of unknown version"
-                return True, f"Chatwoot {version}, accounts: {accounts or 'none'}"
+                return True, f"Chatwoot {snapshot.version.shown}, accounts: {accounts or 'none'}"
         except ChatwootError as error:
             return False, str(error)
 

@@ -20,6 +20,7 @@ from chatwoot.api_talk import ApiTalk
 from chatwoot.errors import UnknownAccount, UnknownInbox
 from chatwoot.records import Account, Inbox
 from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Window
+from chatwoot.versions import Version, version_of_api
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -136,11 +137,10 @@ class ApiSnapshot:
         return Mark("", LINEAGE, self._read_at, self._read_at)
 
     @cached_property
-    def version(self) -> str | None:
-        """Chatwoot's version as its API says it, None if it does not."""
+    def version(self) -> Version:
+        """Chatwoot's version as its API says it."""
         answer, _ = self.session.root("/api")
-        version = answer.get("version") if isinstance(answer, dict) else None
-        return str(version) if version else None
+        return version_of_api(str(answer.get("version") or "") if isinstance(answer, dict) else None)
 
     def accounts(self) -> list[Account]:
         """Return the accounts of the token's user by id."""

@@ -31,6 +31,7 @@ from chatwoot.row_versions import XidRange, unseen_since
 from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Selection, Window
 from chatwoot.sweep import Stream, SweepReading
 from chatwoot.traces import TraceReading
+from chatwoot.versions import Version, version_of_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -172,6 +173,12 @@ class DatabaseSnapshot:
         """The INSTALLATION_IDENTIFIER, or "<host>:<port>/<database>" when it is absent or not readable."""
         row = self._try("extract/installation")
         return (identifier(row.serialized_value) if row else None) or self._where
+
+    @cached_property
+    def version(self) -> Version:
+        """How new the tables are; a role that may not read that is told so."""
+        row = self._try("extract/schema_version")
+        return version_of_schema(row.version if row else None)
 
     @cached_property
     def mark(self) -> Mark:

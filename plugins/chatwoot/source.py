@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import Account, BrokenRow, Contact, Inbox
     from chatwoot.sweep import BucketSum, Stream
+    from chatwoot.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,11 @@ class SourceSnapshot(Protocol):
     @property
     def installation(self) -> str:
         """The name of the Chatwoot installation: its INSTALLATION_IDENTIFIER, else where it is."""
+        ...
+
+    @property
+    def version(self) -> Version:
+        """Which Chatwoot it is, as far as it tells."""
         ...
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chatwoot.source import Scope
 from krayin.errors import ConfigurationError
 from krayin.pacing import Lane
+from krayin.versions import generation_of
 
 from reconciliation.first_load import described, mailing_workflows
 from reconciliation.krayin_connection import open_krayin
@@ -41,7 +42,13 @@ def check_sync(sync: Sync) -> Iterator[str]:
         snapshot.check(Scope(settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes)))
         account = next(one for one in snapshot.accounts() if one.id == settings.chatwoot.account_id)
         known = snapshot.inboxes(account.id)
-        yield f"Chatwoot {snapshot.installation}: account {account.id} ({account.name}), {len(known)} inboxes"
+        version = snapshot.version
+        yield (
+            f"Chatwoot {snapshot.installation} {version.shown}: account {account.id} ({account.name}), "
+            f"{len(known)} inboxes"
+        )
+        if version.problem:
+            yield f"Warning: {version.problem}"
         if account.suspended:
             yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
     with connect(sync.sync_dsn) as connection:
@@ -56,10 +63,14 @@ def check_sync(sync: Sync) -> Iterator[str]:
                 requests_per_minute=settings.krayin.requests_per_minute,
                 fresh=True,
             ) as krayin:
+                generation = generation_of(krayin.client.base_url)
+                user = krayin.catalogue.user
                 yield (
-                    f"Krayin {krayin.client.base_url}: API user {krayin.catalogue.user.name} "
-                    f"({krayin.catalogue.user.id}), {krayin.requests_per_minute} calls a minute"
+                    f"Krayin {krayin.client.base_url} {generation.shown}: API user {user.name} ({user.id}), "
+                    f"{krayin.requests_per_minute} calls a minute"
                 )
+                if generation.problem:
+                    yield f"Warning: {generation.problem}"
                 targets = resolve_targets(settings, krayin.catalogue)
                 yield from _describe(krayin.catalogue, targets)
                 yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
