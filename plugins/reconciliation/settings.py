@@ -217,6 +217,34 @@ class ChangeGuard(_Strict):
     )
 
 
+class NotifySettings(_Strict):
+    """Who is told when something is wrong, and from when on it is."""
+
+    http_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Airflow connection of type HTTP to which each change is posted as JSON."
+    )
+    endpoint: str = Field("", description="Path at that connection, for example `hooks/krayin`.")
+    smtp_conn_id: str = Field(
+        "smtp_default", min_length=1, description="Airflow connection of type SMTP for mails."
+    )
+    email_to: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^@\s,;]+@[^@\s,;]+$")], ...],
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+    ] = Field((), description="Addresses that get a mail for each change.")
+    email_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+        None, description="Sender of these mails; left out: the one in the SMTP connection."
+    )
+    quarantined_over: Annotated[int, Field(ge=0)] = Field(
+        20, description="Told when more contacts than these are quarantined."
+    )
+    unknown_minutes: PositiveInt = Field(
+        60, description="Told when a call has had no known outcome for so many minutes."
+    )
+    behind_minutes: PositiveInt = Field(
+        120, description="Told when a scheduled sync has not read Chatwoot for so many minutes."
+    )
+
+
 class ReconcileSettings(_Strict):
     """How Krayin is compared with Chatwoot, and what is mended by itself."""
 
@@ -337,6 +365,7 @@ class SyncSettings(_Strict):
     )
 
     reconcile: ReconcileSettings = ReconcileSettings()
+    notify: NotifySettings = NotifySettings()
 
     @model_validator(mode="after")
     def _stages_need_the_switch(self) -> Self:

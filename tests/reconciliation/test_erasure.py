@@ -153,9 +153,7 @@ def test_what_was_there_before_is_kept_until_asked(world: World) -> None:
 
 def test_a_person_with_a_lead_of_others_is_kept_whole(world: World, zoe: int) -> None:
     person = next(one for one in world.persons() if one["name"] == NAME)
-    world.api(
-        "POST", "leads", {"title": "By hand", "lead_pipeline_stage_id": 1, "person_id": person["id"]}
-    )
+    world.api("POST", "leads", {"title": "By hand", "lead_pipeline_stage_id": 1, "person_id": person["id"]})
     receipt = erase(world.sync(), zoe, also_adopted=False)
     assert sorted(receipt.kept) == ["lead", "person"]
     assert [lead["title"] for lead in world.leads() if lead["person"]["id"] == person["id"]] == ["By hand"]

@@ -276,4 +276,6 @@ def test_who_waited_for_a_declined_plan_goes_on(
     decided = answer(sync_db, asked(sync_db).approval_id, approved=False, decided_by="ann")
     assert (decided.planned, decided.declined) == (1, 8)
     world.run()
-    assert [row[1] for row in world.operations("quarantined")] == [str(claimant)], "the address is still taken"
+    assert [row[1] for row in world.operations("quarantined")] == [str(claimant)], (
+        "the address is still taken"
+    )

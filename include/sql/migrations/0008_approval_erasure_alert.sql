@@ -71,7 +71,7 @@ CREATE TABLE alert (
     raised      boolean NOT NULL,
     message     text NOT NULL,
     since       timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- NULL until every channel has taken the message.
-    notified_at timestamptz,
+    -- The channels that have taken the message about this state.
+    told        text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (sync_name, condition)
 );

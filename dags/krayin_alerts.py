@@ -1,0 +1,31 @@
+"""Looks every five minutes whether something is wrong with a sync, and tells each change once.
+
+Watched are the quarantine, calls without a known outcome, how far behind each sync is, its last run and
+comparison, the API token, and plans that wait for approval. Who is told how stands in the sync file under
+`notify`; without an entry there, nobody is. That something is over is told as well.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag, get_current_context, task
+
+
+@dag(
+    schedule="*/5 * * * *",
+    catchup=False,
+    max_active_runs=1,
+    tags=["krayin"],
+    doc_md=__doc__,
+    default_args={"owner": "krayin-sync"},
+)
+def krayin_alerts() -> None:
+    @task(multiple_outputs=False)
+    def look() -> dict[str, list[str]]:
+        from reconciliation import alert_tasks
+
+        return alert_tasks.look(get_current_context())
+
+    look()
+
+
+krayin_alerts()

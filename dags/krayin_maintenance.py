@@ -1,0 +1,64 @@
+"""Keeps the sync database small and checks it, daily.
+
+What nobody works on any more is deleted after the days that `include/retention.yaml` says; what is open
+stays. Then invariants are checked by SQL: a failed check names what is wrong and how many rows show it,
+and is worth a look by whoever runs this. Each check is a file of `include/sql/quality/`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.common.sql.operators.sql import SQLCheckOperator, SQLThresholdCheckOperator
+from airflow.sdk import dag, task
+from reconciliation.schedules import longest_gap
+from reconciliation.sync_files import BrokenSync, load_syncs
+
+SQL = Path(__file__).resolve().parents[1] / "include" / "sql"
+SYNC_DATABASE = "sync_db"
+NO_ROW = (
+    "linked_without_record", "record_of_two_contacts", "leases_left", "plans_of_one_record",
+    "held_without_question", "planned_without_operation", "erased_contacts_back",
+)  # fmt: skip
+SCHEDULES_MISSED = 10
+
+
+@dag(
+    schedule="40 3 * * *",
+    catchup=False,
+    max_active_runs=1,
+    tags=["krayin"],
+    doc_md=__doc__,
+    template_searchpath=[str(SQL)],
+    default_args={"owner": "krayin-sync"},
+)
+def krayin_maintenance() -> None:
+    @task(multiple_outputs=False, retries=2, retry_delay=timedelta(minutes=5))
+    def retain() -> dict[str, int]:
+        from reconciliation import maintenance_tasks
+
+        return maintenance_tasks.delete_what_is_old()
+
+    retained = retain()
+    for name in NO_ROW:
+        retained >> SQLThresholdCheckOperator(
+            task_id=f"check_{name}",
+            conn_id=SYNC_DATABASE,
+            sql=f"quality/{name}.sql",
+            min_threshold=0,
+            max_threshold=0,
+        )
+    for sync in load_syncs():
+        if isinstance(sync, BrokenSync) or sync.schedule is None or not sync.enabled:
+            continue
+        oldest = SCHEDULES_MISSED * longest_gap(sync.schedule)
+        retained >> SQLCheckOperator(
+            task_id=f"check_{sync.name}_is_read",
+            conn_id=SYNC_DATABASE,
+            sql="quality/watermark_moves.sql",
+            parameters={"sync_name": sync.name, "oldest_seconds": oldest.total_seconds()},
+        )
+
+
+krayin_maintenance()

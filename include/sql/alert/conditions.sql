@@ -1,0 +1,39 @@
+-- Purpose: what the alerts of a sync look at, in one row. A run that goes on tells nothing yet; one that was
+--          stopped or failed is over.
+-- Parameters: sync_name, unknown_age (interval).
+-- Indexes: operation_quarantine, operation_queue, operation_of_approval, approval_waiting, sync_run_latest,
+--          api_call_of_run.
+WITH last_run AS (
+    SELECT id, state FROM krayin_sync.sync_run
+    WHERE sync_name = %(sync_name)s AND kind NOT IN ('setup', 'reconcile') AND NOT dry_run
+      AND state IN ('done', 'stopped', 'failed')
+    ORDER BY id DESC LIMIT 1
+), last_reconciliation AS (
+    SELECT id, state FROM krayin_sync.sync_run
+    WHERE sync_name = %(sync_name)s AND kind = 'reconcile' AND state IN ('done', 'stopped', 'failed')
+    ORDER BY id DESC LIMIT 1
+), last_call AS (
+    -- Runs without a call tell nothing of the token.
+    SELECT call.status
+    FROM (SELECT id FROM krayin_sync.sync_run WHERE sync_name = %(sync_name)s ORDER BY id DESC LIMIT 50) AS run
+    JOIN krayin_sync.api_call AS call ON call.run_id = run.id
+    WHERE call.status IS NOT NULL
+    ORDER BY call.id DESC LIMIT 1
+)
+SELECT
+    (SELECT count(*) FROM krayin_sync.operation
+     WHERE sync_name = %(sync_name)s AND state = 'quarantined') AS quarantined,
+    (SELECT count(*) FROM krayin_sync.operation
+     WHERE sync_name = %(sync_name)s AND state IN ('in_flight', 'unknown')
+       AND sent_at < clock_timestamp() - %(unknown_age)s) AS unknown,
+    (SELECT extract(epoch FROM clock_timestamp() - min(moved_at))::float FROM krayin_sync.watermark
+     WHERE sync_name = %(sync_name)s AND stream = 'contacts') AS seconds_behind,
+    (SELECT count(*) FROM krayin_sync.operation
+     JOIN krayin_sync.approval ON approval.id = operation.approval_id
+     WHERE approval.sync_name = %(sync_name)s AND approval.state IN ('open', 'asked')
+       AND operation.state = 'held') AS held,
+    (SELECT id FROM last_run) AS run_id,
+    (SELECT state FROM last_run) AS run_state,
+    (SELECT id FROM last_reconciliation) AS reconciliation_id,
+    (SELECT state FROM last_reconciliation) AS reconciliation_state,
+    (SELECT status FROM last_call) AS last_status
