@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatwoot.source import ByIds, Listed, Scope
-from chatwoot.sweep import Stream
+from chatwoot.sweep import BUCKET_BITS, Stream
 from krayin.pacing import Lane
 from psycopg.rows import dict_row
 from statements import statement
@@ -34,7 +34,7 @@ from reconciliation.merge import CUSTOM_PREFIX
 from reconciliation.operation_rows import PlanScope
 from reconciliation.orphans import Orphans
 from reconciliation.plan import Action
-from reconciliation.planner import Planned
+from reconciliation.planned import Planned
 from reconciliation.run import RunRequest, kinds_with_custom, mapping_rules
 from reconciliation.runs import RunKind, RunState, count_calls, update_run
 from reconciliation.stage_planner import stage_progress, stages_of
@@ -229,9 +229,19 @@ class _Steps:
             companies = self._companies(edits, gone)
             contacts = self._contacts(snapshot, scope, lists, custom)
             contacts.forced = companies.members
-            wanted = edits.contacts | gone.contacts | present.contacts | orphans.survivors | companies.members
+            unmapped = self._unmapped() if self.depth == "full" and sweep is not None else {}
+            wanted = (
+                edits.contacts
+                | gone.contacts
+                | present.contacts
+                | orphans.survivors
+                | companies.members
+                | unmapped.get(Stream.CONTACTS, set())
+            )
             self._compare_contacts(contacts, sweep, wanted)
-            talk = self._stage_talk(snapshot, scope, sweep, contacts, activities, present.activities)
+            for stream, kind in _ACTIVITIES.items():
+                activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
+            talk = self._stage_talk(snapshot, scope, sweep, contacts, activities)
             read_at = snapshot.read_at
         decisions = self._decide(contacts, read_at)
         repaired = self._drop_unrepaired(contacts, decisions)
@@ -415,6 +425,25 @@ class _Steps:
         orphans.see_to(snapshot)
         return orphans
 
+    def _unmapped(self) -> dict[Stream, set[int]]:
+        """Return what earlier sweeps saw in Chatwoot and the mapping does not know: left out, or lost."""
+        return {
+            stream: {
+                row[0]
+                for row in self.connection.execute(
+                    statement("reconcile/unmapped"),
+                    {
+                        "sync_name": self.settings.name,
+                        "stream": stream,
+                        **self.identity.parameters(),
+                        "bits": BUCKET_BITS,
+                        "source_kind": kind,
+                    },
+                )
+            }
+            for stream, kind in {Stream.CONTACTS: "contact", **_ACTIVITIES}.items()
+        }
+
     def _mapped(self, contact_ids: frozenset[int]) -> list[int]:
         rows = self.connection.execute(
             statement("plan/mapped_hashes"),
@@ -483,14 +512,13 @@ class _Steps:
         companies.gone(gone.companies)
         return companies
 
-    def _stage_talk(  # noqa: PLR0913, PLR0917 - what a reading needs to know
+    def _stage_talk(
         self,
         snapshot: SourceSnapshot,
         scope: Scope,
         sweep: Differences | None,
         contacts: ContactComparison,
         activities: ActivityComparison,
-        present: Mapping[str, frozenset[int]],
     ) -> Talk:
         """Stage what was said and differs: what the sweep found, what is repaired, what differed before."""
         request = RunRequest(
@@ -512,7 +540,7 @@ class _Steps:
             talk.seen,
         )
         listed = {
-            kind: Listed(partial(_chunks_of, sorted(activities.anew[kind] | present[kind])))
+            kind: Listed(partial(_chunks_of, sorted(activities.repaired[kind] | activities.anew[kind])))
             for kind in SOURCES_OF_ACTIVITIES
         }
         if self.settings.sync_conversations:
@@ -529,6 +557,7 @@ class _Steps:
                 stages_of(self.settings),
                 order,
                 talk.seen,
+                follow=self.settings.new_lead_after_close,
             )
         return talk
 
@@ -593,7 +622,7 @@ class _Steps:
                 contact_id=contact_id,
                 crm_kind="person",
                 crm_id=person_id,
-                side=Side.OURS,
+                side=None if kind is FindingClass.QUARANTINED else Side.OURS,
                 detail={"reason": plan.reason, "candidates": [dict(one) for one in plan.candidates]}
                 if plan.reason
                 else {},
@@ -711,11 +740,8 @@ class _Steps:
 
 
 SOURCES_OF_ACTIVITIES = (CONVERSATION, MESSAGE)
-_ORPHANED = {
-    Stream.CONTACTS: "contact",
-    Stream.CONVERSATIONS: CONVERSATION,
-    Stream.MESSAGES: MESSAGE,
-}
+_ACTIVITIES = {Stream.CONVERSATIONS: CONVERSATION, Stream.MESSAGES: MESSAGE}
+_ORPHANED = {Stream.CONTACTS: "contact", **_ACTIVITIES}
 _CLASSES = {
     Action.CREATE: FindingClass.MISSING,
     Action.ADOPT: FindingClass.UNMAPPED,

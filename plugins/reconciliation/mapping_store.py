@@ -141,6 +141,7 @@ def mapping_row(row: Mapping[str, Any]) -> MappingRow:
         acked_hash=_bytes(row["acked_hash"]),
         last_sent=row.get("last_sent"),
         attempted=row.get("attempted"),
+        former_crm_ids=tuple(row.get("former_crm_ids") or ()),
     )
 
 

@@ -37,6 +37,7 @@ class MappingRow:
     acked_hash: bytes | None
     last_sent: Mapping[str, Any] | None = None
     attempted: Mapping[str, Any] | None = None
+    former_crm_ids: tuple[int, ...] = ()
 
 
 class Action(StrEnum):

@@ -16,7 +16,7 @@ from reconciliation.fingerprint import fingerprint
 from reconciliation.mapping_store import mapping_row
 from reconciliation.operation_rows import NEVER, NOW
 from reconciliation.plan import Action, MappingState
-from reconciliation.stages import Milestone, wanted_stage
+from reconciliation.stages import Milestone, earned_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciliation.operation_rows import PlanScope
     from reconciliation.plan import MappingRow
     from reconciliation.settings import SyncSettings
+    from reconciliation.stages import Wanted
 
 STAGE = "stage"
 CHUNK = 1000
@@ -54,20 +55,24 @@ def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
     stages: Mapping[Milestone, int],
     order: Sequence[int],
     seen: TalkRead,
+    *,
+    follow: bool,
 ) -> None:
-    """Stage the contacts whose earned stage differs from what was last planned."""
+    """Stage the contacts whose earned stage differs from what was last planned.
+
+    With `follow` a closed lead may be followed by a new one, for which only what is earned afterwards
+    counts: then all that was earned is noted, and any news of it makes a difference.
+    """
     for chunk in chunks:
         seen.read[STAGE] += len(chunk)
-        wanted = {}
+        wanted: dict[int, dict[str, Any]] = {}
         for row in chunk:
             if isinstance(row, BrokenRow):
                 seen.skipped[ActivitySkip.UNREADABLE] += 1
-            elif (earned := wanted_stage(row, stages, order)) is not None:
-                wanted[row.contact_id] = {
-                    "stage_id": earned.stage_id,
-                    "milestone": str(earned.milestone),
-                    "reached_at": earned.reached_at.isoformat(),
-                }
+            elif earned := earned_stages(row, stages, order):
+                wanted[row.contact_id] = _document(earned[-1])
+                if follow:
+                    wanted[row.contact_id]["earned"] = [_document(one) for one in earned]
         rows = connection.execute(
             statement("plan/activity_hashes"),
             {**identity.parameters(), "source_kind": STAGE, "source_ids": [str(one) for one in wanted]},
@@ -90,6 +95,14 @@ def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
                 "desired": [json.dumps(document) for document in fresh.values()],
             },
         )
+
+
+def _document(earned: Wanted) -> dict[str, Any]:
+    return {
+        "stage_id": earned.stage_id,
+        "milestone": str(earned.milestone),
+        "reached_at": earned.reached_at.isoformat(),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ class StagePlanner:
             for one in fresh:
                 source_hash, document = chunk[one]
                 state, lead_id = leads[one]
-                if state is MappingState.GONE or self._is_there(rows[one], lead_id, document["stage_id"]):
+                if state is MappingState.GONE or self._is_there(rows[one], lead_id, document):
                     planned.actions[Action.NOTHING] += 1
                     continue
                 planned.actions["move"] += 1
@@ -190,8 +203,11 @@ class StagePlanner:
         if self.guard is not None:
             self.guard.hold()
 
-    def _is_there(self, row: MappingRow, lead_id: int | None, stage_id: int) -> bool:
+    def _is_there(self, row: MappingRow, lead_id: int | None, document: Mapping[str, Any]) -> bool:
         before = row.last_sent or {}
         if before.get("lead") != lead_id or before.get("stage") not in self.order:
             return False
-        return self.order.index(stage_id) <= self.order.index(before["stage"])
+        # A new lead may be about to follow the one that came so far.
+        if "earned" in document:
+            return False
+        return self.order.index(document["stage_id"]) <= self.order.index(before["stage"])

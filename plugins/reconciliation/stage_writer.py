@@ -13,7 +13,7 @@ from reconciliation.ledger import OperationState, Outcome
 from reconciliation.local_time import ServerClock
 from reconciliation.merge import Merged
 from reconciliation.plan import MappingState
-from reconciliation.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide
+from reconciliation.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide, wanted_since
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciliation.targets import LeadTargets
 
 MOVE_STAGE = "move_stage"
+# Krayin keeps whole seconds.
 EXACT = timedelta(seconds=1)
 # A zone's offset may differ between the guess and the moment meant, once.
 CORRECTIONS = 2
@@ -55,14 +56,12 @@ class StageWriter:
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk where the leads stand."""
-        leads = {
-            row.crm_id
-            for operation in operations
-            if (row := self._lead(operation)) is not None and row.crm_id is not None
-        }
+        rows = [row for operation in operations if (row := self._lead(operation)) is not None]
+        leads = {row.crm_id for row in rows if row.crm_id is not None}
+        followed = {former for row in rows for former in row.former_crm_ids[-1:]}
         self._shown.clear()
         if leads:
-            self._shown.update((lead.id, lead) for lead in self.client.leads_by_ids(leads))
+            self._shown.update((lead.id, lead) for lead in self.client.leads_by_ids(leads | followed))
         self.reads.prefetch("leads", leads)
 
     def write(self, operation: Operation) -> Outcome:
@@ -89,8 +88,18 @@ class StageWriter:
         if shown is None:
             self.store.set_state(row.id, MappingState.GONE)
             return _gone()
-        wanted = _wanted(operation.payload)
-        verdict = decide(wanted, self._standing(row, own, shown), self._pipeline(), self.settings.on_crm_edit)
+        standing = self._standing(row, own, shown)
+        earned = [_wanted(one) for one in operation.payload.get("earned", (operation.payload,))]
+        wanted = wanted_since(earned, standing.since)
+        verdict = decide(wanted, standing, self._pipeline(), self.settings.on_crm_edit)
+        if verdict is Verdict.CLOSED and self._may_be_followed(operation, earned, shown):
+            return Outcome(
+                OperationState.PLANNED,
+                error_class="lead_is_followed",
+                error_message="its closed lead may be followed by a new one",
+                delay=self.timing.down,
+                counts_as_attempt=True,
+            )
         try:
             if verdict is Verdict.MOVE:
                 shown = self._move(operation, row.crm_id, wanted, shown)
@@ -129,14 +138,29 @@ class StageWriter:
 
     def _standing(self, row: MappingRow, own: MappingRow, shown: Lead) -> Standing:
         before = own.last_sent or {}
-        standing = Standing(shown.pipeline_id, shown.stage_id, created_at=shown.created_at)
+        standing = Standing(shown.pipeline_id, shown.stage_id, since=self._followed_at(row, shown))
         if before.get("lead") == row.crm_id:
             return replace(standing, base=before["stage"])
         # A lead we made stood in the stage of new leads; an adopted one stands where a salesperson left it.
-        return replace(
-            standing,
-            base=self.targets.stage_id if row.origin == "created" else None,
-            is_follower="lead" in before,
+        return replace(standing, base=self.targets.stage_id if row.origin == "created" else None)
+
+    def _followed_at(self, row: MappingRow, shown: Lead) -> datetime | None:
+        """Return when the lead before this one was closed, None when this is the contact's first."""
+        if not row.former_crm_ids:
+            return None
+        number = row.former_crm_ids[-1]
+        former = self._shown.get(number) or next(iter(self.client.leads_by_ids([number])), None)
+        if former is None or former.closed_at is None:
+            return shown.created_at
+        return former.closed_at + EXACT
+
+    def _may_be_followed(self, operation: Operation, earned: Sequence[Wanted], shown: Lead) -> bool:
+        """Tell whether another worker may be making the lead that follows this closed one."""
+        return (
+            self.settings.new_lead_after_close
+            and operation.attempts == 0
+            and shown.closed_at is not None
+            and any(one.reached_at > shown.closed_at + EXACT for one in earned)
         )
 
     def _move(self, operation: Operation, lead_id: int, wanted: Wanted, shown: Lead) -> Lead:

@@ -55,15 +55,14 @@ class Pipeline:
 class Standing:
     """Where a lead is now, and where we left it.
 
-    `base` is the stage it had through us last, None when we never set or saw one. `is_follower`
-    says that the contact's earlier lead was moved by us, not this one.
+    `base` is the stage it had through us last, None when we never set or saw one. `since` is when the
+    contact's earlier lead was closed, None without one: what was reached by then was reached with that.
     """
 
     pipeline_id: int | None
     stage_id: int | None
     base: int | None = None
-    is_follower: bool = False
-    created_at: datetime | None = None
+    since: datetime | None = None
 
 
 def reached(progress: Progress) -> dict[Milestone, datetime]:
@@ -76,14 +75,30 @@ def reached(progress: Progress) -> dict[Milestone, datetime]:
     return {milestone: at for milestone, at in moments.items() if at is not None}
 
 
-def wanted_stage(progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]) -> Wanted | None:
-    """Return the furthest configured stage along the pipeline that the contact has earned."""
-    earned = [
+def earned_stages(
+    progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]
+) -> tuple[Wanted, ...]:
+    """Return the configured stages that the contact has earned, by their place in the pipeline's `order`."""
+    earned = (
         Wanted(stages[milestone], milestone, at)
         for milestone, at in reached(progress).items()
         if milestone in stages and stages[milestone] in order
-    ]
-    return max(earned, key=lambda one: order.index(one.stage_id), default=None)
+    )
+    return tuple(sorted(earned, key=lambda one: order.index(one.stage_id)))
+
+
+def wanted_stage(progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]) -> Wanted | None:
+    """Return the furthest configured stage along the pipeline that the contact has earned."""
+    return next(reversed(earned_stages(progress, stages, order)), None)
+
+
+def wanted_since(earned: Sequence[Wanted], since: datetime | None) -> Wanted:
+    """Return the furthest stage earned after `since`, the furthest of all where there is none.
+
+    `earned` is as of `earned_stages`, not empty.
+    """
+    lately = (one for one in reversed(earned) if since is None or one.reached_at > since)
+    return next(lately, earned[-1])
 
 
 def decide(  # noqa: PLR0911 - one for each reason
@@ -100,7 +115,7 @@ def decide(  # noqa: PLR0911 - one for each reason
         return Verdict.CLOSED
     if lead.pipeline_id != pipeline.id or lead.stage_id not in pipeline.order:
         return Verdict.OTHER_PIPELINE
-    if lead.is_follower and lead.created_at is not None and wanted.reached_at < lead.created_at:
+    if lead.since is not None and wanted.reached_at <= lead.since:
         return Verdict.EARLIER_LEAD
     if on_crm_edit == "keep" and lead.base is not None and lead.stage_id != lead.base:
         return Verdict.MOVED_BY_HAND

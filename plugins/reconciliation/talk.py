@@ -72,6 +72,8 @@ def settings_hash(settings: SyncSettings, stream: str) -> bytes:
             "stages": {str(milestone): stage for milestone, stage in stages_of(settings).items()},
             "pipeline": settings.lead_pipeline_id,
         }
+        if settings.new_lead_after_close:
+            deciding["follow"] = True
     else:
         deciding |= {"link": settings.activity_link, "url": settings.chatwoot.url}
     return fingerprint(deciding)
@@ -157,6 +159,7 @@ class Talk:
                         stages_of(self.settings),
                         self.order,
                         self.seen,
+                        follow=self.settings.new_lead_after_close,
                     )
 
     @property

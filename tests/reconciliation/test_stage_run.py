@@ -33,11 +33,9 @@ def talk_of(world: World, name: str = "ada", **columns: Any) -> int:
 
 
 def answer(world: World, talk: int, **columns: Any) -> None:
-    by = {"sender_type": "User", "sender_id": 1} | columns
+    by = {"sender_type": "User", "sender_id": 1, "created_at": NOON + timedelta(hours=1)} | columns
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
-        conversations.add_message(
-            connection, talk, "Hi", message_type=1, created_at=NOON + timedelta(hours=1), **by
-        )
+        conversations.add_message(connection, talk, "Hi", message_type=1, **by)
 
 
 def resolve(world: World, talk: int, at: datetime) -> None:
@@ -151,6 +149,50 @@ def test_a_deleted_lead_stays_deleted_and_other_leads_of_the_person_stay(world: 
     run = world.run(**STAGES)
     assert run.summary["operations"] == {"rejected": 1}
     assert {row["id"]: row["lead_pipeline_stage_id"] for row in world.leads()} == {other: NEW}
+
+
+def test_a_lead_that_follows_a_closed_one_goes_by_what_happens_from_then_on(world: World) -> None:
+    settings = {**STAGES, "new_lead_after_close": True}
+    began = datetime.now(UTC) - timedelta(days=9)
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        contact = changes.add_contact(connection, 1, name="ada", email="ada@example.com")
+        first = conversations.add_conversation(connection, contact, 1, created_at=began)
+    answer(world, first, created_at=began + timedelta(hours=1))
+    resolve(world, first, began + timedelta(hours=2))
+    world.run(**settings)
+    assert stage(world) == WON
+
+    def write_again(day: int) -> int:
+        at = began + timedelta(days=day)
+        with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+            talk = conversations.add_conversation(connection, contact, 1, created_at=at)
+            conversations.add_message(connection, talk, "Me again", created_at=at)
+        world.change(contact, last_activity_at=at)
+        return talk
+
+    def stages() -> list[int]:
+        return [int(lead["lead_pipeline_stage_id"]) for lead in world.leads()]
+
+    second = write_again(1)
+    run = world.run(**settings)
+    assert run.summary["created"] == {"lead": 1}
+    # The resolution of the first conversation is the first lead's.
+    assert stages() == [WON, FOLLOW_UP]
+    assert world.calls(world.run(**settings).id) == []
+    answer(world, second, created_at=began + timedelta(days=1, hours=1))
+    world.run(**settings)
+    assert stages() == [WON, PROSPECT]
+    resolve(world, second, began + timedelta(days=1, hours=2))
+    world.run(**settings)
+    assert stages() == [WON, WON]
+    write_again(3)
+    world.run(**settings)
+    assert stages() == [WON, WON, FOLLOW_UP]
+    closed = [lead["closed_at"] for lead in world.leads()]
+    late = [
+        datetime.fromisoformat(at) - began - timedelta(days=day, hours=2) for day, at in enumerate(closed[:2])
+    ]
+    assert max(map(abs, late)) <= timedelta(seconds=1)
 
 
 def test_switched_on_later_only_leads_move(world: World) -> None:

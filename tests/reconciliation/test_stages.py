@@ -8,7 +8,16 @@ from itertools import product
 import pytest
 from chatwoot.conversations import Progress
 from reconciliation.local_time import ServerClock
-from reconciliation.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide, wanted_stage
+from reconciliation.stages import (
+    Milestone,
+    Pipeline,
+    Standing,
+    Verdict,
+    Wanted,
+    decide,
+    wanted_since,
+    wanted_stage,
+)
 
 NEW, FOLLOW_UP, PROSPECT, NEGOTIATION, WON, LOST = range(1, 7)
 ORDER = (NEW, FOLLOW_UP, PROSPECT, NEGOTIATION, WON, LOST)
@@ -86,11 +95,14 @@ def test_a_stage_of_another_pipeline_is_never_wanted() -> None:
 
 
 def test_a_following_lead_is_not_moved_by_what_the_earlier_one_earned() -> None:
-    follower = Standing(1, NEW, NEW, is_follower=True, created_at=NOON)
+    follower = Standing(1, NEW, NEW, since=NOON)
     before = Wanted(WON, Milestone.RESOLVED, NOON - timedelta(days=1))
     after = Wanted(WON, Milestone.RESOLVED, NOON + timedelta(days=1))
     assert decide(before, follower, PIPELINE, "keep") is Verdict.EARLIER_LEAD
     assert decide(after, follower, PIPELINE, "keep") is Verdict.MOVE
+    again = Wanted(FOLLOW_UP, Milestone.CREATED, NOON + timedelta(hours=1))
+    assert wanted_since([again, before], NOON) == again
+    assert wanted_since([again, before], None) == wanted_since([before], NOON) == before
 
 
 @pytest.mark.parametrize("offset", [timedelta(0), timedelta(hours=5, minutes=30), timedelta(hours=-3)])
