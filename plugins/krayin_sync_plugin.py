@@ -11,13 +11,18 @@ from reconciliation.preload import preload
 
 
 def _applications() -> list[Any]:
-    """Return the webhook receiver, in the API server only: elsewhere it would cost every task its imports."""
+    """Return receiver and status page, in the API server only: elsewhere they would cost tasks imports."""
     if "airflow.api_fastapi.app" not in sys.modules:
         return []
-    from reconciliation.webhook_app import in_airflow  # noqa: PLC0415 - see above
+    from reconciliation import webhook_app  # noqa: PLC0415 - see above
+    from reconciliation.report import address  # noqa: PLC0415
+    from reconciliation.status import surroundings  # noqa: PLC0415
     from reconciliation.webhook_setup import URL_PREFIX  # noqa: PLC0415
 
-    return [{"app": in_airflow(), "name": "chatwoot", "url_prefix": URL_PREFIX}]
+    return [
+        {"app": webhook_app.in_airflow(), "name": "chatwoot", "url_prefix": URL_PREFIX},
+        {"app": surroundings.in_airflow(), "name": "krayin_sync", "url_prefix": address.URL_PREFIX},
+    ]
 
 
 class KrayinSyncPlugin(AirflowPlugin):
@@ -25,6 +30,10 @@ class KrayinSyncPlugin(AirflowPlugin):
 
     name = "krayin_sync"
     fastapi_apps = _applications()
+    # Without url_route the page opens by itself: inside Airflow's frame its links to DAGs would be dead.
+    external_views: list[Any] = [  # noqa: RUF012 - as Airflow declares it
+        {"name": "Krayin sync", "href": "krayin-sync/", "destination": "nav", "nav_top_level": True}
+    ]
 
     @classmethod
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:

@@ -179,16 +179,15 @@ class _Facts:
         days = self._table("report/latency", sync_name=run.sync_name, until=now)
         svg = None
         if not days.empty:
-            wide = days.assign(p95_seconds=days["p95_seconds"].astype(float)).pivot_table(
-                index="day", columns="path", values="p95_seconds"
-            )
+            measured = days["p95_seconds"].astype(float)
+            wide = days.assign(seconds=measured).pivot_table(index="day", columns="path", values="seconds")
             names = {"webhook": "from the webhook", "change": "from the change"}
             svg = line_plot(
                 "latency",
                 list(wide.index),
                 {names[path]: list(wide[path]) for path in names if path in wide},
                 unit=duration,
-                **_axis_of_seconds(wide.min(axis=None), wide.max(axis=None)),
+                **_axis_of_seconds(float(measured.min()), float(measured.max())),
             )
         return Plot(
             "latency",

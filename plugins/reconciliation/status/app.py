@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from reconciliation.settings import SyncSettings
 
-URL_PREFIX: Final = "/krayin-sync"
 SLOWEST: Final = "15s"
 BIGGEST_ID: Final = 2**63 - 1
 HEADERS: Final = {
@@ -95,7 +94,7 @@ class UnavailableError(Exception):
 
 
 def create_app(around: Surroundings) -> FastAPI:
-    """Return the application; it is mounted at `URL_PREFIX`."""
+    """Return the application; it is mounted at `reconciliation.report.address.URL_PREFIX`."""
     pages = _Pages(around)
     signed_in = Depends(around.signed_in)
 
