@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stack.syncs import Syncs
 
 SETUP_DAG = "krayin_setup"
+CARING_DAGS = ("krayin_alerts", "krayin_maintenance")
 PARSE_SECONDS = 180.0
 SETUP_SECONDS = 300.0
 OWED_SECONDS = 4.0
@@ -39,8 +40,9 @@ def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]
     """
     if not any(path.suffix == ".py" for path in (ROOT / "dags").glob("*")):
         return set()
-    # Those of webhooks as well: only what is known when `up` ends is let run.
-    wanted = {SETUP_DAG, *(f"{name}__{part}" for name in syncs.first for part in ("sync", "events"))}
+    # Others as well: only what is known when `up` ends is let run.
+    parts = ("sync", "events", "approval")
+    wanted = {SETUP_DAG, *CARING_DAGS, *(f"{name}__{part}" for name in syncs.first for part in parts)}
     deadline = time.monotonic() + PARSE_SECONDS
     with progress.step("Reading the DAGs") as step:
         while missing := wanted - api.paused().keys():
