@@ -43,8 +43,8 @@ def contact(row: Any) -> Contact | BrokenRow:
             created_at=_time(row.created_at, "created_at"),
             updated_at=_time(row.updated_at, "updated_at"),
             company_id=row.company_id,
-            labels=tuple(sorted(row.labels or ())),
-            inboxes=_inboxes(row.inbox_ids or (), row.source_ids or ()),
+            labels=tuple(sorted(row.labels)) if row.labels else (),
+            inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
         )
     except _UnreadableError as error:
         return BrokenRow("contact", row.id, row.account_id, str(error))
@@ -80,5 +80,7 @@ def _time(value: datetime | None, column: str) -> datetime:
     return value.replace(tzinfo=UTC)
 
 
-def _inboxes(ids: list[int] | tuple[()], names: list[str] | tuple[()]) -> tuple[ContactInbox, ...]:
+def _inboxes(ids: list[int], names: list[str]) -> tuple[ContactInbox, ...]:
+    if len(ids) == 1:
+        return (ContactInbox(ids[0], names[0]),)
     return tuple(ContactInbox(*pair) for pair in sorted(zip(ids, names, strict=True)))

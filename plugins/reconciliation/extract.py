@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciliation.mapping import MappingRules
 
 EXAMPLES = 5
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(slots=True)
@@ -164,18 +165,24 @@ def _example(examples: dict[str, list[int]], name: str, contact_id: int) -> None
 
 def desired_to_json(desired: DesiredContact) -> str:
     """Return a desired contact as JSON text."""
-    return json.dumps(
+    organization = desired.organization
+    return _encoded(
         {
             "contact_id": desired.contact_id,
             "person": desired.person,
             "lead": desired.lead,
-            "organization": asdict(desired.organization) if desired.organization else None,
+            "organization": organization
+            and {
+                "folded_name": organization.folded_name,
+                "name": organization.name,
+                "address": organization.address,
+                "custom": organization.custom,
+            },
             "natural_keys": desired.natural_keys,
             "adopt": desired.adopt,
             "warnings": desired.warnings,
-            "changed_at": desired.changed_at.isoformat() if desired.changed_at else None,
-        },
-        ensure_ascii=False,
+            "changed_at": desired.changed_at and desired.changed_at.isoformat(),
+        }
     )
 
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 SIZE = 16
+_CONTAINERS = (dict, list, tuple)
 
 
 def canonical(value: Any) -> Any:
@@ -25,11 +26,27 @@ def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _filled(item) if isinstance(item, _CONTAINERS) else item
+            for key, item in value.items()
+            if item is not None
+        }
+    return [_filled(item) if isinstance(item, _CONTAINERS) else item for item in value]
+
+
 def fingerprint(value: Any) -> bytes:
     """Return 16 bytes that do not depend on key order or Unicode form of `value` (JSON-like).
 
     An absent key and None are the same; None and "" are not.
     """
-    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _encoded(_filled(value) if isinstance(value, _CONTAINERS) else value)
+    if not text.isascii():
+        # Only letters beyond ASCII have several forms.
+        text = _encoded(canonical(value))
     # Lone surrogates cannot come out of PostgreSQL, but must not stop a run if another source has them.
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_email, fold_name
-from krayin.limits import NAME_CHARACTERS, TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
+from krayin.limits import TEXT_BYTES, cut_bytes, fit_lead_value
 from krayin.text import clean_json
 
+from reconciliation.contact_reading import ContactReading, plain
 from reconciliation.desired import DesiredContact, DesiredOrganization, Fields, Skip, SkippedContact
-from reconciliation.phones import normalise_phone, phone_key
+from reconciliation.phones import phone_key
 from reconciliation.stored_text import stored_text
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Krayin takes a price of up to four decimals and keeps it as a double, exact to fifteen digits.
 _PRICE_STEP = Decimal("0.0001")
 _PRICE_END = Decimal(10) ** 11
+# Many contacts name the same company.
+folded = lru_cache(maxsize=8192)(fold_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,82 +62,70 @@ class MappingRules:
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-class _Notes:
-    """Collects the warnings of one contact."""
-
-    __slots__ = ("warnings",)
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def text(self, name: str, value: str) -> str:
-        cut = cut_characters(value, NAME_CHARACTERS)
-        if cut != value:
-            self.warnings.append(f"{name} cut to {NAME_CHARACTERS} characters")
-        return cut
+def _display_name(reading: ContactReading) -> str:
+    local_part = stored_text(reading.email.partition("@")[0])
+    names = (stored_text(reading.contact.name), local_part, *reading.phones, reading.email)
+    return reading.cut("name", next(name for name in names if name))
 
 
-def _display_name(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
-    email = stored_text(contact.email)
-    local_part = stored_text(email.partition("@")[0])
-    names = (stored_text(contact.name), local_part, *_phones(contact, rules, notes), email)
-    return notes.text("name", next(name for name in names if name))
+def _emails(reading: ContactReading) -> list[str]:
+    return [reading.email] if reading.email else []
 
 
-def _emails(contact: Contact, _rules: MappingRules, _notes: _Notes) -> list[str]:
-    email = stored_text(contact.email)
-    return [email] if email else []
+def _phones(reading: ContactReading) -> list[str]:
+    return [*reading.phones]
 
 
-def _phones(contact: Contact, rules: MappingRules, _notes: _Notes) -> list[str]:
-    phone = stored_text(contact.phone_number)
-    return [normalise_phone(phone, rules.phone_region) or phone] if phone else []
+def _job_title(reading: ContactReading) -> str | None:
+    value = reading.attribute("job_title")
+    return reading.cut("job_title", value) if value else None
 
 
-def _job_title(contact: Contact, _rules: MappingRules, notes: _Notes) -> str | None:
-    value = attribute(contact, "job_title")
-    return notes.text("job_title", value) if value else None
-
-
-def _organization_name(contact: Contact, rules: MappingRules, notes: _Notes) -> str | None:
-    if not rules.link_organizations:
+def _organization_name(reading: ContactReading) -> str | None:
+    if not reading.rules.link_organizations:
         return None
-    name = company_name(contact)
+    name = company_name(reading)
     # A name of nothing but accents is to Krayin the same as no name.
-    return notes.text("organization", name) if name and fold_name(name).strip() else None
+    return reading.cut("organization", name) if name and folded(name).strip() else None
 
 
-def _lead_value(contact: Contact, _rules: MappingRules, notes: _Notes) -> str | None:
-    raw = attribute(contact, "lead_value")
+def _lead_value(reading: ContactReading) -> str | None:
+    raw = reading.attribute("lead_value")
     if raw is None:
         return None
+    value, warning = _fitting_lead_value(raw)
+    if warning:
+        reading.warnings.append(warning)
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _fitting_lead_value(raw: str) -> tuple[str | None, str | None]:
+    """Return the lead value that Krayin's column takes for `raw`, and a warning if that is another one."""
     value = _number(raw)
     if value is None:
-        notes.warnings.append("lead_value is not a number and was left out")
-        return None
+        return None, "lead_value is not a number and was left out"
     # Far outside the column rounding fails; the clamp makes any sane bound equal to it.
     fitting = fit_lead_value(min(max(value, Decimal(-1)), Decimal(10) ** 9))
-    if fitting != value:
-        notes.warnings.append("lead_value changed to fit Krayin's column")
-    return _digits(fitting)
+    return _digits(fitting), None if fitting == value else "lead_value changed to fit Krayin's column"
 
 
-def _description(contact: Contact, rules: MappingRules, notes: _Notes) -> str:
-    place = ", ".join(part for part in (attribute(contact, "city"), attribute(contact, "country")) if part)
-    lines = {
-        "Chatwoot contact": str(contact.id),
-        "Identifier": stored_text(contact.identifier),
-        "E-mail": ", ".join(_emails(contact, rules, notes)),
-        "Phone": ", ".join(_phones(contact, rules, notes)),
-        "Company": company_name(contact),
-        "Job title": attribute(contact, "job_title"),
-        "Location": place,
-        "About": attribute(contact, "description"),
-    }
-    text = "\n".join(f"{label}: {value}" for label, value in lines.items() if value)
+def _description(reading: ContactReading) -> str:
+    place = ", ".join(part for part in (reading.attribute("city"), reading.attribute("country")) if part)
+    lines = (
+        ("Chatwoot contact", str(reading.contact.id)),
+        ("Identifier", stored_text(reading.contact.identifier)),
+        ("E-mail", reading.email),
+        ("Phone", ", ".join(reading.phones)),
+        ("Company", company_name(reading)),
+        ("Job title", reading.attribute("job_title")),
+        ("Location", place),
+        ("About", reading.attribute("description")),
+    )
+    text = "\n".join([f"{label}: {value}" for label, value in lines if value])
     cut = cut_bytes(text, TEXT_BYTES)
     if cut != text:
-        notes.warnings.append(f"description cut to {TEXT_BYTES} bytes")
+        reading.warnings.append(f"description cut to {TEXT_BYTES} bytes")
     return cut
 
 
@@ -144,7 +135,7 @@ class Field:
 
     target: str
     source: str
-    read: Callable[[Contact, MappingRules, _Notes], Any]
+    read: Callable[[ContactReading], Any]
 
 
 PERSON_FIELDS = (
@@ -168,37 +159,42 @@ def map_contact(
 
     `mapped` says that Krayin already has it through us: then `history` no longer bounds it.
     """
-    reason = _skip(contact, rules, mapped=mapped)
+    reading = ContactReading(contact, rules)
+    reason = _skip(reading, mapped=mapped)
     if reason is not None:
         return SkippedContact(contact.id, reason)
-    notes = _Notes()
-    person: Fields = {field.target: field.read(contact, rules, notes) for field in PERSON_FIELDS}
-    lead: Fields = {field.target: field.read(contact, rules, notes) for field in LEAD_FIELDS}
-    person["custom"] = _custom("person", contact, rules, notes)
-    lead["custom"] = _custom("lead", contact, rules, notes)
+    person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
+    lead: Fields = {field.target: field.read(reading) for field in LEAD_FIELDS}
+    person["custom"] = _custom("person", reading)
+    lead["custom"] = _custom("lead", reading)
     return DesiredContact(
         contact_id=contact.id,
         person=person,
         lead=lead,
-        organization=_organization(contact, rules, notes, person["organization"]),
+        organization=_organization(reading, person["organization"]),
         natural_keys=natural_keys(person["emails"], person["phones"], rules.phone_region),
         adopt=earlier_ids(contact),
-        warnings=tuple(dict.fromkeys(notes.warnings)),
+        warnings=tuple(dict.fromkeys(reading.warnings)) if reading.warnings else (),
         changed_at=contact.updated_at,
     )
 
 
 def natural_keys(emails: list[str], phones: list[str], region: str | None) -> tuple[str, ...]:
     """Return the keys by which a person with these e-mails and phones is recognised."""
-    keys = [f"email:{fold_email(email)}" for email in emails if email.strip() and not is_placeholder(email)]
+    keys = [
+        f"email:{folded_email}"
+        for email in emails
+        if (folded_email := fold_email(email)) and not folded_email.endswith(_PLACEHOLDER_END)
+    ]
     for phone in phones:
         key = phone_key(phone, region)
         if key:
             keys.append(f"phone:{key}")
-    return tuple(dict.fromkeys(keys))
+    return tuple(dict.fromkeys(keys)) if len(keys) > 1 else tuple(keys)
 
 
 PLACEHOLDER_DOMAIN = "chatwoot.invalid"
+_PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
 
 
 def placeholder_email(account_id: int, contact_id: int) -> str:
@@ -208,52 +204,33 @@ def placeholder_email(account_id: int, contact_id: int) -> str:
 
 def is_placeholder(email: str) -> bool:
     """Tell whether `email` was made by `placeholder_email`."""
-    return fold_email(email).endswith(f".{PLACEHOLDER_DOMAIN}")
+    return fold_email(email).endswith(_PLACEHOLDER_END)
 
 
-def attribute(contact: Contact, name: str) -> str | None:
-    """Return an attribute as text without outer blanks, None when absent or blank.
-
-    `additional_attributes` (what Chatwoot's own form writes) go before `custom_attributes`.
-    """
-    for attributes in (contact.additional_attributes, contact.custom_attributes):
-        value = attributes.get(name)
-        if isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
-            text = stored_text(_plain(value))
-            if text:
-                return text
-    return None
-
-
-def _plain(value: Any) -> str:
-    # A number beyond what JSON readers hold comes as infinity, which says nothing.
-    return "" if isinstance(value, float) and not math.isfinite(value) else str(value)
-
-
-def company_name(contact: Contact) -> str | None:
+def company_name(reading: ContactReading) -> str | None:
     """Return the company a contact names, by the first attribute that is filled."""
-    return next((name for key in COMPANY_ATTRIBUTES if (name := attribute(contact, key))), None)
+    return next((name for key in COMPANY_ATTRIBUTES if (name := reading.attribute(key))), None)
 
 
 def earlier_ids(contact: Contact) -> dict[str, int]:
     """Return the CRM ids an earlier integration kept in `contact_inboxes.source_id`, by CRM kind."""
-    entries = (
-        entry
-        for inbox in contact.inboxes
-        if inbox.source_id.startswith("krayin:")
-        for entry in inbox.source_id.split("|")
-    )
-    found = (_EARLIER_ID.fullmatch(entry.strip()) for entry in entries)
-    return {entry[1]: int(entry[2]) for entry in found if entry and int(entry[2])}
+    found: dict[str, int] = {}
+    for inbox in contact.inboxes:
+        if inbox.source_id.startswith("krayin:"):
+            for entry in inbox.source_id.split("|"):
+                match = _EARLIER_ID.fullmatch(entry.strip())
+                if match and int(match[2]):
+                    found[match[1]] = int(match[2])
+    return found
 
 
-def _skip(contact: Contact, rules: MappingRules, *, mapped: bool) -> Skip | None:
-    email, phone = stored_text(contact.email), stored_text(contact.phone_number)
+def _skip(reading: ContactReading, *, mapped: bool) -> Skip | None:
+    contact, rules = reading.contact, reading.rules
     if rules.skip_blocked and contact.blocked:
         return Skip.BLOCKED
-    if not email and not phone:
+    if not reading.email and not reading.phones:
         return Skip.NO_EMAIL_OR_PHONE
-    if not email and rules.skip_phone_only:
+    if not reading.email and rules.skip_phone_only:
         return Skip.PHONE_ONLY
     if not mapped and rules.history_start is not None:
         latest = max(contact.created_at, contact.last_activity_at or contact.created_at)
@@ -262,32 +239,33 @@ def _skip(contact: Contact, rules: MappingRules, *, mapped: bool) -> Skip | None
     return None
 
 
-def _organization(
-    contact: Contact, rules: MappingRules, notes: _Notes, name: str | None
-) -> DesiredOrganization | None:
+def _organization(reading: ContactReading, name: str | None) -> DesiredOrganization | None:
     if name is None:
         return None
     address = {
-        key: value for key, source in ADDRESS_ATTRIBUTES.items() if (value := attribute(contact, source))
+        key: value for key, source in ADDRESS_ATTRIBUTES.items() if (value := reading.attribute(source))
     }
     return DesiredOrganization(
-        folded_name=fold_name(name),
+        folded_name=folded(name),
         name=name,
         address={key: address.get(key, "") for key in ADDRESS_ATTRIBUTES} if address else None,
-        custom=_custom("organization", contact, rules, notes),
+        custom=_custom("organization", reading),
     )
 
 
-def _custom(kind: str, contact: Contact, rules: MappingRules, notes: _Notes) -> Fields:
+def _custom(kind: str, reading: ContactReading) -> Fields:
+    contact, rules = reading.contact, reading.rules
+    if not rules.custom_fields.get(kind):
+        return {}
+    sources = contact.custom_attributes, contact.additional_attributes
     types = rules.custom_types.get(kind, {})
     values: Fields = {}
-    for source, code in rules.custom_fields.get(kind, {}).items():
-        sources = contact.custom_attributes, contact.additional_attributes
+    for source, code in rules.custom_fields[kind].items():
         raw = next((found for one in sources if (found := one.get(source)) not in (None, "")), None)
         try:
             values[code] = custom_value(raw, types.get(code, "text"))
         except ValueError as error:
-            notes.warnings.append(f"{code}: {error}")
+            reading.warnings.append(f"{code}: {error}")
     return values
 
 
@@ -365,4 +343,4 @@ def _as_text(raw: Any) -> str:
         case dict():
             return stored_text(json.dumps(clean_json(raw), ensure_ascii=False, sort_keys=True)) if raw else ""
         case _:
-            return stored_text(_plain(raw))
+            return stored_text(plain(raw))

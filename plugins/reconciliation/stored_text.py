@@ -12,4 +12,7 @@ def stored_text(text: str | None) -> str:
     """
     if not text:
         return ""
+    if text.isascii() and "\0" not in text:
+        # Nothing to clean, and the blanks of ASCII are those of Python.
+        return text.strip()
     return trim(clean_text(text))

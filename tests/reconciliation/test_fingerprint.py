@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
@@ -65,3 +66,9 @@ def test_absent_is_none_but_not_empty():
 )
 def test_different_contents_differ(left, right):
     assert fingerprint(left) != fingerprint(right)
+
+
+@given(json_values)
+def test_it_is_taken_of_the_canonical_form(value):
+    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert fingerprint(value) == blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -29,3 +29,8 @@ def test_a_long_run_of_blanks_inside_is_kept_and_read_through_once():
     text = "x" + " " * 2_000_000 + "y"
     assert stored_text(text) == text
     assert stored_text("é" + text) == "é" + text
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_text_takes_no_other_way_than_all_text(text):
+    assert stored_text(text) == trim(clean_text(text))
