@@ -23,8 +23,8 @@ def generation_of(base_url: str) -> Generation:
     if base_url.endswith(EARLIER_API):
         return Generation(
             "with the API of 2.0",
-            "Krayin 2.0 is supported in part: this integration was made for 2.1.5 and later. Upgrade Krayin and "
-            "its REST API package if you can; else look at what a dry run would do before the first load",
+            "Krayin 2.0 is supported in part: this integration was made for 2.1.5 and later. Upgrade Krayin "
+            "and its REST API package if you can; else look at what a dry run would do before the first load",
         )
     return Generation(
         "with an API in an unusual place",

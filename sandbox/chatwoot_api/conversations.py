@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.chatwoot_api.conditions import condition
 from sandbox.chatwoot_api.errors import AnsweredError, not_found
-from sandbox.chatwoot_api.shapes import CONTACT, CONVERSATION, MESSAGE, agent, tidy_conversation, tidy_message
+from sandbox.chatwoot_api.shapes import (
+    CONVERSATION,
+    MESSAGE,
+    PUSHED_CONTACT,
+    agent,
+    tidy_conversation,
+    tidy_message,
+)
 
 if TYPE_CHECKING:
     from sandbox.chatwoot_api.calls import Call
@@ -166,8 +173,7 @@ def _meta(call: Call) -> Any:
                 to_jsonb(string_to_array(nullif(conversation.cached_label_list, ''), ', ')), '[]'),
             'additional_attributes', coalesce(conversation.additional_attributes, '{{}}'),
             'contact', (
-                SELECT {CONTACT} || jsonb_build_object('type', 'contact')
-                FROM contacts AS contact WHERE contact.id = conversation.contact_id
+                SELECT {PUSHED_CONTACT} FROM contacts AS contact WHERE contact.id = conversation.contact_id
             ),
             'assignee', (
                 SELECT {agent("conversation.account_id")} FROM users AS agent

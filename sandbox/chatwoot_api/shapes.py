@@ -72,16 +72,20 @@ CONTACT_INBOXES = """
     ), '[]'))
 """
 
-_SENDER = """
+PUSHED_CONTACT = """
+    jsonb_build_object(
+        'additional_attributes', coalesce(contact.additional_attributes, '{}'),
+        'custom_attributes', coalesce(contact.custom_attributes, '{}'),
+        'email', contact.email, 'id', contact.id, 'identifier', contact.identifier,
+        'name', contact.name, 'phone_number', contact.phone_number, 'thumbnail', '',
+        'blocked', contact.blocked, 'type', 'contact'
+    )
+"""
+
+_SENDER = f"""
     CASE message.sender_type
         WHEN 'Contact' THEN (
-            SELECT jsonb_build_object(
-                'additional_attributes', coalesce(contact.additional_attributes, '{}'),
-                'custom_attributes', coalesce(contact.custom_attributes, '{}'),
-                'email', contact.email, 'id', contact.id, 'identifier', contact.identifier,
-                'name', contact.name, 'phone_number', contact.phone_number, 'thumbnail', '',
-                'blocked', contact.blocked, 'type', 'contact'
-            )
+            SELECT {PUSHED_CONTACT}
             FROM contacts AS contact WHERE contact.id = message.sender_id
         )
         WHEN 'User' THEN (
