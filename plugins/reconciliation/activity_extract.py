@@ -27,9 +27,13 @@ Row = TypeVar("Row", bound="Conversation | SentMessage")
 
 @dataclass(slots=True)
 class TalkRead:
-    """What a reading of conversations and messages saw, by kind; numbers only."""
+    """What a reading of conversations and messages saw, by kind; numbers only.
+
+    `brought_along` are those among `read` that were read because their contact is new to Krayin.
+    """
 
     read: Counter[str] = field(default_factory=Counter)
+    brought_along: Counter[str] = field(default_factory=Counter)
     unchanged: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
@@ -37,6 +41,7 @@ class TalkRead:
         """Return the numbers for `sync_run.summary`."""
         return {
             "activities_read": dict(self.read),
+            "activities_of_new_contacts": dict(self.brought_along),
             "activities_unchanged": dict(self.unchanged),
             "activities_skipped": dict(self.skipped),
         }

@@ -15,10 +15,11 @@ Link = Literal["person", "lead", "both"]
 
 @dataclass(frozen=True, slots=True)
 class ContactRecords:
-    """Where a contact stands in Krayin."""
+    """Where a contact stands in Krayin; `person_id` is its person's id once that is known."""
 
     person: MappingState | None = None
     lead: MappingState | None = None
+    person_id: int | None = None
 
     def waits_for(self, link: Link) -> str | None:
         """Return the record an activity must wait for, None when it can be carried out.

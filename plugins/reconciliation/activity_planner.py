@@ -44,10 +44,14 @@ class _Staged:
 
 @dataclass(slots=True)
 class PlannedActivities:
-    """What a planning decided about activities; numbers only."""
+    """What a planning decided about activities; numbers only.
+
+    `moved` are those that hang on another contact now: a merge in Chatwoot.
+    """
 
     actions: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
+    moved: int = 0
     writes: int = 0
     marks: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -62,6 +66,7 @@ class PlannedActivities:
         return {
             "activities_planned": dict(self.actions),
             "activities_waiting_for_contact": self.waiting,
+            "activities_moved": self.moved,
             "activities_calls": self.calls,
         }
 
@@ -170,7 +175,7 @@ class ActivityPlanner:
                 self.link,
                 recreate_deleted=self.recreate_deleted,
             )
-            self._count(one, row, plan, planned)
+            self._count(one, row, plan, contacts[one.activity.contact_id], planned)
             fresh.append((one, row, plan))
         self._write(kind, fresh, adopted)
 
@@ -179,12 +184,15 @@ class ActivityPlanner:
         one: _Staged,
         row: MappingRow,
         plan: ActivityPlan,
+        contact: ContactRecords,
         planned: PlannedActivities,
     ) -> None:
         planned.actions[plan.action] += 1
         if plan.action in {Action.NOTHING, Action.LEAVE_DELETED}:
             return
         planned.waiting += plan.waits_for is not None
+        person = (row.last_sent or {}).get("person")
+        planned.moved += person is not None and person != contact.person_id
         planned.writes += plan.calls
         before = (one.activity.type == "note") if row.last_sent is None else row.last_sent.get("is_done")
         planned.marks += before != one.activity.is_done
@@ -242,12 +250,15 @@ class ActivityPlanner:
         )
 
     def _contacts(self, contact_ids: set[int]) -> dict[int, ContactRecords]:
-        found: dict[int, dict[str, MappingState]] = {}
-        for source_id, crm_kind, _, state, _ in self.connection.execute(
+        found: dict[int, dict[str, Any]] = {}
+        for source_id, crm_kind, crm_id, state, _ in self.connection.execute(
             statement("plan/activity_contacts"),
             {**self._identity, "contact_ids": sorted(map(str, contact_ids))},
         ):
-            found.setdefault(int(source_id), {})[crm_kind] = MappingState(state)
+            records = found.setdefault(int(source_id), {})
+            records[crm_kind] = MappingState(state)
+            if crm_kind == "person":
+                records["person_id"] = crm_id
         known = {contact_id: ContactRecords(**states) for contact_id, states in found.items()}
         if self.dry_run:
             # What the plan of contacts registered was taken back already.

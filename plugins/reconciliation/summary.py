@@ -112,6 +112,10 @@ def _talk_lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"  lead stages         {number} {verdict}"
     for reason, number in sorted(summary.get("activities_skipped", {}).items()):
         yield f"  not brought over    {number} conversations, messages or stage moves: {reason}"
+    if summary.get("activities_of_new_contacts"):
+        yield f"  of new contacts     {_counts(summary['activities_of_new_contacts'])}, read with them"
+    if summary.get("activities_moved"):
+        yield f"  moved by a merge    {summary['activities_moved']} activities hang on another person now"
     if summary.get("activities_waiting_for_contact"):
         yield f"  wait for a contact  {summary['activities_waiting_for_contact']} activities"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -140,12 +141,8 @@ class Talk:
         )
         new = self._new_contacts()
         for stream in streams(self.settings):
-            selection = self._selection(stream)
-            selections = [selection]
-            if new and not isinstance(selection, Everything):
-                # All that was said with a contact who is new to Krayin, or was left out before, is news.
-                selections.append(ByIds(new))
-            for one in selections:
+            for one, is_new in self._selections(stream, new):
+                before = Counter(self.seen.read)
                 if stream == CONVERSATIONS:
                     stage.conversations(snapshot.conversations(scope, one, since=since))
                 elif stream == MESSAGES:
@@ -161,6 +158,8 @@ class Talk:
                         self.seen,
                         follow=self.settings.new_lead_after_close,
                     )
+                if is_new:
+                    self.seen.brought_along.update(self.seen.read - before)
 
     @property
     def calls(self) -> int:
@@ -205,6 +204,19 @@ class Talk:
     def clear(self) -> None:
         """Forget what was staged."""
         self.connection.execute(statement("plan/activity_staged_clear"), {"run_id": self.run_id})
+
+    def _selections(self, stream: str, new: frozenset[int]) -> Iterator[tuple[Selection, bool]]:
+        """Yield what to read of a stream, and whether it is that of contacts who are `new`.
+
+        All that was said with a contact who is new to Krayin, or was left out before, is news.
+        """
+        selection = self._selection(stream)
+        if isinstance(selection, ByIds):
+            new &= selection.ids
+            selection = ByIds(selection.ids - new)
+        yield selection, False
+        if new and not isinstance(selection, Everything):
+            yield ByIds(new), True
 
     def _selection(self, stream: str) -> Selection:
         if self.asked is not None:

@@ -196,8 +196,22 @@ def test_a_contact_left_out_is_counted_and_its_talk_follows_when_it_is_not_any_m
     assert run.summary["activities_skipped"] == {"its contact is not brought over": 2}
     assert world.rows("SELECT count(*) FROM operation WHERE source_kind <> 'contact'") == [(0,)]
     world.change(nobody, email="visitor@example.com")
-    world.run(**BOTH)
+    run = world.run(**BOTH)
     assert len(activities(world)) == 2
+    assert run.summary["activities_of_new_contacts"] == {"conversation": 1, "message": 1}
+    assert any("1 conversation, 1 message" in line for line in lines_of(run))
+    assert run.summary["activities_moved"] == 0
+
+
+def test_a_deleted_contact_s_talk_is_counted(world: World) -> None:
+    contact, talk = ada_with_a_talk(world)
+    say(world, talk, "Hi")
+    with chatwoot(world) as connection:
+        connection.execute("UPDATE conversations SET contact_id = NULL WHERE contact_id = %s", (contact,))
+        connection.execute("DELETE FROM contacts WHERE id = %s", (contact,))
+    run = world.run(**BOTH)
+    assert run.summary["activities_skipped"] == {"its contact was deleted": 2}
+    assert activities(world) == []
 
 
 def test_a_window_brings_the_contact_of_an_old_conversation(world: World) -> None:
@@ -231,7 +245,9 @@ def test_a_conversation_moved_by_a_merge_hangs_on_the_other_person_too(world: Wo
     world.run(**BOTH)
     with chatwoot(world) as connection:
         changes.merge_contacts(connection, base, mergee)
-    world.run(**BOTH)
+    run = world.run(**BOTH)
+    assert run.summary["activities_moved"] == 2
+    assert any("2 activities hang on another person" in line for line in lines_of(run))
     person = next(row for row in world.persons() if row["name"] == "Base")
     assert linked(world, person["id"]) == {row["id"] for row in activities(world)}
     assert len(activities(world)) == 2
