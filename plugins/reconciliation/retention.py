@@ -97,7 +97,7 @@ def retain(connection: psycopg.Connection, retention: Retention, size: int = BAT
             after = max(row[0] for row in rows)
         done[name] = number
         log.info("%s older than %d days: %d", name, age.days, number)
-    done["erased"] = connection.execute(
-        statement("erasure/forget_snapshot"), {"since": READINGS_END}
-    ).rowcount
+    erased = connection.execute(statement("erasure/forget_snapshot"), {"since": READINGS_END})
+    later = connection.execute(statement("erasure/forget_later_webhooks"))
+    done["erased"] = erased.rowcount + later.rowcount
     return done

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
 import pytest
 from krayin.client import KrayinClient
-from psycopg import sql
 from reconciliation.erasure import erase, identity_of, let_back
 from reconciliation.errors import ErasureWaitsError
+from reconciliation.retention import Retention, retain
 from reconciliation.run import RunRequest
 from reconciliation.traces import in_bytes, traces_of
 
 from sandbox.chatwoot import conversations
+from tests.database_dump import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,24 +29,6 @@ NAME, EMAIL, PHONE, TEXT = (
     "my locksmith said",
 )
 TRACES = ("Zoë", "Zo\\u00eb", "Quarrington", "quarrington", "15112345678", "locksmith", "Heligoland")
-
-
-def dump(url: str) -> str:
-    """Every row of every table of a database, as text, binary columns decoded as well."""
-    shown = []
-    with psycopg.connect(url, autocommit=True) as connection:
-        tables = connection.execute(
-            "SELECT schemaname, tablename FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        ).fetchall()
-        for table in tables:
-            rows = connection.execute(
-                sql.SQL("SELECT one::text FROM {} AS one").format(sql.Identifier(*table))
-            )
-            for (row,) in rows:
-                binary = [bytes.fromhex(found) for found in re.findall(r"x((?:[0-9a-f]{2}){4,})", row)]
-                shown += [f"{table[1]}: {row}", *(found.decode("utf-8", "replace") for found in binary)]
-    return "\n".join(shown)
 
 
 def krayin_dump(world: World) -> str:
@@ -200,6 +182,19 @@ def test_it_waits_while_a_call_has_no_outcome(world: World, zoe: int) -> None:
     assert len(world.persons()) == 2
     world.rows("UPDATE operation SET state = 'done' WHERE state = 'unknown' RETURNING id")
     erase(world.sync(), zoe, also_adopted=False)
+    assert traces_in(dump(world.sync_url)) == set()
+
+
+def test_what_chatwoot_sends_later_is_emptied_by_the_daily_maintenance(world: World, zoe: int) -> None:
+    erase(world.sync(), zoe, also_adopted=False)
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO krayin_sync.inbox_event (sync_name, event, entities, signed, content_hash, body,"
+            " processed_at) VALUES ('test', 'contact_updated', %s, true, 'z', %s, now())",
+            ([f"contact:{zoe}"], NAME.encode()),
+        )
+        assert traces_in(dump(world.sync_url)) != set()
+        assert retain(connection, Retention())["erased"] == 1
     assert traces_in(dump(world.sync_url)) == set()
 
 

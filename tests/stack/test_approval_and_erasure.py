@@ -1,0 +1,240 @@
+"""Held plans answered through Airflow's REST API, and an erasure that leaves no trace, on the stack of `make up`."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+
+from sandbox.chatwoot import changes, conversations, webhooks
+from stack.airflow import DATABASE as AIRFLOW_DATABASE
+from stack.testing import RunningStack, running_stack
+from tests.database_dump import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
+
+SYNC = "guarded"
+APPROVAL = f"{SYNC}__approval"
+SECRET = "uQ5rW9xK3nVb7ZmT2cLhYp4D"
+SETTINGS = f"""\
+name: {SYNC}
+schedule: null
+chatwoot: {{account_id: 1}}
+sync_conversations: true
+sync_messages: true
+max_changes_without_approval: {{share: 0.1, number: 3}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    syncs = tmp_path_factory.mktemp("syncs")
+    (syncs / f"{SYNC}.yaml").write_text(SETTINGS)
+    with running_stack(
+        tmp_path_factory.mktemp("approval"),
+        krayin_sync_syncs=syncs,
+        sandbox_contacts=12,
+        sandbox_conversations=0,
+        sandbox_messages=0,
+        airflow_parallelism=2,
+    ) as running:
+        running.api.write_connections(
+            [{"connection_id": f"chatwoot_webhook_{SYNC}", "conn_type": "generic", "password": SECRET}]
+        )
+        yield running
+
+
+def eventually(check: Callable[[], Any], seconds: float = 180.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, "did not come true"
+        time.sleep(0.5)
+    return found
+
+
+def rows(stack: RunningStack, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(stack.sync_dsn, autocommit=True) as connection:
+        connection.execute("SET search_path = krayin_sync")
+        return connection.execute(query, parameters).fetchall()
+
+
+def contacts(stack: RunningStack) -> dict[int, int]:
+    """Contact id to person id."""
+    return dict(
+        rows(
+            stack,
+            "SELECT source_id::int, crm_id::int FROM mapping WHERE source_kind = 'contact'"
+            " AND crm_kind = 'person' AND state = 'linked' ORDER BY 1",
+        )
+    )
+
+
+def rename(stack: RunningStack, contact_ids: list[int], name: str) -> None:
+    with psycopg.connect(stack.chatwoot_dsn, autocommit=True) as connection:
+        for contact_id in contact_ids:
+            changes.update_contact(connection, contact_id, name=f"{name} {contact_id}")
+
+
+def names(stack: RunningStack) -> dict[int, str]:
+    answer = httpx.get(
+        f"{stack.krayin_url}/api/v1/contacts/persons?pagination=0",
+        headers={"Authorization": f"Bearer {stack.krayin_token}", "Accept": "application/json"},
+        timeout=30,
+    )
+    return {person["id"]: person["name"] for person in answer.json()["data"]}
+
+
+def tell(stack: RunningStack, contact_id: int) -> None:
+    body = webhooks.encode(webhooks.contact_updated(contact_id))
+    answer = httpx.post(
+        f"{stack.url}/chatwoot/webhooks/{SYNC}",
+        content=body,
+        headers=webhooks.headers(SECRET, body),
+        timeout=10,
+    )
+    assert answer.status_code == 200
+
+
+def question(stack: RunningStack) -> tuple[str, dict[str, Any]]:
+    """The DAG run that waits for an answer, and what it shows."""
+
+    def waiting() -> tuple[str, dict[str, Any]] | None:
+        for run_id in stack.api.active_runs(APPROVAL):
+            path = f"/api/v2/dags/{APPROVAL}/dagRuns/{run_id}/taskInstances/answer"
+            state = stack.api.client.get(path)
+            if state.status_code == 200 and state.json()["state"] == "awaiting_input":
+                shown = stack.api._call("GET", f"{path}/-1/hitlDetails")
+                if not shown["response_received"]:
+                    return run_id, shown
+        return None
+
+    found: tuple[str, dict[str, Any]] = eventually(waiting)
+    return found
+
+
+def reply(stack: RunningStack, run_id: str, option: str) -> None:
+    path = f"/api/v2/dags/{APPROVAL}/dagRuns/{run_id}/taskInstances/answer/-1/hitlDetails"
+    stack.api._call("PATCH", path, json={"chosen_options": [option], "params_input": {}})
+    assert stack.api.wait(APPROVAL, run_id, 300) == "success"
+
+
+def test_declined_then_approved_while_changes_arrive(stack: RunningStack) -> None:
+    people = contacts(stack)
+    six = list(people)[:6]
+    before = names(stack)
+    rename(stack, six, "Declined")
+    stack.run(f"{SYNC}__sync")
+    run_id, shown = question(stack)
+    assert "6 contact" in shown["body"]
+    assert "`person.name`" in shown["body"]
+    assert "Declined" not in shown["body"]
+
+    # Meanwhile: one of the held changes again, by webhook, and somebody new comes by the schedule's run.
+    rename(stack, six[:1], "Again")
+    tell(stack, six[0])
+    with psycopg.connect(stack.chatwoot_dsn, autocommit=True) as connection:
+        changes.add_contact(connection, 1, name="New Comer", email="new.comer@example.com")
+    stack.run(f"{SYNC}__sync")
+    eventually(lambda: "New Comer" in names(stack).values())
+    eventually(lambda: not rows(stack, "SELECT 1 FROM inbox_event WHERE processed_at IS NULL"))
+    assert rows(stack, "SELECT count(*) FROM operation WHERE state = 'held'") == [(6,)]
+    assert {names(stack)[people[one]] for one in six} == {before[people[one]] for one in six}
+
+    reply(stack, run_id, "Decline")
+    assert rows(stack, "SELECT count(*) FROM operation WHERE state = 'declined'") == [(6,)]
+    assert rows(stack, "SELECT state, decided_by FROM approval") == [("declined", "admin")]
+    stack.run(f"{SYNC}__sync", {"full": True})
+    assert {names(stack)[people[one]] for one in six} == {before[people[one]] for one in six}
+
+    # What was declined is planned again when it changes again, and this time it is wanted.
+    rename(stack, six, "Approved")
+    stack.run(f"{SYNC}__sync")
+    run_id, _ = question(stack)
+    rename(stack, six[1:2], "Latest")
+    tell(stack, six[1])
+    eventually(lambda: not rows(stack, "SELECT 1 FROM inbox_event WHERE processed_at IS NULL"))
+    reply(stack, run_id, "Approve")
+    now = names(stack)
+    assert {now[people[one]] for one in six} == {
+        *(f"Approved {one}" for one in six if one != six[1]),
+        f"Latest {six[1]}",
+    }
+    assert rows(stack, "SELECT count(*) FROM operation WHERE state IN ('held', 'planned')") == [(0,)]
+
+
+NAME, EMAIL, PHONE, TEXT = (
+    "Zoë Quarrington",
+    "zoe.quarrington@example.com",
+    "+4915112345678",
+    "my locksmith said",
+)
+TRACES = ("Zoë", "Zo\\u00eb", "Zo\\xc3\\xab", "Quarrington", "quarrington", "15112345678", "locksmith")
+
+
+def texts(folder: Path) -> str:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return "\n".join(path.read_text(errors="replace") for path in files)
+
+
+def places(stack: RunningStack) -> dict[str, str]:
+    return {
+        "stand-in": httpx.get(f"{stack.krayin_url}/sandbox/records", timeout=30).text,
+        "sync database": dump(stack.sync_dsn),
+        "Airflow's database": dump(stack.instance.dsn(AIRFLOW_DATABASE)),
+        "logs": texts(stack.instance.layout.logs),
+    }
+
+
+def found_in(stack: RunningStack) -> dict[str, set[str]]:
+    seen = {place: {trace for trace in TRACES if trace in text} for place, text in places(stack).items()}
+    return {place: traces for place, traces in seen.items() if traces}
+
+
+def test_an_erasure_leaves_no_trace(stack: RunningStack) -> None:
+    with psycopg.connect(stack.chatwoot_dsn, autocommit=True) as connection:
+        contact_id = changes.add_contact(connection, 1, name=NAME, email=EMAIL, phone_number=PHONE)
+        (inbox,) = connection.execute("SELECT min(id) FROM inboxes WHERE account_id = 1").fetchone() or (0,)
+        talk = conversations.add_conversation(connection, contact_id, inbox)
+        conversations.add_message(connection, talk, TEXT)
+    stack.run(f"{SYNC}__sync", {"dry_run": True, "contact_ids": str(contact_id)})
+    stack.run(f"{SYNC}__sync")
+    body = webhooks.encode({**webhooks.contact_updated(contact_id), "name": NAME, "email": EMAIL})
+    httpx.post(
+        f"{stack.url}/chatwoot/webhooks/{SYNC}",
+        content=body,
+        headers=webhooks.headers(SECRET, body),
+        timeout=10,
+    )
+    eventually(lambda: not rows(stack, "SELECT 1 FROM inbox_event WHERE processed_at IS NULL"))
+    assert set(found_in(stack)) == {"stand-in", "sync database"}, "never in Airflow's database or a log"
+
+    run_id = stack.run("krayin_erasure", {"sync": SYNC, "contact_id": contact_id})
+    receipt = stack.api._call(
+        "GET", f"/api/v2/dags/krayin_erasure/dagRuns/{run_id}/taskInstances/erase/xcomEntries/return_value"
+    )["value"]
+    receipt = json.loads(receipt) if isinstance(receipt, str) else receipt
+    assert {kind: len(ids) for kind, ids in receipt["deleted"].items()}["person"] == 1
+    assert receipt["kept"] == {}
+    assert found_in(stack) == {}
+
+    rename(stack, [contact_id], NAME)
+    tell(stack, contact_id)
+    stack.run(f"{SYNC}__sync", {"full": True})
+    eventually(lambda: not rows(stack, "SELECT 1 FROM inbox_event WHERE processed_at IS NULL"))
+    assert found_in(stack) == {}
+    assert rows(
+        stack, "SELECT count(*) FROM mapping WHERE source_id = %s AND crm_id IS NOT NULL", str(contact_id)
+    ) == [(0,)]
+
+
+def test_maintenance_and_its_checks_pass(stack: RunningStack) -> None:
+    stack.run("krayin_maintenance")
+    stack.run("krayin_alerts")
