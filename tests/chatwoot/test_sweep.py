@@ -63,7 +63,7 @@ def test_a_database_snapshot_keeps_the_port(source: DatabaseSource) -> None:
 @pytest.mark.parametrize(
     ("stream", "key", "expected"),
     [
-        (Stream.CONTACTS, 1000, 923_052_108_292_812_686),
+        (Stream.CONTACTS, 1000, 3_348_949_760_528_573_482),
         (Stream.CONVERSATIONS, 1, 695_439_014_746_202_968),
         (Stream.MESSAGES, 3000, 1_108_581_219_917_645_296),
         (Stream.MESSAGES, 3001, 4_562_803_041_116_011_886),
@@ -170,6 +170,18 @@ def test_nothing_and_empty_are_the_same(source: DatabaseSource, chatwoot: Connec
         chatwoot, number, name="", email="", custom_attributes={}, additional_attributes={}
     )
     assert hashes(source, Stream.CONTACTS, [number]) == before
+
+
+@pytest.mark.parametrize("odd", ["null", "5", '"avatar_url_hash"', '["avatar_url_hash"]'])
+def test_attributes_that_are_no_object_do_not_stop_a_sweep(
+    source: DatabaseSource, chatwoot: Connection[Any], odd: str
+) -> None:
+    number = changes.add_contact(chatwoot, 1)
+    chatwoot.execute(
+        "UPDATE contacts SET additional_attributes = %(odd)s, custom_attributes = %(odd)s WHERE id = %(id)s",
+        {"odd": odd, "id": number},
+    )
+    assert list(hashes(source, Stream.CONTACTS, [number])) == [number]
 
 
 def test_the_lowest_bit_says_that_nothing_happened_since(

@@ -25,6 +25,7 @@ FROM (
                             (
                                 CASE
                                     WHEN contact.additional_attributes ?| ARRAY['avatar_url_hash', 'last_avatar_sync_at']
+                                        AND jsonb_typeof(contact.additional_attributes) = 'object'
                                         THEN contact.additional_attributes - 'avatar_url_hash' - 'last_avatar_sync_at'
                                     ELSE coalesce(contact.additional_attributes, '{}')
                                 END
@@ -49,7 +50,7 @@ FROM (
     FROM contacts AS contact
     LEFT JOIN (
         -- What an earlier integration noted of a contact.
-        SELECT contact_id, sum(hashtextextended(source_id COLLATE "C", 0) >> 20)::bigint AS hash
+        SELECT contact_id, sum(hashtextextended(source_id COLLATE "C", inbox_id) >> 20)::bigint AS hash
         FROM contact_inboxes
         WHERE left(source_id, 7) = 'krayin:'
             AND (%(keys)s::bigint[] IS NULL OR contact_id = ANY(%(keys)s::bigint[]))
