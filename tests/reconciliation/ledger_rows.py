@@ -88,6 +88,10 @@ class Ledger:
         places = ", ".join(["%s"] * len(columns))
         return self._one(f"INSERT INTO {table} ({names}) VALUES ({places}) RETURNING id", *columns.values())
 
+    def insert_raw(self, query: str, *parameters: Any) -> None:
+        with psycopg.connect(self.url, autocommit=True, options="-c search_path=krayin_sync") as connection:
+            connection.execute(query, parameters)
+
     def _owner(self) -> dict[str, Any]:
         return {
             "sync_name": self.sync_name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -92,7 +93,10 @@ def line_plot(  # noqa: PLR0913 - what a line is and how it is shown
         for (label, values), colour in zip(lines.items(), (ONE, TWO), strict=False):
             axes.plot(list(moments), list(values), color=colour, label=label, marker=marker, markersize=3.2,
                       clip_on=False)  # fmt: skip
-        locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
+        if len(set(moments)) == 1:
+            # Around a single moment there is no interval to divide.
+            axes.set_xlim(moments[0] - timedelta(days=1), moments[0] + timedelta(days=1))
+        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(formatter)

@@ -35,7 +35,10 @@ HINTS = {
     "internal_error": "This program failed on it. Please report it with the task's log.",
     "invalid": "It cannot be put into Krayin's form. Correct the contact in Chatwoot; it is then "
     "planned anew.",
+    "lead_is_followed": "Its closed lead may be followed by a new one: it is tried again by itself.",
     "outcome_unknown": "No answer came. It is looked up in Krayin and repeated only if it is not there.",
+    "person_has_leads": "The person has leads that are not ours: delete or move these in Krayin, "
+    "then replay.",
     "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
     "then replay.",
     "server_failed": "Krayin failed; it is tried again by itself.",
