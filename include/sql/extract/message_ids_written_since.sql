@@ -5,32 +5,34 @@
 --   of the present one; both 64 bits wide.
 -- Indexes: none; four sequential scans (Chatwoot has no index that would spare them); then messages_pkey and
 --   index_messages_on_conversation_account_type_created.
-WITH written AS (
+WITH next AS (
+    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
+),
+written AS (
     SELECT id
     FROM messages
     WHERE account_id = %(account_id)s
-        AND xmin::text::bigint > 2
-        AND ((%(next_xid)s::bigint - xmin::text::bigint) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND age(xmin) < 2147483647
     UNION
     SELECT message_id
     FROM attachments
     WHERE account_id = %(account_id)s
-        AND xmin::text::bigint > 2
-        AND ((%(next_xid)s::bigint - xmin::text::bigint) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND age(xmin) < 2147483647
     UNION
     SELECT message.id
     FROM conversations AS conversation
     JOIN messages AS message ON message.conversation_id = conversation.id
     WHERE conversation.account_id = %(account_id)s
-        AND conversation.xmin::text::bigint > 2
-        AND ((%(next_xid)s::bigint - conversation.xmin::text::bigint) & 4294967295)
+        AND ((age(conversation.xmin) - (SELECT age FROM next)) & 4294967295)
             <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND age(conversation.xmin) < 2147483647
         AND conversation.contact_id IN (
             SELECT contact_id
             FROM contact_inboxes
-            WHERE xmin::text::bigint > 2
-                AND ((%(next_xid)s::bigint - xmin::text::bigint) & 4294967295)
-                    <= %(next_xid)s::bigint - %(since_xid)s::bigint
+            WHERE ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+                AND age(xmin) < 2147483647
         )
 )
 SELECT message.id
