@@ -13,12 +13,12 @@ from chatwoot.errors import ChatwootError
 
 
 class ChatwootApiMisconfigured(ChatwootError):  # noqa: N818 - named like its siblings
-    """The extra of the connection holds something that is no number; somebody must change it."""
+    """The Airflow connection is not what the API needs; somebody must change it."""
 
-    def __init__(self, conn_id: str, name: str) -> None:
+    def __init__(self, conn_id: str, problem: str) -> None:
         self.conn_id = conn_id
-        self.name = name
-        super().__init__(f"Airflow connection {conn_id!r}: {name!r} in its extra must be a number from 1 on")
+        self.problem = problem
+        super().__init__(f"Airflow connection {conn_id!r}: {problem}")
 
 
 class ChatwootApiHook(BaseHook):
@@ -58,9 +58,15 @@ class ChatwootApiHook(BaseHook):
 
         Raises:
             AirflowNotFoundException: there is no such Airflow connection.
-            ChatwootApiMisconfigured: a number in its extra is none.
+            ChatwootApiMisconfigured: it is of another type, or a number in its extra is none.
         """
         connection = self.get_connection(self.chatwoot_api_conn_id)
+        if connection.conn_type != self.conn_type:
+            problem = (
+                f"its type is {connection.conn_type!r}; Chatwoot's API needs type HTTP, with the address as host "
+                "and an access token as password"
+            )
+            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
         return ApiSource(
             _address(connection),
             connection.password or "",
@@ -83,7 +89,8 @@ class ChatwootApiHook(BaseHook):
         given = connection.extra_dejson.get(name, default)
         number = int(given) if str(given).isdigit() else 0
         if number < 1:
-            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, name)
+            problem = f"{name!r} in its extra must be a number from 1 on"
+            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
         return number
 
 

@@ -177,7 +177,11 @@ class ApiSession:
             reason = "it asks for fewer requests a minute (429)"
             raise _AgainError(reason, _retry_after(answer))
         if status in _UNAUTHORIZED:
-            raise ChatwootApiRefused(self.where, status, _HINT.format(account=self.account_id))
+            hint = _HINT.format(account=self.account_id)
+            raise ChatwootApiRefused(self.where, status, f"{_reason(answer)}; {hint}")
+        if answer.is_redirect:
+            reason = f"it leads elsewhere ({status}); check the address, https included"
+            raise ChatwootApiUnreachable(self.where, reason)
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ChatwootApiRefused(self.where, status, _reason(answer))
         if not answer.is_success:

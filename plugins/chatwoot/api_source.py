@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from chatwoot import api_rows
-from chatwoot.api_client import ChatwootApiUnreachable
+from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.api_pages import Page, Walk
 from chatwoot.api_rows import moment
 from chatwoot.api_session import REQUESTS_PER_MINUTE, ApiSession
@@ -139,7 +139,11 @@ class ApiSnapshot:
     @cached_property
     def version(self) -> Version:
         """Chatwoot's version as its API says it."""
-        answer, _ = self.session.root("/api")
+        try:
+            answer, _ = self.session.root("/api")
+        except ChatwootApiRefused:
+            # Not everybody lets that through.
+            answer = None
         return version_of_api(str(answer.get("version") or "") if isinstance(answer, dict) else None)
 
     def accounts(self) -> list[Account]:

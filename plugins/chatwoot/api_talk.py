@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from chatwoot.conversations import Conversation, Message, Progress, SentMessage
     from chatwoot.source import Scope, Selection
 
+log = logging.getLogger(__name__)
+
 PAGE = 25
 _OF_CONTACT = 20
 _LATEST = 20
@@ -34,6 +37,8 @@ _RANGE = 1_000
 _BEYOND = 2**31
 # All matches come in one answer: of more than a day they could be too many.
 LONGEST_WITHIN = timedelta(days=1)
+# Conversations of one moment come in any order, page by page another: a second order shows the rest.
+_ORDERS = ("created_at_asc", "last_activity_at_desc", "created_at_desc")
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 # What others said may be a private note; it is read again where it is needed, without those.
@@ -64,7 +69,7 @@ class ApiTalk:
         self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[Conversation | BrokenRow]]:
         """Yield the selected conversations by display id, in lists of at most `chunk`, none empty."""
-        with self._selected(scope, selection, since) as spool, ThreadPoolExecutor(self.parallel) as threads:
+        with self._selected(scope, selection, since) as spool, _threads(self.parallel) as threads:
             for rows in spool.chunks(chunk):
                 latest = threads.map(self._latest, [row["id"] for row in rows])
                 yield [self._conversation(row, said) for row, said in zip(rows, latest, strict=True)]
@@ -77,7 +82,7 @@ class ApiTalk:
             yield from self._listed_messages(scope, selection, chunk)
             return
         start, end = self._said_in(selection, since)
-        with self._selected(scope, selection, since) as spool, ThreadPoolExecutor(self.parallel) as threads:
+        with self._selected(scope, selection, since) as spool, _threads(self.parallel) as threads:
             for rows in spool.chunks(self.parallel * 4):
                 said = threads.map(lambda row: list(self._said(row["id"], start, end)), rows)
                 found = (self._sent(one, row) for row, some in zip(rows, said, strict=True) for one in some)
@@ -94,7 +99,7 @@ class ApiTalk:
                     contacts.put({"id": key} for key in keys)
             else:
                 self._spool_contacts(contacts, scope, selection, since)
-            with ThreadPoolExecutor(self.parallel) as threads:
+            with _threads(self.parallel) as threads:
                 for some in contacts.chunks(chunk):
                     read = threads.map(lambda row: self._progress(scope, row["id"]), some)
                     found = [one for one in read if one is not None]
@@ -162,10 +167,27 @@ class ApiTalk:
 
     def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
         if since is None:
-            yield from self._walk("created_at_asc", inbox).from_the_end()
+            yield from self._whole_list(inbox)
             return
         for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
             yield [row for row in rows if not _inactive_since(since)(row)]
+
+    def _whole_list(self, inbox: int | None) -> Iterator[list[Json]]:
+        with Spool() as seen:
+            for sort_by in _ORDERS:
+                walk = self._walk(sort_by, inbox)
+                pages = walk.from_the_end() if sort_by == _ORDERS[0] else walk.from_the_start(_never)
+                for rows in pages:
+                    seen.put({"id": row["id"]} for row in rows)
+                    yield rows
+                if walk.count is None or len(seen) >= walk.count:
+                    return
+            log.warning(
+                "Chatwoot says it has %d conversations and showed %d: the list changed all the time. The "
+                "comparison of everything finds the others.",
+                walk.count,
+                len(seen),
+            )
 
     def _updated_since(self, cutoff: datetime) -> Iterator[list[Json]]:
         gap = self.read_at - cutoff
@@ -189,7 +211,7 @@ class ApiTalk:
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
 
-        yield from Walk(fetch, PAGE).from_the_start(lambda _: False)
+        yield from Walk(fetch, PAGE).from_the_start(_never)
 
     def _of_contact(self, contact_id: int) -> list[Json]:
         answer = self.session.find(f"/contacts/{contact_id}/conversations")
@@ -202,7 +224,7 @@ class ApiTalk:
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
 
-        walk = Walk(fetch, PAGE).from_the_start(lambda _: False)
+        walk = Walk(fetch, PAGE).from_the_start(_never)
         return list({row["id"]: row for some in walk for row in some}.values())
 
     def _walk(self, sort_by: str, inbox: int | None) -> Walk:
@@ -314,7 +336,8 @@ class ApiTalk:
         try:
             events = self.session.find(f"/conversations/{row['id']}/reporting_events")
         except ChatwootApiRefused as refused:
-            if refused.status != HTTPStatus.FORBIDDEN:
+            # Reports may be for administrators only.
+            if refused.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
                 raise
             return None
         times = [
@@ -323,6 +346,16 @@ class ApiTalk:
             if event.get("name") == "conversation_resolved" and event.get("event_end_time")
         ]
         return max(times, default=None)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    threads = ThreadPoolExecutor(number, thread_name_prefix="chatwoot-api")
+    try:
+        yield threads
+    finally:
+        # After a failure nothing more is asked.
+        threads.shutdown(cancel_futures=True)
 
 
 def _payload(answer: Any, where: str) -> list[Json]:
@@ -354,6 +387,10 @@ def _inactive_since(since: datetime) -> Callable[[Json], bool]:
         return at is None or at < since - _SECOND
 
     return is_old
+
+
+def _never(_: Json) -> bool:
+    return False
 
 
 def _touched(row: Json, start: datetime, end: datetime) -> bool:

@@ -25,6 +25,25 @@ def _rebuilt(
     return error
 
 
+class InstallationChangedError(ReconciliationError):
+    """A sync that reads an API goes by another installation than before; its file can say it is the same.
+
+    `found` is the name it has now, `known` those it was run with.
+    """
+
+    def __init__(self, sync_name: str, found: str, known: Sequence[str]) -> None:
+        """Keep the names."""
+        self.sync_name = sync_name
+        self.found = found
+        self.known = tuple(known)
+        super().__init__(
+            f"Sync {sync_name} brought this account over from Chatwoot {' and '.join(self.known)} so far, "
+            f"and now reads {found}: every contact would be taken for a new one. If it is the same Chatwoot, "
+            f"write 'installation: {self.known[0]}' under 'chatwoot' in its file; if not, give the sync "
+            "another name"
+        )
+
+
 class SettingsError(ReconciliationError):
     """A sync file says something that cannot be used; mend the file.
 

@@ -30,7 +30,7 @@ from reconciliation.expectation import Rules
 from reconciliation.extract import stage_contacts
 from reconciliation.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.guard import Guard
-from reconciliation.identity import Identity, register_installation
+from reconciliation.identity import Identity, register_installation, require_known_installation
 from reconciliation.inheritance import inherit
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
 from reconciliation.ledger import Ledger
@@ -208,6 +208,15 @@ class Sync:
         with self.opened(connection, run_id, lane) as (krayin, targets):
             rules = mapping_rules(self.settings, krayin, targets, datetime.now(UTC))
             with self.source.snapshot() as snapshot:
+                if self.settings.chatwoot.source == "api":
+                    # An API does not say the installation's own name: its address stands in, and may change.
+                    require_known_installation(
+                        connection,
+                        self.settings.name,
+                        krayin.target_id,
+                        self.settings.chatwoot.account_id,
+                        snapshot.installation,
+                    )
                 identity = Identity(
                     krayin.target_id,
                     register_installation(connection, snapshot.installation),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH = 100
 # A run does so much at most; the next one goes on.
 MOST = 5_000
 LONGEST_SECONDS = 300.0
@@ -58,25 +57,21 @@ class WriteBack:
         Chatwoot's trouble ends it early and is logged; it raises nothing of that, as Krayin's part is done.
         """
         until = self.clock() + self.seconds
-        due, seen = 0, 0
+        rows = self._due()
+        left = rows[0][3] if rows else 0
         try:
-            while seen < self.most and self.clock() < until:
-                rows = self._due(min(BATCH, self.most - seen))
-                if not rows:
-                    due = 0
+            for row in rows:
+                if self.clock() >= until:
                     break
-                due = rows[0][3]
-                for row in rows:
-                    self._write(*row[:3])
-                    seen += 1
-                    due -= 1
+                self._write(*row[:3])
+                left -= 1
         except (ChatwootApiUnreachable, ChatwootApiRefused) as error:
             log.error("Ids are not written back to Chatwoot: %s. The next run goes on.", error)  # noqa: TRY400
-        if due:
-            self.counts[LEFT] = due
+        if left:
+            self.counts[LEFT] = left
         return dict(self.counts)
 
-    def _due(self, size: int) -> list[tuple[Any, ...]]:
+    def _due(self) -> list[tuple[Any, ...]]:
         return self.connection.execute(
             statement("write_back/due"),
             {
@@ -84,7 +79,7 @@ class WriteBack:
                 "target_id": self.target_id,
                 "account_id": self.session.account_id,
                 "attribute": self.attribute,
-                "size": size,
+                "size": self.most,
             },
         ).fetchall()
 

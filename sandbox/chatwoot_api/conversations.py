@@ -152,7 +152,10 @@ def _listed(call: Call, where: str, parameters: dict[str, Any], order: str, *, p
         f"""
         SELECT {CONVERSATION}
         FROM (
-            SELECT conversation.*, row_number() OVER (ORDER BY {order}, conversation.id) AS place
+            -- Rows of one moment come in no order: another one for each page is what PostgreSQL may do.
+            SELECT
+                conversation.*,
+                row_number() OVER (ORDER BY {order}, md5(conversation.id::text || %(salt)s)) AS place
             FROM conversations AS conversation
             WHERE {where}
             ORDER BY place {limit}
@@ -160,6 +163,7 @@ def _listed(call: Call, where: str, parameters: dict[str, Any], order: str, *, p
         ORDER BY conversation.place
         """,
         offset=(call.page - 1) * PAGE,
+        salt=str(call.page),
         **parameters,
     )
     return counts, [tidy_conversation(row) for row in found]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.api_client import ChatwootApiUnreachable
 from chatwoot.api_source import ApiSource
 from chatwoot.database import DatabaseSource
 from psycopg.conninfo import conninfo_to_dict
+from reconciliation.errors import InstallationChangedError
 from reconciliation.run import RunRequest, Sync
+from reconciliation.runs import RunKind
 
-from sandbox.chatwoot import changes, conversations
+from sandbox.chatwoot import conversations
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
+from sandbox.chatwoot_api.errors import AnsweredError
 from sandbox.chatwoot_api.testing import running_chatwoot_api
 from sandbox.krayin.testing import running_krayin
 from tests.reconciliation.world import World
@@ -49,14 +55,19 @@ _OWN = {"id", "created_at", "updated_at", "unique_id"}
 class ApiWorld(World):
     """The same world, seen through Chatwoot's API."""
 
-    api: RunningChatwootApi | None = None
+    chatwoot_api: RunningChatwootApi | None = None
     installation: str | None = None
 
     def sync(self, name: str = "test", **settings: Any) -> Sync:
-        assert self.api is not None
+        assert self.chatwoot_api is not None
         given = super().sync(name, **settings)
         source = ApiSource(
-            self.api.url, self.api.token, 1, installation=self.installation, requests_per_minute=1_000_000
+            self.chatwoot_api.url,
+            self.chatwoot_api.token,
+            1,
+            installation=self.installation,
+            requests_per_minute=1_000_000,
+            sleep=lambda _: None,
         )
         return dataclasses.replace(given, source=source)
 
@@ -87,7 +98,7 @@ def api_world(url: str, sync_url: str, krayin: RunningKrayin, **settings: Any) -
     with DatabaseSource(url).snapshot() as snapshot:
         installation = snapshot.installation
     with running_chatwoot_api(url, requests_per_minute=1_000_000) as api:
-        yield ApiWorld(url, sync_url, krayin, settings, api=api, installation=installation)
+        yield ApiWorld(url, sync_url, krayin, settings, chatwoot_api=api, installation=installation)
 
 
 def contents(krayin: RunningKrayin) -> dict[str, Counter[tuple[Any, ...]]]:
@@ -149,16 +160,82 @@ def test_a_full_sync_from_the_api_leaves_what_one_from_the_database_leaves(
         run = world.run()
         assert run.summary["failed"] == run.summary["waiting"] == 0
         from_api = contents(krayin)
-        assert world.api is not None
-        calls = len(world.api.calls())
+        assert world.chatwoot_api is not None
+        calls = len(world.chatwoot_api.calls())
         again = world.run(RunRequest(full=True))
         assert again.summary["planned"] == again.summary["activities_planned"] == {}
         assert again.summary["writes"] == 0
 
-    print(f"{calls} calls of Chatwoot's API for {Counter({t: r.total() for t, r in from_api.items()})}")
+    sys.stdout.write(
+        f"{calls} calls of Chatwoot's API: { {name: rows.total() for name, rows in from_api.items()} }\n"
+    )
     for table, rows in from_database.items():
         assert rows, table
         assert from_api[table] - rows == Counter(), table
         assert rows - from_api[table] == Counter(), table
     assert sum(from_api["persons"].values()) > SIZES[0] * 0.8
     assert sum(from_api["activities"].values()) > (SIZES[1] + SIZES[2] / 2) * 0.8
+
+
+@pytest.fixture
+def by_api(world: World) -> Iterator[ApiWorld]:
+    """The empty world, read through the API."""
+    keys = {"chatwoot": {"account_id": 1, "source": "api"}}
+    with api_world(world.chatwoot_url, world.sync_url, world.krayin, **keys) as made:
+        yield made
+
+
+def test_a_next_run_asks_for_what_is_new_and_an_edit_comes_by_its_webhook(by_api: ApiWorld) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    ids = [
+        by_api.add(email=f"c{number}@example.com", name=f"C {number}", created_at=long_ago)
+        for number in range(50)
+    ]
+    assert by_api.run().summary["created"] == {"person": 50, "lead": 50}
+    assert by_api.chatwoot_api is not None
+    before = len(by_api.chatwoot_api.calls("/contacts?"))
+
+    new = by_api.add(email="new@example.com", name="New")
+    by_api.change(ids[3], name="Renamed")
+    run = by_api.run()
+    assert (run.summary["read"], run.summary["created"]) == (1, {"person": 1, "lead": 1})
+    assert len(by_api.chatwoot_api.calls("/contacts?")) - before == 2
+    assert by_api.run().summary["planned"] == {}
+
+    told = by_api.run(RunRequest(kind=RunKind.EVENTS, contact_ids=frozenset({ids[3], new})))
+    assert (told.summary["read"], told.summary["updated"]) == (2, {"person": 1, "lead": 1})
+    assert "Renamed" in {row["name"] for row in by_api.persons()}
+
+
+def test_a_reading_that_breaks_off_leaves_nothing_half_taken(by_api: ApiWorld) -> None:
+    ids = [by_api.add(email=f"c{number}@example.com") for number in range(60)]
+    assert by_api.chatwoot_api is not None
+    seen: list[str] = []
+
+    def fail(name: str) -> None:
+        seen.append(name)
+        if "/contacts?" in name and len(seen) > 4:
+            raise AnsweredError(503, {})
+
+    with by_api.chatwoot_api.meanwhile(fail), pytest.raises(ChatwootApiUnreachable, match="503"):
+        by_api.run()
+    assert by_api.rows("SELECT count(*) FROM watermark") == [(0,)]
+    assert by_api.persons() == []
+    run = by_api.run()
+    assert run.summary["created"] == {"person": len(ids), "lead": len(ids)}
+    assert by_api.rows("SELECT count(*) FROM watermark WHERE stream = 'contacts'") == [(1,)]
+
+
+def test_moving_from_the_database_to_the_api_takes_nobody_for_new(by_api: ApiWorld) -> None:
+    by_api.add(email="a@example.com")
+    World(by_api.chatwoot_url, by_api.sync_url, by_api.krayin).run()
+    known = by_api.installation
+    by_api.installation = None
+    with pytest.raises(InstallationChangedError) as caught:
+        by_api.run()
+    assert f"installation: {known}" in str(caught.value)
+    assert by_api.rows("SELECT count(*) FROM operation") == [(1,)]
+
+    by_api.installation = known
+    run = by_api.run()
+    assert (run.summary["read"], run.summary["unchanged"], run.summary["writes"]) == (1, 1, 0)
