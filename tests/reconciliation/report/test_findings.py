@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reconciliation.report.findings import SCHEMA, WrittenFindings, write_findings
 
@@ -68,6 +68,7 @@ def test_the_same_findings_make_the_same_files() -> None:
     assert written([row(1)]).files == written([row(1)]).files
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20))
 def test_no_cell_is_a_formula_and_no_text_is_lost(text: str) -> None:
     made = written([row(1, field=text)])
