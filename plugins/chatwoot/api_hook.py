@@ -63,8 +63,8 @@ class ChatwootApiHook(BaseHook):
         connection = self.get_connection(self.chatwoot_api_conn_id)
         if connection.conn_type != self.conn_type:
             problem = (
-                f"its type is {connection.conn_type!r}; Chatwoot's API needs type HTTP, with the address as host "
-                "and an access token as password"
+                f"its type is {connection.conn_type!r}; Chatwoot's API needs type HTTP, with the address as "
+                "host and an access token as password"
             )
             raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
         return ApiSource(

@@ -24,6 +24,7 @@ from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.insertion import insert_row
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
+from sandbox.chatwoot_api.errors import AnsweredError
 from sandbox.chatwoot_api.testing import running_chatwoot_api
 
 if TYPE_CHECKING:
@@ -437,6 +438,20 @@ def test_rows_of_one_moment_in_no_order_are_all_found(api, chatwoot):
     assert read(source_of(api), "contacts").keys() == ids
 
 
+def test_conversations_of_one_moment_in_no_order_are_all_found(api, chatwoot, website):
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    moment = datetime(2026, 2, 1, tzinfo=UTC)
+    for number in range(90):
+        conversations.add_conversation(
+            chatwoot,
+            contact,
+            website,
+            created_at=moment,
+            last_activity_at=moment + timedelta(minutes=number),
+        )
+    assert len(read(source_of(api), "conversations")) == 90
+
+
 def test_conversations_opened_and_deleted_between_pages_hide_no_other(api, chatwoot, website):
     contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -568,6 +583,30 @@ def test_an_agents_token_is_taken_and_warned_of(api, chatwoot, caplog):
         snapshot.check(ALL)
         snapshot.check(ALL)
     assert caplog.text.count("conversations of inboxes that are not theirs") == 1
+
+
+def test_a_suspended_account_is_called_that(api, chatwoot):
+    with source_of(api).snapshot() as snapshot:
+        chatwoot.execute("UPDATE accounts SET status = 1 WHERE id = 1")
+        with pytest.raises(ChatwootApiRefused, match="suspended"):
+            list(snapshot.contacts(ALL, Everything()))
+    with source_of(api).snapshot() as snapshot:
+        assert [account.suspended for account in snapshot.accounts()] == [True]
+
+
+def test_reports_that_only_administrators_may_see_are_done_without(api, chatwoot, website):
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    active = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    talk = conversations.add_conversation(chatwoot, contact, website, last_activity_at=active)
+    conversations.resolve(chatwoot, talk, datetime(2026, 3, 1, 7, tzinfo=UTC))
+
+    def refuse(name: str) -> None:
+        if name.endswith("/reporting_events"):
+            raise AnsweredError(401, {"error": "You are not authorized to do this action"})
+
+    with api.meanwhile(refuse):
+        assert read(source_of(api), "progress")[contact].resolved_at == active
+    assert read(source_of(api), "progress")[contact].resolved_at == datetime(2026, 3, 1, 7, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("says_how_long", [True, False])
