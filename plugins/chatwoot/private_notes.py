@@ -32,8 +32,14 @@ def without_private_notes(body: bytes, payload: Any) -> bytes:
     for note in notes:
         for key in SAYING & note.keys():
             del note[key]
-    # Escapes instead of raw letters: half of a surrogate pair could not be encoded.
-    return json.dumps(payload).encode() if notes else body
+    if not notes:
+        return body
+    try:
+        # Raw letters as Chatwoot writes them, so that a value is found in it by its bytes.
+        return json.dumps(payload, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair.
+        return json.dumps(payload).encode()
 
 
 def _private_notes(payload: Any) -> Iterator[dict[str, Any]]:

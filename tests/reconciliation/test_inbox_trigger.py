@@ -112,6 +112,48 @@ def test_a_lost_hint_is_made_up_for(trigger, sync_db, monkeypatch):
     asyncio.run(scenario())
 
 
+def test_it_asks_again_when_nobody_came(trigger, sync_db, monkeypatch):
+    monkeypatch.setattr(inbox_trigger, "ASK_AGAIN_AFTER", 0.3)
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            receive(sync_db)
+            await asyncio.wait_for(anext(events), WAIT)
+            # Airflow drops what it is asked for while the DAG is paused.
+            await asyncio.wait_for(anext(events), WAIT)
+
+    asyncio.run(scenario())
+
+
+def test_a_heap_of_hints_is_answered_by_few_looks(trigger, sync_db, monkeypatch):
+    looks = []
+    look = InboxTrigger._look
+
+    async def counted(self, connection):
+        looks.append(1)
+        return await look(self, connection)
+
+    monkeypatch.setattr(InboxTrigger, "_look", counted)
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            receive(sync_db)
+            await asyncio.wait_for(anext(events), WAIT)
+            following = asyncio.ensure_future(anext(events))
+            for _ in range(200):
+                receive(sync_db)
+            await asyncio.sleep(0.2)
+            take(sync_db, "test")
+            looks.clear()
+            await asyncio.wait([following], timeout=1)
+            assert not following.done()
+            following.cancel()
+            await asyncio.wait([following])
+            return len(looks)
+
+    assert asyncio.run(scenario()) < 30
+
+
 def test_other_syncs_do_not_wake_it(trigger, sync_db):
     async def scenario():
         async with aclosing(trigger.run()) as events:
