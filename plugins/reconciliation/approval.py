@@ -135,8 +135,12 @@ def ask(connection: psycopg.Connection, sync_name: str, dag_run_id: str) -> Ques
         if not rows:
             return None
         approval_id, shown = rows[0]
-        _ask(connection, approval_id, dag_run_id, shown, merged=[row[0] for row in rows[1:]])
-    connection.execute(statement("guard/merge"), {"sync_name": sync_name, "approval_id": approval_id})
+        merged = [row[0] for row in rows[1:]]
+        _ask(connection, approval_id, dag_run_id, shown, merged)
+    connection.execute(
+        statement("guard/merge"),
+        {"sync_name": sync_name, "approval_id": approval_id, "merged_ids": merged},
+    )
     with connection.transaction():
         # Whoever is about to hold something more under it has done so by now.
         connection.execute(statement("guard/unanswered"), {"sync_name": sync_name})

@@ -286,6 +286,8 @@ class _Erasure:
             "mapping": self._execute("erasure/forget_mapping", ids=[row["id"] for row in known.rows]),
             "operation": self._execute("erasure/forget_operations", **said),
             "organization_member": self._execute("erasure/forget_member"),
+            "write_back": self._execute("erasure/forget_write_back"),
+            "contact_trace": self._execute("erasure/forget_trace"),
             "staged_contact": self._execute("erasure/forget_staged_contact", sync_names=sync_names),
             "staged_activity": self._execute("erasure/forget_staged_activity", sync_names=sync_names),
             "finding": self._execute("erasure/forget_findings"),
