@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.contact_comparison import Policy
     from reconciliation.identity import Identity
     from reconciliation.merge import OnCrmEdit
+    from reconciliation.repair_policy import Policy
 
 ACTIVITY = "activity"
 STAGE = "stage"
@@ -34,7 +34,8 @@ STAGE = "stage"
 class ActivityComparison:
     """Compares activities and collects findings.
 
-    `anew` are conversations (display ids) and messages (ids) to be staged for a repair.
+    `repaired` are conversations (display ids) and messages (ids) that are written or made again, `anew`
+    others that are to be compared whatever the sweep says.
     """
 
     connection: psycopg.Connection
@@ -45,6 +46,7 @@ class ActivityComparison:
     first_stage: int
     findings: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    repaired: dict[str, set[int]] = field(default_factory=lambda: {CONVERSATION: set(), MESSAGE: set()})
     anew: dict[str, set[int]] = field(default_factory=lambda: {CONVERSATION: set(), MESSAGE: set()})
 
     def edited(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -80,7 +82,7 @@ class ActivityComparison:
                 )
             if names and overwrites and self.policy.repairs(FindingClass.CHANGED):
                 repaired.append(row["id"])
-                self.anew[row["source_kind"]].add(int(row["source_id"]))
+                self.repaired[row["source_kind"]].add(int(row["source_id"]))
         if repaired:
             self.connection.execute(statement("reconcile/forget_schedule"), {"ids": repaired})
 
@@ -104,7 +106,7 @@ class ActivityComparison:
             )
             if again and self.policy.repairs(FindingClass.STALE_MAPPING):
                 made.append(row_id)
-                self.anew[source_kind].add(int(source_id))
+                self.repaired[source_kind].add(int(source_id))
         if made:
             self.connection.execute(statement("reconcile/forget"), {"ids": made, "recreate": True})
 
@@ -126,10 +128,10 @@ class ActivityComparison:
             if source_id in busy[kind]:
                 self.counts["waiting"] += 1
                 continue
-            if contact_id in unplanned:
+            if contact_id in unplanned or row[8] == MappingState.ORPHANED:
                 dropped[kind].append(source_id)
                 continue
-            if kind != STAGE and int(source_id) in self.anew[kind]:
+            if kind != STAGE and int(source_id) in self.repaired[kind]:
                 continue
             found = self._stage(row) if kind == STAGE else self._activity(row)
             self.findings += found

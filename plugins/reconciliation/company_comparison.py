@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.contact_comparison import Policy
     from reconciliation.identity import Identity
     from reconciliation.merge import OnCrmEdit
+    from reconciliation.repair_policy import Policy
 
 ORGANIZATION = "organization"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from chatwoot.source import ByIds, Listed, Scope
 from chatwoot.sweep import BUCKET_BITS, Stream
@@ -20,21 +20,20 @@ from reconciliation.activity_comparison import ActivityComparison
 from reconciliation.activity_extract import ActivityStage
 from reconciliation.activity_mapping import ActivityRules, short_name
 from reconciliation.company_comparison import CompanyComparison
-from reconciliation.comparison import activity_differences, edited, lead_present, person_present
-from reconciliation.contact_comparison import CHUNK, ContactComparison, Policy
+from reconciliation.contact_comparison import CHUNK, ContactComparison
 from reconciliation.contact_trace import remember_traces
 from reconciliation.crm_lists import CrmLists
+from reconciliation.decisions import CLASSES, Decisions
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.duplicates import duplicates
-from reconciliation.finding import Finding, FindingClass, FindingState, Side
+from reconciliation.finding import Finding, FindingClass, FindingState
 from reconciliation.finding_store import FindingStore
 from reconciliation.guard import Guard
 from reconciliation.identity import Identity, register_installation
-from reconciliation.merge import CUSTOM_PREFIX
+from reconciliation.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
 from reconciliation.operation_rows import PlanScope
 from reconciliation.orphans import Orphans
-from reconciliation.plan import Action
-from reconciliation.planned import Planned
+from reconciliation.repair_policy import Policy, policy_of
 from reconciliation.run import RunRequest, kinds_with_custom, mapping_rules
 from reconciliation.runs import RunKind, RunState, count_calls, update_run
 from reconciliation.stage_planner import stage_progress, stages_of
@@ -50,11 +49,11 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.source import SourceSnapshot
 
-    from reconciliation.company_planner import PlannedCompany
-    from reconciliation.expectation import Expectation
     from reconciliation.krayin_connection import OpenKrayin
-    from reconciliation.plan import ContactPlan
+    from reconciliation.krayin_look import Edits, Gone
+    from reconciliation.planned import Planned
     from reconciliation.planner import Planner
+    from reconciliation.reconcile_request import Depth, ReconcileRequest
     from reconciliation.run import Sync
     from reconciliation.settings import SyncSettings
     from reconciliation.sweep import Differences
@@ -63,79 +62,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Depth = Literal["changed", "full"]
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # What frees an address goes before what claims it.
 EARLY = timedelta(days=2)
-# Ids for which custom fields are read at once.
-CUSTOM_CHUNK = 25
-
-
-@dataclass(frozen=True, slots=True)
-class ReconcileRequest:
-    """What a comparison is asked for.
-
-    Without `depth` it is full on the sync's weekday. `repair` None means as the settings say, True all
-    classes, False none. `contact_ids` limit it to some contacts, whose records are read by their ids.
-    `accepted` are numbers of findings that somebody said may stay.
-    """
-
-    dag_run_id: str | None = None
-    depth: Depth | None = None
-    repair: bool | None = None
-    contact_ids: frozenset[int] = frozenset()
-    accepted: frozenset[int] = frozenset()
-
-    def depth_on(self, day: datetime, full_on: str | None) -> Depth:
-        """Return how deep to compare at a moment (aware)."""
-        if self.depth is not None:
-            return self.depth
-        return "full" if WEEKDAYS[day.astimezone(UTC).weekday()] == full_on else "changed"
-
-
-@dataclass(slots=True)
-class Decisions(Planned):
-    """What a planner would do about each contact, and about companies."""
-
-    plans: dict[int, ContactPlan] = field(default_factory=dict)
-    companies: list[PlannedCompany] = field(default_factory=list)
-
-    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
-        """Keep what is planned for one contact."""
-        Planned.add(self, plan, expectation)
-        self.plans[plan.contact.contact_id] = plan
-
-    def add_company(self, company: PlannedCompany) -> None:
-        """Keep what is planned for one company."""
-        Planned.add_company(self, company)
-        self.companies.append(company)
-
-
-def policy_of(settings: SyncSettings, *, repair: bool | None) -> Policy:
-    """Return what is repaired by these settings; `repair` True or False goes before them."""
-    chosen = frozenset(
-        kind for kind in FindingClass if (settings.reconcile.repairs(kind) if repair is None else repair)
-    )
-    named = settings.reconcile.repair_by_class.get("stale_mapping") == "repair"
-    return Policy(chosen, recreate=settings.recreate_deleted or named)
-
-
-@dataclass(slots=True)
-class _Edits:
-    """What a look at Krayin's records showed to differ from what was sent."""
-
-    contacts: set[int] = field(default_factory=set)
-    activities: list[Mapping[str, Any]] = field(default_factory=list)
-    companies: list[Mapping[str, Any]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Gone:
-    """Source records whose Krayin record was deleted: contacts; mapping rows with their sources."""
-
-    contacts: set[int] = field(default_factory=set)
-    activities: list[tuple[int, str, str]] = field(default_factory=list)
-    companies: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -214,12 +142,21 @@ class _Steps:
     def run(self) -> None:
         """Take all steps."""
         lists = CrmLists.of(self.settings, self.connection, self.krayin.client, self.identity)
-        read = self._read_krayin(lists)
+        look = KrayinLook(
+            self.connection,
+            self.identity,
+            self.settings,
+            lists,
+            self.krayin.catalogue,
+            self.depth,
+            self.named,
+        )
+        read = look.read()
         before = self._clock()
-        edits = self._edits()
-        custom = self._custom(lists, edits) if self.depth == "full" and not self.named else {}
+        edits = look.edits()
+        custom = look.custom(edits) if self.depth == "full" and not self.named else {}
         present = self.store.present()
-        gone = self._gone()
+        gone = look.gone()
         with self.run_of.sync.source.snapshot() as snapshot:
             scope = self._scope(snapshot)
             remember_traces(self.connection, self.identity, snapshot)
@@ -251,7 +188,7 @@ class _Steps:
             *activities.findings,
             *companies.findings,
             *orphans.findings,
-            *self._decided(contacts, decisions),
+            *decisions.findings(contacts.undecided),
         ]
         plan = PlanScope(self.identity, self.run_of.run_id, self.settings.name, Lane.DRIFT, read_at)
         planned = self._plan(plan, orphans, talk, sweep)
@@ -265,132 +202,11 @@ class _Steps:
         )
         self._finish(lists, before, contacts, planned, read, sweep)
 
-    # --- Krayin -------------------------------------------------------------------------------
-
-    def _read_krayin(self, lists: CrmLists) -> dict[str, int]:
-        if self.named:
-            return self._read_named(lists)
-        read = lists.refresh()
-        if self.depth == "full":
-            for deleted in lists.read_fully():
-                log.info(
-                    "Deleted in Krayin: %s %d of %s %s",
-                    deleted.crm_kind,
-                    deleted.crm_id,
-                    deleted.source_kind,
-                    deleted.source_id,
-                )
-        return read
-
-    def _read_named(self, lists: CrmLists) -> dict[str, int]:
-        ids = [str(one) for one in sorted(self.named)]
-        rows = self.connection.execute(
-            statement("load/mapping_of"),
-            {**self.identity.parameters(), "source_kind": "contact", "source_ids": ids},
-        ).fetchall()
-        for kind in ("person", "lead"):
-            lists.missing(kind, [row[3] for row in rows if row[1] == kind and row[3] is not None])
-        return {}
-
     def _clock(self) -> datetime:
         row = self.connection.execute(statement("snapshot/clock")).fetchone()
         assert row is not None
         moment: datetime = row[0]
         return moment
-
-    def _edits(self) -> _Edits:
-        """Look for records that differ from what was sent to them, without asking Chatwoot."""
-        edits = _Edits()
-        if self.named:
-            edits.contacts.update(self.named)
-            return edits
-        again = [
-            row[0]
-            for row in self.connection.execute(
-                statement("reconcile/again"),
-                {**self.identity.parameters(), "sync_name": self.settings.name},
-            )
-        ]
-        with (
-            self.connection.transaction(),
-            self.connection.cursor("due", row_factory=dict_row) as cursor,
-        ):
-            cursor.itersize = CHUNK
-            cursor.execute(
-                statement("reconcile/due"),
-                {**self.identity.parameters(), "everything": self.depth == "full", "again": again},
-            )
-            for row in cursor:
-                self._note_edit(row, edits)
-        return edits
-
-    def _note_edit(self, row: Mapping[str, Any], edits: _Edits) -> None:
-        sent, facts = row["last_sent"] or {}, row["facts"]
-        match row["crm_kind"]:
-            case "activity":
-                if activity_differences(sent, facts):
-                    edits.activities.append(row)
-            case "organization":
-                edits.companies.append(row)
-            case "lead":
-                elsewhere = facts["person_id"] not in {None, row["person_id"]}
-                moved = row["stage_id"] not in {None, facts["stage_id"]}
-                if elsewhere or moved or self._looks_edited(row, lead_present(facts)):
-                    edits.contacts.add(int(row["source_id"]))
-            case _:
-                if self._looks_edited(row, person_present(facts, {})):
-                    edits.contacts.add(int(row["source_id"]))
-
-    def _looks_edited(self, row: Mapping[str, Any], listed: Mapping[str, Any]) -> bool:
-        unsent = row["acked_hash"] != row["source_hash"] or row["attempted"]
-        sent = row["last_sent"] or {}
-        return bool(unsent or edited(sent, listed, self.settings.default_phone_region))
-
-    def _custom(self, lists: CrmLists, edits: _Edits) -> dict[tuple[str, int], Mapping[str, Any]]:
-        """Return the custom fields that this sync fills, which the lists do not show, where they differ."""
-        found: dict[tuple[str, int], Mapping[str, Any]] = {}
-        filled = {
-            kind: codes
-            for kind, codes in self.settings.custom_fields.model_dump().items()
-            if kind != "organization" and codes
-        }
-        for kind in filled:
-            rows = [
-                row
-                for row in self._linked(kind)
-                if any(name.startswith(CUSTOM_PREFIX) for name in row["last_sent"] or {})
-            ]
-            for first in range(0, len(rows), CUSTOM_CHUNK):
-                chunk = rows[first : first + CUSTOM_CHUNK]
-                shown = lists.custom(self.krayin.catalogue, kind, [row["crm_id"] for row in chunk])
-                for row in chunk:
-                    fields = shown.get(row["crm_id"], {})
-                    if edited(row["last_sent"] or {}, fields):
-                        found[kind, row["crm_id"]] = fields
-                        edits.contacts.add(int(row["source_id"]))
-        return found
-
-    def _linked(self, kind: str) -> list[dict[str, Any]]:
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(
-                statement("reconcile/linked"), {**self.identity.parameters(), "crm_kind": kind}
-            ).fetchall()
-
-    def _gone(self) -> _Gone:
-        gone = _Gone()
-        for row_id, source_kind, source_id, _ in self.connection.execute(
-            statement("reconcile/gone"), self.identity.parameters()
-        ):
-            if source_kind == "contact":
-                gone.contacts.add(int(source_id))
-            elif source_kind == "company":
-                gone.companies.append((row_id, source_id))
-            elif source_kind in SOURCES_OF_ACTIVITIES:
-                gone.activities.append((row_id, source_kind, source_id))
-        if self.named:
-            gone.contacts &= self.named
-            gone.activities, gone.companies = [], []
-        return gone
 
     # --- Chatwoot -----------------------------------------------------------------------------
 
@@ -482,7 +298,7 @@ class _Steps:
         for ids in _chunks(iter(sorted(left))):
             contacts.chunk(ids)
 
-    def _activities(self, lists: CrmLists, edits: _Edits, gone: _Gone) -> ActivityComparison:
+    def _activities(self, lists: CrmLists, edits: Edits, gone: Gone) -> ActivityComparison:
         activities = ActivityComparison(
             self.connection,
             self.identity,
@@ -505,7 +321,7 @@ class _Steps:
                 {"target_id": self.identity.target_id, "ids": list(row_ids)},
             ).fetchall()
 
-    def _companies(self, edits: _Edits, gone: _Gone) -> CompanyComparison:
+    def _companies(self, edits: Edits, gone: Gone) -> CompanyComparison:
         companies = CompanyComparison(self.connection, self.identity, self.policy, self.settings.on_crm_edit)
         for row in edits.companies:
             companies.one(row["id"], row["source_id"], row["crm_id"], row["last_sent"], row["facts"])
@@ -595,7 +411,7 @@ class _Steps:
             contact_id
             for contact_id in contacts.undecided
             if (plan := decisions.plans.get(contact_id)) is not None
-            and self.policy.repairs(_CLASSES.get(plan.action, FindingClass.QUARANTINED))
+            and self.policy.repairs(CLASSES.get(plan.action, FindingClass.QUARANTINED))
         }
         dropped = contacts.undecided - kept
         if not self.policy.repairs(FindingClass.CHANGED):
@@ -606,43 +422,6 @@ class _Steps:
                 {"run_id": self.run_of.run_id, "contact_ids": sorted(dropped)},
             )
         return kept
-
-    def _decided(self, contacts: ContactComparison, decisions: Decisions) -> Iterator[Finding]:
-        for contact_id in sorted(contacts.undecided):
-            plan = decisions.plans.get(contact_id)
-            kind = None if plan is None else _CLASSES.get(plan.action)
-            if plan is None or kind is None:
-                continue
-            person_id = plan.adopt.get("person")
-            yield Finding(
-                kind,
-                _DONE[kind] if plan.message is None else f"none: {plan.message}",
-                source_kind="contact",
-                source_id=str(contact_id),
-                contact_id=contact_id,
-                crm_kind="person",
-                crm_id=person_id,
-                side=None if kind is FindingClass.QUARANTINED else Side.OURS,
-                detail={"reason": plan.reason, "candidates": [dict(one) for one in plan.candidates]}
-                if plan.reason
-                else {},
-                calls=plan.calls,
-                repairable=kind is not FindingClass.QUARANTINED,
-            )
-        for company in decisions.companies:
-            for place, (name, (shown, wanted)) in enumerate(sorted(company.changes.items())):
-                yield Finding(
-                    FindingClass.CHANGED,
-                    "write Chatwoot's value",
-                    source_kind="company",
-                    source_id=company.folded_name,
-                    crm_kind="organization",
-                    field=name,
-                    side=Side.OURS,
-                    detail={"chatwoot": wanted, "krayin": shown},
-                    calls=int(place == 0),
-                    repairable=True,
-                )
 
     def _plan(self, plan: PlanScope, orphans: Orphans, talk: Talk, sweep: Differences | None) -> Planned:
         """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it."""
@@ -739,19 +518,8 @@ class _Steps:
         return finding.in_state(FindingState.REPAIRING if repairs else FindingState.OPEN)
 
 
-SOURCES_OF_ACTIVITIES = (CONVERSATION, MESSAGE)
 _ACTIVITIES = {Stream.CONVERSATIONS: CONVERSATION, Stream.MESSAGES: MESSAGE}
 _ORPHANED = {Stream.CONTACTS: "contact", **_ACTIVITIES}
-_CLASSES = {
-    Action.CREATE: FindingClass.MISSING,
-    Action.ADOPT: FindingClass.UNMAPPED,
-    Action.QUARANTINE: FindingClass.QUARANTINED,
-}
-_DONE = {
-    FindingClass.MISSING: "make person and lead",
-    FindingClass.UNMAPPED: "link the person and fill what is blank",
-    FindingClass.QUARANTINED: "none: it would be quarantined",
-}
 
 
 def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:

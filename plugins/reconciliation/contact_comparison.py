@@ -14,6 +14,7 @@ from statements import statement
 from reconciliation.attempted import base_after_attempt
 from reconciliation.comparison import compare, is_cut, lead_present, person_present
 from reconciliation.desired import SkippedContact
+from reconciliation.erased import erased_among
 from reconciliation.expectation import with_address
 from reconciliation.extract import desired_to_json
 from reconciliation.finding import Finding, FindingClass, Side
@@ -34,21 +35,10 @@ if TYPE_CHECKING:
     from reconciliation.expectation import Rules
     from reconciliation.identity import Identity
     from reconciliation.mapping import MappingRules
+    from reconciliation.repair_policy import Policy
 
 CHUNK = 500
 KEPT = "none: Krayin's value stands (on_crm_edit: keep)"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is repaired: the classes, and whether a deleted record is made again."""
-
-    classes: frozenset[FindingClass] = frozenset()
-    recreate: bool = False
-
-    def repairs(self, kind: FindingClass) -> bool:
-        """Tell whether differences of this class are repaired."""
-        return kind in self.classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +127,10 @@ class ContactComparison:
 
     def _desired(self, contact_ids: Sequence[int]) -> dict[int, DesiredContact]:
         mapped = self._mapped(contact_ids)
+        erased = erased_among(self.connection, self.identity, contact_ids)
+        self.counts["left_out"] += len(erased)
         found: dict[int, DesiredContact] = {}
-        for chunk in self.snapshot.contacts(self.scope, ByIds(frozenset(contact_ids))):
+        for chunk in self.snapshot.contacts(self.scope, ByIds(frozenset(contact_ids) - erased)):
             for row in chunk:
                 if isinstance(row, BrokenRow):
                     self.counts["unreadable"] += 1

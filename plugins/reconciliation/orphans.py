@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.source import SourceSnapshot
 
-    from reconciliation.contact_comparison import Policy
     from reconciliation.identity import Identity
     from reconciliation.plan import MappingRow
+    from reconciliation.repair_policy import Policy
     from reconciliation.settings import SyncSettings
 
 _Rows = dict[str, "MappingRow"]

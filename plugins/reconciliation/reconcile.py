@@ -12,7 +12,7 @@ from reconciliation.runs import RunKind, RunState, open_run, read_run, update_ru
 from reconciliation.sync_database import working
 
 if TYPE_CHECKING:
-    from reconciliation.comparison_run import ReconcileRequest
+    from reconciliation.reconcile_request import ReconcileRequest
     from reconciliation.run import Sync
     from reconciliation.runs import Run
 

@@ -155,6 +155,15 @@ class RetirementWriter:
                 statement("reconcile/settled"),
                 {"ids": wanted["row_ids"], "erased": fate is Fate.DELETE},
             )
+            if fate is Fate.DELETE and wanted["activity"] is None:
+                # Krayin took their activities with them.
+                gone = {
+                    kind: None if wanted[kind] is None else str(wanted[kind]) for kind in ("person", "lead")
+                }
+                self.connection.execute(
+                    statement("reconcile/settled_with"),
+                    {"target_id": operation.identity.target_id, **gone},
+                )
         return Outcome(OperationState.DONE, result=result)
 
     def _close(self, operation: Operation, lead_id: int) -> bool:

@@ -87,3 +87,8 @@ CREATE TABLE contact_trace (
 );
 CREATE INDEX contact_trace_conversation ON contact_trace (installation_id, account_id, conversation_id);
 CREATE INDEX contact_trace_contact_inbox ON contact_trace (installation_id, account_id, contact_inbox_id);
+
+-- Which activities hang on a person or lead through us: those of a deleted or merged contact.
+CREATE INDEX mapping_activity_person ON mapping (target_id, (last_sent ->> 'person')) WHERE crm_kind = 'activity';
+CREATE INDEX mapping_activity_lead ON mapping (target_id, (last_sent ->> 'lead'))
+    WHERE crm_kind = 'activity' AND last_sent ? 'lead';

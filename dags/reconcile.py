@@ -1,0 +1,83 @@
+"""One DAG per sync: compares Krayin with Chatwoot both ways, tells what differs, repairs what it may.
+
+A scheduled run reads what changed on either side since the last one, and on one weekday all of Krayin:
+only then it shows what was deleted there. A run started by hand does what its form asks for. What is
+repaired is set in the sync file (`reconcile`); it goes through the same plan, budget and approval as
+everything else, behind all other work. Its last task makes a report: the button *Report* on it leads
+there, as does the page *Krayin sync*.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
+from reconciliation.held_asset import maybe_held
+from reconciliation.report.operator import ReportOperator
+from reconciliation.sync_files import BrokenSync, load_syncs
+
+if TYPE_CHECKING:
+    from reconciliation.settings import SyncSettings
+
+# A longer repair leaves the rest to the next run of the sync.
+REPAIR_SECONDS = 55 * 60.0
+FORM = {
+    "depth": Param("as scheduled", type="string", enum=["as scheduled", "changed", "full"], title="Depth",
+                   description_md="`full` reads all of Krayin; about a call for 500 records."),
+    "repair": Param("as set", type="string", enum=["as set", "yes", "no"], title="Repair",
+                    description_md="`as set`: what the sync file says; `yes`: everything that can be "
+                    "repaired; `no`: tell only."),
+    "contact_ids": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Contacts",
+                         description_md="Only these Chatwoot contact ids: `17, 42`."),
+    "accept": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Accept",
+                    description_md="Numbers of findings that may stay as they are; they count as in sync "
+                    "until they change."),
+}  # fmt: skip
+
+
+def reconcile_dag(settings: SyncSettings) -> DAG:
+    @dag(
+        f"{settings.name}__reconcile",
+        schedule=settings.reconcile.schedule,
+        catchup=False,
+        max_active_runs=1,
+        params=FORM,
+        tags=["krayin", settings.name],
+        doc_md=__doc__,
+        default_args={"owner": "krayin-sync"},
+    )
+    def build() -> None:
+        @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
+        def compare() -> int:
+            from reconciliation import reconcile_tasks
+
+            return reconcile_tasks.compare(settings.name, get_current_context())
+
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        def repair(run: int) -> dict[str, Any]:
+            from reconciliation import reconcile_tasks
+
+            return reconcile_tasks.repair(settings.name, run, seconds=REPAIR_SECONDS)
+
+        run = compare()
+        repaired = repair(run)
+        # What was found is worth a report even if its repair ended early; the run counts as failed then.
+        report = ReportOperator(
+            task_id="report",
+            sync_name=settings.name,
+            run=run,
+            trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+            retries=2,
+            retry_delay=timedelta(seconds=30),
+        )
+        repaired >> report
+        [repaired, report] >> EmptyOperator(task_id="ended")
+
+    return build()
+
+
+for sync in load_syncs():
+    if not isinstance(sync, BrokenSync):
+        globals()[f"{sync.name}__reconcile"] = reconcile_dag(sync)

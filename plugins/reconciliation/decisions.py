@@ -1,0 +1,84 @@
+"""What a planner would do about contacts that have no person yet, as findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciliation.finding import Finding, FindingClass, Side
+from reconciliation.plan import Action
+from reconciliation.planned import Planned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciliation.company_planner import PlannedCompany
+    from reconciliation.expectation import Expectation
+    from reconciliation.plan import ContactPlan
+
+CLASSES = {
+    Action.CREATE: FindingClass.MISSING,
+    Action.ADOPT: FindingClass.UNMAPPED,
+    Action.QUARANTINE: FindingClass.QUARANTINED,
+}
+_DONE = {
+    FindingClass.MISSING: "make person and lead",
+    FindingClass.UNMAPPED: "link the person and fill what is blank",
+    FindingClass.QUARANTINED: "none: it would be quarantined",
+}
+
+
+@dataclass(slots=True)
+class Decisions(Planned):
+    """What a planner would do about each contact, and about companies."""
+
+    plans: dict[int, ContactPlan] = field(default_factory=dict)
+    companies: list[PlannedCompany] = field(default_factory=list)
+
+    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
+        """Keep what is planned for one contact."""
+        Planned.add(self, plan, expectation)
+        self.plans[plan.contact.contact_id] = plan
+
+    def add_company(self, company: PlannedCompany) -> None:
+        """Keep what is planned for one company."""
+        Planned.add_company(self, company)
+        self.companies.append(company)
+
+    def findings(self, contact_ids: Iterable[int]) -> Iterator[Finding]:
+        """Yield what the planner decided about some contacts without a person, and about companies."""
+        for contact_id in sorted(contact_ids):
+            plan = self.plans.get(contact_id)
+            kind = None if plan is None else CLASSES.get(plan.action)
+            if plan is None or kind is None:
+                continue
+            person_id = plan.adopt.get("person")
+            yield Finding(
+                kind,
+                _DONE[kind] if plan.message is None else f"none: {plan.message}",
+                source_kind="contact",
+                source_id=str(contact_id),
+                contact_id=contact_id,
+                crm_kind="person",
+                crm_id=person_id,
+                side=None if kind is FindingClass.QUARANTINED else Side.OURS,
+                detail={"reason": plan.reason, "candidates": [dict(one) for one in plan.candidates]}
+                if plan.reason
+                else {},
+                calls=plan.calls,
+                repairable=kind is not FindingClass.QUARANTINED,
+            )
+        for company in self.companies:
+            for place, (name, (shown, wanted)) in enumerate(sorted(company.changes.items())):
+                yield Finding(
+                    FindingClass.CHANGED,
+                    "write Chatwoot's value",
+                    source_kind="company",
+                    source_id=company.folded_name,
+                    crm_kind="organization",
+                    field=name,
+                    side=Side.OURS,
+                    detail={"chatwoot": wanted, "krayin": shown},
+                    calls=int(place == 0),
+                    repairable=True,
+                )

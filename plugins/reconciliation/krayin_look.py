@@ -1,0 +1,184 @@
+"""Looks at Krayin's records for what was edited or deleted there, without asking Chatwoot."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from statements import statement
+
+from reconciliation.comparison import activity_differences, edited, lead_present, person_present
+from reconciliation.contact_comparison import CHUNK
+from reconciliation.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.merge import CUSTOM_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+    from krayin.catalogue import Catalogue
+
+    from reconciliation.crm_lists import CrmLists
+    from reconciliation.identity import Identity
+    from reconciliation.reconcile_request import Depth
+    from reconciliation.settings import SyncSettings
+
+log = logging.getLogger(__name__)
+
+# Ids for which custom fields are read at once.
+CUSTOM_CHUNK = 25
+SOURCES_OF_ACTIVITIES = (CONVERSATION, MESSAGE)
+
+
+@dataclass(slots=True)
+class Edits:
+    """What a look at Krayin's records showed to differ from what was sent."""
+
+    contacts: set[int] = field(default_factory=set)
+    activities: list[Mapping[str, Any]] = field(default_factory=list)
+    companies: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Gone:
+    """Source records whose Krayin record was deleted: contacts; mapping rows with their sources."""
+
+    contacts: set[int] = field(default_factory=set)
+    activities: list[tuple[int, str, str]] = field(default_factory=list)
+    companies: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class KrayinLook:
+    """A look at the records of one sync, `named` contacts' only if there are any."""
+
+    connection: psycopg.Connection
+    identity: Identity
+    settings: SyncSettings
+    lists: CrmLists
+    catalogue: Catalogue
+    depth: Depth
+    named: frozenset[int]
+
+    def read(self) -> dict[str, int]:
+        """Read Krayin's lists as deep as asked for; return how many records had changed, by kind."""
+        if self.named:
+            return self._read_named()
+        read = self.lists.refresh()
+        if self.depth == "full":
+            for deleted in self.lists.read_fully():
+                log.info(
+                    "Deleted in Krayin: %s %d of %s %s",
+                    deleted.crm_kind,
+                    deleted.crm_id,
+                    deleted.source_kind,
+                    deleted.source_id,
+                )
+        return read
+
+    def _read_named(self) -> dict[str, int]:
+        ids = [str(one) for one in sorted(self.named)]
+        rows = self.connection.execute(
+            statement("load/mapping_of"),
+            {**self.identity.parameters(), "source_kind": "contact", "source_ids": ids},
+        ).fetchall()
+        for kind in ("person", "lead"):
+            self.lists.missing(kind, [row[3] for row in rows if row[1] == kind and row[3] is not None])
+        return {}
+
+    def edits(self) -> Edits:
+        """Look for records that differ from what was sent to them, without asking Chatwoot."""
+        edits = Edits()
+        if self.named:
+            edits.contacts.update(self.named)
+            return edits
+        again = [
+            row[0]
+            for row in self.connection.execute(
+                statement("reconcile/again"),
+                {**self.identity.parameters(), "sync_name": self.settings.name},
+            )
+        ]
+        with (
+            self.connection.transaction(),
+            self.connection.cursor("due", row_factory=dict_row) as cursor,
+        ):
+            cursor.itersize = CHUNK
+            cursor.execute(
+                statement("reconcile/due"),
+                {**self.identity.parameters(), "everything": self.depth == "full", "again": again},
+            )
+            for row in cursor:
+                self._note_edit(row, edits)
+        return edits
+
+    def _note_edit(self, row: Mapping[str, Any], edits: Edits) -> None:
+        sent, facts = row["last_sent"] or {}, row["facts"]
+        match row["crm_kind"]:
+            case "activity":
+                if activity_differences(sent, facts):
+                    edits.activities.append(row)
+            case "organization":
+                edits.companies.append(row)
+            case "lead":
+                elsewhere = facts["person_id"] not in {None, row["person_id"]}
+                moved = row["stage_id"] not in {None, facts["stage_id"]}
+                if elsewhere or moved or self._looks_edited(row, lead_present(facts)):
+                    edits.contacts.add(int(row["source_id"]))
+            case _:
+                if self._looks_edited(row, person_present(facts, {})):
+                    edits.contacts.add(int(row["source_id"]))
+
+    def _looks_edited(self, row: Mapping[str, Any], listed: Mapping[str, Any]) -> bool:
+        unsent = row["acked_hash"] != row["source_hash"] or row["attempted"]
+        sent = row["last_sent"] or {}
+        return bool(unsent or edited(sent, listed, self.settings.default_phone_region))
+
+    def custom(self, edits: Edits) -> dict[tuple[str, int], Mapping[str, Any]]:
+        """Return the custom fields that this sync fills, which the lists do not show, where they differ."""
+        found: dict[tuple[str, int], Mapping[str, Any]] = {}
+        filled = {
+            kind: codes
+            for kind, codes in self.settings.custom_fields.model_dump().items()
+            if kind != "organization" and codes
+        }
+        for kind in filled:
+            rows = [
+                row
+                for row in self._linked(kind)
+                if any(name.startswith(CUSTOM_PREFIX) for name in row["last_sent"] or {})
+            ]
+            for first in range(0, len(rows), CUSTOM_CHUNK):
+                chunk = rows[first : first + CUSTOM_CHUNK]
+                shown = self.lists.custom(self.catalogue, kind, [row["crm_id"] for row in chunk])
+                for row in chunk:
+                    fields = shown.get(row["crm_id"], {})
+                    if edited(row["last_sent"] or {}, fields):
+                        found[kind, row["crm_id"]] = fields
+                        edits.contacts.add(int(row["source_id"]))
+        return found
+
+    def _linked(self, kind: str) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                statement("reconcile/linked"), {**self.identity.parameters(), "crm_kind": kind}
+            ).fetchall()
+
+    def gone(self) -> Gone:
+        """Return what was deleted in Krayin, now or earlier."""
+        gone = Gone()
+        for row_id, source_kind, source_id, _ in self.connection.execute(
+            statement("reconcile/gone"), self.identity.parameters()
+        ):
+            if source_kind == "contact":
+                gone.contacts.add(int(source_id))
+            elif source_kind == "company":
+                gone.companies.append((row_id, source_id))
+            elif source_kind in SOURCES_OF_ACTIVITIES:
+                gone.activities.append((row_id, source_kind, source_id))
+        if self.named:
+            gone.contacts &= self.named
+            gone.activities, gone.companies = [], []
+        return gone

@@ -1,0 +1,349 @@
+"""Comparisons of a whole sync: what they look at, what they cost, what becomes of findings over time."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from reconciliation.reconcile import compare, repair
+from reconciliation.reconcile_request import ReconcileRequest
+from reconciliation.reconcile_summary import lines_of, numbers_of
+from reconciliation.runs import read_run
+from reconciliation.sync_database import connect
+
+from sandbox.chatwoot import changes
+from sandbox.chatwoot.bulk import advance_sequences, copy_rows
+
+if TYPE_CHECKING:
+    from tests.reconciliation.world import World
+
+SOAK = os.environ.get("SOAK") == "1"
+REPAIRS = {"reconcile": {"repair": "repair"}}
+
+
+def reconcile(world: World, settings: dict[str, Any] | None = None, **asked: Any) -> int:
+    sync = world.sync(**(settings or {}))
+    run_id = compare(sync, ReconcileRequest(**{"depth": "full", **asked}))
+    repair(sync, run_id)
+    return run_id
+
+
+def present(world: World) -> list[tuple[Any, ...]]:
+    return world.rows(
+        "SELECT class, crm_kind, field, side, state FROM finding "
+        "WHERE state NOT IN ('repaired', 'resolved') ORDER BY class, crm_kind, field"
+    )
+
+
+def counts(world: World) -> dict[str, Any]:
+    ((found,),) = world.rows("SELECT counts FROM reconciliation ORDER BY id DESC LIMIT 1")
+    return dict(found)
+
+
+def rename_lead(world: World, title: str, place: int = 0) -> None:
+    lead = world.leads()[place]
+    world.api("PUT", f"leads/attributes/edit/{lead['id']}", {"title": title})
+
+
+def ada(world: World, number: int = 0) -> int:
+    return world.add(name=f"Ada {number}", email=f"ada{number}@example.com")
+
+
+def test_a_clean_pair_has_no_findings(world: World) -> None:
+    for number in range(3):
+        ada(world, number)
+    world.run()
+    reconcile(world)
+    assert present(world) == []
+    found = counts(world)
+    assert (found["in_scope"], found["in_sync"], found["records"]["lead"]) == (3, 3, 3)
+
+
+def test_a_finding_keeps_its_first_sight_and_ends_when_it_is_gone(world: World) -> None:
+    ada(world)
+    world.run()
+    rename_lead(world, "Big deal")
+    reconcile(world)
+    ((first, last),) = world.rows("SELECT first_seen, last_seen FROM finding")
+    reconcile(world, depth="changed")
+    ((same, later),) = world.rows("SELECT first_seen, last_seen FROM finding")
+    assert same == first
+    assert later > last
+    rename_lead(world, "Ada 0")
+    reconcile(world, depth="changed")
+    assert world.rows("SELECT state, ended_at IS NOT NULL FROM finding") == [("resolved", True)]
+
+
+def test_an_edit_is_found_without_reading_everything(world: World) -> None:
+    for number in range(150):
+        ada(world, number)
+    world.run()
+    reconcile(world)
+    rename_lead(world, "Big deal", 70)
+    run_id = reconcile(world, depth="changed")
+    assert present(world) == [("changed", "lead", "title", "theirs", "reported")]
+    # Nothing else is compared, and lists are read until the last known change.
+    assert counts(world)["compared"] == 1
+    paths = [path for _, path, _ in world.calls(run_id)]
+    assert len(paths) <= 8, paths
+    ((field, shown),) = world.rows("SELECT detail ->> 'chatwoot', detail ->> 'krayin' FROM finding")
+    assert (field, shown) == ("Ada 70", "Big deal")
+
+
+def test_an_unchanged_pair_is_compared_with_a_call_for_each_list(world: World) -> None:
+    for number in range(20):
+        ada(world, number)
+    world.run()
+    reconcile(world)
+    run_id = reconcile(world, depth="changed")
+    assert counts(world)["compared"] == 0
+    listed = [path for _, path, _ in world.calls(run_id)]
+    assert sorted(listed) == ["contacts/persons", "leads"]
+
+
+def test_an_accepted_difference_counts_as_in_sync_until_it_changes(world: World) -> None:
+    ada(world)
+    world.run()
+    rename_lead(world, "Big deal")
+    reconcile(world)
+    ((number,),) = world.rows("SELECT id FROM finding")
+    reconcile(world, accepted=frozenset({number}))
+    assert present(world) == [("changed", "lead", "title", "theirs", "accepted")]
+    assert counts(world)["in_sync"] == 1
+    rename_lead(world, "Bigger deal")
+    reconcile(world, depth="changed")
+    assert present(world) == [("changed", "lead", "title", "theirs", "reported")]
+    assert counts(world)["in_sync"] == 0
+
+
+def test_some_contacts_alone_are_read_by_their_ids(world: World) -> None:
+    first, second = ada(world, 1), ada(world, 2)
+    world.run()
+    for lead in world.leads():
+        world.api("DELETE", f"leads/{lead['id']}")
+    run_id = reconcile(world, contact_ids=frozenset({second}))
+    assert world.rows("SELECT contact_id, class, crm_kind FROM finding") == [
+        (second, "stale_mapping", "lead")
+    ]
+    assert all("page" not in path for _, path, _ in world.calls(run_id))
+    reconcile(world, contact_ids=frozenset({first}))
+    assert [row[0] for row in world.rows("SELECT contact_id FROM finding ORDER BY 1")] == [first, second]
+
+
+def test_a_named_contact_that_is_gone_is_seen_to_alone(world: World) -> None:
+    first, second = ada(world, 1), ada(world, 2)
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, first)
+        changes.delete_contact(connection, second)
+    settings = {"on_source_delete": "delete"}
+    reconcile(world, settings, contact_ids=frozenset({first}), repair=True)
+    assert world.rows("SELECT contact_id, state FROM finding") == [(first, "repaired")]
+    assert [person["name"] for person in world.persons()] == ["Ada 2"]
+
+
+def test_classes_are_repaired_by_their_own_setting(world: World) -> None:
+    ada(world)
+    world.run()
+    ada(world, 1)
+    rename_lead(world, "Big deal")
+    by_class = {"reconcile": {"repair_by_class": {"missing": "repair"}}, "on_crm_edit": "overwrite"}
+    reconcile(world, by_class)
+    assert present(world) == [("changed", "lead", "title", "theirs", "open")]
+    assert len(world.leads()) == 2
+    reconcile(world, {**by_class, **REPAIRS})
+    assert present(world) == []
+    assert [lead["title"] for lead in world.leads()] == ["Ada 0", "Ada 1"]
+
+
+def test_repairs_go_by_the_ledger_in_the_lane_of_drift(world: World) -> None:
+    ada(world)
+    world.run()
+    rename_lead(world, "Big deal")
+    run_id = reconcile(world, {**REPAIRS, "on_crm_edit": "overwrite"})
+    assert world.rows("SELECT lane, state FROM operation WHERE run_id = %s", run_id) == [(4, "done")]
+    assert {row[0] for row in world.rows("SELECT DISTINCT lane FROM api_call WHERE run_id = %s", run_id)} == {
+        4
+    }
+    assert world.rows("SELECT state, operation_id IS NOT NULL FROM finding") == [("repaired", True)]
+
+
+def test_a_repair_of_too_much_waits_for_approval(world: World) -> None:
+    for number in range(4):
+        ada(world, number)
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        connection.execute("UPDATE contacts SET name = name || ' L.' WHERE account_id = 1")
+    guard = {"max_changes_without_approval": {"number": 2, "share": 0.2}}
+    reconcile(world, {**REPAIRS, **guard})
+    assert {row[1] for row in world.rows("SELECT id, state FROM operation WHERE state <> 'done'")} == {"held"}
+    assert {lead["title"] for lead in world.leads()} == {f"Ada {number}" for number in range(4)}
+    # What waits for approval is being seen to: no second look finds it missing.
+    reconcile(world, {**REPAIRS, **guard}, depth="changed")
+    assert counts(world)["waiting"] == 4
+
+
+def test_custom_fields_are_compared_where_all_of_krayin_is_read(world: World) -> None:
+    world.api(
+        "POST",
+        "settings/attributes",
+        {"code": "loyalty", "name": "Loyalty", "type": "text", "entity_type": "persons"},
+    )
+    settings = {"custom_fields": {"person": {"level": "loyalty"}}, "on_crm_edit": "overwrite"}
+    world.add(name="Ada", email="ada@example.com", custom_attributes={"level": "gold"})
+    world.run(**settings)
+    (person,) = world.persons()
+    stored = world.stored("persons", person["id"])
+    world.api(
+        "PUT",
+        f"contacts/persons/{person['id']}",
+        {"name": "Ada", "emails": stored["emails"], "contact_numbers": [{"value": "", "label": "work"}],
+         "loyalty": "lead"},
+    )  # fmt: skip
+    reconcile(world, settings)
+    assert present(world) == [("changed", "person", "custom.loyalty", "theirs", "open")]
+    reconcile(world, {**settings, **REPAIRS})
+    assert present(world) == []
+    assert world.stored("persons", person["id"])["loyalty"] == "gold"
+
+
+def test_a_survivor_without_records_takes_over_those_of_the_merged_one(world: World) -> None:
+    loser = ada(world)
+    world.run()
+    (person,), (lead,) = world.persons(), world.leads()
+    survivor = world.add(name="Ada L.", phone_number="+493012345")
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.merge_contacts(connection, survivor, loser)
+    reconcile(world, REPAIRS)
+    assert world.rows(
+        "SELECT crm_kind, crm_id, source_id, origin FROM mapping WHERE state = 'linked' ORDER BY crm_kind"
+    ) == [
+        ("lead", lead["id"], str(survivor), "created"),
+        ("person", person["id"], str(survivor), "created"),
+    ]
+    (now,) = world.persons()
+    assert (now["name"], [row["value"] for row in now["contact_numbers"]]) == ("Ada L.", ["+493012345"])
+    reconcile(world, REPAIRS)
+    assert present(world) == []
+
+
+def test_a_merged_contact_gives_its_address_to_the_survivor(world: World) -> None:
+    loser = ada(world)
+    survivor = world.add(name="Ada L.", phone_number="+493012345")
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.merge_contacts(connection, survivor, loser)
+    reconcile(world, {**REPAIRS, "on_source_delete": "close_lead"})
+    emails = {person["name"]: [row["value"] for row in person["emails"]] for person in world.persons()}
+    assert emails["Ada L."] == ["ada0@example.com"]
+    assert emails["Ada 0"][0].endswith(".invalid")
+    assert [lead["lead_pipeline_stage_id"] for lead in world.leads()] == [6, 1]
+    assert present(world) == []
+
+
+def test_adopted_records_of_a_deleted_contact_are_only_reported(world: World) -> None:
+    body = {
+        "name": "Ada",
+        "emails": [{"value": "ada@example.com", "label": "work"}],
+        "contact_numbers": [{"value": "", "label": "work"}],
+    }
+    person = world.api("POST", "contacts/persons", body)["data"]
+    world.api(
+        "POST",
+        "leads",
+        {"title": "Ada", "lead_value": 1, "lead_pipeline_stage_id": 1, "person": {"id": person["id"]}},
+    )
+    contact = world.add(name="Ada", email="ada@example.com")
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, contact)
+    reconcile(world, {**REPAIRS, "on_source_delete": "delete"})
+    assert present(world) == [("orphan", "person", None, None, "reported")]
+    assert len(world.persons()) == len(world.leads()) == 1
+
+
+def test_a_deleted_contact_that_returns_has_its_records_back(world: World) -> None:
+    contact = ada(world)
+    world.run()
+    (person,) = world.persons()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, contact)
+        reconcile(world)
+        assert present(world) == [("orphan", "person", None, None, "reported")]
+        changes.add_contact(connection, 1, id=contact, name="Ada 0", email="ada0@example.com")
+    reconcile(world, REPAIRS)
+    assert present(world) == []
+    assert world.rows("SELECT crm_id FROM mapping WHERE crm_kind = 'person' AND state = 'linked'") == [
+        (person["id"],)
+    ]
+    assert len(world.persons()) == 1
+
+
+def test_a_summary_names_every_class(world: World) -> None:
+    ada(world)
+    world.run()
+    ada(world, 1)
+    rename_lead(world, "Big deal")
+    run_id = reconcile(world)
+    with connect(world.sync_url) as connection:
+        run = read_run(connection, run_id)
+    text = "\n".join(lines_of(run))
+    assert "2, 0 of them in sync" in text
+    assert "missing             1 (1 open): in Chatwoot, not in Krayin" in text
+    assert "changed             1 (1 reported): fields differ" in text
+    assert numbers_of(run)["missing"] == 1
+    assert "Big deal" not in text
+
+
+@pytest.mark.parametrize(
+    ("day", "depth"),
+    [(datetime(2026, 11, 22, 2, tzinfo=UTC), "full"), (datetime(2026, 11, 23, 2, tzinfo=UTC), "changed")],
+)
+def test_one_day_a_week_everything_is_read(day: datetime, depth: str) -> None:
+    assert ReconcileRequest().depth_on(day, "sunday") == depth
+    assert ReconcileRequest(depth="full").depth_on(day, None) == "full"
+
+
+@pytest.mark.slow
+def test_no_false_finding_among_many(world: World) -> None:
+    """Two thousand contacts, 50,000 with SOAK=1, compared changed and full."""
+    number = 50_000 if SOAK else 2_000
+    now = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        copy_rows(
+            connection,
+            "contacts",
+            (
+                "account_id",
+                "name",
+                "email",
+                "phone_number",
+                "additional_attributes",
+                "created_at",
+                "updated_at",
+            ),
+            (
+                (
+                    1,
+                    f"Ádä Ñ {one} 😀" if one % 7 == 0 else f"  Ada   {one} ",
+                    None if one % 5 == 0 else f"ada{one}@Example.com".lower(),
+                    f"+4930{one:07d}" if one % 5 == 0 or one % 3 == 0 else None,
+                    '{"company_name": "Firm %d", "city": "Köln", "lead_value": %d.5, "description": "a\\r\\nb "}'
+                    % (one % 200, one % 1000),
+                    now,
+                    now,
+                )
+                for one in range(1, number + 1)
+            ),
+        )
+        advance_sequences(connection, ["contacts"])
+    settings = {"sync_to_organization": True}
+    world.run(**settings)
+    for depth in ("changed", "full"):
+        reconcile(world, settings, depth=depth)
+        assert present(world) == []
+        found = counts(world)
+        assert (found["in_scope"], found["in_sync"]) == (number, number)
