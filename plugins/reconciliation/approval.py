@@ -29,6 +29,8 @@ NUDGE_AGAIN = timedelta(minutes=10)
 BATCH = 1000
 LARGEST = 20
 FIELDS_SHOWN = 6
+A_MINUTE = 60
+NAMES = {"stage": ("lead stage", "lead stages"), "company": ("company", "companies")}
 BODY = """\
 The sync **{sync_name}** is about to change or delete more in Krayin than usual: **{kinds}**.
 It is held (approval {approval_id}); everything else goes on.
@@ -75,14 +77,14 @@ class Question:
     @property
     def body(self) -> str:
         """The question in Markdown."""
-        kinds = ", ".join(f"{number} {kind}" for kind, number in self.changes.items())
+        kinds = ", ".join(f"{number} {_named(kind, number)}" for kind, number in self.changes.items())
         waiting = WAITING.format(self.waiting_with_it) if self.waiting_with_it else ""
         return BODY.format(
             sync_name=self.sync_name,
             kinds=kinds,
             approval_id=self.approval_id,
             calls=self.calls,
-            time=spoken(self.seconds),
+            time=spoken(self.seconds) if self.seconds >= A_MINUTE else "less than a minute",
             pace=self.requests_per_minute,
             fields="\n".join(f"| `{name}` | {number} |" for name, number in self.fields.items()),
             largest="\n".join(
@@ -245,6 +247,10 @@ def _question(
         seconds=round(calls * 60 / pace),
         requests_per_minute=pace,
     )
+
+
+def _named(kind: str, number: int) -> str:
+    return NAMES.get(kind, (kind, f"{kind}s"))[number != 1]
 
 
 def _listed(fields: Sequence[str]) -> str:
