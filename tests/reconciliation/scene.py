@@ -39,7 +39,7 @@ class Scene:
     sync: psycopg.Connection
     ids: dict[str, int] = field(default_factory=dict)
     keys: dict[Stream, dict[str, int]] = field(default_factory=dict)
-    _writer: psycopg.Connection | None = None
+    writer: psycopg.Connection | None = None
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -48,18 +48,18 @@ class Scene:
             psycopg.connect(self.chatwoot_url, row_factory=namedtuple_row) as writer,
             self.sync.transaction(force_rollback=True),
         ):
-            self._writer = writer
+            self.writer = writer
             try:
                 yield
             finally:
-                self._writer = None
+                self.writer = None
                 writer.rollback()
 
     @contextmanager
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
         """Open a reading, in the writer's transaction if there is one."""
-        if self._writer is not None:
-            yield DatabaseSnapshot.begin(self._writer, self.source)
+        if self.writer is not None:
+            yield DatabaseSnapshot.begin(self.writer, self.source)
             return
         with self.source.snapshot() as snapshot:
             yield snapshot
@@ -76,7 +76,7 @@ class Scene:
 
     def write(self, statements: str) -> None:
         """Execute statements as Chatwoot, in one transaction."""
-        with nullcontext(self._writer) if self._writer else psycopg.connect(self.chatwoot_url) as connection:
+        with nullcontext(self.writer) if self.writer else psycopg.connect(self.chatwoot_url) as connection:
             for one in statements.split(";"):
                 connection.execute(one, self.ids)
 
@@ -112,7 +112,7 @@ class Scene:
     def _newest(self, stream: Stream) -> int:
         key = "display_id" if stream is Stream.CONVERSATIONS else "id"
         query = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(key), sql.Identifier(stream))
-        with nullcontext(self._writer) if self._writer else psycopg.connect(self.chatwoot_url) as connection:
+        with nullcontext(self.writer) if self.writer else psycopg.connect(self.chatwoot_url) as connection:
             row = connection.execute(query).fetchone()
         assert row is not None
         return int(row[0])

@@ -41,8 +41,7 @@ files AS (
     LEFT JOIN active_storage_attachments AS stored
         ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
     LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
-    WHERE attachment.account_id = %(account_id)s
-        AND (%(keys)s::bigint[] IS NULL OR attachment.message_id = ANY(ARRAY(SELECT id FROM spoken)))
+    WHERE %(keys)s::bigint[] IS NULL OR attachment.message_id = ANY(ARRAY(SELECT id FROM spoken))
     GROUP BY attachment.message_id
 ),
 said AS (
