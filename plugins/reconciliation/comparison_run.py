@@ -25,7 +25,7 @@ from reconciliation.contact_trace import remember_traces
 from reconciliation.crm_lists import CrmLists
 from reconciliation.decisions import CLASSES, Decisions
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
-from reconciliation.duplicates import duplicates
+from reconciliation.duplicates import Duplicates
 from reconciliation.finding import Finding, FindingClass, FindingState
 from reconciliation.finding_store import FindingStore
 from reconciliation.guard import Guard
@@ -193,13 +193,10 @@ class _Steps:
         plan = PlanScope(self.identity, self.run_of.run_id, self.settings.name, Lane.DRIFT, read_at)
         planned = self._plan(plan, orphans, talk, sweep)
         self.run_of.findings += unsettled(self.connection, self.identity, self.settings.name)
-        self.run_of.findings += duplicates(
-            self.connection,
-            self.identity,
-            lists.kinds,
-            self.targets.pipeline_id,
-            final_stages(self.krayin.catalogue),
+        twins = Duplicates(
+            self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )
+        self.run_of.findings += twins.findings(lists.kinds)
         self._finish(lists, before, contacts, planned, read, sweep)
 
     def _clock(self) -> datetime:
@@ -238,7 +235,7 @@ class _Steps:
             for stream, kind in _ORPHANED.items():
                 if stream in sweep.streams:
                     orphans.note(kind, sweep.vanished(stream))
-        orphans.see_to(snapshot)
+        orphans.see_to(snapshot, scope)
         return orphans
 
     def _unmapped(self) -> dict[Stream, set[int]]:

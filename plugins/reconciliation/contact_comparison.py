@@ -106,7 +106,8 @@ class ContactComparison:
             return
         ids = [str(contact_id) for contact_id in desired]
         self.connection.execute(
-            statement("reconcile/returned"), {**self.identity.parameters(), "source_ids": ids}
+            statement("reconcile/returned"),
+            {**self.identity.parameters(), "source_kind": "contact", "source_ids": ids},
         )
         busy = self._busy("contact", ids)
         self.counts["waiting"] += len(busy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from statements import statement
@@ -10,12 +11,13 @@ from reconciliation.finding import Finding, FindingClass, Side
 from reconciliation.listings import ACTIVITY, LEAD, PERSON
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import psycopg
 
     from reconciliation.identity import Identity
 
+CHUNK = 1000
 _REPAIR = {
     PERSON: "none: merge the persons in Krayin, or correct the one that is wrong",
     LEAD: "none: close or delete the lead that is too many",
@@ -23,29 +25,38 @@ _REPAIR = {
 }
 
 
-def duplicates(
-    connection: psycopg.Connection,
-    identity: Identity,
-    kinds: Collection[str],
-    pipeline_id: int,
-    final_stages: Collection[int],
-) -> list[Finding]:
-    """Return a finding for every Krayin record that stands beside one of ours.
+@dataclass(slots=True)
+class _Twin:
+    """A record that stands beside one of ours: what they share, and which of ours those are."""
+
+    facts: Mapping[str, Any]
+    source: tuple[str, str]
+    by: set[str] = field(default_factory=set)
+    beside: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Looks for records that stand beside one of ours.
 
     Persons are duplicates by an e-mail or phone in compared form, activities by our mark. Of the leads
-    of one person only open ones in the sync's pipeline count, beside the contact's own.
+    of one person only open ones in the sync's pipeline count, beside the contact's own, and none that a
+    contact had before.
     """
-    found = []
-    for kind in (PERSON, LEAD, ACTIVITY):
-        if kind not in kinds:
-            continue
-        for crm_id, by, beside, source_kind, source_id, facts in connection.execute(
-            statement("reconcile/duplicates"), {**identity.parameters(), "crm_kind": kind}
-        ):
-            if kind == LEAD and not _counts(facts, pipeline_id, final_stages):
+
+    connection: psycopg.Connection
+    identity: Identity
+    pipeline_id: int
+    final_stages: Collection[int]
+
+    def findings(self, kinds: Collection[str]) -> Iterator[Finding]:
+        """Yield a finding for every such record of some kinds."""
+        for kind in (PERSON, LEAD, ACTIVITY):
+            if kind not in kinds:
                 continue
-            found.append(
-                Finding(
+            for crm_id, twin in sorted(self._twins(kind).items()):
+                source_kind, source_id = twin.source
+                yield Finding(
                     FindingClass.DUPLICATE,
                     _REPAIR[kind],
                     source_kind=source_kind,
@@ -54,11 +65,49 @@ def duplicates(
                     crm_kind=kind,
                     crm_id=crm_id,
                     side=Side.THEIRS,
-                    detail={"same": sorted(by), "candidates": [*sorted(beside), crm_id]},
+                    detail={"same": sorted(twin.by), "candidates": sorted({*twin.beside, crm_id})},
                 )
+
+    def _twins(self, kind: str) -> dict[int, _Twin]:
+        scope = {**self.identity.parameters(), "crm_kind": kind}
+        keys = [row[0] for row in self.connection.execute(statement("reconcile/shared_keys"), scope)]
+        found: dict[int, _Twin] = {}
+        for first in range(0, len(keys), CHUNK):
+            rows = self.connection.execute(
+                statement("reconcile/duplicates"), {**scope, "keys": keys[first : first + CHUNK]}
             )
-    return found
+            together: dict[str, list[Sequence[Any]]] = {}
+            for row in rows:
+                together.setdefault(row[0], []).append(row)
+            for key, records in together.items():
+                self._note(kind, key, records, found)
+        return self._without_former(kind, found)
 
+    def _note(self, kind: str, key: str, records: Sequence[Sequence[Any]], found: dict[int, _Twin]) -> None:
+        ours = [
+            (crm_id, (source_kind, source_id))
+            for _, crm_id, _, source_kind, source_id in records
+            if source_kind
+        ]
+        if not ours:
+            return
+        # Of several of ours the first is the one that the others stand beside.
+        own, source = ours[0]
+        for _, crm_id, facts, *_ in records:
+            if crm_id != own and (kind != LEAD or self._is_open(facts)):
+                twin = found.setdefault(crm_id, _Twin(facts, source))
+                twin.by.add(key.partition(":")[0])
+                twin.beside.add(own)
 
-def _counts(facts: Mapping[str, Any], pipeline_id: int, final_stages: Collection[int]) -> bool:
-    return facts.get("pipeline_id") == pipeline_id and facts.get("stage_id") not in final_stages
+    def _is_open(self, facts: Mapping[str, Any]) -> bool:
+        return facts.get("pipeline_id") == self.pipeline_id and facts.get("stage_id") not in self.final_stages
+
+    def _without_former(self, kind: str, found: dict[int, _Twin]) -> dict[int, _Twin]:
+        if kind != LEAD or not found:
+            return found
+        owned = self.connection.execute(
+            statement("load/mapped_to"),
+            {"target_id": self.identity.target_id, "crm_kind": kind, "crm_ids": list(found)},
+        )
+        elsewhere = {row[0] for row in owned}
+        return {crm_id: twin for crm_id, twin in found.items() if crm_id not in elsewhere}

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, Scope
+from chatwoot.sweep import Stream
 from psycopg.rows import dict_row
 from statements import statement
 
 from reconciliation.contact_trace import Lost, survivors_of
+from reconciliation.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.finding import Finding, FindingClass
 from reconciliation.mapping import natural_keys
 from reconciliation.mapping_store import mapping_row
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from reconciliation.settings import SyncSettings
 
 _Rows = dict[str, "MappingRow"]
+_STREAMS = {
+    "contact": Stream.CONTACTS,
+    CONVERSATION: Stream.CONVERSATIONS,
+    MESSAGE: Stream.MESSAGES,
+}
 
 
 @dataclass(slots=True)
@@ -65,18 +72,16 @@ class Orphans:
                     {**self.identity.parameters(), "contact_ids": [int(one) for one in ids]},
                 )
 
-    def see_to(self, snapshot: SourceSnapshot) -> None:
-        """Decide about everything that is noted and not seen to yet."""
-        contacts: dict[int, _Rows] = {}
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(statement("reconcile/orphans"), self.identity.parameters()).fetchall()
-        for row in rows:
-            if row["source_kind"] == "contact":
-                if self.only is not None and int(row["source_id"]) not in self.only:
-                    continue
-                contacts.setdefault(int(row["source_id"]), {})[row["crm_kind"]] = mapping_row(row)
-            elif row["crm_kind"] == "activity" and self.only is None:
-                self._activity(row["source_kind"], row["source_id"], mapping_row(row))
+    def see_to(self, snapshot: SourceSnapshot, scope: Scope) -> None:
+        """Decide about everything that is noted and not seen to yet.
+
+        What is in Chatwoot again has its records back. Activities that hang on the records of a contact
+        that is gone are seen to with these.
+        """
+        contacts, activities = self._noted()
+        for contact_id in self._returned(snapshot, scope, "contact", contacts):
+            del contacts[contact_id]
+            self.survivors.add(contact_id)
         lost = [_lost(contact_id, rows) for contact_id, rows in contacts.items()]
         survivors = survivors_of(self.connection, self.identity, snapshot, lost)
         held = self._held(snapshot, frozenset(survivors.values()))
@@ -86,6 +91,45 @@ class Orphans:
                 self._merged(contact_id, own, survivor, held.get(survivor, frozenset()))
             else:
                 self._deleted(contact_id, own)
+        records = {(kind, row.crm_id) for own in contacts.values() for kind, row in own.items()}
+        for kind, orphaned in activities.items():
+            back = self._returned(snapshot, scope, kind, [int(source_id) for source_id, _ in orphaned])
+            for source_id, activity in orphaned:
+                sent = activity.last_sent or {}
+                together = {(one, sent[one]) for one in ("person", "lead") if one in sent}
+                if int(source_id) not in back and not together & records:
+                    self._activity(kind, source_id, activity)
+
+    def _noted(self) -> tuple[dict[int, _Rows], dict[str, list[tuple[str, MappingRow]]]]:
+        """Return the mapping rows of contacts, and activities with their source ids by kind."""
+        contacts: dict[int, _Rows] = {}
+        activities: dict[str, list[tuple[str, MappingRow]]] = {CONVERSATION: [], MESSAGE: []}
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(statement("reconcile/orphans"), self.identity.parameters()).fetchall()
+        for row in rows:
+            if row["source_kind"] == "contact":
+                if self.only is None or int(row["source_id"]) in self.only:
+                    contacts.setdefault(int(row["source_id"]), {})[row["crm_kind"]] = mapping_row(row)
+            elif row["source_kind"] in activities and self.only is None:
+                activities[row["source_kind"]].append((row["source_id"], mapping_row(row)))
+        return contacts, activities
+
+    def _returned(
+        self, snapshot: SourceSnapshot, scope: Scope, source_kind: str, source_ids: Iterable[int]
+    ) -> set[int]:
+        """Give those of some source records that are in Chatwoot again their records back; return them."""
+        ids = sorted(source_ids)
+        there = snapshot.there(_STREAMS[source_kind], scope, ids) if ids else set()
+        if there:
+            self.connection.execute(
+                statement("reconcile/returned"),
+                {
+                    **self.identity.parameters(),
+                    "source_kind": source_kind,
+                    "source_ids": [str(one) for one in sorted(there)],
+                },
+            )
+        return there
 
     # --- merged -------------------------------------------------------------------------------
 

@@ -167,6 +167,11 @@ def _delete_wholly(scene: Scene) -> None:
     changes.finish_deletion(scene.connection, scene.contact)
 
 
+def _delete_conversation(scene: Scene) -> None:
+    scene.sql("DELETE FROM messages WHERE conversation_id = %(talk)s")
+    scene.sql("DELETE FROM conversations WHERE id = %(talk)s")
+
+
 def _new_contact(scene: Scene, **columns: Any) -> None:
     scene.new = changes.add_contact(
         scene.connection,
@@ -373,7 +378,8 @@ KINDS = (
           ("orphan", "person", None, None), ("unmapped", "person", None, "ours")),
     _kind("a contact deleted, its conversations not yet", _delete, ("orphan", "person", None, None)),
     _kind("a contact deleted with all that was said", _delete_wholly,
-          ("orphan", "person", None, None), ("orphan", "activity", None, None)),
+          ("orphan", "person", None, None)),
+    _kind("a conversation deleted", _delete_conversation, ("orphan", "activity", None, None)),
     _kind("a message destroyed", lambda s: s.sql("DELETE FROM messages WHERE id = %(said)s"),
           ("orphan", "activity", None, None), *TALKED),
     # What salespeople do in Krayin.
