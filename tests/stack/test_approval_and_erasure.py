@@ -170,6 +170,30 @@ def test_declined_then_approved_while_changes_arrive(stack: RunningStack) -> Non
     assert rows(stack, "SELECT count(*) FROM operation WHERE state IN ('held', 'planned')") == [(0,)]
 
 
+def test_a_question_nobody_answers_leaves_the_plan_held(stack: RunningStack) -> None:
+    people = contacts(stack)
+    four = list(people)[-4:]
+    before = names(stack)
+    rename(stack, four, "Unanswered")
+    stack.run(f"{SYNC}__sync")
+    run_id, _ = question(stack)
+    with psycopg.connect(stack.instance.dsn(AIRFLOW_DATABASE), autocommit=True) as connection:
+        # A week goes by.
+        connection.execute("UPDATE task_instance SET trigger_timeout = now() WHERE state = 'awaiting_input'")
+    eventually(lambda: stack.api.run_state(APPROVAL, run_id) == "failed")
+    assert rows(stack, "SELECT state FROM approval ORDER BY id DESC LIMIT 1") == [("open",)]
+    assert rows(stack, "SELECT count(*) FROM operation WHERE state = 'held'") == [(4,)]
+    said = texts(stack.instance.layout.task_logs / f"dag_id={APPROVAL}" / f"run_id={run_id}")
+    assert "its plan stays held" in said
+    assert {names(stack)[people[one]] for one in four} == {before[people[one]] for one in four}
+
+    stack.api.trigger(APPROVAL)
+    run_id, shown = question(stack)
+    assert "4 contacts" in shown["body"]
+    reply(stack, run_id, "Approve")
+    assert {names(stack)[people[one]] for one in four} == {f"Unanswered {one}" for one in four}
+
+
 NAME, EMAIL, PHONE, TEXT = (
     "Zoë Quarrington",
     "zoe.quarrington@example.com",
