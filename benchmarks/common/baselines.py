@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import psycopg
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # The columns a plan reads.
 COLUMNS = (
@@ -55,3 +60,49 @@ def _frame(dsn: str, query: str) -> pd.DataFrame:
 
 def _number(value: Any) -> int:
     return int.from_bytes(blake2b(bytes(value or b""), digest_size=8).digest(), "big")
+
+
+def pandas_diff_of_messages(chatwoot: str) -> int:
+    """Compare all messages with a copy of them, frame against frame, by id and hash; return how many differ.
+
+    The frames come out of the database by COPY, the fastest way into pandas; the copy stands for what a
+    loader keeps of its last run.
+    """
+    query = "SELECT id, conversation_id, content, status, updated_at FROM messages"
+    with (
+        psycopg.connect(chatwoot) as connection,
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)") as copy,
+        tempfile.TemporaryFile() as file,
+    ):
+        for piece in copy:
+            file.write(piece)
+        file.seek(0)
+        frame = pd.read_csv(file)
+    hashes = pd.DataFrame({"id": frame["id"], "hash": pd.util.hash_pandas_object(frame, index=False)})
+    known = hashes.copy()
+    both = hashes.merge(known, on="id", how="left", suffixes=("", "_known"))
+    return int((both["hash"] != both["hash_known"]).sum())
+
+
+def updated_since(chatwoot: str, tables: Iterable[str]) -> int:
+    """Read what was updated in the last second by a cursor column; return the rows."""
+    with psycopg.connect(chatwoot) as connection:
+        return sum(
+            len(
+                connection.execute(
+                    sql.SQL(
+                        "SELECT * FROM {} WHERE updated_at > (now() - interval '1 second') AT TIME ZONE 'UTC'"
+                    ).format(sql.Identifier(table))
+                ).fetchall()
+            )
+            for table in tables
+        )
+
+
+def scan_once(chatwoot: str, tables: Iterable[str]) -> None:
+    """Look at every row of some tables once, in one process."""
+    with psycopg.connect(chatwoot) as connection:
+        connection.execute("SET max_parallel_workers_per_gather = 0")
+        for table in tables:
+            connection.execute(sql.SQL("SELECT count(updated_at) FROM {}").format(sql.Identifier(table)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.bulk_load import without_indexes
+from sandbox.chatwoot.bulk import advance_sequences
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 ACCOUNT = 1
 CONTACTS_A_COMPANY = 12
 
-# Every contact has a name, an e-mail, a phone, a company, a job title, a place and a description; one name in ten
-# has letters beyond ASCII, one company in four an address, one phone in ten is not in E.164.
+# Every contact has a name, an e-mail, a phone, a company, a job title, a place and a description; one name in
+# ten has letters beyond ASCII, one company in four an address, one phone in ten is not in E.164.
 _CONTACTS = """
 INSERT INTO contacts
     (id, account_id, name, email, phone_number, contact_type, location, country_code, additional_attributes,
@@ -26,7 +27,8 @@ SELECT
     'Person.' || n || '@example' || n %% 900 || '.com',
     CASE WHEN n %% 10 = 1 THEN '+1 (415) ' || lpad((n / 10000 %% 800 + 200)::text, 3, '0')
                                || '-' || lpad((n %% 10000)::text, 4, '0')
-         ELSE (ARRAY['+4915', '+9198', '+447', '+336', '+5511'])[n %% 5 + 1] || lpad((n + 100000000)::text, 9, '0') END,
+         ELSE (ARRAY['+4915', '+9198', '+447', '+336', '+5511'])[n %% 5 + 1]
+              || lpad((n + 100000000)::text, 9, '0') END,
     1, 'Pune, India', 'India',
     jsonb_build_object(
         'company_name', 'Company ' || company, 'city', 'Pune', 'country', 'India', 'country_code', 'IN',
@@ -65,10 +67,10 @@ FROM generate_series(1::bigint, %(number)s::bigint) AS n,
 """
 _MESSAGES = """
 INSERT INTO messages
-    (id, account_id, inbox_id, conversation_id, message_type, content_type, private, content, sender_type, sender_id,
-     status, created_at, updated_at)
-SELECT n, %(account)s, 1, (n - 1) %% %(conversations)s + 1, (n %% 2)::integer, 0, n %% 20 = 0, 'Message ' || n,
-       CASE WHEN n %% 2 = 0 THEN 'Contact' ELSE 'User' END, 1, 0, at, at
+    (id, account_id, inbox_id, conversation_id, message_type, content_type, private, content, sender_type,
+     sender_id, status, created_at, updated_at)
+SELECT n, %(account)s, 1, (n - 1) %% %(conversations)s + 1, (n %% 2)::integer, 0, n %% 20 = 0,
+       'Message ' || n, CASE WHEN n %% 2 = 0 THEN 'Contact' ELSE 'User' END, 1, 0, at, at
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n,
      LATERAL (SELECT timestamp '2025-06-01' + n * interval '1 second' AS at) AS made
 """
@@ -86,6 +88,7 @@ def add_contacts(connection: psycopg.Connection[Any], number: int, first: int = 
     with without_indexes(connection, "contacts", "contact_inboxes", "taggings"):
         for made in (_CONTACTS, _INBOXES, _LABELS):
             connection.execute(made, values)
+    advance_sequences(connection, ("contacts", "contact_inboxes", "taggings"))
     connection.execute("VACUUM ANALYZE contacts, contact_inboxes, taggings")
 
 
@@ -98,4 +101,5 @@ def add_talk(connection: psycopg.Connection[Any], contacts: int, conversations: 
         connection.execute(
             _MESSAGES, {"account": ACCOUNT, "conversations": conversations, "first": 1, "last": messages}
         )
+    advance_sequences(connection, ("conversations", "messages"))
     connection.execute("VACUUM ANALYZE conversations, messages")
