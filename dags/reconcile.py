@@ -3,8 +3,7 @@
 A scheduled run reads what changed on either side since the last one, and on one weekday all of Krayin:
 only then it shows what was deleted there. A run started by hand does what its form asks for. What is
 repaired is set in the sync file (`reconcile`); it goes through the same plan, budget and approval as
-everything else, behind all other work. Its last task makes a report: the button *Report* on it leads
-there, as does the page *Krayin sync*.
+everything else, behind all other work. Its last task makes a report: its button *Report* leads there.
 """
 
 from __future__ import annotations
@@ -25,15 +24,13 @@ if TYPE_CHECKING:
 REPAIR_SECONDS = 55 * 60.0
 FORM = {
     "depth": Param("as scheduled", type="string", enum=["as scheduled", "changed", "full"], title="Depth",
-                   description_md="`full` reads all of Krayin; about a call for 500 records."),
+                   description_md="`full` reads all of Krayin: a call for 500 records."),
     "repair": Param("as set", type="string", enum=["as set", "yes", "no"], title="Repair",
-                    description_md="`as set`: what the sync file says; `yes`: everything that can be "
-                    "repaired; `no`: tell only."),
+                    description_md="`as set`: as the sync file says; `yes`: all that can be; `no`: tell only."),
     "contact_ids": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Contacts",
                          description_md="Only these Chatwoot contact ids: `17, 42`."),
     "accept": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Accept",
-                    description_md="Numbers of findings that may stay as they are; they count as in sync "
-                    "until they change."),
+                    description_md="Numbers of findings that may stay; they count as in sync until they change."),
 }  # fmt: skip
 
 

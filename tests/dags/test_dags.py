@@ -92,7 +92,7 @@ def test_dags_keep_the_house_rules(syncs: Path, tmp_path: Path) -> None:
         assert not dag["catchup"], dag_id
         assert dag["max_active_runs"] == 1, dag_id
     assert read["dags"]["good__sync"]["tasks"] == ["plan", "load"]
-    assert read["dags"]["good__reconcile"]["tasks"] == ["compare", "repair"]
+    assert read["dags"]["good__reconcile"]["tasks"] == ["compare", "repair", "report", "ended"]
     assert read["dags"]["good__reconcile"]["params"] == ["accept", "contact_ids", "depth", "repair"]
     assert {"contact_ids", "dry_run", "full", "window_start", "window_end"} <= set(
         read["dags"]["good__sync"]["params"]
