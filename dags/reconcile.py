@@ -26,11 +26,11 @@ FORM = {
     "depth": Param("as scheduled", type="string", enum=["as scheduled", "changed", "full"], title="Depth",
                    description_md="`full` reads all of Krayin: a call for 500 records."),
     "repair": Param("as set", type="string", enum=["as set", "yes", "no"], title="Repair",
-                    description_md="`as set`: as the sync file says; `yes`: all that can be; `no`: tell only."),
+                    description_md="`as set`: as the sync file says; `yes`: all; `no`: tell only."),
     "contact_ids": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Contacts",
                          description_md="Only these Chatwoot contact ids: `17, 42`."),
     "accept": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Accept",
-                    description_md="Numbers of findings that may stay; they count as in sync until they change."),
+                    description_md="Numbers of findings that may stay, until they change."),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.finding import FindingState
+from reconciliation.identity import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from reconciliation.finding import Finding
-    from reconciliation.identity import Identity
 
 BATCH = 1000
 
@@ -110,7 +109,7 @@ class FindingStore:
         )
         self.connection.execute(
             statement("reconcile/findings_unplanned"),
-            {"reconciliation_id": self.reconciliation_id, "state": str(FindingState.REPAIRED)},
+            {"reconciliation_id": self.reconciliation_id},
         )
 
     def counts(self) -> dict[str, Any]:
@@ -153,9 +152,22 @@ class FindingStore:
         }
 
 
-def settle(connection: psycopg.Connection, sync_name: str) -> None:
-    """Note what became of findings whose repair was carried out."""
+def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[str, Any]:
+    """Note what became of findings whose repair was carried out; return what a run's comparison counts now.
+
+    The numbers are as `reconciliation.counts` holds them, none for a run without a comparison.
+    """
     connection.execute(statement("reconcile/findings_settle"), {"sync_name": sync_name})
+    row = connection.execute(statement("reconcile/of_run"), {"run_id": run_id}).fetchone()
+    if row is None:
+        return {}
+    number, name, target_id, installation_id, account_id, depth, counted = row
+    store = FindingStore(connection, number, name, Identity(target_id, installation_id, account_id))
+    differing = store.differing_contacts()
+    equal = max(0, counted.get("in_scope", 0) - differing - counted.get("waiting", 0))
+    counts = {**counted, **store.counts(), "in_sync": equal}
+    store.finish(counts)
+    return {"id": number, "depth": depth, **counts}
 
 
 def accept(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -> int:

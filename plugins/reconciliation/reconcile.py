@@ -51,6 +51,9 @@ def repair(sync: Sync, run_id: int, *, seconds: float | None = None) -> Run:
         sync.load(run_id, seconds=seconds)
     finally:
         with working(sync.sync_dsn) as connection:
-            settle(connection, sync.settings.name)
+            counts = settle(connection, run_id, sync.settings.name)
+            run = read_run(connection, run_id)
+            if counts:
+                update_run(connection, run_id, run.state, {"reconciliation": counts}, run.message)
     with working(sync.sync_dsn) as connection:
         return read_run(connection, run_id)

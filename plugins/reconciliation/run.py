@@ -248,7 +248,7 @@ class Sync:
                     follow_closed=self.settings.new_lead_after_close,
                 )
                 talk.stage(snapshot, scope, datetime.now(UTC))
-                if not request.dry_run:
+                if mark is not None:
                     remember_traces(connection, identity, snapshot)
             guard = Guard(
                 connection=connection,

@@ -9,3 +9,5 @@ ORDER BY contact_id
 ON CONFLICT (installation_id, account_id, contact_id) DO UPDATE
 SET conversation_id = greatest(contact_trace.conversation_id, excluded.conversation_id),
     contact_inbox_id = greatest(contact_trace.contact_inbox_id, excluded.contact_inbox_id)
+WHERE coalesce(contact_trace.conversation_id, 0) < excluded.conversation_id
+   OR coalesce(contact_trace.contact_inbox_id, 0) < excluded.contact_inbox_id
