@@ -98,6 +98,9 @@ def all_is_there_once(world: World, contacts: int = CONTACTS) -> None:
     for _ in range(20):
         if run(world)["waiting"] == 0:
             break
+    # What a run had staged that could not even note its end.
+    world.rows("UPDATE sync_run SET started_at = started_at - interval '1 day' RETURNING 1")
+    run(world)
     states = dict(world.rows("SELECT state, count(*) FROM operation GROUP BY state"))
     assert set(states) <= {"done", "superseded"}
     assert sorted(person["name"] for person in world.persons()) == sorted(
