@@ -17,10 +17,12 @@ from chatwoot.api_source import ApiSource
 from chatwoot.database import DatabaseSource
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.errors import InstallationChangedError
+from reconciliation.reconcile import compare, repair
+from reconciliation.reconcile_request import ReconcileRequest
 from reconciliation.run import RunRequest, Sync
 from reconciliation.runs import RunKind
 
-from sandbox.chatwoot import conversations
+from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from sandbox.chatwoot_api.errors import AnsweredError
@@ -239,3 +241,27 @@ def test_moving_from_the_database_to_the_api_takes_nobody_for_new(by_api: ApiWor
     by_api.installation = known
     run = by_api.run()
     assert (run.summary["read"], run.summary["unchanged"], run.summary["writes"]) == (1, 1, 0)
+
+
+def test_a_comparison_over_the_api_finds_and_mends_what_no_list_tells(by_api: ApiWorld) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    ids = [
+        by_api.add(email=f"c{number}@example.com", name=f"C {number}", created_at=long_ago)
+        for number in range(20)
+    ]
+    mending = {"reconcile": {"repair": "repair"}}
+    by_api.run()
+    by_api.change(ids[3], name="Renamed")
+    with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, ids[7])
+    assert by_api.run().summary["planned"] == {}
+
+    sync = by_api.sync(**mending)
+    repair(sync, compare(sync, ReconcileRequest(depth="full")))
+    assert [row["name"] for row in by_api.persons()].count("Renamed") == 1
+    found = by_api.rows("SELECT class, contact_id FROM finding WHERE class = 'orphan'")
+    assert {contact for _, contact in found} == {ids[7]}
+    sync = by_api.sync(**mending)
+    again = compare(sync, ReconcileRequest(depth="full"))
+    repair(sync, again)
+    assert [call for call in by_api.calls(again) if call[0] != "GET"] == []
