@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -80,7 +79,6 @@ class ComparisonRun:
     request: ReconcileRequest
     policy: Policy = field(default_factory=Policy)
     findings: list[Finding] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
         """Compare, keep the findings, and plan the repairs that the policy names."""
@@ -170,14 +168,15 @@ class _Steps:
             wanted = (
                 edits.contacts
                 | gone.contacts
-                | present.contacts
+                | (present.contacts & self.named if self.named else present.contacts)
                 | orphans.survivors
                 | companies.members
                 | unmapped.get(Stream.CONTACTS, set())
             )
             self._compare_contacts(contacts, sweep, wanted)
             for stream, kind in _ACTIVITIES.items():
-                activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
+                if not self.named:
+                    activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
             talk = self._stage_talk(snapshot, scope, sweep, contacts, activities)
             read_at = snapshot.read_at
         decisions = self._decide(contacts, read_at)
@@ -407,8 +406,8 @@ class _Steps:
         kept = {
             contact_id
             for contact_id in contacts.undecided
-            if (plan := decisions.plans.get(contact_id)) is not None
-            and self.policy.repairs(CLASSES.get(plan.action, FindingClass.QUARANTINED))
+            if (made := decisions.made.get(contact_id)) is not None
+            and self.policy.repairs(CLASSES[made.action])
         }
         dropped = contacts.undecided - kept
         if not self.policy.repairs(FindingClass.CHANGED):
@@ -467,7 +466,11 @@ class _Steps:
         sweep: Differences | None,
     ) -> None:
         store = self.store
-        store.write(self._with_state(one) for one in self.run_of.findings)
+        store.write(
+            self._with_state(one)
+            for one in self.run_of.findings
+            if not self.named or one.contact_id in self.named
+        )
         store.end_others(self.named or None)
         store.link(self.run_of.run_id)
         if not self.named:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciliation.finding import Finding, FindingClass, Side
 from reconciliation.plan import Action
 from reconciliation.planned import Planned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciliation.company_planner import PlannedCompany
     from reconciliation.expectation import Expectation
@@ -28,17 +28,37 @@ _DONE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done about one contact; as a `ContactPlan` without the contact."""
+
+    action: Action
+    calls: int
+    person_id: int | None
+    reason: str | None
+    message: str | None
+    candidates: Sequence[Mapping[str, Any]]
+
+
 @dataclass(slots=True)
 class Decisions(Planned):
     """What a planner would do about each contact, and about companies."""
 
-    plans: dict[int, ContactPlan] = field(default_factory=dict)
+    made: dict[int, Decision] = field(default_factory=dict)
     companies: list[PlannedCompany] = field(default_factory=list)
 
     def add(self, plan: ContactPlan, expectation: Expectation) -> None:
         """Keep what is planned for one contact."""
         Planned.add(self, plan, expectation)
-        self.plans[plan.contact.contact_id] = plan
+        if plan.action in CLASSES:
+            self.made[plan.contact.contact_id] = Decision(
+                plan.action,
+                plan.calls,
+                plan.adopt.get("person"),
+                plan.reason,
+                plan.message,
+                plan.candidates,
+            )
 
     def add_company(self, company: PlannedCompany) -> None:
         """Keep what is planned for one company."""
@@ -48,24 +68,23 @@ class Decisions(Planned):
     def findings(self, contact_ids: Iterable[int]) -> Iterator[Finding]:
         """Yield what the planner decided about some contacts without a person, and about companies."""
         for contact_id in sorted(contact_ids):
-            plan = self.plans.get(contact_id)
-            kind = None if plan is None else CLASSES.get(plan.action)
-            if plan is None or kind is None:
+            made = self.made.get(contact_id)
+            if made is None:
                 continue
-            person_id = plan.adopt.get("person")
+            kind = CLASSES[made.action]
             yield Finding(
                 kind,
-                _DONE[kind] if plan.message is None else f"none: {plan.message}",
+                _DONE[kind] if made.message is None else f"none: {made.message}",
                 source_kind="contact",
                 source_id=str(contact_id),
                 contact_id=contact_id,
                 crm_kind="person",
-                crm_id=person_id,
+                crm_id=made.person_id,
                 side=None if kind is FindingClass.QUARANTINED else Side.OURS,
-                detail={"reason": plan.reason, "candidates": [dict(one) for one in plan.candidates]}
-                if plan.reason
+                detail={"reason": made.reason, "candidates": [dict(one) for one in made.candidates]}
+                if made.reason
                 else {},
-                calls=plan.calls,
+                calls=made.calls,
                 repairable=kind is not FindingClass.QUARANTINED,
             )
         for company in self.companies:

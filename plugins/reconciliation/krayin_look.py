@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,14 +69,9 @@ class KrayinLook:
             return self._read_named()
         read = self.lists.refresh()
         if self.depth == "full":
-            for deleted in self.lists.read_fully():
-                log.info(
-                    "Deleted in Krayin: %s %d of %s %s",
-                    deleted.crm_kind,
-                    deleted.crm_id,
-                    deleted.source_kind,
-                    deleted.source_id,
-                )
+            deleted = Counter(one.crm_kind for one in self.lists.read_fully())
+            for kind, number in sorted(deleted.items()):
+                log.info("%d of our %s records were deleted in Krayin", number, kind)
         return read
 
     def _read_named(self) -> dict[str, int]:
