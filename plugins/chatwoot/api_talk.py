@@ -82,7 +82,9 @@ class ApiTalk:
             yield from self._listed_messages(scope, selection, chunk)
             return
         start, end = self._said_in(selection, since)
-        with self._selected(scope, selection, since) as spool, _threads(self.parallel) as threads:
+        # In a window something may be said in a conversation that began before and changed after it.
+        chosen = Window(start, datetime.max.replace(tzinfo=UTC)) if start and end else selection
+        with self._selected(scope, chosen, since) as spool, _threads(self.parallel) as threads:
             for rows in spool.chunks(self.parallel * 4):
                 said = threads.map(lambda row: list(self._said(row["id"], start, end)), rows)
                 found = (self._sent(one, row) for row, some in zip(rows, said, strict=True) for one in some)

@@ -248,6 +248,21 @@ def test_a_window_holds_the_same(sample_url, sample_api, what):
     assert told.keys() == reachable != set()
 
 
+def test_what_was_said_in_a_window_comes_though_the_talk_began_before_and_went_on(
+    api, chatwoot, chatwoot_url, website
+):
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    begun = datetime(2026, 2, 1, tzinfo=UTC)
+    talk = conversations.add_conversation(chatwoot, contact, website, created_at=begun)
+    said = [
+        conversations.add_message(chatwoot, talk, f"{month}", created_at=begun.replace(month=month))
+        for month in range(2, 10)
+    ]
+    window = Window(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC))
+    assert list(read(source_of(api), "messages", window)) == said[2:4]
+    assert list(read(DatabaseSource(chatwoot_url), "messages", window)) == said[2:4]
+
+
 def test_a_contact_that_no_list_shows_is_read_by_its_id(sample_url, sample_api):
     known = read(DatabaseSource(sample_url), "contacts")
     hidden = next(
