@@ -140,6 +140,14 @@ def test_what_was_not_remembered_is_found_again(scene: Scene) -> None:
     assert counted(first) == counted(second) == {"contacts": {"changed": 1, "vanished": 1}}
 
 
+def test_a_sweep_takes_the_place_of_the_one_before(scene: Scene) -> None:
+    scene.look()
+    newest = scene.look()
+    for table in ("sweep_compared", "sweep_new_bucket", "sweep_difference"):
+        rows = scene.sync.execute(f"SELECT DISTINCT sweep_id FROM krayin_sync.{table}").fetchall()
+        assert rows == [(newest.sweep_id,)]
+
+
 def test_only_the_newest_sweep_can_be_remembered(scene: Scene) -> None:
     first = scene.look()
     second = scene.look()
@@ -155,7 +163,8 @@ def test_only_the_newest_sweep_can_be_remembered(scene: Scene) -> None:
 def test_a_crash_of_the_sync_database_loses_the_sweep_and_not_its_differences(scene: Scene) -> None:
     found = scene.look()
     # What a crash does to unlogged tables.
-    scene.sync.execute("TRUNCATE krayin_sync.sweep CASCADE")
+    tables = ("sweep", "sweep_compared", "sweep_new_bucket", "sweep_difference")
+    scene.sync.execute(f"TRUNCATE {', '.join(f'krayin_sync.{table}' for table in tables)}")
     assert changed(found) == {}
     with pytest.raises(SweepGoneError):
         scene.remember(found)
