@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from reconciliation.erasure import erase, identity_of, let_back
 from reconciliation.sync_database import connect
 from reconciliation.tasks import open_sync, telling
@@ -17,6 +19,9 @@ log = logging.getLogger(__name__)
 
 def carry_out(params: Mapping[str, Any]) -> dict[str, Any]:
     """Erase the contact a form names, or let it back; return the receipt (ids and numbers only)."""
+    if not params.get("sync") or not params.get("contact_id"):
+        problem = "Name the sync and the contact's id in Chatwoot: nothing was erased."
+        raise AirflowFailException(problem)
     sync, contact_id = telling(lambda: open_sync(str(params["sync"]))), int(params["contact_id"])
     if params.get("lift"):
         with telling(lambda: connect(sync.sync_dsn)) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,41 @@ def test_slices_in_any_lane_add_up(world: World, people: list[int]) -> None:
     assert world.run().summary["held"] == 2, "webhooks' contacts stay held; two more are too many again"
     promote(world, people[6:7])
     assert world.run().summary["held"] == 0, "what is held is no change yet"
+
+
+def test_slices_planned_at_the_same_time_add_up(world: World, people: list[int]) -> None:
+    promote(world, people)
+    slices = [frozenset(people[n : n + 2]) for n in range(0, 8, 2)]
+    with ThreadPoolExecutor(len(slices)) as pool:
+        list(pool.map(lambda ids: world.sync().plan(RunRequest(contact_ids=ids)), slices))
+    assert len(world.operations("planned")) == 2, "one slice is below the limit, every other above"
+    assert len(held(world)) == 6
+
+
+def test_answers_and_plans_at_the_same_time_lose_nothing(world: World, people: list[int]) -> None:
+    """Planners replace what an answer is just letting go; nobody waits for ever, nothing stays behind."""
+    promote(world, people)
+    world.run()
+
+    def replan(n: int) -> None:
+        for turn in range(3):
+            promote(world, people[n : n + 2], f"Turn {turn}")
+            world.sync().plan(RunRequest(contact_ids=frozenset(people[n : n + 2])))
+
+    def reply() -> None:
+        with psycopg.connect(world.sync_url, autocommit=True) as connection:
+            for turn in range(6):
+                question = ask(connection, "test", f"approval {turn}")
+                if question is not None:
+                    answer(connection, question.approval_id, approved=True, decided_by="ann")
+
+    with ThreadPoolExecutor(5) as pool:
+        for done in [*(pool.submit(replan, n) for n in range(0, 8, 2)), pool.submit(reply)]:
+            done.result()
+    reply()
+    assert held(world) == []
+    world.run()
+    assert titles(world) == {"Turn 2"}
 
 
 def test_changes_of_an_earlier_period_do_not_count(world: World, people: list[int]) -> None:

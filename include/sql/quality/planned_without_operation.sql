@@ -4,7 +4,7 @@
 SELECT count(*)
 FROM krayin_sync.mapping
 WHERE source_kind = 'contact' AND crm_kind = 'person' AND state IN ('pending', 'quarantined')
-  AND source_hash IS NOT NULL AND planned_at > clock_timestamp() - interval '30 days'
+  AND source_hash IS NOT NULL AND planned_at > clock_timestamp() - interval '1 day'
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.operation
       WHERE operation.target_id = mapping.target_id AND operation.installation_id = mapping.installation_id
