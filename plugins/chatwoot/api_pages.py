@@ -77,6 +77,8 @@ class Walk:
             if shrunk > 0 and page > 1 and returns < _MOST_RETURNS:
                 returns += 1
                 page = max(1, page - ceil(shrunk / self.size))
+            elif known is not None and page >= ceil(known / self.size):
+                return
             else:
                 page += 1
 
