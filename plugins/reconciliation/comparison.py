@@ -45,10 +45,10 @@ def compare(
 
     It is the writer's own merge that decides: `ours` would be written whatever the setting, `theirs`
     only with `overwrite`. What Chatwoot never filled is nobody's difference. Fields that `present`
-    lacks (custom ones, which Krayin's lists do not show) count as they were sent.
+    lacks (custom ones, which Krayin's lists do not show) count as they were sent, if they were.
     """
     sent = last_sent or {}
-    here = {name: present.get(name, sent.get(name)) for name in {*desired, *present}}
+    here = {name: present.get(name, sent.get(name, desired.get(name))) for name in {*desired, *present}}
     keeping = merge(
         last_sent=last_sent, present=here, desired=desired, on_crm_edit="keep", phone_region=phone_region
     )

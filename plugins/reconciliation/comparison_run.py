@@ -474,9 +474,12 @@ class _Steps:
         store.end_others(self.named or None)
         store.link(self.run_of.run_id)
         if not self.named:
+            compared = {"crm_kinds": lists.kinds, "before": before}
             self.connection.execute(
-                statement("reconcile/compared"),
-                {"target_id": self.identity.target_id, "crm_kinds": lists.kinds, "before": before},
+                statement("reconcile/compared"), {"target_id": self.identity.target_id, **compared}
+            )
+            self.connection.execute(
+                statement("reconcile/compared_anew"), {**self.identity.parameters(), **compared}
             )
         known, records = store.scope()
         in_scope = known + len(contacts.unknown)

@@ -98,6 +98,7 @@ class ContactComparison:
     """Contacts whose lead is to be moved to its stage again."""
     forced: Collection[int] = ()
     """Contacts that are planned anew whatever is found: their company is repaired with them."""
+    _spellings: dict[int, list[str]] = field(default_factory=dict)
 
     def chunk(self, contact_ids: Sequence[int]) -> None:
         """Compare some contacts; those that Chatwoot does not have in the scope are passed over."""
@@ -113,6 +114,7 @@ class ContactComparison:
         self.counts["waiting"] += len(busy)
         moving = self._busy("stage", ids)
         cases = [case for case in self._cases(desired) if case.contact_id not in busy]
+        self._spellings = self._spelled(cases)
         found = {case.contact_id: self._compare(case, moving) for case in cases}
         doubtful = [case for case in cases if _needs_a_look(found[case.contact_id])]
         if doubtful:
@@ -121,6 +123,7 @@ class ContactComparison:
             again = {case.contact_id: desired[case.contact_id] for case in doubtful}
             cases = [case for case in cases if case.contact_id not in again]
             renewed = list(self._cases(again))
+            self._spellings |= self._spelled(renewed)
             found |= {case.contact_id: self._compare(case, moving) for case in renewed}
             cases += renewed
         self.counts["compared"] += len(cases)
@@ -228,15 +231,17 @@ class ContactComparison:
             )
         )
         sent = (person.row.last_sent or {}).get("organization")
-        present = person_present(person.facts, self._spellings(person.facts), desired["organization"], sent)
+        present = person_present(person.facts, self._spellings, desired["organization"], sent)
         return self._differences(case, "person", person, present, desired)
 
-    def _spellings(self, facts: Mapping[str, Any]) -> dict[int, list[str]]:
-        if facts.get("organization_id") is None:
+    def _spelled(self, cases: Sequence[_Case]) -> dict[int, list[str]]:
+        """Return under which folded names the organizations of the contacts' persons are known to us."""
+        shown = (row.facts or {} for case in cases if (row := case.rows.get("person")) is not None)
+        ids = sorted({facts["organization_id"] for facts in shown if facts.get("organization_id")})
+        if not ids:
             return {}
         rows = self.connection.execute(
-            statement("reconcile/companies"),
-            {"target_id": self.identity.target_id, "crm_ids": [facts["organization_id"]]},
+            statement("reconcile/companies"), {"target_id": self.identity.target_id, "crm_ids": ids}
         )
         return dict(rows.fetchall())
 

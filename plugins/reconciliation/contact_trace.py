@@ -57,10 +57,17 @@ def remember_traces(connection: psycopg.Connection, identity: Identity, snapshot
             )
 
 
+def can_tell(snapshot: SourceSnapshot) -> bool:
+    """Tell whether this Chatwoot says what became of a contact; its REST API does not."""
+    return isinstance(snapshot, TracesContacts)
+
+
 def survivors_of(
     connection: psycopg.Connection, identity: Identity, snapshot: SourceSnapshot, lost: Sequence[Lost]
 ) -> dict[int, int]:
     """Return into which contact each of some lost ones was merged; deleted ones are absent.
+
+    Ask `can_tell` first: of a source without traces everything seems deleted.
 
     What its conversations say goes first, then its contact inboxes. A contact that left neither is
     taken for merged into the one that has all of its addresses now, for the CRM it is that person.

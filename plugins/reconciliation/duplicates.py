@@ -40,8 +40,7 @@ class Duplicates:
     """Looks for records that stand beside one of ours.
 
     Persons are duplicates by an e-mail or phone in compared form, activities by our mark. Of the leads
-    of one person only open ones in the sync's pipeline count, beside the contact's own, and none that a
-    contact had before.
+    of one person only open ones in the sync's pipeline count that are no contact's, now or formerly.
     """
 
     connection: psycopg.Connection
@@ -81,7 +80,7 @@ class Duplicates:
                 together.setdefault(row[0], []).append(row)
             for key, records in together.items():
                 self._note(kind, key, records, found)
-        return self._without_former(kind, found)
+        return self._of_nobody(kind, found)
 
     def _note(self, kind: str, key: str, records: Sequence[Sequence[Any]], found: dict[int, _Twin]) -> None:
         ours = [
@@ -102,7 +101,7 @@ class Duplicates:
     def _is_open(self, facts: Mapping[str, Any]) -> bool:
         return facts.get("pipeline_id") == self.pipeline_id and facts.get("stage_id") not in self.final_stages
 
-    def _without_former(self, kind: str, found: dict[int, _Twin]) -> dict[int, _Twin]:
+    def _of_nobody(self, kind: str, found: dict[int, _Twin]) -> dict[int, _Twin]:
         if kind != LEAD or not found:
             return found
         owned = self.connection.execute(

@@ -11,7 +11,7 @@ from chatwoot.sweep import Stream
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.contact_trace import Lost, survivors_of
+from reconciliation.contact_trace import Lost, can_tell, survivors_of
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.finding import Finding, FindingClass
 from reconciliation.mapping import natural_keys
@@ -89,6 +89,9 @@ class Orphans:
             if contact_id in survivors:
                 survivor = survivors[contact_id]
                 self._merged(contact_id, own, survivor, held.get(survivor, frozenset()))
+            elif not can_tell(snapshot):
+                why = "none: Chatwoot's API does not tell a deleted contact from a merged one"
+                self._found(contact_id, own, why, {})
             else:
                 self._deleted(contact_id, own)
         records = {(kind, row.crm_id) for own in contacts.values() for kind, row in own.items()}

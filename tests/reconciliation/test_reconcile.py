@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 from reconciliation.reconcile import compare, repair
 from reconciliation.reconcile_request import ReconcileRequest
 from reconciliation.reconcile_summary import lines_of, numbers_of
+from reconciliation.reconcile_tasks import request_of
 from reconciliation.runs import read_run
 from reconciliation.sync_database import connect
 
@@ -21,7 +23,7 @@ from sandbox.chatwoot.bulk import advance_sequences, copy_rows
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
-SOAK = os.environ.get("SOAK") == "1"
+SOAK = bool(os.environ.get("SOAK"))
 REPAIRS = {"reconcile": {"repair": "repair"}}
 
 
@@ -181,6 +183,8 @@ def test_repairs_go_by_the_ledger_in_the_lane_of_drift(world: World) -> None:
         4
     }
     assert world.rows("SELECT state, operation_id IS NOT NULL FROM finding") == [("repaired", True)]
+    found = counts(world)
+    assert (found["in_sync"], found["states"]) == (1, {"changed": {"repaired": 1}})
 
 
 def test_a_repair_of_too_much_waits_for_approval(world: World) -> None:
@@ -320,6 +324,7 @@ def test_one_day_a_week_everything_is_read(day: datetime, depth: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(4 * 3600 if SOAK else 600)
 def test_no_false_finding_among_many(world: World) -> None:
     """Two thousand contacts, 50,000 with SOAK=1, compared changed and full."""
     number = 50_000 if SOAK else 2_000
@@ -365,3 +370,11 @@ def test_no_false_finding_among_many(world: World) -> None:
         assert present(world) == []
         found = counts(world)
         assert (found["in_scope"], found["in_sync"]) == (number, number)
+
+
+def test_the_form_of_a_run_says_what_is_asked_for() -> None:
+    params = {"depth": "as scheduled", "repair": "as set", "contact_ids": "17, 42", "accept": ""}
+    context = {"params": params, "dag_run": SimpleNamespace(run_id="manual__1")}
+    assert request_of(context) == ReconcileRequest("manual__1", contact_ids=frozenset({17, 42}))
+    context["params"] = {"depth": "full", "repair": "no", "contact_ids": None, "accept": "3"}
+    assert request_of(context) == ReconcileRequest("manual__1", "full", repair=False, accepted=frozenset({3}))
