@@ -300,7 +300,7 @@ class ApiSnapshot:
     def _spool_all(self, spool: Spool) -> None:
         for order in _ORDERS:
             walk = self._walk(order)
-            pages = walk.from_the_end() if order.endswith("created_at") else walk.from_the_start(_never)
+            pages = walk.from_the_end() if order == _ORDERS[0] else walk.from_the_start(_never)
             for rows in pages:
                 spool.put(rows)
             if walk.count is None or len(spool) >= walk.count:
