@@ -31,8 +31,9 @@ class KrayinSyncPlugin(AirflowPlugin):
     name = "krayin_sync"
     fastapi_apps = _applications()
     # Without url_route the page opens by itself: inside Airflow's frame its links to DAGs would be dead.
+    # In the menu Browse, as Airflow 3.3 makes such a link at the top level a button that leads nowhere.
     external_views: list[Any] = [  # noqa: RUF012 - as Airflow declares it
-        {"name": "Krayin sync", "href": "krayin-sync/", "destination": "nav", "nav_top_level": True}
+        {"name": "Krayin sync", "href": "krayin-sync/", "destination": "nav", "category": "browse"}
     ]
 
     @classmethod

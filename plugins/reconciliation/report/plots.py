@@ -127,7 +127,7 @@ def hours_plot(name: str, hours: pd.DataFrame, allowed: int | None) -> Markup:
             axes.axhline(allowed, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), label="allowed")
         shown = [place for place in places if (len(hours) - 1 - place) % 6 == 0]
         axes.set_xticks(shown, [f"{hours['hour'].iloc[place]:%H:%M}" for place in shown])
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.2)
 
