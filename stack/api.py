@@ -30,7 +30,9 @@ class AirflowApi:
 
     def __post_init__(self) -> None:
         """Open the HTTP session."""
-        self.client = httpx.Client(base_url=self.url, timeout=httpx.Timeout(30.0, connect=5.0))
+        # The first task makes Airflow 3.3 build its task API, and nothing else is answered for that long:
+        # three seconds, on a busy machine half a minute.
+        self.client = httpx.Client(base_url=self.url, timeout=httpx.Timeout(120.0, connect=5.0))
 
     def __enter__(self) -> Self:
         """Return the session itself."""
