@@ -92,9 +92,20 @@ def match_lead(
     our mark was made by a call of ours that was not answered; another one is taken over only if it
     is the single open one in the pipeline.
     """
-    ours = [lead for lead in free if is_marked(lead, wanted)]
-    if ours:
-        return min(ours, key=lambda lead: lead.id)
+    return marked_lead(free, wanted) or only_open_lead(
+        free, pipeline_id=pipeline_id, final_stages=final_stages
+    )
+
+
+def marked_lead(free: Sequence[Lead], wanted: Fields) -> Lead | None:
+    """Return the oldest lead with our mark."""
+    return min((lead for lead in free if is_marked(lead, wanted)), key=lambda lead: lead.id, default=None)
+
+
+def only_open_lead(
+    free: Sequence[Lead], *, pipeline_id: int | None, final_stages: Collection[int]
+) -> Lead | None:
+    """Return the single open lead in the pipeline."""
     open_here = [
         lead for lead in free if lead.pipeline_id == pipeline_id and lead.stage_id not in final_stages
     ]

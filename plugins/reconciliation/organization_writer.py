@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from krayin.payloads import OrganizationUpdate
 
 from reconciliation.attempted import base_after_attempt
+from reconciliation.company_planner import company_fields
 from reconciliation.crm_fields import booleans_of, organization_fields
 from reconciliation.ledger import OperationState, Outcome
 from reconciliation.mapping import ADDRESS_ATTRIBUTES
-from reconciliation.merge import CUSTOM_PREFIX, flatten, merge
+from reconciliation.merge import CUSTOM_PREFIX, merge
 from reconciliation.plan import MappingState
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class OrganizationWriter:
             )
         codes = tuple(attribute.code for attribute in self.catalogue.custom_attributes("organizations"))
         booleans = self.catalogue.boolean_attributes("organizations")
-        desired = _flat(operation.payload["organization"])
+        desired = company_fields(operation.payload["organization"])
         base, present = base_after_attempt(
             last_sent=row.last_sent,
             attempted=row.attempted,
@@ -98,11 +99,6 @@ class OrganizationWriter:
         return Outcome(
             OperationState.DONE, result={"organization": "updated" if merged.changed else "already_equal"}
         )
-
-
-def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {f"{_ADDRESS}{key}": value for key, value in (fields.get("address") or {}).items()}
-    return flat | flatten({"custom": fields.get("custom") or {}})
 
 
 def _update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]) -> OrganizationUpdate:
