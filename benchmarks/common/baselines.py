@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 # The columns a plan reads.
 COLUMNS = (
-    "id, account_id, name, last_name, middle_name, email, phone_number, identifier, contact_type, blocked, location, "
-    "country_code, additional_attributes, custom_attributes, last_activity_at, created_at, updated_at, company_id"
+    "id, account_id, name, last_name, middle_name, email, phone_number, identifier, contact_type, blocked, "
+    "location, country_code, additional_attributes, custom_attributes, last_activity_at, created_at, "
+    "updated_at, company_id"
 )
 
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self, get_args
 
-import phonenumbers
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -50,6 +49,9 @@ def _schedule(value: str) -> str:
 
 
 def _region(value: str) -> str:
+    # Its tables of all countries would be read with every parse of a DAG file.
+    import phonenumbers  # noqa: PLC0415
+
     if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
         message = "must be a two-letter country code such as 'DE' or 'US'"
         raise ValueError(message)
