@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 from psycopg.rows import dict_row
 from statements import statement
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
 
 from krayin.pacing import Lane, Slot
 
@@ -283,7 +289,9 @@ class RateBudget:
 
     def _run(self, name: str, parameters: Mapping[str, Any], patience: float) -> dict[str, Any] | None:
         tries = Retrying(
-            retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError)),
+            # A full disk is not emptied by waiting.
+            retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError))
+            & retry_if_not_exception_type(psycopg.errors.DiskFull),
             wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.2),
             stop=stop_after_delay(patience),
             sleep=self._sleep,

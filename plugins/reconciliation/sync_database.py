@@ -62,7 +62,7 @@ def working(dsn: str) -> Iterator[psycopg.Connection]:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         check = (
             "Make room on its disk"
-            if isinstance(error, psycopg.errors.DiskFull)
+            if psycopg.errors.DiskFull in {type(error), type(error.__cause__)}
             else "Check that PostgreSQL is up and has room on its disk"
         )
         hint = (

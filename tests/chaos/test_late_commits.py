@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SOAK = bool(os.environ.get("SOAK"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
-SECONDS, EVERY, LONGEST, READY = (600, 20, 30.0, 800) if SOAK else (12, 1, 4.0, 60)
+SECONDS, EVERY, LONGEST, READY = (600, 20, 30.0, 800) if SOAK else (9, 1, 4.0, 60)
 
 
 @pytest.mark.chaos

@@ -225,6 +225,20 @@ def test_a_database_that_stays_away_ends_the_wait_but_never_a_settlement(
     assert len(tried) > 4
 
 
+def test_a_full_disk_is_not_waited_for() -> None:
+    tried: list[int] = []
+
+    def connect() -> psycopg.Connection:
+        tried.append(1)
+        raise psycopg.errors.DiskFull("could not extend file: No space left on device")
+
+    budget = RateBudget(connect, "krayin#1", requests_per_minute=3, lane=Lane.LIVE)
+    with pytest.raises(BudgetUnavailable, match="DiskFull") as caught:
+        budget.acquire()
+    assert isinstance(caught.value.__cause__, psycopg.errors.DiskFull)
+    assert len(tried) == 1
+
+
 def test_a_restart_of_postgresql_is_survived(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "data", free_port(), "tests", {"fsync": "off"})
     tmp_path.chmod(0o755)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Each example is some runs against a stand-in that keeps the records of the examples before.
 few = settings(
-    max_examples=60 if os.environ.get("SOAK") else 4,
+    max_examples=60 if os.environ.get("SOAK") else 3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
