@@ -12,6 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from reconciliation.events import act_on_events
+from reconciliation.finding import FindingClass
 from reconciliation.run import RunRequest
 from reconciliation.runs import RunKind
 from reconciliation.view_reference import PERSONAL, render
@@ -223,6 +224,15 @@ def test_findings_with_their_pages(sync_db_url: str) -> None:
     assert (history["in_scope"], history["in_sync"], history["coverage"]) == (200, 197, Decimal("0.985"))
     counted = view(sync_db_url, "differences_history ORDER BY class")
     assert [(row["class"], row["findings"]) for row in counted] == [("changed", 2), ("missing", 1)]
+
+
+def test_every_class_of_findings_has_its_history_and_nothing_else(sync_db_url: str) -> None:
+    ledger = Ledger(sync_db_url)
+    others = {"in_scope": 9, "in_sync": 9, "waiting": 9, "compared": 9, "repair_calls": 9}
+    counts = {str(kind): number for number, kind in enumerate(FindingClass)}
+    ledger.reconciliation(ledger.run(kind="reconcile"), counts | others)
+    counted = {row["class"]: row["findings"] for row in view(sync_db_url, "differences_history")}
+    assert counted == counts
 
 
 def test_a_comparison_of_nothing_has_no_share(sync_db_url: str) -> None:

@@ -154,8 +154,8 @@ COMMENT ON COLUMN coverage_history.run_id IS 'Its run, as in `runs`; `42`';
 COMMENT ON COLUMN coverage_history.depth IS '`changed`: what changed since the comparison before; `full`: everything in scope';
 COMMENT ON COLUMN coverage_history.started_at IS 'Time; `2026-11-22 03:00:00+00`';
 COMMENT ON COLUMN coverage_history.finished_at IS 'Time; `2026-11-22 03:04:10+00`';
-COMMENT ON COLUMN coverage_history.in_scope IS 'Records Krayin should hold; `50000`';
-COMMENT ON COLUMN coverage_history.in_sync IS 'Those it holds as it should; `49988`';
+COMMENT ON COLUMN coverage_history.in_scope IS 'Contacts that Krayin should hold; `50000`';
+COMMENT ON COLUMN coverage_history.in_sync IS 'Those it holds as it should, after the repair; `49988`';
 COMMENT ON COLUMN coverage_history.coverage IS 'Share in_sync / in_scope, 0 to 1, NULL without any; `0.9998`';
 
 CREATE VIEW differences_history AS
@@ -167,14 +167,14 @@ SELECT reconciliation.sync_name,
 FROM reconciliation
 CROSS JOIN jsonb_each(reconciliation.counts) AS counted (key, value)
 WHERE reconciliation.finished_at IS NOT NULL
-  AND counted.key NOT IN ('in_scope', 'in_sync')
-  AND jsonb_typeof(counted.value) = 'number';
+  AND counted.key IN ('missing', 'changed', 'duplicate', 'orphan', 'unmapped', 'stale_mapping', 'quarantined',
+                      'unknown', 'truncated', 'moved_stage');
 
 COMMENT ON VIEW differences_history IS 'How many differences of each class each finished comparison counted.';
 COMMENT ON COLUMN differences_history.sync_name IS 'The sync; `chatwoot`';
 COMMENT ON COLUMN differences_history.run_id IS 'Its run, as in `runs`; `42`';
 COMMENT ON COLUMN differences_history.finished_at IS 'Time; `2026-11-22 03:04:10+00`';
-COMMENT ON COLUMN differences_history.class IS 'What was counted; `changed`';
+COMMENT ON COLUMN differences_history.class IS 'What differs; `changed`';
 COMMENT ON COLUMN differences_history.findings IS 'Number; `7`';
 
 CREATE VIEW open_findings AS

@@ -159,7 +159,7 @@ class _Facts:
         return Plot(
             "coverage",
             "Coverage over time",
-            "Records that are in Krayin as they should be, of those in scope, by full comparison",
+            "Contacts that are in Krayin as they should be, of those in scope, by full comparison",
             svg,
             "No full comparison has been finished yet.",
         )

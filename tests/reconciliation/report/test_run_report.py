@@ -90,7 +90,7 @@ def test_the_page_says_how_things_stand(compared: tuple[str, int]) -> None:
     for words in (
         "test: Chatwoot and Krayin compared",
         "Everything was compared, and repaired where the settings allow.",
-        "97 of 100 records (97 %) are in Krayin as they should be. 3 differences are there now;",
+        "97 of 100 contacts (97 %) are in Krayin as they should be. 3 differences are there now;",
         "what can be repaired costs 3 calls. 1 repaired since the comparison before.",
         "Another person in Krayin has the e-mail or phone.",
         "contact \u2192 person",
@@ -140,6 +140,14 @@ def test_the_page_needs_nothing_but_itself(compared: tuple[str, int]) -> None:
     assert "https://crm.example.com/admin/contacts/persons/view/70" in links
     assert "https://chat.example.com/app/accounts/1/contacts/7" in links
     assert files["findings.csv"].count("https://chat.example.com/app/accounts/1/contacts/") == 3
+
+
+def test_a_comparison_that_broke_off_says_so(sync_db_url: str) -> None:
+    ledger = Ledger(sync_db_url)
+    run = ledger.run(kind="reconcile", state="failed")
+    ledger.reconciliation(run, {}, finished_at=None)
+    _, files = report_of(sync_db_url, run)
+    assert "The comparison of this run did not come to its end." in plain(files["report.html"])
 
 
 def test_a_report_made_again_takes_the_place_of_the_first(compared: tuple[str, int]) -> None:

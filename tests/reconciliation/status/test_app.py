@@ -17,10 +17,11 @@ import psycopg
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 from psycopg.types.json import Jsonb
+from reconciliation.finding import FindingClass
 from reconciliation.report.findings import PackedFile
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import keep
-from reconciliation.report.words import HINTS
+from reconciliation.report.words import CLASSES, HINTS
 from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, Surroundings, create_app
 from reconciliation.sync_files import load_syncs
 
@@ -225,7 +226,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: Surroundings, s
         "1 record needs a person&#39;s decision.",
         "3 operations, about 3.0 s of calls",
         "1 of 60 in the last minute, 6 of 86,400 in the last day (0.01 %)",
-        "99.5 % of 200 records as they should be, 1 difference now",
+        "99.5 % of 200 contacts as they should be, 1 difference now",
         '2 of 4 runs done, 1 under way, <span class="bad">1 failed</span>; 40 operations carried out',
         '<td>scheduled</td><td class="n">2</td>',
         '<td>backfill</td><td class="n">1</td>',
@@ -283,6 +284,10 @@ def test_files_of_a_report_come_packed_or_not_as_the_browser_wishes(
 @pytest.mark.parametrize("run", ["0", "-1", "one", str(2**63), "1;--"])
 def test_odd_numbers_of_runs_are_refused(around: Surroundings, run: str) -> None:
     assert browser(around).get(f"/krayin-sync/reports/{run}/report.html").status_code in {404, 422}
+
+
+def test_every_class_of_findings_has_a_name() -> None:
+    assert set(CLASSES) == {str(kind) for kind in FindingClass}
 
 
 def test_every_reason_in_the_code_has_a_hint() -> None:
