@@ -230,7 +230,7 @@ def test_a_full_disk_is_not_waited_for() -> None:
 
     def connect() -> psycopg.Connection:
         tried.append(1)
-        raise psycopg.errors.DiskFull("could not extend file: No space left on device")
+        raise psycopg.errors.DiskFull
 
     budget = RateBudget(connect, "krayin#1", requests_per_minute=3, lane=Lane.LIVE)
     with pytest.raises(BudgetUnavailable, match="DiskFull") as caught:
