@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -26,13 +26,10 @@ from reconciliation.decisions import CLASSES, Decisions
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.duplicates import Duplicates
 from reconciliation.finding import Finding, FindingClass, FindingState
-from reconciliation.finding_store import FindingStore
 from reconciliation.guard import Guard
-from reconciliation.identity import Identity, register_installation
 from reconciliation.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
 from reconciliation.operation_rows import PlanScope
 from reconciliation.orphans import Orphans
-from reconciliation.repair_policy import Policy, policy_of
 from reconciliation.run import RunRequest, kinds_with_custom, mapping_rules
 from reconciliation.runs import RunKind, RunState, count_calls, update_run
 from reconciliation.stage_planner import stage_progress, stages_of
@@ -43,16 +40,19 @@ from reconciliation.targets import final_stages
 from reconciliation.unsettled import unsettled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
     from chatwoot.source import SourceSnapshot
 
+    from reconciliation.finding_store import FindingStore
+    from reconciliation.identity import Identity
     from reconciliation.krayin_connection import OpenKrayin
     from reconciliation.krayin_look import Edits, Gone
     from reconciliation.planned import Planned
     from reconciliation.planner import Planner
     from reconciliation.reconcile_request import Depth, ReconcileRequest
+    from reconciliation.repair_policy import Policy
     from reconciliation.run import Sync
     from reconciliation.settings import SyncSettings
     from reconciliation.sweep import Differences
@@ -67,78 +67,36 @@ EARLY = timedelta(days=2)
 
 @dataclass(slots=True)
 class ComparisonRun:
-    """One comparison of one sync.
+    """One comparison of one sync, with an open Krayin.
 
     Krayin is read first, because that may take long and Chatwoot's snapshot should not be held open
-    meanwhile; what then looks edited is read once more before it is called so.
+    meanwhile; what then looks edited is read once more before it is called so. The connection to the
+    sync database is in autocommit mode.
     """
 
     sync: Sync
     connection: psycopg.Connection
     run_id: int
     request: ReconcileRequest
-    policy: Policy = field(default_factory=Policy)
-    findings: list[Finding] = field(default_factory=list)
-
-    def run(self) -> None:
-        """Compare, keep the findings, and plan the repairs that the policy names."""
-        settings = self.sync.settings
-        depth = self.request.depth_on(datetime.now(UTC), settings.reconcile.full_on)
-        self.policy = policy_of(settings, repair=self.request.repair)
-        with self.sync.opened(self.connection, self.run_id, Lane.DRIFT) as (krayin, targets):
-            identity = self._identify(krayin.target_id)
-            store = FindingStore.open(
-                self.connection,
-                self.run_id,
-                settings.name,
-                identity,
-                depth=depth,
-                repair=bool(self.policy.classes),
-            )
-            self._log_begin(depth)
-            _Steps(self, krayin, targets, identity, store, depth).run()
-
-    def _identify(self, target_id: int) -> Identity:
-        with self.sync.source.snapshot() as snapshot:
-            installation = register_installation(self.connection, snapshot.installation)
-        return Identity(target_id, installation, self.sync.settings.chatwoot.account_id)
-
-    def _log_begin(self, depth: Depth) -> None:
-        named = ", ".join(sorted(self.policy.classes)) or "nothing"
-        log.info(
-            "Comparing %s; to be repaired: %s", "everything" if depth == "full" else "what changed", named
-        )
-
-
-@dataclass(slots=True)
-class _Steps:
-    """The steps of one comparison, with what they share."""
-
-    run_of: ComparisonRun
     krayin: OpenKrayin
     targets: LeadTargets
     identity: Identity
     store: FindingStore
     depth: Depth
+    policy: Policy
 
     @property
     def settings(self) -> SyncSettings:
-        return self.run_of.sync.settings
-
-    @property
-    def connection(self) -> psycopg.Connection:
-        return self.run_of.connection
-
-    @property
-    def policy(self) -> Policy:
-        return self.run_of.policy
+        """The settings of the sync."""
+        return self.sync.settings
 
     @property
     def named(self) -> frozenset[int]:
-        return self.run_of.request.contact_ids
+        """The contacts asked for, none for all."""
+        return self.request.contact_ids
 
     def run(self) -> None:
-        """Take all steps."""
+        """Compare, keep the findings, and plan the repairs that the policy names."""
         lists = CrmLists.of(self.settings, self.connection, self.krayin.client, self.identity)
         look = KrayinLook(
             self.connection,
@@ -155,7 +113,7 @@ class _Steps:
         custom = look.custom(edits) if self.depth == "full" and not self.named else {}
         present = self.store.present()
         gone = look.gone()
-        with self.run_of.sync.source.snapshot() as snapshot:
+        with self.sync.source.snapshot() as snapshot:
             scope = self._scope(snapshot)
             remember_traces(self.connection, self.identity, snapshot)
             sweep = None if self.named else self._sweep(snapshot, scope)
@@ -181,21 +139,28 @@ class _Steps:
             read_at = snapshot.read_at
         decisions = self._decide(contacts, read_at)
         repaired = self._drop_unrepaired(contacts, decisions)
-        activities.staged(self.run_of.run_id, contacts.undecided - repaired)
-        self.run_of.findings += [
-            *contacts.findings,
-            *activities.findings,
-            *companies.findings,
-            *orphans.findings,
-            *decisions.findings(contacts.undecided),
-        ]
-        plan = PlanScope(self.identity, self.run_of.run_id, self.settings.name, Lane.DRIFT, read_at)
+        activities.staged(self.run_id, contacts.undecided - repaired)
+        # Before the sweep is remembered: what it found is not found a second time.
+        self._keep(
+            [
+                *contacts.findings,
+                *activities.findings,
+                *companies.findings,
+                *orphans.findings,
+                *decisions.findings(contacts.undecided),
+            ]
+        )
+        plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
         planned = self._plan(plan, orphans, talk, sweep)
-        self.run_of.findings += unsettled(self.connection, self.identity, self.settings.name)
         twins = Duplicates(
             self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )
-        self.run_of.findings += twins.findings(lists.kinds)
+        self._keep(
+            [
+                *unsettled(self.connection, self.identity, self.settings.name),
+                *twins.findings(lists.kinds),
+            ]
+        )
         self._finish(lists, before, contacts, planned, read, sweep)
 
     def _clock(self) -> datetime:
@@ -270,11 +235,11 @@ class _Steps:
         lists: CrmLists,
         custom: Mapping[tuple[str, int], Mapping[str, Any]],
     ) -> ContactComparison:
-        self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_of.run_id})
+        self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
         return ContactComparison(
             connection=self.connection,
             identity=self.identity,
-            run_id=self.run_of.run_id,
+            run_id=self.run_id,
             snapshot=snapshot,
             scope=scope,
             lists=lists,
@@ -339,7 +304,7 @@ class _Steps:
             sweep_id=None if sweep is None else sweep.sweep_id,
         )
         order = self._pipeline().order
-        talk = self.run_of.sync.talk(self.connection, self.identity, self.run_of.run_id, request, order)
+        talk = self.sync.talk(self.connection, self.identity, self.run_id, request, order)
         now = datetime.now(UTC)
         talk.stage(snapshot, scope, now)
         since = self.settings.history_start(now)
@@ -347,7 +312,7 @@ class _Steps:
         stage = ActivityStage(
             self.connection,
             self.identity,
-            self.run_of.run_id,
+            self.run_id,
             ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
             talk.seen,
         )
@@ -364,7 +329,7 @@ class _Steps:
             stage_progress(
                 self.connection,
                 self.identity,
-                self.run_of.run_id,
+                self.run_id,
                 snapshot.progress(scope, ByIds(again), since=since),
                 stages_of(self.settings),
                 order,
@@ -381,12 +346,12 @@ class _Steps:
     # --- what is to be done -------------------------------------------------------------------
 
     def _planner(self, *, dry_run: bool, read_at: datetime) -> Planner:
-        return self.run_of.sync.planner(
+        return self.sync.planner(
             self.connection,
             self.krayin,
             self.targets,
             self.identity,
-            self.run_of.run_id,
+            self.run_id,
             RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run),
             read_at,
         )
@@ -415,13 +380,13 @@ class _Steps:
         if dropped:
             self.connection.execute(
                 statement("reconcile/staged_contacts_drop"),
-                {"run_id": self.run_of.run_id, "contact_ids": sorted(dropped)},
+                {"run_id": self.run_id, "contact_ids": sorted(dropped)},
             )
         return kept
 
     def _plan(self, plan: PlanScope, orphans: Orphans, talk: Talk, sweep: Differences | None) -> Planned:
         """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it."""
-        run_id = self.run_of.run_id
+        run_id = self.run_id
         guard = Guard(
             connection=self.connection,
             identity=self.identity,
@@ -466,13 +431,8 @@ class _Steps:
         sweep: Differences | None,
     ) -> None:
         store = self.store
-        store.write(
-            self._with_state(one)
-            for one in self.run_of.findings
-            if not self.named or one.contact_id in self.named
-        )
         store.end_others(self.named or None)
-        store.link(self.run_of.run_id)
+        store.link(self.run_id)
         if not self.named:
             compared = {"crm_kinds": lists.kinds, "before": before}
             self.connection.execute(
@@ -495,11 +455,11 @@ class _Steps:
             "records": records,
         }
         store.finish(counts)
-        calls = count_calls(self.connection, self.run_of.run_id)
+        calls = count_calls(self.connection, self.run_id)
         load_calls = planned.queue_calls
         update_run(
             self.connection,
-            self.run_of.run_id,
+            self.run_id,
             RunState.PLANNED,
             {
                 "reconciliation": {"id": store.reconciliation_id, "depth": self.depth, **counts},
@@ -512,6 +472,11 @@ class _Steps:
                 "forecast_calls": calls["calls"] + load_calls,
                 "forecast_seconds": round(load_calls * 60 / self.krayin.requests_per_minute),
             },
+        )
+
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        self.store.write(
+            self._with_state(one) for one in findings if not self.named or one.contact_id in self.named
         )
 
     def _with_state(self, finding: Finding) -> Finding:

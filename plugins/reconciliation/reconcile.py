@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from krayin.pacing import Lane
+
 from reconciliation.comparison_run import ComparisonRun
-from reconciliation.finding_store import accept, settle
+from reconciliation.finding_store import FindingStore, accept, settle
+from reconciliation.identity import Identity, register_installation
+from reconciliation.repair_policy import policy_of
 from reconciliation.run import failing_run
 from reconciliation.runs import RunKind, RunState, open_run, read_run, update_run
 from reconciliation.sync_database import working
 
 if TYPE_CHECKING:
+    import psycopg
+
     from reconciliation.reconcile_request import ReconcileRequest
     from reconciliation.run import Sync
     from reconciliation.runs import Run
@@ -34,11 +41,32 @@ def compare(sync: Sync, request: ReconcileRequest) -> int:
                 number = accept(connection, sync.settings.name, sorted(request.accepted))
                 log.info("%d differences are accepted from now on.", number)
             if sync.settings.enabled:
-                ComparisonRun(sync, connection, run_id, request).run()
+                _compare(sync, connection, run_id, request)
             else:
                 said = "the sync is switched off (enabled: false)"
                 update_run(connection, run_id, RunState.PLANNED, {"read": 0}, said)
         return run_id
+
+
+def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: ReconcileRequest) -> None:
+    settings = sync.settings
+    depth = request.depth_on(datetime.now(UTC), settings.reconcile.full_on)
+    policy = policy_of(settings, repair=request.repair)
+    log.info(
+        "Comparing %s; to be repaired: %s",
+        "everything" if depth == "full" else "what changed",
+        ", ".join(sorted(policy.classes)) or "nothing",
+    )
+    with sync.opened(connection, run_id, Lane.DRIFT) as (krayin, targets):
+        with sync.source.snapshot() as snapshot:
+            installation = register_installation(connection, snapshot.installation)
+        identity = Identity(krayin.target_id, installation, settings.chatwoot.account_id)
+        store = FindingStore.open(
+            connection, run_id, settings.name, identity, depth=depth, repair=bool(policy.classes)
+        )
+        ComparisonRun(
+            sync, connection, run_id, request, krayin, targets, identity, store, depth, policy
+        ).run()
 
 
 def repair(sync: Sync, run_id: int, *, seconds: float | None = None) -> Run:

@@ -200,6 +200,7 @@ def test_a_repair_of_too_much_waits_for_approval(world: World) -> None:
     # What waits for approval is being seen to: no second look finds it missing.
     reconcile(world, {**REPAIRS, **guard}, depth="changed")
     assert counts(world)["waiting"] == 4
+    assert {row[4] for row in present(world)} == {"repairing"}
 
 
 def test_custom_fields_are_compared_where_all_of_krayin_is_read(world: World) -> None:

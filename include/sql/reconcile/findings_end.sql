@@ -1,8 +1,16 @@
--- Purpose: what a comparison looked for again and did not find is over.
+-- Purpose: what a comparison looked for again and did not find is over; but not where work is planned that may end it.
 -- Parameters: reconciliation_id, sync_name, contact_ids (bigint[], NULL: all).
--- Indexes: finding_present.
-UPDATE krayin_sync.finding
-SET state = CASE state WHEN 'repairing' THEN 'repaired' ELSE 'resolved' END, ended_at = clock_timestamp()
-WHERE sync_name = %(sync_name)s AND reconciliation_id <> %(reconciliation_id)s
-  AND state NOT IN ('repaired', 'resolved')
-  AND (%(contact_ids)s::bigint[] IS NULL OR contact_id = ANY(%(contact_ids)s::bigint[]))
+-- Indexes: finding_present, operation_pkey, operation_planned.
+UPDATE krayin_sync.finding AS finding
+SET state = CASE finding.state WHEN 'repairing' THEN 'repaired' ELSE 'resolved' END, ended_at = clock_timestamp()
+WHERE finding.sync_name = %(sync_name)s AND finding.reconciliation_id <> %(reconciliation_id)s
+  AND finding.state NOT IN ('repaired', 'resolved')
+  AND (%(contact_ids)s::bigint[] IS NULL OR finding.contact_id = ANY(%(contact_ids)s::bigint[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM krayin_sync.operation
+      WHERE operation.id = finding.operation_id AND operation.state IN ('planned', 'held', 'in_flight', 'unknown'))
+  AND NOT EXISTS (
+      SELECT 1 FROM krayin_sync.operation
+      WHERE operation.target_id = finding.target_id AND operation.installation_id = finding.installation_id
+        AND operation.account_id = finding.account_id AND operation.source_kind = finding.source_kind
+        AND operation.source_id = finding.source_id AND operation.state IN ('planned', 'held'))
