@@ -27,6 +27,7 @@ from krayin.errors import (
 )
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
+from structlog.contextvars import bound_contextvars
 
 from reconciliation.errors import LeaseLostError, RunStoppedError
 from reconciliation.forecast import batch_size, groups_of
@@ -206,6 +207,12 @@ class Loader:
             log.warning("%d claimed operation(s) could not be given back now.", len(left))
 
     def _carry_out_one(self, operation: Operation) -> Outcome | None:
+        # Airflow's structured logs show them beside every line, those of libraries too.
+        entity = f"{operation.source_kind} {operation.source_id}"
+        with bound_contextvars(operation=operation.id, entity=entity):
+            return self._try_to_carry_out(operation)
+
+    def _try_to_carry_out(self, operation: Operation) -> Outcome | None:
         stopping: KrayinError | None = None
         try:
             outcome = self.writers[operation.source_kind].write(operation)

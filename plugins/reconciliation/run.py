@@ -18,6 +18,7 @@ from chatwoot.sweep import Stream
 from krayin.pacing import Lane
 from psycopg.types.json import Jsonb
 from statements import statement
+from structlog.contextvars import bind_contextvars
 
 from reconciliation.activity_marks import ActivityMarks
 from reconciliation.activity_writer import ActivityWriter
@@ -140,6 +141,7 @@ class Sync:
                 dag_run_id=request.dag_run_id,
                 dry_run=request.dry_run,
             )
+            bind_contextvars(run=run_id)
             with failing_run(connection, run_id):
                 self._plan(connection, run_id, request, also)
             return run_id
@@ -152,6 +154,7 @@ class Sync:
             KrayinError, SettingsDoNotFitKrayinError, SyncDatabaseError: as `plan`.
         """
         with working(self.sync_dsn) as connection:
+            bind_contextvars(run=run_id)
             run = read_run(connection, run_id)
             if run.dry_run:
                 update_run(connection, run_id, RunState.DONE, self._totals(connection, run_id))

@@ -14,6 +14,7 @@ from chatwoot.errors import ChatwootError, ChatwootUnreachable, SnapshotInterrup
 from chatwoot.hook import ChatwootDatabaseHook
 from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 from krayin.hook import KrayinHook
+from structlog.contextvars import bind_contextvars
 
 from reconciliation.airflow_connections import connection_named, given_secret, sync_dsn
 from reconciliation.approval import is_to_be_asked
@@ -26,6 +27,7 @@ from reconciliation.events import act_on_events
 from reconciliation.held_asset import tell
 from reconciliation.inheritance import existing
 from reconciliation.krayin_connection import access_key
+from reconciliation.metrics import measure_run
 from reconciliation.replay import ReplayRequest
 from reconciliation.replay import replay as replay_operations
 from reconciliation.run import RunRequest, Sync
@@ -96,6 +98,7 @@ def open_sync(name: str) -> Sync:
         ConnectionMissingError: a connection it names does not exist.
     """
     settings = sync_named(name)
+    bind_contextvars(sync=name)
     return Sync(
         settings=settings,
         sync_dsn=sync_dsn(),
@@ -173,6 +176,7 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
             _log_lines(lines_of(read_run(connection, run_id)))
         raise
     _log_lines(lines_of(run))
+    measure_run(run)
     return numbers_of(run)
 
 
@@ -193,6 +197,7 @@ def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     for run in runs:
         _log_lines(lines_of(run))
+        measure_run(run)
     return numbers_of(runs[-1])
 
 
