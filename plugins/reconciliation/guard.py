@@ -83,7 +83,12 @@ class Guard:
     def _changed(self, *, most: int | None) -> int:
         row = self.connection.execute(
             statement("guard/count"),
-            {"sync_name": self.sync_name, "period": timedelta(hours=self.limits.hours), "most": most},
+            {
+                "sync_name": self.sync_name,
+                "run_id": self.run_id,
+                "period": timedelta(hours=self.limits.hours),
+                "most": most,
+            },
         ).fetchone()
         return int(row[0]) if row else 0
 
