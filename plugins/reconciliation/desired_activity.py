@@ -44,15 +44,18 @@ class DesiredActivity:
     earlier_person: int | None = None
 
     def hash(self) -> bytes:
-        """Return a fingerprint of what is sent after creation; Krayin cannot change an activity's type."""
+        """Return a fingerprint of what is sent after creation; Krayin cannot change an activity's type.
+
+        Krayin keeps whole seconds, and Chatwoot's API tells no more.
+        """
         return fingerprint(
             [
                 self.contact_id,
                 self.title,
                 self.comment,
                 self.is_done,
-                self.start.isoformat(),
-                self.end.isoformat(),
+                self.start.isoformat(timespec="seconds"),
+                self.end.isoformat(timespec="seconds"),
             ]
         )
 

@@ -229,18 +229,26 @@ def test_a_reading_that_breaks_off_leaves_nothing_half_taken(by_api: ApiWorld) -
 
 
 def test_moving_from_the_database_to_the_api_takes_nobody_for_new(by_api: ApiWorld) -> None:
-    by_api.add(email="a@example.com")
-    World(by_api.chatwoot_url, by_api.sync_url, by_api.krayin).run()
+    contact = by_api.add(email="a@example.com")
+    with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
+        inbox = connection.execute("SELECT min(id) FROM inboxes WHERE account_id = 1").fetchone()
+        assert inbox is not None
+        talk = conversations.add_conversation(connection, contact, inbox[0])
+        conversations.add_message(connection, talk, "Hello")
+    World(by_api.chatwoot_url, by_api.sync_url, by_api.krayin).run(
+        sync_conversations=True, sync_messages=True
+    )
     known = by_api.installation
     by_api.installation = None
     with pytest.raises(InstallationChangedError) as caught:
         by_api.run()
     assert f"installation: {known}" in str(caught.value)
-    assert by_api.rows("SELECT count(*) FROM operation") == [(1,)]
+    assert by_api.rows("SELECT count(*) FROM operation") == [(3,)]
 
     by_api.installation = known
-    run = by_api.run()
+    run = by_api.run(sync_conversations=True, sync_messages=True)
     assert (run.summary["read"], run.summary["unchanged"], run.summary["writes"]) == (1, 1, 0)
+    assert run.summary["activities_unchanged"] == {"conversation": 1, "message": 1}
 
 
 def test_a_comparison_over_the_api_finds_and_mends_what_no_list_tells(by_api: ApiWorld) -> None:
