@@ -32,8 +32,8 @@ SOURCE_KINDS = {
 
 # How far the clocks of Chatwoot's database, its replicas and the sync database may be apart.
 CLOCK_MARGIN = timedelta(minutes=1)
-# Buckets that are compared at once: at most 32,768 rows in memory.
-BATCH = 512
+# Buckets that are compared at once: at most 65,536 rows in memory.
+BATCH = 1024
 CHUNK = 500
 _MODULUS = 2**63 - 1
 
