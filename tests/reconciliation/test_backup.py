@@ -1,0 +1,56 @@
+"""The sync database comes back from a backup, an old one too, and no record is made twice."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import psycopg
+from reconciliation.run import RunRequest
+
+from stack import postgres as stack_postgres
+from tests.reconciliation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def program(name: str) -> str:
+    return str(stack_postgres._programs() / name)
+
+
+def test_an_old_backup_makes_nothing_twice(
+    world: World, new_database: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("ada", "bob", "eve"):
+        world.add(name=name, email=f"{name}@example.com", additional_attributes={"company_name": "Acme"})
+    world.run(sync_to_organization=True)
+    backup = tmp_path / "krayin_sync.dump"
+    subprocess.run(
+        [program("pg_dump"), "--format=custom", "--schema=krayin_sync", f"--file={backup}", world.sync_url],
+        check=True,
+    )
+    # What was done after the backup is not in it.
+    world.add(name="kim", email="kim@example.com")
+    world.change(1, name="Ada Lovelace")
+    world.run(sync_to_organization=True)
+    before = world.persons(), world.leads(), world.organizations()
+
+    restored = new_database("restored")
+    subprocess.run(
+        [program("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={restored}", str(backup)],
+        check=True,
+    )
+    again = World(world.chatwoot_url, restored, world.krayin)
+    run = again.run(RunRequest(full=True), sync_to_organization=True)
+
+    assert run.summary["planned"]["adopt"] == 1
+    assert [person["name"] for person in world.persons()] == ["Ada Lovelace", "bob", "eve", "kim"]
+    assert (len(world.persons()), len(world.leads()), len(world.organizations())) == tuple(map(len, before))
+    assert again.run(RunRequest(full=True), sync_to_organization=True).summary["calls"] == 0
+    with psycopg.connect(restored) as connection:
+        linked = connection.execute(
+            "SELECT count(*) FROM krayin_sync.mapping WHERE source_kind = 'contact' AND state = 'linked'"
+        ).fetchone()
+    assert linked == (8,)
