@@ -44,9 +44,8 @@ def test_what_was_found_and_repaired_is_told(world: World) -> None:
     reconcile.repair(sync, run)
     page, rows = findings_of(world, run)
     assert {row["state"] for row in rows} <= {"open", "reported"}
-    classes = {row["class"] for row in rows}
-    assert "changed" in classes
-    assert any(row["crm_kind"] == "lead" and row["crm_id"] == str(lead["id"]) for row in rows)
+    found = {(row["class"], row["crm_kind"], row["field"]) for row in rows}
+    assert found == {("changed", "person", "name"), ("stale_mapping", "lead", "")}
     edited = next(row for row in rows if row["class"] == "changed" and row["field"] == "name")
     assert edited["krayin_page"].endswith(f"/admin/contacts/persons/view/{other['id']}")
     assert edited["chatwoot_page"].startswith("https://chat.example.com/app/accounts/1/contacts/")
