@@ -176,8 +176,10 @@ class ActivityComparison:
         ]
 
     def _stage(self, row: Sequence[Any]) -> list[Finding]:
-        _, source_id, contact_id, desired, _, _, _, last_sent, _, lead_state, lead_id, origin, facts = row
-        if lead_state != MappingState.LINKED or facts is None:
+        _, source_id, contact_id, desired, _, _, _, last_sent, _, *lead = row
+        lead_state, lead_id, origin, facts, follows = lead
+        # What a lead that follows a closed one has earned counts from a closing that is not known here.
+        if lead_state != MappingState.LINKED or facts is None or follows:
             return []
         before = last_sent or {}
         base = before.get("stage") if before.get("lead") == lead_id else None

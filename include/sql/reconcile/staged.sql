@@ -2,7 +2,8 @@
 -- Parameters: run_id, target_id, installation_id, account_id.
 -- Indexes: staged_activity_pkey, crm_snapshot_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
 SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired, mapping.id, mapping.state,
-       mapping.crm_id, mapping.last_sent, person.state, lead.state, lead.crm_id, lead.origin, snapshot.facts
+       mapping.crm_id, mapping.last_sent, person.state, lead.state, lead.crm_id, lead.origin, snapshot.facts,
+       coalesce(lead.former_crm_ids <> '{}', false)
 FROM krayin_sync.staged_activity AS staged
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
