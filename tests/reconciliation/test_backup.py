@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from reconciliation.run import RunRequest
 
+from sandbox.chatwoot import conversations
 from stack import postgres as stack_postgres
 from tests.reconciliation.world import World
 
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SETTINGS = {"sync_to_organization": True, "sync_conversations": True}
+
+
 def program(name: str) -> str:
     return str(stack_postgres._programs() / name)
+
+
+def talk_activities(world: World) -> int:
+    rows = world.krayin.records("activities")["activities"]
+    return sum(str(row["title"]).startswith("Conversation #") for row in rows)
 
 
 def test_an_old_backup_makes_nothing_twice(
@@ -25,16 +34,20 @@ def test_an_old_backup_makes_nothing_twice(
 ) -> None:
     for name in ("ada", "bob", "eve"):
         world.add(name=name, email=f"{name}@example.com", additional_attributes={"company_name": "Acme"})
-    world.run(sync_to_organization=True)
+    world.run(**SETTINGS)
     backup = tmp_path / "krayin_sync.dump"
     subprocess.run(
         [program("pg_dump"), "--format=custom", "--schema=krayin_sync", f"--file={backup}", world.sync_url],
         check=True,
     )
     # What was done after the backup is not in it.
-    world.add(name="kim", email="kim@example.com")
+    kim = world.add(name="kim", email="kim@example.com")
     world.change(1, name="Ada Lovelace")
-    world.run(sync_to_organization=True)
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        conversations.add_conversation(connection, 1, 1)
+        conversations.add_conversation(connection, kim, 1)
+    world.run(**SETTINGS)
+    assert talk_activities(world) == 2
     before = world.persons(), world.leads(), world.organizations()
 
     restored = new_database("restored")
@@ -43,12 +56,13 @@ def test_an_old_backup_makes_nothing_twice(
         check=True,
     )
     again = World(world.chatwoot_url, restored, world.krayin)
-    run = again.run(RunRequest(full=True), sync_to_organization=True)
+    run = again.run(RunRequest(full=True), **SETTINGS)
 
     assert run.summary["planned"]["adopt"] == 1
     assert [person["name"] for person in world.persons()] == ["Ada Lovelace", "bob", "eve", "kim"]
     assert (len(world.persons()), len(world.leads()), len(world.organizations())) == tuple(map(len, before))
-    assert again.run(RunRequest(full=True), sync_to_organization=True).summary["calls"] == 0
+    assert talk_activities(world) == 2
+    assert again.run(RunRequest(full=True), **SETTINGS).summary["calls"] == 0
     with psycopg.connect(restored) as connection:
         linked = connection.execute(
             "SELECT count(*) FROM krayin_sync.mapping WHERE source_kind = 'contact' AND state = 'linked'"
