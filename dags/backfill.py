@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
 from reconciliation.held_asset import maybe_held
 from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.synced_asset import maybe_synced
 
 if TYPE_CHECKING:
     from reconciliation.settings import SyncSettings
@@ -52,7 +53,7 @@ def backfill_dag(settings: SyncSettings) -> DAG:
             retry_delay=timedelta(seconds=30),
             multiple_outputs=False,
             max_active_tis_per_dag=1,
-            outlets=[maybe_held(settings.name)],
+            outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def bring_over() -> dict[str, Any]:
             from reconciliation import tasks

@@ -23,6 +23,7 @@ from airflow.sdk import (
 from reconciliation.held_asset import maybe_held
 from reconciliation.inbox_trigger import InboxTrigger
 from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.synced_asset import maybe_synced
 
 if TYPE_CHECKING:
     from reconciliation.settings import SyncSettings
@@ -55,7 +56,7 @@ def events_dag(settings: SyncSettings) -> DAG:
             retry_delay=timedelta(seconds=10),
             max_active_tis_per_dag=1,
             multiple_outputs=False,
-            outlets=[maybe_held(settings.name)],
+            outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def act_on_events() -> dict[str, Any]:
             from reconciliation import tasks

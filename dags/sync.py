@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Param, dag, get_current_context, task
 from reconciliation.held_asset import maybe_held
 from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.synced_asset import maybe_synced
 
 if TYPE_CHECKING:
     from reconciliation.settings import SyncSettings
@@ -42,17 +43,20 @@ def sync_dag(settings: SyncSettings) -> DAG:
         default_args={"owner": "krayin-sync"},
     )
     def build() -> None:
+        ended = maybe_synced(settings.name)
+
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def plan() -> int:
             from reconciliation import tasks
 
             return tasks.plan(settings.name, get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, outlets=[ended])
         def load(run: int) -> dict[str, Any]:
             from reconciliation import tasks
 
-            return tasks.load(settings.name, run, seconds=LOAD_SECONDS if settings.schedule else None)
+            seconds = LOAD_SECONDS if settings.schedule else None
+            return tasks.load(settings.name, run, seconds=seconds, context=get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def help_load(run: int, number: int) -> dict[str, Any]:

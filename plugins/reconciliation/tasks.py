@@ -36,6 +36,7 @@ from reconciliation.setup import check_sync
 from reconciliation.summary import lines_of, numbers_of
 from reconciliation.sync_database import connect
 from reconciliation.sync_files import load_syncs, sync_named
+from reconciliation.synced_asset import tell_synced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -155,7 +156,7 @@ def backfill(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
         raise AirflowSkipException(problem)
     run_id = telling(lambda: open_sync(name).plan(request))
     tell_of_held(name, context)
-    return load(name, run_id, seconds=None)
+    return load(name, run_id, seconds=None, context=context)
 
 
 def tell_of_held(name: str, context: Mapping[str, Any]) -> None:
@@ -166,8 +167,13 @@ def tell_of_held(name: str, context: Mapping[str, Any]) -> None:
             tell(context, name)
 
 
-def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
-    """Carry out what is planned for a sync, write the summary to the log and return its numbers."""
+def load(
+    name: str, run_id: int, *, seconds: float | None, context: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Carry out what is planned for a sync, write the summary to the log and return its numbers.
+
+    With the `context` of a task that has the outlet for it, the end is told as an event of the sync's asset.
+    """
     sync = telling(lambda: open_sync(name))
     try:
         run = telling(lambda: sync.load(run_id, seconds=seconds))
@@ -177,6 +183,8 @@ def load(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
         raise
     _log_lines(lines_of(run))
     measure_run(run)
+    if context is not None and not run.dry_run:
+        tell_synced(context, name, numbers_of(run))
     return numbers_of(run)
 
 
@@ -198,6 +206,7 @@ def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     for run in runs:
         _log_lines(lines_of(run))
         measure_run(run)
+    tell_synced(context, name, numbers_of(runs[-1]))
     return numbers_of(runs[-1])
 
 
