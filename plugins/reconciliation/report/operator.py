@@ -22,11 +22,8 @@ class ReportLink(BaseOperatorLink):
         return "Report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - as inherited
-        """Return the address of the report, none when the task did not come to make it."""
-        from reconciliation.report.address import report_address  # noqa: PLC0415 - asked once a run
-
-        run = getattr(operator, "run", None)
-        return report_address(int(run)) if isinstance(run, int) else ""
+        """Return the address of the report, nothing when the task did not come to make it."""
+        return getattr(operator, "address", None) or ""
 
 
 class ReportOperator(BaseOperator):
@@ -46,9 +43,12 @@ class ReportOperator(BaseOperator):
         super().__init__(**kwargs)
         self.sync_name = sync_name
         self.run = run
+        self.address: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - as inherited
         """Make it; return its address, the number of findings and the names of its files."""
         from reconciliation import report_tasks  # noqa: PLC0415 - only in the task itself
 
-        return report_tasks.report(self.sync_name, int(self.run))
+        made = report_tasks.report(self.sync_name, int(self.run))
+        self.address = made["report"]
+        return made
