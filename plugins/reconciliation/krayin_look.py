@@ -64,15 +64,15 @@ class KrayinLook:
     named: frozenset[int]
 
     def read(self) -> dict[str, int]:
-        """Read Krayin's lists as deep as asked for; return how many records had changed, by kind."""
+        """Read Krayin's lists as deep as asked for; return how many records had changed, if that is known."""
         if self.named:
             return self._read_named()
-        read = self.lists.refresh()
-        if self.depth == "full":
-            deleted = Counter(one.crm_kind for one in self.lists.read_fully())
-            for kind, number in sorted(deleted.items()):
-                log.info("%d of our %s records were deleted in Krayin", number, kind)
-        return read
+        if self.depth == "changed":
+            return self.lists.refresh()
+        deleted = Counter(one.crm_kind for one in self.lists.read_fully())
+        for kind, number in sorted(deleted.items()):
+            log.info("%d of our %s records were deleted in Krayin", number, kind)
+        return {}
 
     def _read_named(self) -> dict[str, int]:
         ids = [str(one) for one in sorted(self.named)]
