@@ -29,7 +29,7 @@ from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
-from reconciliation.errors import LeaseLostError, RunStoppedError
+from reconciliation.errors import LeaseLostError, RunStoppedError, SyncDatabaseError
 from reconciliation.forecast import batch_size, groups_of
 from reconciliation.ledger import OperationState, Outcome
 from reconciliation.timing import DEFAULT, Timing
@@ -234,7 +234,7 @@ class Loader:
                 error_class="invalid",
                 error_message=f"cannot be put into Krayin's form ({fields}): correct the contact in Chatwoot",
             )
-        except (psycopg.OperationalError, psycopg.InterfaceError, BudgetUnavailable):
+        except (psycopg.OperationalError, psycopg.InterfaceError, BudgetUnavailable, SyncDatabaseError):
             raise
         except Exception as error:  # noqa: BLE001 - one odd row must not keep all others from being loaded
             outcome = self._unforeseen(operation, error)

@@ -31,7 +31,7 @@ EACH_POINT = int(os.environ.get("CHAOS_POINTS") or (50 if SOAK else 1))
 RESTARTS = 20 if SOAK else 1
 SHARE = 0.2
 SIZE = int(os.environ.get("CHAOS_SIZE") or (120 if SOAK else 18))
-MINUTES = int(os.environ.get("CHAOS_MINUTES") or (240 if SOAK else 8))
+MINUTES = int(os.environ.get("CHAOS_MINUTES") or (240 if SOAK else 15))
 
 
 @pytest.fixture

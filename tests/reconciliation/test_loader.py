@@ -7,9 +7,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import reconciliation.run
 from krayin.errors import TurnedAway
 from reconciliation.contact_writer import ContactWriter
+from reconciliation.errors import SyncDatabaseError
 from reconciliation.identity import Identity
 from reconciliation.ledger import Operation, OperationState
 from reconciliation.load import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
@@ -17,12 +19,12 @@ from reconciliation.run import RunRequest
 from reconciliation.timing import Timing
 
 if TYPE_CHECKING:
-    import pytest
     from reconciliation.ledger import Outcome
 
     from tests.reconciliation.world import World
 
 QUICK = Timing(settle=timedelta(), backoff=timedelta(), down=timedelta(), patience=timedelta(seconds=2))
+AWAY = "The sync database cannot be reached."
 IMPATIENT = Timing(patience=timedelta(0))
 CREATE = {"method": "POST", "route": "/leads$"}
 
@@ -94,6 +96,24 @@ def test_an_error_of_our_own_keeps_only_its_row_back_and_tells_no_data(
     assert error_class == "internal_error"
     assert "KeyError in stumbling" in message
     assert "contact0@" not in message + caplog.text
+
+
+def test_a_sync_database_that_is_away_for_the_budget_is_no_fault_of_a_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The budget has a connection of its own, which may be the first to notice."""
+    contact = add(world, 1)
+
+    def away(self: ContactWriter, operation: Operation) -> Outcome:
+        raise SyncDatabaseError(AWAY)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ContactWriter, "write", away)
+        with pytest.raises(SyncDatabaseError):
+            load(world)
+    assert world.rows("SELECT state, attempts, error_class FROM operation") == [("planned", 0, None)]
+    load(world)
+    assert ended(world) == {str(contact): "done"}
 
 
 def test_a_record_that_spoils_reading_ahead_spoils_only_its_own_row(world: World) -> None:
