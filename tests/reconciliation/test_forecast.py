@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from reconciliation.forecast import (
+    COMPANY,
     LEADS,
     LEADS_OF,
     ORGANIZATIONS,
@@ -176,6 +179,30 @@ def test_an_address_follows_the_contact_that_makes_its_organization() -> None:
     contacts = [(Expected(1, company="acme"), 1), (Expected(1), 29)]
     assert Queue(contacts, {"acme": address}).calls(6000, ()) == 30 + 1 + 1
     assert Queue(contacts, {"never": address}).calls(6000, ()) == 30
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.builds(
+                Expected,
+                st.integers(0, 3),
+                st.sets(st.sampled_from([PERSONS, LEADS, LEADS_OF, COMPANY])).map(frozenset),
+                st.sampled_from([None, None, "acme", "beta, inc."]),
+            ),
+            st.integers(1, 70),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from([1, 60, 600, 6000]),
+)
+def test_neighbours_counted_together_cost_what_they_cost_one_by_one(
+    runs: list[tuple[Expected, int]], pace: int
+) -> None:
+    waiting = {"acme": Expected(1, frozenset({ORGANIZATIONS}))}
+    singly = [(one, 1) for one, number in runs for _ in range(number)]
+    together = Queue(runs, waiting, {"beta, inc."}).calls(pace, {PERSONS})
+    assert together == Queue(singly, waiting, {"beta, inc."}).calls(pace, {PERSONS})
 
 
 def test_the_report_of_a_dry_run_names_contacts_and_fields() -> None:

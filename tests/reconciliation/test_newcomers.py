@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from reconciliation import newcomers
-from reconciliation.newcomers import NewcomerPlanner
+from reconciliation.newcomers import NewcomerChunk, NewcomerPlanner
 from reconciliation.run import RunRequest
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ OPERATION = """
 MAPPING = """
     SELECT source_kind, source_id, crm_kind, crm_id, origin, state, source_hash, acked_hash
     FROM mapping ORDER BY 1, 2, 3
+"""
+ERASE = """
+    INSERT INTO krayin_sync.erasure (sync_name, target_id, installation_id, account_id, contact_hash)
+    SELECT %(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s,
+           krayin_sync.contact_hash(%(target_id)s, %(installation_id)s, %(account_id)s, %(source_id)s)
 """
 MEMBERS = "SELECT contact_id, folded_name, name, address FROM organization_member ORDER BY 1"
 
@@ -84,3 +89,23 @@ def test_together_and_one_by_one_write_the_same(
     one_by_one = planned(world)
     for this, that in zip(together, one_by_one, strict=True):
         assert this == that
+
+
+def test_a_contact_erased_between_reading_and_planning_is_not_planned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ada", "bob"):
+        world.add(name=name, email=f"{name}@example.com")
+    plan_after = NewcomerPlanner.plan_after
+
+    def erase_first(planner: NewcomerPlanner, after: int, *, examples: int) -> NewcomerChunk | None:
+        if after == 0:
+            with psycopg.connect(world.sync_url, autocommit=True) as connection:
+                connection.execute(
+                    ERASE, {"sync_name": "test", "source_id": "2", **planner.scope.identity.parameters()}
+                )
+        return plan_after(planner, after, examples=examples)
+
+    monkeypatch.setattr(NewcomerPlanner, "plan_after", erase_first)
+    world.sync().plan(RunRequest())
+    assert world.rows("SELECT source_id FROM operation") == [("1",)]
