@@ -431,7 +431,7 @@ class ComparisonRun:
         sweep: Differences | None,
     ) -> None:
         store = self.store
-        store.end_others(self.named or None)
+        store.end_others(self.run_id, self.named or None)
         store.link(self.run_id)
         if not self.named:
             compared = {"crm_kinds": lists.kinds, "before": before}

@@ -86,12 +86,16 @@ class FindingStore:
                 {**self._scope(), "findings": Jsonb(rows[first : first + BATCH])},
             )
 
-    def end_others(self, contact_ids: Collection[int] | None) -> None:
-        """End what was found earlier and is not there any more; with `contact_ids` only theirs."""
+    def end_others(self, run_id: int, contact_ids: Collection[int] | None) -> None:
+        """End what was found earlier and is not there any more; with `contact_ids` only theirs.
+
+        What waits for the work of a run other than `run_id` is not over.
+        """
         self.connection.execute(
             statement("reconcile/findings_end"),
             {
                 "reconciliation_id": self.reconciliation_id,
+                "run_id": run_id,
                 "sync_name": self.sync_name,
                 "contact_ids": None if contact_ids is None else sorted(contact_ids),
             },
