@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from krayin.errors import NotFound
@@ -238,6 +238,7 @@ class ActivityWriter:
         shown = self._shown.get(row.crm_id) or next(iter(self.client.activities_by_ids([row.crm_id])), None)
         if shown is None:
             self._lost(work, row)
+        row = work.row = _after_attempt(row, shown)
         changes, update, is_done = self._changes(work, row, shown, repair=repair)
         differs = bool(update.to_body())
         if differs:
@@ -388,6 +389,14 @@ def sent_of(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any
         "is_done": activity.is_done,
         **link,
     }
+
+
+def _after_attempt(row: MappingRow, shown: Activity) -> MappingRow:
+    """Return the row with what an update without an answer wrote counted as sent."""
+    present = {"title": shown.title, "comment": comment_mark(shown.comment)}
+    attempted = row.attempted or {}
+    ours = {name: value for name, value in present.items() if attempted.get(name) == value}
+    return replace(row, last_sent={**(row.last_sent or {}), **ours}) if ours else row
 
 
 def _as_wanted(shown: Activity, sent: Mapping[str, Any]) -> Iterator[str]:

@@ -65,3 +65,20 @@ def test_an_edit_stays_though_the_answer_to_the_creation_was_lost(world: World, 
     world.run(**TALK)
     (activity,) = activities(world)
     assert (activity["title"], activity["comment"]) == ("Hot!", "Call her")
+
+
+def test_two_updates_without_an_answer_are_not_taken_for_an_edit(world: World) -> None:
+    talk = ada_writes(world)
+    world.run(**TALK)
+    world.access_options = {"options": {"sleep": lambda _: None}}
+    # The first is carried out and the second is not; of neither does an answer come.
+    for kind, text in (("drop_after", "One"), ("drop_before", "Two")):
+        world.krayin.set_faults({"kind": kind, "method": "PUT", "route": "activities/"})
+        say(world, talk, text)
+        world.sync(**TALK).run(RunRequest(seconds=0.5))
+    world.krayin.clear_faults()
+    say(world, talk, "Three")
+    world.rows("UPDATE operation SET next_attempt_at = now() WHERE state <> 'done' RETURNING 1")
+    world.run(**TALK)
+    (activity,) = activities(world)
+    assert "Three" in activity["comment"]
