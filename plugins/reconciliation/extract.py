@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from reconciliation.mapping import MappingRules
 
 EXAMPLES = 5
+# From here on the statistics of a table matter.
+MANY = 1000
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -77,6 +79,8 @@ def stage_contacts(  # noqa: PLR0913 - what a reading needs to know
     seen = Extracted()
     for chunk in chunks:
         _stage_chunk(connection, identity, run_id, chunk, rules, seen, follow_closed=follow_closed)
+    if seen.staged >= MANY:
+        connection.execute(statement("plan/staged_analyze"))
     return seen
 
 

@@ -10,7 +10,7 @@ from statements import statement
 from reconciliation.company_planner import CompanyPlanner
 from reconciliation.erased import erased_among
 from reconciliation.expectation import Case, Present, Rules, expect, expect_creation
-from reconciliation.extract import desired_from_json
+from reconciliation.extract import MANY, desired_from_json
 from reconciliation.guard import changed_fields
 from reconciliation.known_persons import PersonFinder, sent_keys
 from reconciliation.locked_mapping import lock_mapping
@@ -96,9 +96,14 @@ class Planner:
 
     def _run(self, planned: Planned) -> None:
         after: int | None = 0
+        known = MANY
         while after is not None:
             with self.connection.transaction():
                 after = self._plan_chunk(after, planned)
+            grown = sum(planned.actions.values())
+            if grown >= known:
+                self.connection.execute(statement("plan/planned_analyze"))
+                known = 2 * grown
         self._arrange_moves()
         planned.queue_calls = queue_calls(
             self.connection, self.identity, self.sync_name, self.requests_per_minute, self.with_custom
