@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from krayin.errors import KrayinError
+
 from reconciliation.forecast import USABLE
+from reconciliation.outage import is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from krayin.client import EntityType, KrayinClient
     from krayin.records import Lead, Organization, Person
+
+log = logging.getLogger(__name__)
 
 
 class CrmReads:
@@ -35,6 +41,7 @@ class CrmReads:
         self._monotonic = monotonic
         self._entities: dict[tuple[EntityType, int], tuple[float, Mapping[str, Any] | None]] = {}
         self._leads: dict[int, tuple[float, list[Lead]]] = {}
+        self._expected: dict[EntityType, set[int]] = {}
 
     def prefetch(self, entity: EntityType, ids: Iterable[int]) -> None:
         """Read some records at once."""
@@ -60,6 +67,13 @@ class CrmReads:
         for one in wanted:
             self._entities[entity, one] = now, found.get(one)
 
+    def expect(self, entity: EntityType, ids: Iterable[int]) -> None:
+        """Read some records at once when the first of them is asked for, and not before.
+
+        What needs no such record, a person's change say, need not wait for that call.
+        """
+        self._expected.setdefault(entity, set()).update(ids)
+
     def prefetch_leads_of(self, person_ids: Iterable[int]) -> None:
         """Read the leads of some persons at once."""
         wanted = sorted(set(person_ids))
@@ -74,9 +88,23 @@ class CrmReads:
         """Return a record as stored, None when Krayin does not have it; read anew unless it is fresh."""
         read = self._entities.get((entity, crm_id))
         if read is None or self._is_old(read[0]):
-            self.prefetch(entity, [crm_id])
+            self._fetch(entity, crm_id)
             read = self._entities[entity, crm_id]
         return read[1]
+
+    def _fetch(self, entity: EntityType, crm_id: int) -> None:
+        expected = self._expected.pop(entity, set())
+        if expected > {crm_id}:
+            try:
+                self.prefetch(entity, expected)
+            except KrayinError as error:
+                if is_outage(error):
+                    raise
+                # What one odd record spoils is read one by one.
+                log.warning("Reading ahead failed: %s", error)
+            else:
+                return
+        self.prefetch(entity, [crm_id])
 
     def leads_of(self, person_id: int) -> list[Lead]:
         """Return the leads of a person; read anew unless they are fresh."""
@@ -90,6 +118,7 @@ class CrmReads:
         """Forget everything read; for the start of a batch."""
         self._entities.clear()
         self._leads.clear()
+        self._expected.clear()
 
     def written(self, entity: EntityType, crm_id: int) -> None:
         """Forget a record that was just written."""

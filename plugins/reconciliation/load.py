@@ -23,7 +23,6 @@ from krayin.errors import (
     ServerFailed,
     TurnedAway,
     UnexpectedAnswer,
-    UnreadableRecord,
 )
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
@@ -32,6 +31,7 @@ from structlog.contextvars import bound_contextvars
 from reconciliation.errors import LeaseLostError, RunStoppedError, SyncDatabaseError
 from reconciliation.forecast import batch_size, groups_of
 from reconciliation.ledger import OperationState, Outcome
+from reconciliation.outage import is_outage
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ ATTEMPTS = 2
 ATTEMPTS_TURNED_AWAY = 6
 LONGEST_BACKOFF = DEFAULT.longest_backoff
 REPORT_EVERY = 10.0
-INTERNAL_SERVER_ERROR = 500
 
 
 class Writer(Protocol):
@@ -293,20 +292,6 @@ class Loader:
             self._reported = self.monotonic()
             self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
             self.on_progress(self.loaded)
-
-
-def is_outage(error: KrayinError) -> bool:
-    """Tell whether Krayin itself is away or refuses us, whatever record is meant."""
-    match error:
-        case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
-            return True
-        case UnreadableRecord():
-            return False
-        case OutcomeUnknown() | ServerFailed() | UnexpectedAnswer():
-            # A page of a proxy, of a web server in trouble or of Krayin's maintenance, or no answer at all.
-            return error.status != INTERNAL_SERVER_ERROR
-        case _:
-            return False
 
 
 def outcome_of(
