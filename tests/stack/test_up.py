@@ -222,3 +222,25 @@ def stack_console(stack: RunningStack) -> object:
     from rich.console import Console
 
     return Console(file=stack.output, width=160)
+
+
+def test_a_comparison_finds_krayin_as_it_should_be_and_leaves_a_report(stack: RunningStack) -> None:
+    stack.run("sandbox__reconcile", {"depth": "full"}, seconds=400)
+    with psycopg.connect(stack.sync_dsn) as connection:
+        found = connection.execute(
+            "SELECT counts FROM krayin_sync.reconciliation ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        files = connection.execute(
+            "SELECT run_id, name FROM krayin_sync.report_file ORDER BY name"
+        ).fetchall()
+        findings = connection.execute("SELECT class, field FROM krayin_sync.finding").fetchall()
+    assert found
+    assert found[0]["in_scope"] == found[0]["in_sync"] > 0, findings
+    assert findings == []
+    assert {name for _, name in files} == {"findings.csv", "findings.parquet", "report.html"}
+    report = f"/krayin-sync/reports/{files[0][0]}/report.html"
+    for path in (report, "/krayin-sync/"):
+        assert httpx.get(stack.url + path).status_code in {303, 401}
+        answer = stack.api.client.get(path)
+        assert answer.status_code == 200
+        assert "sandbox" in answer.text
