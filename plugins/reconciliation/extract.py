@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chatwoot.records import BrokenRow
 from statements import statement
 
+from reconciliation.compact_json import compact_json
 from reconciliation.desired import DesiredContact, DesiredOrganization, SkippedContact
 from reconciliation.erased import erased_among
 from reconciliation.mapping import map_contact
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 EXAMPLES = 5
 # From here on the statistics of a table matter.
 MANY = 1000
-_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(slots=True)
@@ -170,7 +169,7 @@ def _example(examples: dict[str, list[int]], name: str, contact_id: int) -> None
 def desired_to_json(desired: DesiredContact) -> str:
     """Return a desired contact as JSON text."""
     organization = desired.organization
-    return _encoded(
+    document = compact_json(
         {
             "contact_id": desired.contact_id,
             "person": desired.person,
@@ -188,6 +187,7 @@ def desired_to_json(desired: DesiredContact) -> str:
             "changed_at": desired.changed_at and desired.changed_at.isoformat(),
         }
     )
+    return document.decode("utf-8", "surrogatepass")
 
 
 def desired_from_json(document: dict[str, Any]) -> DesiredContact:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from hashlib import blake2b
 from typing import Any
+
+from reconciliation.compact_json import compact_json
 
 SIZE = 16
 _CONTAINERS = (dict, list, tuple)
@@ -26,9 +27,6 @@ def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
-
-
 def _filled(value: Any) -> Any:
     if isinstance(value, dict):
         return {
@@ -44,9 +42,8 @@ def fingerprint(value: Any) -> bytes:
 
     An absent key and None are the same; None and "" are not.
     """
-    text = _encoded(_filled(value) if isinstance(value, _CONTAINERS) else value)
+    text = compact_json(_filled(value) if isinstance(value, _CONTAINERS) else value, sort_keys=True)
     if not text.isascii():
         # Only letters beyond ASCII have several forms.
-        text = _encoded(canonical(value))
-    # Lone surrogates cannot come out of PostgreSQL, but must not stop a run if another source has them.
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()
+        text = compact_json(canonical(value), sort_keys=True)
+    return blake2b(text, digest_size=SIZE).digest()
