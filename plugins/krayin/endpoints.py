@@ -16,6 +16,7 @@ class Endpoint:
         repeatable: whether sending it twice has the effect of sending it once.
         retries_server_errors: whether a 500 from it may be a passing trouble worth repeating.
         own_limiter: whether it has a limiter of its own, whose headers say nothing of the minute.
+        overwrites: whether it sets values, so that a call carried out late undoes a later one.
     """
 
     method: str
@@ -23,6 +24,7 @@ class Endpoint:
     repeatable: bool
     retries_server_errors: bool = True
     own_limiter: bool = False
+    overwrites: bool = False
 
     def path(self, record_id: int | None = None) -> str:
         """Return the path of the route for one record."""
@@ -38,7 +40,7 @@ def _create(template: str) -> Endpoint:
 
 
 def _change(template: str) -> Endpoint:
-    return Endpoint("PUT", template, repeatable=True)
+    return Endpoint("PUT", template, repeatable=True, overwrites=True)
 
 
 WHOAMI: Final = _read("get")
@@ -73,7 +75,7 @@ UPDATE_ORGANIZATION: Final = _change("contacts/organizations/{id}")
 UPDATE_ACTIVITY: Final = _change("activities/{id}")
 
 # A POST, but one that sets a value: the second time changes nothing more.
-MARK_ACTIVITIES: Final = Endpoint("POST", "activities/mass-update", repeatable=True)
+MARK_ACTIVITIES: Final = Endpoint("POST", "activities/mass-update", repeatable=True, overwrites=True)
 
 # 100 an hour; its 500 stands for "does not exist" and for "has leads", neither of which passes.
 DELETE_PERSON: Final = Endpoint(

@@ -103,6 +103,13 @@ class ServerFailed(TryLater):
     """A repeatable call kept failing on Krayin's side."""
 
 
+class Unanswered(ServerFailed):
+    """A change got no answer from Krayin, which may still carry it out: nothing newer is to be sent before.
+
+    It is not repeated at once: the record's next write would be undone by the call that comes late.
+    """
+
+
 class NotSent(KrayinError):
     """The connection could not be made, so nothing was sent and any call may be repeated."""
 

@@ -35,6 +35,7 @@ from krayin.errors import (
     ServerFailed,
     TryLater,
     TurnedAway,
+    Unanswered,
 )
 from krayin.pacing import Answer
 from krayin.tls import trusted
@@ -67,6 +68,8 @@ LONGEST_WAIT: Final = 300.0
 
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _CANNOT_BE_SENT: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+# Of a gateway that did not get Krayin's own answer: what it asked for may still be under way.
+_GATEWAY_GAVE_UP: Final = frozenset({502, 504, *range(520, 528)})
 _REFUSALS: Final = (Meaning.TURNED_AWAY, Meaning.RATE_LIMITED, Meaning.UNAUTHENTICATED)
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -112,8 +115,10 @@ class Session:
     """Calls of Krayin's API below one base address with one token; for one thread at a time.
 
     A call takes a slot from the pacer first and settles it with what the answer said. Repeatable
-    calls are made again up to three times. An unrepeatable one (a POST that creates) is repeated
-    only when the connection could not be made or the limiter certainly turned it away.
+    calls are made again up to three times, but not a change that Krayin may still be at work on:
+    carried out late, it would undo what was written meanwhile. An unrepeatable one (a POST that
+    creates) is repeated only when the connection could not be made or the limiter certainly turned
+    it away.
     """
 
     def __init__(  # noqa: PLR0913 - settings of one object, by keyword
@@ -372,13 +377,12 @@ class Session:
 
 
 def _error(endpoint: Endpoint, reply: _Reply) -> KrayinError:
-    return error_of(
-        reply.verdict,
-        method=endpoint.method,
-        route=endpoint.template,
-        status=reply.status,
-        repeatable=endpoint.repeatable,
-    )
+    where: Mapping[str, Any] = {
+        "method": endpoint.method, "route": endpoint.template, "status": reply.status,
+    }  # fmt: skip
+    if endpoint.overwrites and reply.status in _GATEWAY_GAVE_UP:
+        return Unanswered(reply.verdict.reason, **where)
+    return error_of(reply.verdict, repeatable=endpoint.repeatable, **where)
 
 
 def _failure(endpoint: Endpoint, failure: Exception) -> KrayinError:
@@ -392,6 +396,8 @@ def _failure(endpoint: Endpoint, failure: Exception) -> KrayinError:
         if isinstance(failure, httpx.TimeoutException)
         else "the connection broke before the answer was complete"
     )
+    if endpoint.overwrites:
+        return Unanswered(what, **where)
     if endpoint.repeatable:
         return ServerFailed(what, **where)
     return OutcomeUnknown(f"{what}: look the record up before repeating", **where)
@@ -408,7 +414,7 @@ def _unresolved(endpoint: Endpoint) -> KrayinError:
 def _worth_repeating(endpoint: Endpoint, error: BaseException) -> bool:
     if isinstance(error, NotSent):
         return True
-    if not isinstance(error, ServerFailed):
+    if not isinstance(error, ServerFailed) or isinstance(error, Unanswered):
         return False
     passing = endpoint.retries_server_errors or error.status != httpx.codes.INTERNAL_SERVER_ERROR
     return passing and (error.retry_after or 0.0) <= LONGEST_WAIT

@@ -22,6 +22,7 @@ from krayin.errors import (
     Rejected,
     ServerFailed,
     TurnedAway,
+    Unanswered,
     UnexpectedAnswer,
 )
 from psycopg.errors import UniqueViolation
@@ -318,7 +319,7 @@ def outcome_of(
             return _after_refusal(error, backoff, alike=alike)
         case _ if not is_outage(error) and alike and alone:
             return _quarantined("fails_in_krayin", said)
-        case OutcomeUnknown():
+        case OutcomeUnknown() | Unanswered():
             return Outcome(
                 OperationState.UNKNOWN,
                 error_class="outcome_unknown",

@@ -204,6 +204,9 @@ class StagePlanner:
             self.guard.hold()
 
     def _is_there(self, row: MappingRow, lead_id: int | None, document: Mapping[str, Any]) -> bool:
+        if row.attempted:
+            # Whoever comes next sees how far a move without an answer got.
+            return False
         before = row.last_sent or {}
         if before.get("lead") != lead_id or before.get("stage") not in self.order:
             return False

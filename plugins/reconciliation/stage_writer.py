@@ -17,7 +17,7 @@ from reconciliation.stages import Milestone, Pipeline, Standing, Verdict, Wanted
 from reconciliation.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from krayin.catalogue import Catalogue
@@ -88,7 +88,8 @@ class StageWriter:
         if shown is None:
             self.store.set_state(row.id, MappingState.GONE)
             return _gone()
-        standing = self._standing(row, own, shown)
+        tried = _tried(row, own, shown)
+        standing = self._standing(row, own, shown, tried)
         earned = [_wanted(one) for one in operation.payload.get("earned", (operation.payload,))]
         wanted = wanted_since(earned, standing.since)
         verdict = decide(wanted, standing, self._pipeline(), self.settings.on_crm_edit)
@@ -102,16 +103,18 @@ class StageWriter:
             )
         try:
             if verdict is Verdict.MOVE:
-                shown = self._move(operation, row.crm_id, wanted, shown)
-            elif verdict is Verdict.ALREADY_THERE and operation.step is not None:
+                self._move(operation, row.crm_id, own, wanted, shown)
+            elif tried is not None:
                 # The move took effect, its moment may not have been corrected yet.
-                self._close_at(operation, row.crm_id, wanted, shown, None)
+                self._close_at(operation, row.crm_id, own, tried, shown, None)
         except NotFound:
             self.store.set_state(row.id, MappingState.GONE)
             return _gone()
         kept: Mapping[str, Any] = own.last_sent or {}
         if verdict in {Verdict.MOVE, Verdict.ALREADY_THERE}:
-            kept = {"lead": row.crm_id, "stage": wanted.stage_id, "milestone": str(wanted.milestone)}
+            kept = _kept(row.crm_id, wanted)
+        elif tried is not None:
+            kept = _kept(row.crm_id, tried)
         with self.ledger.transaction():
             self.ledger.progress(operation, f"{MOVE_STAGE}:done")
             self.store.ack(own.id, bytes.fromhex(operation.payload["hash"]), kept)
@@ -136,9 +139,11 @@ class StageWriter:
         )
         return Pipeline(self.targets.pipeline_id, order, final)
 
-    def _standing(self, row: MappingRow, own: MappingRow, shown: Lead) -> Standing:
+    def _standing(self, row: MappingRow, own: MappingRow, shown: Lead, tried: Wanted | None) -> Standing:
         before = own.last_sent or {}
         standing = Standing(shown.pipeline_id, shown.stage_id, since=self._followed_at(row, shown))
+        if tried is not None:
+            return replace(standing, base=tried.stage_id)
         if before.get("lead") == row.crm_id:
             return replace(standing, base=before["stage"])
         # A lead we made stood in the stage of new leads; an adopted one stands where a salesperson left it.
@@ -163,16 +168,22 @@ class StageWriter:
             and any(one.reached_at > shown.closed_at + EXACT for one in earned)
         )
 
-    def _move(self, operation: Operation, lead_id: int, wanted: Wanted, shown: Lead) -> Lead:
-        if not self.catalogue.is_final_stage(wanted.stage_id):
-            update = self._update(lead_id, lead_pipeline_stage_id=wanted.stage_id)
-            with self._intent(operation):
-                return self.client.update_lead(lead_id, update)
-        self._close_at(operation, lead_id, wanted, shown, wanted.stage_id)
-        return shown
+    def _move(self, operation: Operation, lead_id: int, own: MappingRow, wanted: Wanted, shown: Lead) -> None:
+        if self.catalogue.is_final_stage(wanted.stage_id):
+            self._close_at(operation, lead_id, own, wanted, shown, wanted.stage_id)
+            return
+        update = self._update(lead_id, lead_pipeline_stage_id=wanted.stage_id)
+        with self._intent(operation, lead_id, own, wanted):
+            self.client.update_lead(lead_id, update)
 
-    def _close_at(
-        self, operation: Operation, lead_id: int, wanted: Wanted, shown: Lead, stage_id: int | None
+    def _close_at(  # noqa: PLR0913, PLR0917 - a move and where it starts
+        self,
+        operation: Operation,
+        lead_id: int,
+        own: MappingRow,
+        wanted: Wanted,
+        shown: Lead,
+        stage_id: int | None,
     ) -> None:
         """Write when a lead was closed, and the stage with it; the answer tells how it was read."""
         if not self.catalogue.is_final_stage(wanted.stage_id):
@@ -183,7 +194,7 @@ class StageWriter:
         for _ in range(1 + CORRECTIONS):
             local = self.clock.local(wanted.reached_at)
             update = self._update(lead_id, closed_at=local, **changes)
-            with self._intent(operation):
+            with self._intent(operation, lead_id, own, wanted):
                 lead = self.client.update_lead(lead_id, update)
             # The same final stage again would close the lead anew.
             changes = {}
@@ -197,12 +208,30 @@ class StageWriter:
         update = lead_update(stored, nothing, self.catalogue.boolean_attributes("leads"))
         return type(update).model_validate({**update.model_dump(exclude_unset=True), **changes})
 
-    def _intent(self, operation: Operation) -> AbstractContextManager[None]:
+    def _intent(
+        self, operation: Operation, lead_id: int, own: MappingRow, wanted: Wanted
+    ) -> AbstractContextManager[None]:
         def intend() -> None:
-            self.ledger.intend(operation, MOVE_STAGE)
+            with self.ledger.transaction():
+                self.ledger.intend(operation, MOVE_STAGE)
+                moment = {"reached_at": wanted.reached_at.isoformat()}
+                self.store.attempt(own, own.last_sent, {**_kept(lead_id, wanted), **moment})
 
-        before_write: Callable[[], None] = intend
-        return self.client.operation(operation.id, before_write=before_write)
+        return self.client.operation(operation.id, before_write=intend)
+
+
+def _tried(row: MappingRow, own: MappingRow, shown: Lead) -> Wanted | None:
+    """Return the move without an answer that brought the lead where it stands, whichever plan's it was."""
+    attempted = own.attempted or {}
+    if attempted.get("lead") != row.crm_id or attempted["stage"] != shown.stage_id:
+        return None
+    return Wanted(
+        attempted["stage"], Milestone(attempted["milestone"]), datetime.fromisoformat(attempted["reached_at"])
+    )
+
+
+def _kept(lead_id: int, moved: Wanted) -> dict[str, Any]:
+    return {"lead": lead_id, "stage": moved.stage_id, "milestone": str(moved.milestone)}
 
 
 def _same(shown: datetime | None, meant: datetime) -> bool:

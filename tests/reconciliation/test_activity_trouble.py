@@ -95,7 +95,9 @@ def test_a_rebuilt_sync_database_finds_its_activities_again(world: World) -> Non
     run(world)
     before = activities(world)
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE krayin_sync.mapping, krayin_sync.operation, krayin_sync.watermark")
+        connection.execute(
+            "TRUNCATE krayin_sync.mapping, krayin_sync.operation, krayin_sync.watermark CASCADE"
+        )
     again = run(world)
     assert [row["id"] for row in activities(world)] == [row["id"] for row in before]
     assert again.summary["adopted"]["activity"] == 2

@@ -14,6 +14,7 @@ from krayin.errors import (
     RateLimited,
     Rejected,
     ServerFailed,
+    Unanswered,
     UnexpectedAnswer,
 )
 from reconciliation.identity import Identity
@@ -104,6 +105,14 @@ def test_other_failures_are_tried_again_later_and_alike_only_once(kind):
     assert (first.state, first.error_class) == (OperationState.PLANNED, "server_failed")
     assert first.counts_as_attempt
     assert outcome_of(again(error), error).state is OperationState.QUARANTINED
+
+
+def test_a_change_without_an_answer_keeps_its_record_until_krayin_must_be_done():
+    """As an unknown one it stands in the way of whatever else is planned for the record."""
+    outcome = outcome_of(operation(), Unanswered("no answer within the time allowed"))
+    assert outcome.state is OperationState.UNKNOWN
+    assert outcome.delay == SETTLE
+    assert not outcome.counts_as_attempt
 
 
 @pytest.mark.parametrize("status", [None, 502, 503, 504])

@@ -231,3 +231,47 @@ def test_instants_are_right_whatever_the_server_s_zone(
         # Only the first lead's answer had to be corrected; from then on the clock is known.
         corrections = writes(world, run.id).count(MOVE[0]) - 3
         assert corrections == (zone != "UTC")
+
+
+def moves_lost(world: World, number: int) -> None:
+    """Have the answers to the first `number` moves get lost, and nothing go on in this run."""
+    world.krayin.set_faults({"kind": "drop_after", "method": "PUT", "route": "leads/", "count": number})
+
+
+def replace_plan(world: World) -> None:
+    """What a second try that fails leaves to a newer plan: nothing of the operation's own steps."""
+    world.rows(
+        "UPDATE operation SET state = 'planned', next_attempt_at = now() WHERE state = 'unknown' RETURNING 1"
+    )
+
+
+def test_a_lead_closed_without_an_answer_gets_its_moment_from_whoever_comes_next(world: World) -> None:
+    talk = talk_of(world)
+    world.run(sync_conversations=True, **STAGES)
+    at = NOON + timedelta(hours=2)
+    resolve(world, talk, at)
+    moves_lost(world, 1)
+    world.sync(sync_conversations=True, **STAGES).run(RunRequest(seconds=0.5))
+    assert stage(world) == WON
+    replace_plan(world)
+    reopen(world, talk)
+    resolve(world, talk, at + timedelta(hours=1))
+    world.run(sync_conversations=True, **STAGES)
+    assert [row[0] for row in world.rows("SELECT state FROM operation WHERE source_kind = 'stage' ORDER BY id")] == [
+        "done", "superseded", "done",
+    ]  # fmt: skip
+    (lead,) = world.leads()
+    assert abs(datetime.fromisoformat(lead["closed_at"]) - at) <= timedelta(seconds=1)
+    assert world.rows("SELECT attempted FROM mapping WHERE source_kind = 'stage'") == [(None,)]
+
+
+def test_a_move_without_an_answer_is_not_taken_for_a_salesperson_s(world: World) -> None:
+    talk = talk_of(world)
+    moves_lost(world, 1)
+    world.sync(sync_conversations=True, **STAGES).run(RunRequest(seconds=0.5))
+    assert stage(world) == FOLLOW_UP
+    replace_plan(world)
+    answer(world, talk)
+    run = world.run(sync_conversations=True, **STAGES)
+    assert stage(world) == PROSPECT
+    assert run.summary["stages"] == {"moved": 1}
