@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from reconciliation import newcomers
+from reconciliation import extract, newcomers, planner
 from reconciliation.newcomers import NewcomerChunk, NewcomerPlanner
 from reconciliation.run import RunRequest
 
@@ -28,6 +28,9 @@ ERASE = """
            krayin_sync.contact_hash(%(target_id)s, %(installation_id)s, %(account_id)s, %(source_id)s)
 """
 MEMBERS = "SELECT contact_id, folded_name, name, address FROM organization_member ORDER BY 1"
+
+
+SETTINGS = {"sync_to_organization": True, "custom_fields": {"organization": {"plan": "tier"}}}
 
 
 def add_crowd(world: World) -> None:
@@ -55,8 +58,7 @@ def add_crowd(world: World) -> None:
 
 def planned(world: World) -> tuple[Any, ...]:
     """Plan everything; return what was written, and the numbers."""
-    sync = world.sync(sync_to_organization=True, custom_fields={"organization": {"plan": "tier"}})
-    run_id = sync.plan(RunRequest())
+    run_id = world.sync(**SETTINGS).plan(RunRequest())
     (summary,) = world.rows("SELECT summary FROM sync_run WHERE id = %s", run_id)[0]
     numbers = {name: summary[name] for name in summary if name.startswith("planned")}
     samples = sorted(summary["sample"], key=str)
@@ -75,16 +77,20 @@ def test_together_and_one_by_one_write_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(newcomers, "CHUNK", chunk)
+    monkeypatch.setattr(planner, "MANY", 5)
+    monkeypatch.setattr(extract, "MANY", 5)
     world.krayin.seed(attributes=[
         {"code": "tier", "name": "Tier", "type": "text", "entity_type": "organizations"},
     ])  # fmt: skip
     add_crowd(world)
+    dry = world.run(RunRequest(dry_run=True), **SETTINGS)
     together = planned(world)
+    assert dry.summary["planned"] == together[3]["planned"]
     assert together[3]["planned"] == {"create": 22, "adopt": 1, "quarantine": 1}
     forget(world)
 
     monkeypatch.setattr(
-        NewcomerPlanner, "plan_after", lambda planner, after, **_: NewcomerPlanner.pass_over(planner, after)
+        NewcomerPlanner, "plan_after", lambda newcomer, after, **_: NewcomerPlanner.pass_over(newcomer, after)
     )
     one_by_one = planned(world)
     for this, that in zip(together, one_by_one, strict=True):
@@ -98,13 +104,13 @@ def test_a_contact_erased_between_reading_and_planning_is_not_planned(
         world.add(name=name, email=f"{name}@example.com")
     plan_after = NewcomerPlanner.plan_after
 
-    def erase_first(planner: NewcomerPlanner, after: int, *, examples: int) -> NewcomerChunk | None:
+    def erase_first(newcomer: NewcomerPlanner, after: int, *, examples: int) -> NewcomerChunk | None:
         if after == 0:
             with psycopg.connect(world.sync_url, autocommit=True) as connection:
                 connection.execute(
-                    ERASE, {"sync_name": "test", "source_id": "2", **planner.scope.identity.parameters()}
+                    ERASE, {"sync_name": "test", "source_id": "2", **newcomer.scope.identity.parameters()}
                 )
-        return plan_after(planner, after, examples=examples)
+        return plan_after(newcomer, after, examples=examples)
 
     monkeypatch.setattr(NewcomerPlanner, "plan_after", erase_first)
     world.sync().plan(RunRequest())

@@ -2,4 +2,4 @@
 --          each chunk.
 -- Parameters: none.
 -- Indexes: none.
-ANALYZE krayin_sync.staged_contact
+ANALYZE (SKIP_LOCKED) krayin_sync.staged_contact
