@@ -110,11 +110,8 @@ class StageWriter:
         except NotFound:
             self.store.set_state(row.id, MappingState.GONE)
             return _gone()
-        kept: Mapping[str, Any] = own.last_sent or {}
-        if verdict in {Verdict.MOVE, Verdict.ALREADY_THERE}:
-            kept = _kept(row.crm_id, wanted)
-        elif tried is not None:
-            kept = _kept(row.crm_id, tried)
+        moved = wanted if verdict in {Verdict.MOVE, Verdict.ALREADY_THERE} else tried
+        kept = (own.last_sent or {}) if moved is None else _kept(row.crm_id, moved)
         with self.ledger.transaction():
             self.ledger.progress(operation, f"{MOVE_STAGE}:done")
             self.store.ack(own.id, bytes.fromhex(operation.payload["hash"]), kept)
