@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from psycopg.conninfo import make_conninfo
 
 from reconciliation.errors import ConnectionMissingError
 
@@ -44,6 +43,9 @@ def given_secret(sync_name: str) -> str | None:
 
 def dsn_of(connection: Connection) -> str:
     """Return a Postgres connection as libpq connection string."""
+    # Imported by the parse of a DAG file, which needs no database driver.
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+
     return make_conninfo(
         host=connection.host,
         port=connection.port,

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from statements import statement
@@ -16,6 +15,8 @@ from reconciliation.airflow_connections import SYNC_DB_CONN_ID, dsn_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
+
+    import psycopg
 
 # How often it looks by itself: a hint may be lost with its connection.
 LOOK_EVERY = 5.0
@@ -68,6 +69,9 @@ class InboxTrigger(BaseEventTrigger):
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         connection = await BaseHook.aget_connection(SYNC_DB_CONN_ID)
+        # Only the triggerer needs it: every parse of the DAG file would import it otherwise.
+        import psycopg  # noqa: PLC0415
+
         return await psycopg.AsyncConnection.connect(
             dsn_of(connection),
             autocommit=True,

@@ -30,7 +30,7 @@ shown = {
     for dag_id, dag in bag.dags.items()
 }
 print("SHOWN" + json.dumps({"dags": shown, "errors": bag.import_errors, "connected": connected,
-      "heavy": sorted({"pandas", "phonenumbers"} & set(sys.modules))}))
+      "heavy": sorted({"pandas", "phonenumbers", "psycopg"} & set(sys.modules))}))
 """
 
 
