@@ -73,7 +73,8 @@ def world(new_databases: Callable[[], tuple[str, str]], own_cluster: Cluster) ->
     upgrade(own_cluster.dsn(name))
     with running_krayin() as krayin:
         world = World(chatwoot_url, own_cluster.dsn(name), krayin, SETTINGS)
-        world.access_options = {"options": {"sleep": lambda _: None}}
+        # The budget makes its slots in one statement, which must fit between two breaks.
+        world.access_options = {"pace": 300, "options": {"sleep": lambda _: None}}
         talk(world, range(CONTACTS))
         yield world
     own_cluster.drop_database(name)
