@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from krayin.classification import Meaning
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from reconciliation.events import act_on_events
@@ -137,7 +138,7 @@ def test_calls_are_counted_by_minute_hour_and_day(sync_db_url: str) -> None:
     run = ledger.run()
     for second in range(5):
         ledger.call(run, f"2026-11-22 09:59:{second:02}+00", method="POST", lane=0)
-    ledger.call(run, "2026-11-22 10:00:00+00", lane=4, outcome="limited")
+    ledger.call(run, "2026-11-22 10:00:00+00", lane=4, outcome=str(Meaning.RATE_LIMITED))
     ledger.call(run, "2026-11-23 10:00:00+00", lane=1)
     minutes = view(sync_db_url, "calls_per_minute ORDER BY minute")
     assert [(row["calls"], row["writes"], row["refused"], row["live"], row["drift"]) for row in minutes] == [

@@ -3,7 +3,7 @@
 -- Indexes: api_call_recent.
 SELECT hours.hour,
        count(call.id) AS calls,
-       count(call.id) FILTER (WHERE call.outcome = 'limited') AS refused
+       count(call.id) FILTER (WHERE call.outcome = 'rate_limited') AS refused
 FROM generate_series(date_trunc('hour', %(until)s::timestamptz) - interval '23 hours',
                      date_trunc('hour', %(until)s::timestamptz), interval '1 hour') AS hours (hour)
 LEFT JOIN krayin_sync.api_call AS call
