@@ -16,7 +16,6 @@ from tests.chaos.conversations import PRIVATE_WORD, PUBLIC_WORD
 from tests.chaos.harness import Chaos
 from tests.chaos.served import TOKEN, Served
 from tests.chaos.state import counts, differences, state_of
-from tests.chaos.worker import POINTS
 from tests.chaos.workload import Workload
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ RESTARTS = 20 if SOAK else 1
 SHARE = 0.2
 SIZE = int(os.environ.get("CHAOS_SIZE") or (120 if SOAK else 18))
 MINUTES = int(os.environ.get("CHAOS_MINUTES") or (240 if SOAK else 15))
+FOR_ROUNDS = 0.6
 
 
 @pytest.fixture
@@ -61,7 +61,8 @@ def test_kills_and_faults_leave_what_a_calm_run_leaves(
     new_chaos: Callable[..., tuple[Chaos, Workload]],
 ) -> None:
     say(f"CHAOS_SEED={SEED}")
-    deadline = time.monotonic() + MINUTES * 60
+    began = time.monotonic()
+    deadline = began + MINUTES * 60
     chaos, workload = new_chaos(
         "chaos", share=SHARE, kills_wanted=KILLS, each_point=EACH_POINT, restarts_wanted=RESTARTS
     )
@@ -69,7 +70,8 @@ def test_kills_and_faults_leave_what_a_calm_run_leaves(
     calmly(chaos, deadline)
     workload.work_on_everything()
     rounds = 0
-    while rounds < 2 or not chaos.satisfied:
+    # A slow machine comes to fewer kills, but what it came to is compared.
+    while rounds < 2 or (not chaos.satisfied and time.monotonic() - began < MINUTES * 60 * FOR_ROUNDS):
         rounds += 1
         workload.round(rounds)
         chaos.disturb()
@@ -102,7 +104,7 @@ def test_kills_and_faults_leave_what_a_calm_run_leaves(
     assert states["in_flight"] == states["unknown"] == states["planned"] == 0
     assert calm.operations()["unknown"] == 0
     assert chaos.marks() == calm.marks() == 0
-    assert all(chaos.killed[point] >= EACH_POINT for point in POINTS)
+    assert chaos.satisfied, f"in {MINUTES} minutes only {dict(chaos.killed)} and {chaos.restarts} restarts"
     again = chaos.krayin.calls()
     chaos.a_day_passes()
     calmly(chaos, deadline)
