@@ -167,7 +167,8 @@ def test_a_lead_that_is_added_to_an_adopted_person_leaves_the_person_alone(
     ]
     after = world.stored("persons", 2)
     assert {name for name in stored if stored[name] != after[name]} <= {"updated_at"}
-    assert {name for name, value in before.items() if everything(world).get(name) != value} == set()
+    now = everything(world)
+    assert {name for name, value in before.items() if now.get(name) != value} == set()
 
 
 def test_a_contact_that_is_renamed_again_and_again_is_followed_every_time(world: World) -> None:

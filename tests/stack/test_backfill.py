@@ -60,6 +60,8 @@ def start(stack: RunningStack, reprocess: str) -> int:
         "from_date": FIRST.isoformat(),
         "to_date": (FIRST + timedelta(days=DAYS - 1)).isoformat(),
         "reprocess_behavior": reprocess,
+        # So that there are days left to cancel.
+        "max_active_runs": 2,
     }
     return int(stack.api._call("POST", "/api/v2/backfills", json=body)["id"])
 

@@ -132,7 +132,7 @@ def test_up_takes_over_after_the_supervisor_was_killed(stack: RunningStack) -> N
     assert stack.instance.supervised() is None
     up(stack.instance.settings, Progress(stack_console(stack)))
     assert not [pid for pid in before.values() if psutil.pid_exists(pid)]
-    assert set(stack.api.health().values()) == {"healthy"}
+    eventually(lambda: set(stack.api.health().values()) == {"healthy"})
 
 
 def test_a_port_in_use_is_named_and_nothing_is_started(stack: RunningStack, tmp_path: Path) -> None:
