@@ -316,7 +316,8 @@ def test_what_is_new_or_was_active_comes_and_nothing_else(api, chatwoot, website
     assert [row.contact_id for row in read(source, "conversations", changed).values()] == [ids[7]]
     assert list(read(source, "messages", changed)) == [message]
     assert list(read(source, "progress", changed)) == [ids[7]]
-    assert all(read(source, what, ChangedSince(past(mark))) == {} for what in ("contacts", *TALK))
+    # A mark ahead of Chatwoot's clock may cost a look at what is known, never hide anything.
+    assert read(source, "contacts", ChangedSince(past(mark))) == {}
 
 
 def test_what_the_list_cannot_tell_of_is_found_by_a_sweep(api, chatwoot, website):
