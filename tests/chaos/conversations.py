@@ -33,6 +33,8 @@ class Talks:
     talkers: set[int] = field(default_factory=set)
     _talks: list[int] = field(default_factory=list)
     _messages: list[int] = field(default_factory=list)
+    _said: int = 0
+    _earlier: list[tuple[int, int]] = field(default_factory=list)
     _inboxes: dict[str, int] = field(default_factory=dict)
     _minutes: int = 0
 
@@ -81,14 +83,23 @@ class Talks:
         assert row is not None
         title = f"Conversation #{row[0]}"
         krayin.seed(activities=[{"type": "note", "title": title, "comment": "old", "person_id": person}])
-        self._talks.append(talk)
-        self._say(connection, talk)
+        # What was written before stays until the conversation changes: whether a run comes first must not matter.
+        self._earlier.append((talk, self._add(connection, talk)))
+
+    def go_on_with_earlier(self) -> None:
+        """Let things happen in the conversations that were brought over by an earlier integration, from now on."""
+        for talk, message in self._earlier:
+            self._talks.append(talk)
+            self._messages.append(message)
+        self._earlier.clear()
 
     def _say(self, connection: Connection, talk: int, **columns: object) -> None:
-        text = f"{PUBLIC_WORD} <{len(self._messages)}> & more"
-        self._messages.append(
-            conversations.add_message(connection, talk, text, created_at=self._now(), **columns)
-        )
+        self._messages.append(self._add(connection, talk, **columns))
+
+    def _add(self, connection: Connection, talk: int, **columns: object) -> int:
+        self._said += 1
+        text = f"{PUBLIC_WORD} <{self._said}> & more"
+        return conversations.add_message(connection, talk, text, created_at=self._now(), **columns)
 
     def _now(self) -> datetime:
         # The same in two worlds, as it is part of what is brought over.
