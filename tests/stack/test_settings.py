@@ -93,7 +93,9 @@ def test_relative_folders_count_from_the_repository(monkeypatch: pytest.MonkeyPa
 def test_a_broker_puts_the_tasks_into_workers() -> None:
     alone = settings(airflow_parallelism=4)
     assert not [name for name in airflow.components(alone) if name.startswith("worker")]
-    many = settings(airflow_parallelism=8, celery_broker_url="redis://:hidden@broker:6379/0", celery_workers=3)
+    many = settings(
+        airflow_parallelism=8, celery_broker_url="redis://:hidden@broker:6379/0", celery_workers=3
+    )
     assert [name for name in airflow.components(many) if name.startswith("worker")] == [
         "worker-1",
         "worker-2",
