@@ -2,9 +2,10 @@
 
 python benchmarks/incremental.py [--contacts 1000000] [--messages 10000000] [--changes 0 10 1000]
 
-A Chatwoot with that many contacts and messages, and a tenth as many conversations, is planned once; then everything counts as done in Krayin, and a scheduled run plans again: alone with contacts, and with
-conversations and messages switched on. Half of the changes are renamed contacts, half new messages.
-Each run is a process of its own; its work is the time from its start to the commit of its plan.
+A Chatwoot with that many contacts and messages, and a tenth as many conversations, is planned once; then
+everything counts as done in Krayin, and a scheduled run plans again: alone with contacts, and with
+conversations and messages switched on. Half of the changes are renamed contacts, half new messages. Each run
+is a process of its own; its work is the time from its start to the commit of its plan.
 
 Baselines of the same run: a full-frame diff in pandas, which reads both sides whole, hashes every row and
 compares; an incremental load in plain SQL by `updated_at`, as pipelines with a cursor column do it (it
