@@ -144,7 +144,7 @@ def counted(stack: RunningStack, limit: int, began: datetime) -> dict[str, Any]:
     )
     emails = Counter(row["value"] for person in answer.json()["data"] for row in person["emails"])
     times = [at for (at,) in rows(stack, "SELECT at FROM api_call ORDER BY at") if at >= began]
-    refused = rows(stack, "SELECT count(*) FROM api_call WHERE outcome = 'limited'")[0][0]
+    refused = rows(stack, "SELECT count(*) FROM api_call WHERE outcome = 'rate_limited'")[0][0]
     first = busiest = 0
     for last, at in enumerate(times):
         while at - times[first] >= WINDOW:
