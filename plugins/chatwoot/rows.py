@@ -9,6 +9,9 @@ from typing import Any
 from chatwoot.records import Attributes, BrokenRow, Contact, ContactInbox
 
 
+_decoded = json.JSONDecoder().raw_decode
+
+
 class _UnreadableError(Exception):
     """A column does not hold what it should; the message names the column only."""
 
@@ -59,7 +62,8 @@ def _object(text: str | None, column: str) -> Attributes:
     if text is None or text == "{}":
         return {}
     try:
-        value = json.loads(text)
+        # PostgreSQL's own text: one value, no blanks around it.
+        value, _ = _decoded(text)
     except (ValueError, RecursionError):
         # PostgreSQL stores numbers of thousands of digits and nests deeper than Python follows.
         raise _UnreadableError(column, "JSON beyond what Python reads") from None

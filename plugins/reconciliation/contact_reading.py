@@ -25,7 +25,7 @@ class ContactReading:
     `email` is "" and `phones` is empty where there is none; phones are in E.164 as far as possible.
     """
 
-    __slots__ = ("_additional", "_attributes", "_custom", "contact", "email", "phones", "rules", "warnings")
+    __slots__ = ("_attributes", "_sources", "contact", "email", "phones", "rules", "warnings")
 
     def __init__(self, contact: Contact, rules: MappingRules) -> None:
         self.contact = contact
@@ -34,8 +34,7 @@ class ContactReading:
         self.email = stored_text(contact.email)
         phone = stored_text(contact.phone_number)
         self.phones = (normalise_phone(phone, rules.phone_region) or phone,) if phone else ()
-        self._additional = contact.additional_attributes
-        self._custom = contact.custom_attributes
+        self._sources = contact.additional_attributes, contact.custom_attributes
         self._attributes: dict[str, str | None] = {}
 
     def attribute(self, name: str) -> str | None:
@@ -44,9 +43,15 @@ class ContactReading:
         `additional_attributes` (what Chatwoot's own form writes) go before `custom_attributes`.
         """
         known = self._attributes
-        if name not in known:
-            known[name] = _text_of(self._additional.get(name)) or _text_of(self._custom.get(name))
-        return known[name]
+        if name in known:
+            return known[name]
+        text = None
+        for attributes in self._sources:
+            value = attributes.get(name)
+            if value is not None and (text := _text_of(value)) is not None:
+                break
+        known[name] = text
+        return text
 
     def cut(self, name: str, value: str) -> str:
         """Return the value of a field as it fits into Krayin's column."""
@@ -57,8 +62,6 @@ class ContactReading:
 
 
 def _text_of(value: Any) -> str | None:
-    if value is None:
-        return None
     if isinstance(value, str):
         return stored_text(value) or None
     if isinstance(value, bool) or not isinstance(value, _NUMBERS):

@@ -63,9 +63,8 @@ class MappingRules:
 
 
 def _display_name(reading: ContactReading) -> str:
-    local_part = stored_text(reading.email.partition("@")[0])
-    names = (stored_text(reading.contact.name), local_part, *reading.phones, reading.email)
-    return reading.cut("name", next(name for name in names if name))
+    name = stored_text(reading.contact.name) or stored_text(reading.email.partition("@")[0])
+    return reading.cut("name", name or next(iter(reading.phones), reading.email))
 
 
 def _emails(reading: ContactReading) -> list[str]:
@@ -111,7 +110,7 @@ def _fitting_lead_value(raw: str) -> tuple[str | None, str | None]:
 
 
 def _description(reading: ContactReading) -> str:
-    place = ", ".join(part for part in (reading.attribute("city"), reading.attribute("country")) if part)
+    place = ", ".join([part for key in ("city", "country") if (part := reading.attribute(key))])
     lines = (
         ("Chatwoot contact", str(reading.contact.id)),
         ("Identifier", stored_text(reading.contact.identifier)),
@@ -209,7 +208,11 @@ def is_placeholder(email: str) -> bool:
 
 def company_name(reading: ContactReading) -> str | None:
     """Return the company a contact names, by the first attribute that is filled."""
-    return next((name for key in COMPANY_ATTRIBUTES if (name := reading.attribute(key))), None)
+    for key in COMPANY_ATTRIBUTES:
+        name = reading.attribute(key)
+        if name:
+            return name
+    return None
 
 
 def earlier_ids(contact: Contact) -> dict[str, int]:
