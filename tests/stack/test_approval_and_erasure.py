@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -214,6 +215,10 @@ def places(stack: RunningStack) -> dict[str, str]:
         "sync database": dump(stack.sync_dsn),
         "Airflow's database": dump(stack.instance.dsn(AIRFLOW_DATABASE)),
         "logs": texts(stack.instance.layout.logs),
+        "reports": "\n".join(
+            gzip.decompress(content).decode(errors="replace")
+            for (content,) in rows(stack, "SELECT content FROM report_file")
+        ),
     }
 
 
@@ -238,6 +243,17 @@ def test_an_erasure_leaves_no_trace(stack: RunningStack) -> None:
         timeout=10,
     )
     eventually(lambda: not rows(stack, "SELECT 1 FROM inbox_event WHERE processed_at IS NULL"))
+    # Somebody edits the person in Krayin, a comparison finds that and makes its report.
+    httpx.put(
+        f"{stack.krayin_url}/sandbox/records",
+        json={"persons": [{"id": contacts(stack)[contact_id], "name": f"{NAME}-Smith"}]},
+        timeout=30,
+    ).raise_for_status()
+    stack.run(f"{SYNC}__reconcile", {"depth": "full"}, seconds=400)
+    assert rows(stack, "SELECT class, side FROM finding WHERE contact_id = %s", contact_id) == [
+        ("changed", "theirs")
+    ]
+    assert len(rows(stack, "SELECT 1 FROM report_file")) == 3
     assert set(found_in(stack)) == {"stand-in", "sync database"}, "never in Airflow's database or a log"
 
     run_id = stack.run("krayin_erasure", {"sync": SYNC, "contact_id": contact_id})
