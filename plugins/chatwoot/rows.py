@@ -8,7 +8,6 @@ from typing import Any
 
 from chatwoot.records import Attributes, BrokenRow, Contact, ContactInbox
 
-
 _decoded = json.JSONDecoder().raw_decode
 
 
