@@ -39,6 +39,8 @@ def postmaster(cluster: Cluster) -> int:
 
 def postgres_seconds(server: int) -> float:
     """Return the processor seconds that a PostgreSQL server and all its processes used so far."""
+    # A session that has just been closed is in neither sum before its process is reaped.
+    time.sleep(0.5)
     main = psutil.Process(server)
     own = main.cpu_times()
     # Those of processes that ended are counted with their parent.
@@ -59,7 +61,8 @@ def peak_mb() -> float:
 def measured(server: int) -> Iterator[Usage]:
     """Measure a with block; the numbers stand in what it yields after the block."""
     usage = Usage(peak_before_mb=peak_mb())
-    wall, cpu, database = time.perf_counter(), time.process_time(), postgres_seconds(server)
+    database = postgres_seconds(server)
+    wall, cpu = time.perf_counter(), time.process_time()
     yield usage
     usage.wall = time.perf_counter() - wall
     usage.python_cpu = time.process_time() - cpu
