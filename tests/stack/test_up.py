@@ -236,7 +236,8 @@ def test_a_comparison_finds_krayin_as_it_should_be_and_leaves_a_report(stack: Ru
         findings = connection.execute("SELECT class, field FROM krayin_sync.finding").fetchall()
     assert found
     assert found[0]["in_scope"] == found[0]["in_sync"] > 0, findings
-    assert findings == []
+    # The sample has names longer than Krayin takes.
+    assert {kind for kind, _ in findings} <= {"truncated"}
     assert {name for _, name in files} == {"findings.csv", "findings.parquet", "report.html"}
     report = f"/krayin-sync/reports/{files[0][0]}/report.html"
     for path in (report, "/krayin-sync/"):
