@@ -64,20 +64,20 @@ class Walk:
         """Yield the pages of a list ordered newest first, up to the one whose last row `is_old`.
 
         What becomes new moves ahead and pushes rows towards the pages still to be read. Rows that
-        disappear draw others onto pages already read: these are read again.
+        disappear draw others onto pages already read: these are read again, also when this page is empty
+        or old for that very reason.
         """
         known, page, returns = None, 1, 0
         while True:
             answer = self._read(page)
             yield answer.rows
-            if not answer.rows or is_old(answer.rows[-1]):
-                return
             shrunk = known - answer.count if known is not None and answer.count is not None else 0
             known = answer.count
+            is_last = known is not None and page >= ceil(known / self.size)
             if shrunk > 0 and page > 1 and returns < _MOST_RETURNS:
                 returns += 1
                 page = max(1, page - ceil(shrunk / self.size))
-            elif known is not None and page >= ceil(known / self.size):
+            elif is_last or not answer.rows or is_old(answer.rows[-1]):
                 return
             else:
                 page += 1

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from chatwoot.api_pages import Page, Walk
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 SIZE = 3
+NEW = 1_000
 
 
 class Shifting:
@@ -22,7 +23,7 @@ class Shifting:
         self.happenings = list(happenings)
         self.counts = counts
         self.pages: list[int] = []
-        self.next_id = 1_000
+        self.next_id = NEW
         self.deleted: set[int] = set()
 
     def fetch(self, page: int) -> Page:
@@ -57,12 +58,15 @@ def test_no_row_that_stays_is_missed_from_the_end(number: int, happenings: Any) 
     assert set(ids) - shifting.deleted <= found
 
 
-@given(st.integers(0, 40), CHANGES)
-def test_no_row_that_stays_is_missed_from_the_start(number: int, happenings: Any) -> None:
+@given(st.integers(0, 40), CHANGES, st.integers(0, 40))
+@example(number=4, happenings=[("delete", 0)], old_from=40)
+@example(number=9, happenings=[("delete", 0)], old_from=4)
+def test_no_row_that_stays_is_missed_from_the_start(number: int, happenings: Any, old_from: int) -> None:
+    """The first row drawn onto the page just read, the rest of the list gone or old."""
     ids = list(range(number))
     shifting = Shifting(ids, happenings)
-    found = seen(Walk(shifting.fetch, SIZE).from_the_start(lambda _: False))
-    assert set(ids) - shifting.deleted <= found
+    found = seen(Walk(shifting.fetch, SIZE).from_the_start(lambda row: old_from <= row["id"] < NEW))
+    assert set(ids[:old_from]) - shifting.deleted <= found
 
 
 @pytest.mark.parametrize("counts", [True, False])
