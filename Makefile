@@ -42,8 +42,8 @@ test: venv ## Run all tests, the long-running ones with small counts
 test-fast: venv ## Run the tests that need no running Airflow; about a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not airflow and not chaos" $(ARGS)
 
-soak: venv ## Run the fault and load tests with large counts; hours
-	SOAK=1 $(BIN)/python -m pytest -m "chaos or slow" $(ARGS)
+soak: venv ## Run the fault, load and property tests with large counts; hours
+	SOAK=1 $(BIN)/python -m pytest -m "chaos or slow or hypothesis" $(ARGS)
 
 lint: venv ## Style, formatting and types
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -17,6 +18,11 @@ from stack.postgres import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# The same examples each time, so that a red run means a change of ours; SOAK=1 goes looking for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("searching", max_examples=2_000, deadline=None, print_blob=True)
+settings.load_profile("searching" if os.environ.get("SOAK") else "repeatable")
 
 
 def free_port() -> int:
