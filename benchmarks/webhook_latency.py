@@ -229,7 +229,6 @@ def main() -> None:
             sandbox_contacts=given.contacts or (40 if given.backfill else 120),
             sandbox_conversations=10,
             sandbox_messages=20,
-            airflow_parallelism=3,
         ) as stack:
             tell_secret(stack)
             if given.backfill:
