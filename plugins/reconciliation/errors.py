@@ -122,12 +122,14 @@ class RunStoppedError(ReconciliationError):
 
 
 class LeaseLostError(ReconciliationError):
-    """Another worker owns the operation now; this worker's answer must not be recorded."""
+    """The operation is not this worker's any more; its answer must not be recorded."""
 
     def __init__(self, operation_id: int) -> None:
         """Keep which operation was lost."""
         self.operation_id = operation_id
-        super().__init__(f"operation {operation_id}: the lease passed to another worker; its answer counts")
+        super().__init__(
+            f"operation {operation_id}: a newer plan or another worker has taken its place; nothing is lost"
+        )
 
 
 class SweepGoneError(ReconciliationError):

@@ -120,6 +120,7 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
 
     def processed(connection: psycopg.Connection, run_id: int) -> None:
         mark_processed(connection, waiting.ids, run_id)
+        connection.execute(statement("inbox/arrival_order"), {"run_id": run_id, "ids": list(waiting.ids)})
 
     request = RunRequest(kind=RunKind.EVENTS, dag_run_id=dag_run_id, contact_ids=contacts)
     return sync.plan(request, also=processed)

@@ -74,6 +74,15 @@ class Operation:
     writes: int = 1
     reads: frozenset[str] = frozenset()
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """What no other operation may share while the outcome of this one is not known.
+
+        A contact and its stage are one record: both write the lead.
+        """
+        kind = "contact" if self.source_kind == "stage" else self.source_kind
+        return frozenset({*self.natural_keys, f"{kind} {self.source_id}"})
+
     def __str__(self) -> str:
         """Name the operation for a log: ids only."""
         return f"operation {self.id} ({self.source_kind} {self.source_id})"
@@ -95,6 +104,14 @@ class Outcome:
     delay: timedelta = timedelta(0)
     result: Mapping[str, str] = field(default_factory=dict)
     counts_as_attempt: bool = False
+
+
+def lowest_lane(lane: Lane) -> Lane:
+    """Return the lowest lane whose work a run of `lane` takes up.
+
+    A webhook's run must not take up a backfill's work: the next webhook would wait for its end.
+    """
+    return lane if lane is Lane.LIVE else LOWEST_LANE
 
 
 # Neither a repetition nor a person's look is worth while once a newer plan waits for the same record.

@@ -167,12 +167,12 @@ class Loader:
             self._give_back(self._held)
 
     def _carry_out_in_turn(self, operation: Operation, unresolved: set[str]) -> None:
-        if not unresolved.isdisjoint(operation.natural_keys):
+        if not unresolved.isdisjoint(operation.keys):
             return
         outcome = self._carry_out_one(operation) if self._still_ours(operation) else None
         self._held.remove(operation)
         if outcome is not None and outcome.state is OperationState.UNKNOWN:
-            unresolved.update(operation.natural_keys)
+            unresolved.update(operation.keys)
 
     def _prefetched(self, batch: Sequence[Operation]) -> bool:
         """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""

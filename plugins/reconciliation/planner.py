@@ -13,6 +13,7 @@ from reconciliation.expectation import Case, Present, Rules, expect, expect_crea
 from reconciliation.extract import MANY, desired_from_json
 from reconciliation.guard import changed_fields
 from reconciliation.known_persons import PersonFinder, sent_keys
+from reconciliation.ledger import lowest_lane
 from reconciliation.locked_mapping import lock_mapping
 from reconciliation.moves import Move, arrange
 from reconciliation.newcomers import NewcomerPlanner
@@ -106,7 +107,12 @@ class Planner:
                 known = 2 * grown
         self._arrange_moves()
         planned.queue_calls = queue_calls(
-            self.connection, self.identity, self.sync_name, self.requests_per_minute, self.with_custom
+            self.connection,
+            self.identity,
+            self.sync_name,
+            self.requests_per_minute,
+            self.with_custom,
+            lowest=lowest_lane(self.lane),
         )
         if self.guard is not None:
             planned.held = replace(self.guard, connection=self.connection).held()

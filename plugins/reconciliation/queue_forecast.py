@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from statements import statement
 
 from reconciliation.forecast import Expected, Queue
+from reconciliation.ledger import LOWEST_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     import psycopg
+    from krayin.pacing import Lane
 
     from reconciliation.identity import Identity
 
@@ -19,19 +21,21 @@ if TYPE_CHECKING:
 ROWS = 1000
 
 
-def queue_calls(
+def queue_calls(  # noqa: PLR0913 - what a plan knows of itself
     connection: psycopg.Connection,
     identity: Identity,
     sync_name: str,
     requests_per_minute: int,
     with_custom: Collection[str],
+    *,
+    lowest: Lane = LOWEST_LANE,
 ) -> int:
     """Return the calls of carrying out what a sync has planned, alone and with nothing going wrong.
 
     However long the queue is, only the companies in it whose organization is looked up or waited for
-    are held in memory.
+    are held in memory. What lies in a lane below `lowest` is left to other runs.
     """
-    queue = {"target_id": identity.target_id, "sync_name": sync_name}
+    queue = {"target_id": identity.target_id, "sync_name": sync_name, "lowest_lane": int(lowest)}
     with connection.transaction(), connection.cursor("planned_queue") as cursor:
         waiting = {
             name: Expected(writes, frozenset(reads), company)

@@ -34,7 +34,7 @@ from reconciliation.guard import Guard
 from reconciliation.identity import Identity, register_installation, require_known_installation
 from reconciliation.inheritance import inherit
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
-from reconciliation.ledger import Ledger
+from reconciliation.ledger import Ledger, lowest_lane
 from reconciliation.load import Loaded, Loader
 from reconciliation.mapping import MappingRules
 from reconciliation.mapping_store import MappingStore
@@ -472,8 +472,7 @@ class Sync:
         run: Run,
         seconds: float | None,
     ) -> Loader:
-        # A webhook's run must not take up a backfill's work: the next webhook would wait for its end.
-        lowest = Lane.LIVE if run.kind is RunKind.EVENTS else max(Lane)
+        lowest = lowest_lane(LANES[run.kind])
         ledger = Ledger(connection, krayin.target_id, worker_name(), self.timing, lowest=lowest)
         store = MappingStore(connection)
         reads = CrmReads(krayin.client, kinds_with_custom(krayin.catalogue))

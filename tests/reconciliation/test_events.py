@@ -9,6 +9,7 @@ import pytest
 from chatwoot.payload_ids import EntityRef, read_payload
 from reconciliation.events import act_on_events, take
 from reconciliation.run import RunRequest
+from reconciliation.runs import RunKind
 from statements import statement
 
 from sandbox.chatwoot import webhooks
@@ -64,6 +65,36 @@ def test_many_events_of_one_contact_are_one_change(world):
     puts = [route for method, route, _ in world.calls(run.id) if method == "PUT"]
     assert len(puts) == len(set(puts)) == 2
     assert other
+
+
+def test_changes_arrive_in_the_order_in_which_the_webhooks_came(world):
+    contacts = [world.add(name=f"A{n}", email=f"a{n}@example.com") for n in range(4)]
+    world.run()
+    order = [contacts[number] for number in (2, 0, 3, 1)]
+    for contact in contacts:
+        world.change(contact, name=f"Changed {contact}")
+    for contact in order:
+        receive(world, webhooks.contact_updated(contact))
+    (run,) = act_on_events(world.sync())
+    written = world.rows(
+        "SELECT operation.source_id FROM api_call JOIN operation ON operation.id = api_call.operation_id"
+        f" WHERE api_call.run_id = {run.id} AND route = 'contacts/persons/{{id}}' ORDER BY api_call.at"
+    )
+    assert [int(contact) for (contact,) in written] == order
+
+
+def test_a_webhook_s_forecast_leaves_out_what_others_carry_out(world):
+    """A backfill's queue, which a run for webhooks does not touch."""
+    contact = world.add(name="A", email="a@example.com")
+    world.run()
+    for number in range(30):
+        world.add(name=f"Old {number}", email=f"old{number}@example.com")
+    world.sync().plan(RunRequest(kind=RunKind.BACKFILL, full=True))
+    world.change(contact, name="A2")
+    receive(world, webhooks.contact_updated(contact))
+    (run,) = act_on_events(world.sync())
+    assert run.summary["forecast_calls"] == run.summary["calls"]
+    assert run.summary["calls"] < 10
 
 
 def test_an_event_about_nothing_changed_writes_nothing(world):

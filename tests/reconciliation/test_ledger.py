@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from reconciliation.errors import LeaseLostError
 from reconciliation.identity import Identity, register_installation, register_target
-from reconciliation.ledger import Ledger, OperationState, Outcome
+from reconciliation.ledger import Ledger, Operation, OperationState, Outcome
 from reconciliation.runs import RunKind, open_run
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 INSERT = """
 INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind,
     source_id, payload, source_read_at, natural_keys, forecast_calls)
-VALUES (%s, 'test', %s, %s, %s, %s, 'contact', %s, %s, now(), %s, 1) RETURNING id
+VALUES (%s, 'test', %s, %s, %s, %s, %s, %s, %s, now(), %s, 1) RETURNING id
 """
 
 
@@ -33,10 +34,10 @@ def identity(sync_db: psycopg.Connection) -> Identity:
 def plan(sync_db: psycopg.Connection, identity: Identity) -> Callable[..., int]:
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
 
-    def add(source_id: str, *, lane: int = 1, keys: tuple[str, ...] = ()) -> int:
+    def add(source_id: str, *, lane: int = 1, keys: tuple[str, ...] = (), kind: str = "contact") -> int:
         row = sync_db.execute(
             INSERT,
-            (run_id, lane, *identity.parameters().values(), source_id, Jsonb({}), list(keys)),
+            (run_id, lane, *identity.parameters().values(), kind, source_id, Jsonb({}), list(keys)),
         ).fetchone()
         assert row is not None
         return int(row[0])
@@ -89,6 +90,35 @@ def test_operations_that_share_an_email_or_phone_are_not_held_by_two_workers(
     third = plan("3", keys=("email:c@x.test",))
     assert [one.id for one in ledger(sync_db, identity, "one").claim("test", 1)] == [first]
     assert [one.id for one in ledger(sync_db, identity, "two").claim("test", 5)] == [third]
+
+
+@pytest.mark.parametrize(("held", "wanted"), [("contact", "stage"), ("stage", "contact")])
+def test_a_contact_and_its_stage_are_not_held_by_two_workers(
+    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int], held: str, wanted: str
+) -> None:
+    """Both write the lead: one of them sent late would put back what the other wrote."""
+    first = plan("1", kind=held)
+    plan("1", kind=wanted)
+    other = plan("2", kind=wanted)
+    one, two = ledger(sync_db, identity, "one"), ledger(sync_db, identity, "two")
+    (mine,) = one.claim("test", 1)
+    assert mine.id == first
+    assert [operation.id for operation in two.claim("test", 5)] == [other]
+    one.intend(mine, "update")
+    one.settle(mine, Outcome(OperationState.UNKNOWN, delay=timedelta(minutes=5)))
+    assert two.claim("test", 5) == []
+
+
+def test_after_a_move_without_an_answer_the_change_of_its_contact_waits_even_in_one_batch() -> None:
+    stage = Operation(
+        id=1, fence=1, lane=0, identity=Identity(1, 1, 1), source_kind="stage", source_id="7", payload={},
+        natural_keys=(), state=OperationState.PLANNED, step=None, attempts=0, sent_at=None, error_class=None,
+        error_message=None,
+    )  # fmt: skip
+    contact = replace(stage, source_kind="contact", natural_keys=("email:a@example.com",))
+    assert stage.keys < contact.keys
+    assert stage.keys.isdisjoint(replace(contact, source_id="8").keys)
+    assert stage.keys.isdisjoint(replace(stage, source_kind="conversation").keys)
 
 
 def test_the_highest_lane_is_claimed_first(

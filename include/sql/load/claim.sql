@@ -1,10 +1,12 @@
 -- Purpose: take the next operations of a sync for one worker: the highest lane first, none whose source record,
---          e-mail, phone or new organization another worker holds or whose last call is unresolved. Of several
---          unresolved ones that share something the oldest goes first, so that they never wait for each other.
+--          e-mail, phone or new organization another worker holds or whose last call is unresolved. A contact and its
+--          stage are one record: both write the lead. Of several unresolved ones that share something the oldest
+--          goes first, so that they never wait for each other.
 -- Parameters: target_id, sync_name, lowest_lane, worker, lease (interval), size.
 -- Indexes: operation_queue, operation_busy, operation_pkey.
 WITH busy AS MATERIALIZED (
-    SELECT id, installation_id, account_id, source_kind, source_id, natural_keys,
+    SELECT id, installation_id, account_id, source_id, natural_keys,
+           CASE source_kind WHEN 'stage' THEN 'contact' ELSE source_kind END AS record_kind,
            worker IS NULL AND state = 'unknown' AS unresolved
     FROM krayin_sync.operation
     WHERE target_id = %(target_id)s AND (worker IS NOT NULL OR state IN ('in_flight', 'unknown'))
@@ -19,7 +21,8 @@ WITH busy AS MATERIALIZED (
           SELECT 1 FROM busy
           WHERE busy.id <> waiting.id
             AND NOT (busy.unresolved AND waiting.state = 'unknown' AND busy.id > waiting.id)
-            AND ((busy.source_kind = waiting.source_kind AND busy.source_id = waiting.source_id
+            AND ((busy.record_kind = CASE waiting.source_kind WHEN 'stage' THEN 'contact' ELSE waiting.source_kind END
+                  AND busy.source_id = waiting.source_id
                   AND busy.installation_id = waiting.installation_id AND busy.account_id = waiting.account_id)
                  OR busy.natural_keys && waiting.natural_keys)
       )
