@@ -26,7 +26,7 @@ import psycopg
 from krayin.budget import RateBudget
 from reconciliation import krayin_connection
 from reconciliation.migrations import upgrade
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 from benchmarks.common.chatwoot_rows import add_contacts, new_chatwoot
 from benchmarks.common.results import show

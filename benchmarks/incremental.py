@@ -185,7 +185,7 @@ def _sync(chatwoot: str, sync: str, url: str, token: str, *, talk: bool) -> Any:
 
 
 def first(chatwoot: str, sync: str, server: int, url: str, token: str) -> None:
-    from reconciliation.run import RunRequest  # noqa: PLC0415
+    from reconciliation.run_request import RunRequest  # noqa: PLC0415
 
     with measured(server) as usage:
         _sync(chatwoot, sync, url, token, talk=False).plan(RunRequest())
@@ -197,7 +197,7 @@ def catch_up(  # noqa: PLR0913
 ) -> None:
     """Move the watermarks to now, as after a run that planned everything up to now."""
     from psycopg.types.json import Jsonb  # noqa: PLC0415
-    from reconciliation.run import RunRequest  # noqa: PLC0415
+    from reconciliation.run_request import RunRequest  # noqa: PLC0415
     from reconciliation.talk import settings_hash, streams  # noqa: PLC0415
 
     one = _sync(chatwoot, sync, url, token, talk=talk)
@@ -222,7 +222,7 @@ def catch_up(  # noqa: PLR0913
 def run(  # noqa: PLR0913
     chatwoot: str, sync: str, server: int, url: str, token: str, *, talk: bool
 ) -> None:
-    from reconciliation.run import RunRequest  # noqa: PLC0415
+    from reconciliation.run_request import RunRequest  # noqa: PLC0415
     from reconciliation.runs import RunKind  # noqa: PLC0415
 
     one = _sync(chatwoot, sync, url, token, talk=talk)

@@ -29,7 +29,7 @@ import psutil
 import psycopg
 from reconciliation.events import act_on_events
 from reconciliation.migrations import upgrade
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from rich.console import Console
 
 from sandbox.chatwoot import changes, webhooks

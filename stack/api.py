@@ -12,7 +12,7 @@ import httpx
 from stack.errors import RunFailedError, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 FINISHED = {"success", "failed"}
 PAGE = 100
@@ -64,6 +64,11 @@ class AirflowApi:
     def unpause(self, dag_id: str) -> None:
         """Let `dag_id` run."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+
+    def parse_again(self, dag_ids: Iterable[str]) -> None:
+        """Ask for the DAGs' files to be read at once: only then a watcher begins to listen."""
+        for token in {str(self._call("GET", f"/api/v2/dags/{dag_id}")["file_token"]) for dag_id in dag_ids}:
+            self._call("PUT", f"/api/v2/parseDagFile/{token}")
 
     def write_connections(self, connections: list[dict[str, Any]]) -> None:
         """Create the connections, or replace those that exist."""

@@ -73,7 +73,8 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     for name in due:
         _run_one(api, instance, name, progress)
         instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
-    _unpause(api, instance, api.paused().keys())
+    if _unpause(api, instance, api.paused().keys()):
+        api.parse_again(f"{name}__events" for name in syncs.first)
 
 
 def _set_up(api: AirflowApi, instance: Instance, progress: Progress) -> None:

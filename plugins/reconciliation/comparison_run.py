@@ -26,11 +26,11 @@ from reconciliation.decisions import CLASSES, Decisions
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.duplicates import Duplicates
 from reconciliation.finding import Finding, FindingClass, FindingState
-from reconciliation.guard import Guard
 from reconciliation.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
 from reconciliation.operation_rows import PlanScope
 from reconciliation.orphans import Orphans
-from reconciliation.run import RunRequest, kinds_with_custom, mapping_rules
+from reconciliation.run_parts import RunParts
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind, RunState, count_calls, update_run
 from reconciliation.stage_planner import stage_progress, stages_of
 from reconciliation.stages import Pipeline
@@ -89,6 +89,10 @@ class ComparisonRun:
     def settings(self) -> SyncSettings:
         """The settings of the sync."""
         return self.sync.settings
+
+    @property
+    def _parts(self) -> RunParts:
+        return RunParts(self.sync, self.connection, self.krayin, self.targets)
 
     @property
     def named(self) -> frozenset[int]:
@@ -243,7 +247,7 @@ class ComparisonRun:
             snapshot=snapshot,
             scope=scope,
             lists=lists,
-            mapping_rules=mapping_rules(self.settings, self.krayin, self.targets, datetime.now(UTC)),
+            mapping_rules=self._parts.mapping_rules(),
             rules=self._planner(dry_run=True, read_at=snapshot.read_at).rules,
             policy=self.policy,
             stage_order=self._pipeline().order,
@@ -303,8 +307,7 @@ class ComparisonRun:
             contact_ids=self.named,
             sweep_id=None if sweep is None else sweep.sweep_id,
         )
-        order = self._pipeline().order
-        talk = self.sync.talk(self.connection, self.identity, self.run_id, request, order)
+        talk = self._parts.talk(self.identity, self.run_id, request)
         now = datetime.now(UTC)
         talk.stage(snapshot, scope, now)
         since = self.settings.history_start(now)
@@ -332,7 +335,7 @@ class ComparisonRun:
                 self.run_id,
                 snapshot.progress(scope, ByIds(again), since=since),
                 stages_of(self.settings),
-                order,
+                self._pipeline().order,
                 talk.seen,
                 follow=self.settings.new_lead_after_close,
             )
@@ -346,15 +349,8 @@ class ComparisonRun:
     # --- what is to be done -------------------------------------------------------------------
 
     def _planner(self, *, dry_run: bool, read_at: datetime) -> Planner:
-        return self.sync.planner(
-            self.connection,
-            self.krayin,
-            self.targets,
-            self.identity,
-            self.run_id,
-            RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run),
-            read_at,
-        )
+        request = RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run)
+        return self._parts.planner(self.identity, self.run_id, request, read_at)
 
     def _decide(self, contacts: ContactComparison, read_at: datetime) -> Decisions:
         """Ask the planner what it would do about contacts without a person, and about their companies."""
@@ -387,15 +383,7 @@ class ComparisonRun:
     def _plan(self, plan: PlanScope, orphans: Orphans, talk: Talk, sweep: Differences | None) -> Planned:
         """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it."""
         run_id = self.run_id
-        guard = Guard(
-            connection=self.connection,
-            identity=self.identity,
-            sync_name=self.settings.name,
-            run_id=run_id,
-            limits=self.settings.max_changes_without_approval,
-            requests_per_minute=self.krayin.requests_per_minute,
-            with_custom=kinds_with_custom(self.krayin.catalogue),
-        )
+        guard = self._parts.guard(self.identity, run_id, dry_run=False)
         due_at = (datetime.now(UTC) - EARLY).isoformat()
         with self.connection.transaction():
             for retirement in orphans.retirements:

@@ -16,7 +16,8 @@ from statements import statement
 
 from reconciliation.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.krayin_connection import open_krayin
-from reconciliation.run import STREAM, RunRequest
+from reconciliation.planning import STREAM
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind, open_run
 from reconciliation.sync_database import connect
 from reconciliation.talk import streams

@@ -12,8 +12,7 @@ from reconciliation.comparison_run import ComparisonRun
 from reconciliation.finding_store import FindingStore, accept, settle
 from reconciliation.identity import Identity, register_installation
 from reconciliation.repair_policy import policy_of
-from reconciliation.run import failing_run
-from reconciliation.runs import RunKind, RunState, open_run, read_run, update_run
+from reconciliation.runs import RunKind, RunState, failing_run, open_run, read_run, update_run
 from reconciliation.sync_database import working
 
 if TYPE_CHECKING:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+from krayin.pacing import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+from reconciliation.errors import RunStoppedError
 
-    import psycopg
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 
 class RunKind(StrEnum):
@@ -42,6 +45,17 @@ class RunState(StrEnum):
     def is_terminal(self) -> bool:
         """Tell whether nothing more will happen in the run."""
         return self in {RunState.DONE, RunState.STOPPED, RunState.FAILED}
+
+
+LANES = {
+    RunKind.SCHEDULED: Lane.SCHEDULED,
+    RunKind.MANUAL: Lane.SCHEDULED,
+    RunKind.EVENTS: Lane.LIVE,
+    RunKind.BACKFILL: Lane.BACKFILL,
+    RunKind.RECONCILE: Lane.DRIFT,
+    RunKind.SETUP: Lane.SCHEDULED,
+}
+"""Whose work goes first in Krayin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +130,18 @@ def count_calls(connection: psycopg.Connection, run_id: int) -> dict[str, int]:
         row = cursor.execute(statement("report/run_calls"), {"run_id": run_id}).fetchone()
     assert row is not None
     return {name: int(number) for name, number in row.items()}
+
+
+@contextmanager
+def failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
+    """Note on the run why it failed, unless the sync database itself is the reason."""
+    try:
+        yield
+    except RunStoppedError:
+        raise
+    except Exception as error:
+        # Why the sync database itself fails is not to be hidden by its failing once more.
+        if not isinstance(error, psycopg.OperationalError):
+            with suppress(psycopg.OperationalError):
+                update_run(connection, run_id, RunState.FAILED, message=str(error))
+        raise

@@ -30,7 +30,8 @@ from reconciliation.krayin_connection import access_key
 from reconciliation.metrics import measure_run
 from reconciliation.replay import ReplayRequest
 from reconciliation.replay import replay as replay_operations
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run import Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind, read_run
 from reconciliation.setup import check_sync
 from reconciliation.summary import lines_of, numbers_of

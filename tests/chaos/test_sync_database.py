@@ -19,7 +19,7 @@ from krayin.budget import RateBudget
 from reconciliation import krayin_connection
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.migrations import upgrade
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.timing import Timing
 
 from sandbox.chatwoot import changes, conversations

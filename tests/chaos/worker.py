@@ -24,7 +24,8 @@ from krayin.client import KrayinClient
 from krayin.errors import KrayinError
 from reconciliation.errors import ReconciliationError
 from reconciliation.ledger import Ledger, OperationState
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run import Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.settings import SyncSettings
 from reconciliation.timing import Timing
 

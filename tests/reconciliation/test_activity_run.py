@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.summary import lines_of
 
 from sandbox.chatwoot import changes, conversations

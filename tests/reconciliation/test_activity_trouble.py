@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.timing import Timing
 
 from sandbox.chatwoot import changes, conversations

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 from tests.reconciliation.crowd import check, differences, expected_calls, plant, tables
 

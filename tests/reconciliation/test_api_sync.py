@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from reconciliation.errors import InstallationChangedError
 from reconciliation.reconcile import compare, repair
 from reconciliation.reconcile_request import ReconcileRequest
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 
 from sandbox.chatwoot import changes, conversations
@@ -32,6 +32,8 @@ from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from reconciliation.run import Sync
 
     from sandbox.chatwoot_api.testing import RunningChatwootApi
     from sandbox.krayin.testing import RunningKrayin

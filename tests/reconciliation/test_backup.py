@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import psycopg
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 from sandbox.chatwoot import conversations
 from stack import postgres as stack_postgres

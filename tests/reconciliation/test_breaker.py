@@ -15,11 +15,13 @@ from krayin.errors import KrayinError
 from reconciliation import krayin_connection
 from reconciliation.errors import RunStoppedError, SyncDatabaseError
 from reconciliation.load import BREAKER
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reconciliation.run import Sync
 
     from tests.reconciliation.world import World
 

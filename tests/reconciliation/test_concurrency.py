@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from reconciliation.identity import Identity, register_installation, register_target
 from reconciliation.ledger import Ledger
 from reconciliation.operation_rows import OperationRow, PlanScope
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind, open_run
 from reconciliation.timing import Timing
 
@@ -22,6 +22,8 @@ from sandbox.chatwoot import changes
 from sandbox.chatwoot.insertion import insert_row
 
 if TYPE_CHECKING:
+    from reconciliation.run import Sync
+
     from tests.reconciliation.world import World
 
 QUICK = Timing(

@@ -11,7 +11,7 @@ from krayin.client import KrayinClient
 from reconciliation.erasure import erase, identity_of, let_back
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.retention import Retention, retain
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.traces import in_bytes, traces_of
 
 from sandbox.chatwoot import conversations

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from chatwoot.payload_ids import EntityRef, read_payload
 from reconciliation.events import act_on_events, take
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 from statements import statement
 
@@ -140,7 +140,7 @@ def test_events_of_a_planning_that_failed_wait_for_the_next_run(world, monkeypat
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("reconciliation.run.Planner.run", broken)
+        patch.setattr("reconciliation.run_parts.Planner.run", broken)
         with pytest.raises(RuntimeError):
             act_on_events(world.sync(), "run-1")
     assert len(open_events(world)) == 1
@@ -156,7 +156,7 @@ def test_an_event_that_comes_while_chatwoot_is_read_is_acted_upon_next(world, mo
     world.change(contact, name="A2")
     payload = webhooks.contact_created(contact)
     receive(world, payload)
-    from reconciliation.run import stage_contacts
+    from reconciliation.planning import stage_contacts
 
     rounds = []
 
@@ -169,7 +169,7 @@ def test_an_event_that_comes_while_chatwoot_is_read_is_acted_upon_next(world, mo
         rounds.append(extracted)
         return extracted
 
-    monkeypatch.setattr("reconciliation.run.stage_contacts", change_after_reading)
+    monkeypatch.setattr("reconciliation.planning.stage_contacts", change_after_reading)
     runs = act_on_events(world.sync(), "run-1")
     assert len(runs) == len(rounds) == 2
     assert [person["name"] for person in world.persons()] == ["A3"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from krayin.records import Workflow
 from reconciliation.first_load import WorkflowsNotConfirmedError, mailing_workflows
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunState
 from reconciliation.setup import check_sync
 

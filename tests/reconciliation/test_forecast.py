@@ -21,7 +21,7 @@ from reconciliation.forecast import (
     groups_of,
     read_calls,
 )
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import Run, RunKind, RunState
 from reconciliation.summary import lines_of, numbers_of
 

@@ -11,7 +11,7 @@ import pytest
 from reconciliation.approval import Question, answer, ask, is_to_be_asked, leave_unanswered
 from reconciliation.guard import changed_fields
 from reconciliation.replay import ReplayRequest, replay
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 
 if TYPE_CHECKING:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.errors import SettingsError
 from reconciliation.inheritance import existing
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.settings import SyncSettings
 from reconciliation.sync_files import BrokenSync
 
 if TYPE_CHECKING:
+    from reconciliation.run import Sync
+
     from tests.reconciliation.world import World
 
 

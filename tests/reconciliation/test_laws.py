@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reconciliation.events import act_on_events
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 from sandbox.chatwoot import webhooks
 from tests.reconciliation.test_events import receive

@@ -8,14 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import reconciliation.run
+import reconciliation.run_parts
 from krayin.errors import TurnedAway
 from reconciliation.contact_writer import ContactWriter
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.identity import Identity
 from reconciliation.ledger import Operation, OperationState
 from reconciliation.load import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.timing import Timing
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
 
     monkeypatch.setattr(ContactWriter, "write", expired)
     late = iter(range(0, 10**6, 1000))
-    monkeypatch.setattr(reconciliation.run, "Loader", partial(Loader, monotonic=lambda: next(late)))
+    monkeypatch.setattr(reconciliation.run_parts, "Loader", partial(Loader, monotonic=lambda: next(late)))
     sync = replace(world.sync(), timing=QUICK)
     run_id = sync.plan(RunRequest())
     run = sync.load(run_id)

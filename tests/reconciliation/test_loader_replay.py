@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from reconciliation.errors import ReplayRequestError
 from reconciliation.replay import Replayed, ReplayRequest, replay
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.timing import Timing
 
 if TYPE_CHECKING:

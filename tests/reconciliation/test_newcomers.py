@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from reconciliation import extract, newcomers, planner
 from reconciliation.newcomers import NewcomerChunk, NewcomerPlanner
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

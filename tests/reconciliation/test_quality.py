@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.schedules import longest_gap
 from statements import statement
 

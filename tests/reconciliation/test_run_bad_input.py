@@ -10,7 +10,8 @@ from chatwoot.database import DatabaseSource
 from chatwoot.errors import ChatwootUnreachable, UnknownAccount, UnknownInbox
 from krayin.errors import AuthenticationFailed, ConfigurationError
 from reconciliation.errors import RunStoppedError, SettingsDoNotFitKrayinError, SyncDatabaseError
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run import Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunState
 from reconciliation.sync_database import connect
 

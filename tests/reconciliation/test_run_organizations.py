@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from reconciliation.errors import SettingsDoNotFitKrayinError
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

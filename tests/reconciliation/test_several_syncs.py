@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from chatwoot.database import DatabaseSource
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run import Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 from reconciliation.settings import SyncSettings
 

@@ -11,7 +11,7 @@ from chatwoot.source import Scope
 from chatwoot.sweep import Stream
 from reconciliation.errors import SweepGoneError
 from reconciliation.identity import Identity
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 from reconciliation.sweep import Sweep
 

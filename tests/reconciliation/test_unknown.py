@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.timing import Timing
 
 if TYPE_CHECKING:

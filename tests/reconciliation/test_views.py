@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from reconciliation.events import act_on_events
 from reconciliation.finding import FindingClass
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 from reconciliation.view_reference import PERSONAL, render
 from statements import statement

@@ -10,7 +10,8 @@ from chatwoot.api_source import ApiSource
 from chatwoot.source import ByIds, Scope
 from pydantic import ValidationError
 from reconciliation import mapping
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run import Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
 from reconciliation.settings import READ_ATTRIBUTES, SyncSettings
 from reconciliation.summary import lines_of, numbers_of

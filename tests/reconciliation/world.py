@@ -11,7 +11,8 @@ from chatwoot.database import DatabaseSource
 from krayin.client import KrayinClient
 from krayin.routes import find_api
 from reconciliation.krayin_connection import access_key
-from reconciliation.run import RunRequest, Sync
+from reconciliation.run import Sync
+from reconciliation.run_request import RunRequest
 from reconciliation.settings import SyncSettings
 
 from sandbox.chatwoot import changes

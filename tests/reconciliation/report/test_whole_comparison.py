@@ -12,7 +12,7 @@ from reconciliation import reconcile
 from reconciliation.reconcile_request import ReconcileRequest
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import fetch
-from reconciliation.run import RunRequest
+from reconciliation.run_request import RunRequest
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
