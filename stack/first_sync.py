@@ -32,6 +32,11 @@ def sync_dag(sync_name: str) -> str:
     return f"{sync_name}__sync"
 
 
+def backfill_dag(sync_name: str) -> str:
+    """Return the id of the DAG that forecasts `sync_name`, and brings its history over."""
+    return f"{sync_name}__backfill"
+
+
 def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]:
     """Wait until Airflow knows the DAGs of every sync; return all ids, none if there are no DAG files.
 
@@ -41,7 +46,7 @@ def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]
     if not any(path.suffix == ".py" for path in (ROOT / "dags").glob("*")):
         return set()
     # Others as well: only what is known when `up` ends is let run.
-    parts = ("sync", "events", "approval")
+    parts = ("sync", "events", "approval", "backfill")
     wanted = {SETUP_DAG, *CARING_DAGS, *(f"{name}__{part}" for name in syncs.first for part in parts)}
     deadline = time.monotonic() + PARSE_SECONDS
     with progress.step("Reading the DAGs") as step:
@@ -61,7 +66,8 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     """Run setup, then the first sync of each sync that has not had one with these connections.
 
     `setting` tells one set of connections from another: with other connections it is a first sync again.
-    Scheduled work begins only after setup has found nothing wrong.
+    Scheduled work begins only after setup has found nothing wrong, and real systems are only asked what
+    a first sync would cost until somebody lets the sync run, here (`first_sync`) or in Airflow.
 
     Raises:
         RunFailedError: setup or a sync failed; its last error is in the message.
@@ -70,11 +76,17 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     due = [name for name in syncs.first if done.get(name) != setting]
     if due:
         _set_up(api, instance, progress)
+    paused, waiting = api.paused(), set[str]()
     for name in due:
-        _run_one(api, instance, name, progress)
-        instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
-    if _unpause(api, instance, api.paused().keys()):
-        api.parse_again(f"{name}__events" for name in syncs.first)
+        if instance.settings.first_sync_loads or not paused[sync_dag(name)]:
+            _run_one(api, instance, name, progress)
+            instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
+        else:
+            _forecast(api, instance, name, progress)
+            waiting.add(name)
+    begun = {dag_id for dag_id in api.paused() if dag_id.rpartition("__")[0] not in waiting}
+    if _unpause(api, instance, begun):
+        api.parse_again(f"{name}__events" for name in syncs.first if name not in waiting)
 
 
 def _set_up(api: AirflowApi, instance: Instance, progress: Progress) -> None:
@@ -101,6 +113,16 @@ def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress)
         state = api.wait(dag_id, started, instance.settings.first_sync_wait, watch)
     if state != "success":
         progress.warn(f"The first sync of {name} goes on by itself; watch it at {instance.url}/dags/{dag_id}")
+
+
+def _forecast(api: AirflowApi, instance: Instance, name: str, progress: Progress) -> None:
+    """Plan everything and send nothing, by the only DAG of a sync whose schedule does nothing."""
+    dag_id = backfill_dag(name)
+    with progress.step(f"Forecast of the first sync of {name}; nothing is sent") as step:
+        _unpause(api, instance, {dag_id})
+        state = api.wait(dag_id, api.trigger(dag_id), instance.settings.first_sync_wait, step.note)
+    if state != "success":
+        progress.warn(f"The forecast for {name} goes on by itself; see it at {instance.url}/dags/{dag_id}")
 
 
 def _owed_run(api: AirflowApi, dag_id: str) -> str | None:

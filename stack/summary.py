@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
+from reconciliation.duration import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +51,11 @@ def of_run(dsn: str, sync_name: str, run_id: str | None) -> dict[str, Any] | Non
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
         return connection.execute(
             """
-            SELECT sync_name, dag_run_id, kind, state, started_at, finished_at, summary, message
+            SELECT sync_name, dag_run_id, kind, dry_run, state, started_at, finished_at, summary, message
             FROM krayin_sync.sync_run
             WHERE sync_name = %(sync)s
               AND CASE WHEN %(run)s::text IS NULL
-                       THEN finished_at IS NOT NULL AND kind IN ('manual', 'scheduled')
+                       THEN finished_at IS NOT NULL AND (kind IN ('manual', 'scheduled') OR dry_run)
                        ELSE dag_run_id = %(run)s END
             ORDER BY id DESC LIMIT 1
             """,
@@ -68,6 +69,8 @@ KINDS = ("person", "lead", "organization", "activity")
 def lines(row: Mapping[str, Any]) -> list[str]:
     """Return the summary of a `sync_run` row for people."""
     told = row["summary"]
+    if row["dry_run"]:
+        return _dry_lines(row["sync_name"], told)
     shown = [f"Sync {row['sync_name']}: {row['state']}", f"  contacts read    {told.get('read', 0)}"]
     shown += [f"  {key:<16} {_records(told.get(key))}" for key in ("created", "updated", "adopted")]
     shown += [
@@ -82,6 +85,22 @@ def lines(row: Mapping[str, Any]) -> list[str]:
     if row["message"]:
         shown.append(f"  {row['message']}")
     return shown
+
+
+def _dry_lines(name: str, told: Mapping[str, Any]) -> list[str]:
+    calls, pace = told.get("forecast_calls", 0), told.get("requests_per_minute", 0)
+    shown = [f"Dry run of sync {name}: nothing was sent", f"  contacts read    {told.get('read', 0)}"]
+    shown += [
+        f"  to {action:<13} {count}" for action, count in sorted(told.get("planned", {}).items()) if count
+    ]
+    shown += [
+        f"  {label:<16} {_reasons(told[key])}"
+        for label, key in (("skipped", "skipped"), ("quarantined", "planned_quarantine"))
+        if told.get(key)
+    ]
+    shown += [f"  Krayin workflow  {workflow}" for workflow in told.get("mailing_workflows", [])]
+    time = spoken(told.get("forecast_seconds", 0))
+    return [*shown, f"  would take       {calls} calls, {time} at {pace} a minute"]
 
 
 def _records(value: object) -> str:

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 def tell(instance: Instance, progress: Progress) -> None:
     """Print what each sync did last, the addresses with their passwords, and the next commands."""
     settings = instance.settings
-    for name in syncs.read(syncs.folder(settings)).first:
+    begun = instance.remembered().get("first_syncs", {})
+    names = syncs.read(syncs.folder(settings)).first
+    for name in names:
         first_sync.show(instance.dsn(SYNC_DATABASE), name, None, progress)
+    if waiting := [name for name in names if name not in begun]:
+        dags = ", ".join(first_sync.sync_dag(name) for name in waiting)
+        progress.say(f"To begin: make up FIRST_SYNC=load, or unpause {dags} in Airflow and run make up again")
     progress.say("")
     progress.say(f"Airflow          {settings.airflow_base_url or instance.url}")
     progress.say(f"  user {airflow.USER}, password {instance.keys.admin}")

@@ -51,6 +51,35 @@ def test_a_run_by_its_id(sync_database: str) -> None:
     ]
 
 
+def test_a_dry_run_says_what_it_would_do_and_cost(sync_database: str) -> None:
+    told = {
+        "read": 12,
+        "planned": {"create": 9, "update": 0, "adopt": 2},
+        "skipped": {"blocked": 1},
+        "mailing_workflows": ["3 (Greeting: send_email_to_person on lead.create.after)"],
+        "forecast_calls": 12_345,
+        "forecast_seconds": 12_345,
+        "requests_per_minute": 60,
+    }
+    with psycopg.connect(sync_database) as connection:
+        connection.execute(
+            "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state, finished_at, summary)"
+            " VALUES ('shop', 'look', 'backfill', true, 'done', now(), %s)",
+            (Jsonb(told),),
+        )
+    row = summary.of_run(sync_database, "shop", None)
+    assert row is not None
+    assert summary.lines(row) == [
+        "Dry run of sync shop: nothing was sent",
+        "  contacts read    12",
+        "  to adopt         2",
+        "  to create        9",
+        "  skipped          1 blocked",
+        "  Krayin workflow  3 (Greeting: send_email_to_person on lead.create.after)",
+        "  would take       12345 calls, 3.4 hours at 60 a minute",
+    ]
+
+
 def test_the_newest_finished_run(sync_database: str) -> None:
     row = summary.of_run(sync_database, "shop", None)
     assert row is not None

@@ -190,7 +190,22 @@ def test_given_systems_are_used_and_nothing_of_the_sandbox(stack: RunningStack, 
         assert "account_id: 1" in (syncs / "chatwoot.yaml").read_text()
         assert set(pids(other)) == {"api-server", "scheduler", "dag-processor", "triggerer"}
         assert "sandbox__sync" not in other.api.paused()
+        assert "Dry run of sync chatwoot: nothing was sent" in other.printed
         assert f"contacts read    {CONTACTS}" in other.printed
+        assert "To begin: make up FIRST_SYNC=load" in other.printed
+        assert other.api.paused()["chatwoot__sync"]
+        with psycopg.connect(other.sync_dsn) as connection:
+            sent = "SELECT count(*) FILTER (WHERE method <> 'GET') FROM krayin_sync.api_call"
+            assert connection.execute(sent).fetchone() == (0,)
+        loading = other.instance.settings.model_copy(update={"first_sync": "load"})
+        up(loading, Progress(stack_console(other)))
+        assert not any(paused for dag, paused in other.api.paused().items() if dag.startswith("chatwoot__"))
+        with psycopg.connect(other.sync_dsn) as connection:
+            done = connection.execute(
+                "SELECT (summary ->> 'read')::int FROM krayin_sync.sync_run"
+                " WHERE kind IN ('manual', 'scheduled') AND NOT dry_run AND state = 'done' ORDER BY id"
+            ).fetchone()
+        assert done == (CONTACTS,)
         with psycopg.connect(other.instance.dsn("postgres")) as connection:
             found = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate").fetchall()
         assert {name for (name,) in found} == {"postgres", "airflow", "krayin_sync"}
