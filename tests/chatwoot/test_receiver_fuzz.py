@@ -28,7 +28,7 @@ EXAMPLES = 20_000 if SOAK else 150
 FINE = {200, 400, 401, 404, 413, 422}
 
 LONG = "x" * 70_000
-# Repetitions of repetitions would fill the memory before they reach the receiver.
+# Repetitions of repetitions would fill the memory, depth upon depth the stack, before they reach the receiver.
 FEW = 100
 SCALARS = (
     st.none()
@@ -59,6 +59,10 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from paths(item, (*at, number))
 
 
+def is_small(value: Any) -> bool:
+    return sum(1 for _ in paths(value)) < FEW
+
+
 def nested(depth: int, value: Any) -> Any:
     for number in range(depth):
         value = [value] if number % 2 else {"a": value}
@@ -79,11 +83,11 @@ def payloads(draw: st.DrawFn) -> Any:
                 parent[last] = draw(ANYTHING)
             case "drop" if len(before) > 0:
                 del parent[last]
-            case "deepen":
+            case "deepen" if len(before) < FEW and is_small(parent[last]):
                 parent[last] = nested(draw(st.sampled_from([3, 40, 300, 700])), parent[last])
             case "private" if isinstance(parent, dict) and len(before) > 0:
                 parent["private"] = True
-            case "repeat" if sum(1 for _ in paths(parent[last])) < FEW:
+            case "repeat" if is_small(parent[last]):
                 parent[last] = [parent[last]] * draw(st.sampled_from([0, 2, 200]))
             case _:
                 pass
