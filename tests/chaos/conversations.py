@@ -31,10 +31,11 @@ class Talks:
     """The conversations of a run; `talkers` are the contacts that have one."""
 
     talkers: set[int] = field(default_factory=set)
-    _talks: list[int] = field(default_factory=list)
+    _talks: dict[int, int] = field(default_factory=dict)
+    _resolved: set[int] = field(default_factory=set)
     _messages: list[int] = field(default_factory=list)
     _said: int = 0
-    _earlier: list[tuple[int, int]] = field(default_factory=list)
+    _earlier: list[tuple[int, int, int]] = field(default_factory=list)
     _inboxes: dict[str, int] = field(default_factory=dict)
     _minutes: int = 0
 
@@ -48,22 +49,29 @@ class Talks:
         talk = conversations.add_conversation(
             connection, contact, inbox, created_at=self._now(), priority=chance.choice((None, 0, 3))
         )
-        self._talks.append(talk)
+        self._talks[talk] = contact
         for _ in range(chance.randint(1, 2)):
             self._say(connection, talk)
         if chance.random() < 0.5:
             self._say(connection, talk, **AGENT)
 
     def go_on(self, connection: Connection, chance: random.Random, many: int) -> None:
-        """Have something happen in `many` of the conversations there are."""
-        for talk in chance.sample(self._talks, min(many, len(self._talks))):
-            match chance.randrange(6):
+        """Have something happen in `many` of the conversations there are.
+
+        Whom a run may have seen resolved since `begin_round` stays so: when a lead is closed, and whether it
+        is, depends on which resolution a run saw.
+        """
+        seen = frozenset(self._resolved)
+        for talk in chance.sample(sorted(self._talks), min(many, len(self._talks))):
+            what = chance.randrange(6)
+            match 0 if what in {2, 3} and self._talks[talk] in seen else what:
                 case 0:
                     self._say(connection, talk)
                 case 1:
                     self._say(connection, talk, **AGENT)
                 case 2:
                     conversations.resolve(connection, talk, self._now())
+                    self._resolved.add(self._talks[talk])
                 case 3:
                     conversations.change_conversation(connection, talk, status=PENDING)
                 case 4:
@@ -73,6 +81,10 @@ class Talks:
                     conversations.add_message(
                         connection, talk, text, private=True, created_at=self._now(), **AGENT
                     )
+
+    def begin_round(self) -> None:
+        """Note that all that happened so far has been brought over."""
+        self._resolved.clear()
 
     def plant_earlier(self, connection: Connection, krayin: Served, contact: int, person: int) -> None:
         """Open a conversation that an earlier integration has brought over already."""
@@ -84,12 +96,12 @@ class Talks:
         title = f"Conversation #{row[0]}"
         krayin.seed(activities=[{"type": "note", "title": title, "comment": "old", "person_id": person}])
         # What was written before stays until the conversation changes: whether a run comes first must not matter.
-        self._earlier.append((talk, self._add(connection, talk)))
+        self._earlier.append((talk, contact, self._add(connection, talk)))
 
     def go_on_with_earlier(self) -> None:
         """Let things happen in the conversations that were brought over by an earlier integration, from now on."""
-        for talk, message in self._earlier:
-            self._talks.append(talk)
+        for talk, contact, message in self._earlier:
+            self._talks[talk] = contact
             self._messages.append(message)
         self._earlier.clear()
 

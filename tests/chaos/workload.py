@@ -49,6 +49,7 @@ class Workload:
         """Change contacts, add new ones, some of whom Krayin knows already, and have them talk."""
         chance = random.Random(f"{self.seed}/{number}")
         known = chance.sample(self.contacts, min(len(self.contacts), self.size // 3))
+        self.talks.begin_round()
         self.talks.go_on_with_earlier()
         self._plant_known(chance, self.size // 6)
         self.add(self.size - len(known) - self.size // 6)
