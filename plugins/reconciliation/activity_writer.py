@@ -380,12 +380,12 @@ class ActivityWriter:
 
 
 def sent_of(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any]:
-    """Return what was sent, as it is kept: the comment as a mark only."""
+    """Return what was sent, as it is kept: the comment as a mark only. A note has no schedule."""
+    schedule = {"schedule_from": activity.start.isoformat(), "schedule_to": activity.end.isoformat()}
     return {
         "title": stored_text(activity.title),
         "comment": comment_mark(activity.comment),
-        "schedule_from": activity.start.isoformat(),
-        "schedule_to": activity.end.isoformat(),
+        **({} if activity.type == "note" else schedule),
         "is_done": activity.is_done,
         **link,
     }
@@ -402,9 +402,6 @@ def _after_attempt(row: MappingRow, shown: Activity) -> MappingRow:
 def _as_wanted(shown: Activity, sent: Mapping[str, Any]) -> Iterator[str]:
     """Yield the fields whose values in Krayin are those that would be sent."""
     present = {"title": shown.title, "comment": comment_mark(shown.comment), "is_done": shown.is_done}
-    if shown.type == "note":
-        # A note has none.
-        present |= {name: sent[name] for name in ("schedule_from", "schedule_to")}
     return (name for name, value in present.items() if value == sent[name])
 
 

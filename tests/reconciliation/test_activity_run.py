@@ -91,6 +91,9 @@ def test_a_conversation_and_its_message_become_notes_of_the_person(world: World)
     assert talked["additional"]["chatwoot"].endswith(":conversation:1:1")
     assert talked["participants"] == []
     assert run.summary["created"]["activity"] == 2
+    # A note has no time in Krayin, so none counts as sent.
+    kept = "SELECT last_sent ? 'schedule_to' FROM mapping WHERE crm_kind = 'activity'"
+    assert world.rows(kept) == [(False,), (False,)]
     assert writes(world, run.id) == [
         "POST leads",
         "POST activities",
