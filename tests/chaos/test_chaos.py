@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
 import time
 from functools import partial
@@ -14,6 +13,7 @@ import pytest
 
 from tests.chaos.conversations import PRIVATE_WORD, PUBLIC_WORD
 from tests.chaos.harness import Chaos
+from tests.chaos.seed import SEED, SOAK
 from tests.chaos.served import TOKEN, Served
 from tests.chaos.state import counts, differences, state_of
 from tests.chaos.workload import Workload
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SOAK = bool(os.environ.get("SOAK"))
-SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 KILLS = int(os.environ.get("CHAOS_KILLS") or (500 if SOAK else 10))
 EACH_POINT = int(os.environ.get("CHAOS_POINTS") or (50 if SOAK else 1))
 RESTARTS = 20 if SOAK else 1

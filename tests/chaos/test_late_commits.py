@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -14,13 +12,12 @@ import pytest
 from sandbox.chatwoot import changes
 from sandbox.krayin.testing import running_krayin
 from tests.chaos.late_writer import ACCOUNT, LateWriter
+from tests.chaos.seed import SEED, SOAK
 from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SOAK = bool(os.environ.get("SOAK"))
-SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 SECONDS, EVERY, LONGEST, READY = (600, 20, 30.0, 800) if SOAK else (9, 1, 4.0, 60)
 
 

@@ -25,14 +25,13 @@ from reconciliation.timing import Timing
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin
 from stack.postgres import Cluster
+from tests.chaos.seed import SEED, SOAK
 from tests.conftest import free_port
 from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SOAK = bool(os.environ.get("SOAK"))
-SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 CONTACTS, BREAKS = (60, 100) if SOAK else (8, 4)
 QUICK = Timing(
     lease=timedelta(seconds=2),
