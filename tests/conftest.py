@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from stack.postgres import Cluster
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # The same examples each time, so that a red run means a change of ours; SOAK=1 goes looking for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", max_examples=2_000, deadline=None, print_blob=True)
-settings.load_profile("searching" if os.environ.get("SOAK") else "repeatable")
+settings.load_profile("searching" if SOAK else "repeatable")
 
 
 def free_port() -> int:

@@ -176,8 +176,7 @@ class ComparisonRun:
     # --- Chatwoot -----------------------------------------------------------------------------
 
     def _scope(self, snapshot: SourceSnapshot) -> Scope:
-        inboxes = self.settings.chatwoot.inboxes
-        scope = Scope(self.identity.account_id, None if inboxes is None else frozenset(inboxes))
+        scope = self.sync.scope
         snapshot.check(scope)
         return scope
 

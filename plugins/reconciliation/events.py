@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatwoot.payload_ids import EntityRef
 from chatwoot.records import BrokenRow
-from chatwoot.source import Listed, Scope
+from chatwoot.source import Listed
 from krayin.pacing import Lane
 from statements import statement
 
@@ -131,10 +131,8 @@ def _talking(sync: Sync, display_ids: frozenset[int]) -> frozenset[int]:
     """Return whose conversations these are, as far as the sync brings conversations over."""
     if not display_ids or not sync.settings.enabled or not streams(sync.settings):
         return frozenset()
-    chatwoot = sync.settings.chatwoot
-    scope = Scope(chatwoot.account_id, None if chatwoot.inboxes is None else frozenset(chatwoot.inboxes))
     with sync.source.snapshot() as snapshot:
-        chunks = snapshot.conversations(scope, Listed(lambda: iter([sorted(display_ids)])))
+        chunks = snapshot.conversations(sync.scope, Listed(lambda: iter([sorted(display_ids)])))
         return frozenset(
             row.contact_id
             for chunk in chunks

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Window
 from chatwoot.sweep import Stream
 from psycopg.types.json import Jsonb
 from statements import statement
@@ -94,8 +94,7 @@ class Planning:
     def _read(self, parts: RunParts, snapshot: SourceSnapshot) -> _Read:
         request, settings = self.request, self._settings
         identity = self._identity(parts.krayin, snapshot)
-        inboxes = settings.chatwoot.inboxes
-        scope = Scope(identity.account_id, None if inboxes is None else frozenset(inboxes))
+        scope = self.sync.scope
         snapshot.check(scope)
         if self.sync.existing is not None and not request.dry_run:
             inherit(self.connection, identity, settings.name, self.sync.existing)

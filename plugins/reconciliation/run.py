@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chatwoot.source import Scope
 from structlog.contextvars import bind_contextvars
 
 from reconciliation.krayin_connection import OpenKrayin, open_krayin
@@ -45,6 +46,12 @@ class Sync:
     """Opens Chatwoot's API for writing ids back; None where that is not wished."""
     existing: frozenset[str] | None = None
     """The names of all syncs, whose open work is their own; None where they are not known."""
+
+    @property
+    def scope(self) -> Scope:
+        """The part of Chatwoot that this sync brings over."""
+        inboxes = self.settings.chatwoot.inboxes
+        return Scope(self.settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes))
 
     def plan(self, request: RunRequest, *, also: AlsoPlanned = lambda *_: None) -> int:
         """Extract and plan; return the id of the run. Nothing is sent to Krayin.

@@ -35,7 +35,6 @@ from reconciliation.targets import final_stages
 
 if TYPE_CHECKING:
     import psycopg
-    from krayin.catalogue import Catalogue
     from krayin.client import EntityType
 
     from reconciliation.identity import Identity
@@ -57,8 +56,9 @@ class RunParts:
 
     @property
     def with_custom(self) -> tuple[EntityType, ...]:
-        """The kinds of records that have custom attributes in this Krayin."""
-        return _kinds_with_custom(self.krayin.catalogue)
+        """The kinds of records that have custom attributes, which Krayin's lists do not show."""
+        kinds: tuple[EntityType, ...] = ("persons", "leads", "organizations")
+        return tuple(kind for kind in kinds if self.krayin.catalogue.custom_attributes(kind))
 
     def mapping_rules(self) -> MappingRules:
         """Return the rules by which this sync's contacts are mapped for this Krayin now."""
@@ -215,12 +215,6 @@ class RunParts:
             seconds=seconds,
             timing=sync.timing,
         )
-
-
-def _kinds_with_custom(catalogue: Catalogue) -> tuple[EntityType, ...]:
-    # Krayin's lists do not show custom attributes: such records are read one by one.
-    kinds: tuple[EntityType, ...] = ("persons", "leads", "organizations")
-    return tuple(kind for kind in kinds if catalogue.custom_attributes(kind))
 
 
 def _worker_name() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chatwoot.source import Scope
 from krayin.errors import ConfigurationError
 from krayin.pacing import Lane
 from krayin.versions import generation_of
@@ -38,8 +37,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
     settings = sync.settings
     yield f"Sync {settings.name}: {'on' if settings.enabled else 'switched off (enabled: false)'}"
     with sync.source.snapshot() as snapshot:
-        inboxes = settings.chatwoot.inboxes
-        snapshot.check(Scope(settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes)))
+        snapshot.check(sync.scope)
         account = next(one for one in snapshot.accounts() if one.id == settings.chatwoot.account_id)
         known = snapshot.inboxes(account.id)
         version = snapshot.version

@@ -13,10 +13,11 @@ import pytest
 
 from tests.chaos.conversations import PRIVATE_WORD, PUBLIC_WORD
 from tests.chaos.harness import Chaos
-from tests.chaos.seed import SEED, SOAK
+from tests.chaos.seed import SEED
 from tests.chaos.served import TOKEN, Served
 from tests.chaos.state import counts, differences, state_of
 from tests.chaos.workload import Workload
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections import Counter

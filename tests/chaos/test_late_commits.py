@@ -12,8 +12,9 @@ import pytest
 from sandbox.chatwoot import changes
 from sandbox.krayin.testing import running_krayin
 from tests.chaos.late_writer import ACCOUNT, LateWriter
-from tests.chaos.seed import SEED, SOAK
+from tests.chaos.seed import SEED
 from tests.reconciliation.world import World
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,9 +25,10 @@ from reconciliation.timing import Timing
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin
 from stack.postgres import Cluster
-from tests.chaos.seed import SEED, SOAK
+from tests.chaos.seed import SEED
 from tests.conftest import free_port
 from tests.reconciliation.world import World
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,6 @@ import asyncio
 import copy
 import gzip
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,11 +17,11 @@ from hypothesis import strategies as st
 from sandbox.chatwoot import webhooks
 from tests.chatwoot.payloads import PAYLOADS
 from tests.chatwoot.test_receiver import SECRET, FakeDesk
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SOAK = bool(os.environ.get("SOAK"))
 EXAMPLES = 20_000 if SOAK else 150
 # 500 and its like are for what we did wrong; 503 is for a database that does not answer, which it does here.
 FINE = {200, 400, 401, 404, 413, 422}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 from reconciliation.run_request import RunRequest
 
 from tests.reconciliation.crowd import check, differences, expected_calls, plant, tables
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from reconciliation.runs import Run
@@ -55,7 +55,7 @@ def test_every_mixture_of_known_and_new_people_comes_out_as_the_table_says(world
 @pytest.mark.timeout(3600)
 def test_at_full_size_every_contact_comes_out_as_the_table_says(world: World) -> None:
     """SOAK set: 20,000 persons, 5,000 contacts of whom 3,000 are known; else a tenth of it."""
-    size = 10 if os.environ.get("SOAK") else 1
+    size = 10 if SOAK else 1
     # Filling the blanks of so many persons would be asked about first.
     world.settings["max_changes_without_approval"] = {"number": 100_000}
     before = plant(world, 2_000 * size, 500 * size, 11 * size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from sandbox.chatwoot_api.errors import AnsweredError
 from sandbox.chatwoot_api.testing import running_chatwoot_api
 from sandbox.krayin.testing import running_krayin
 from tests.reconciliation.world import World
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from sandbox.krayin.testing import RunningKrayin
     from stack.postgres import Cluster
 
-SOAK = bool(os.environ.get("SOAK"))
 SIZES = (5_000, 3_000, 20_000) if SOAK else (200, 120, 800)
 EVERYTHING_ON = {
     "sync_conversations": True,

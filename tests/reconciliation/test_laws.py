@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +12,14 @@ from reconciliation.run_request import RunRequest
 
 from sandbox.chatwoot import webhooks
 from tests.reconciliation.test_events import receive
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
 # Each example is some runs against a stand-in that keeps the records of the examples before.
 few = settings(
-    max_examples=60 if os.environ.get("SOAK") else 3,
+    max_examples=60 if SOAK else 3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ from reconciliation.sync_database import connect
 
 from sandbox.chatwoot import changes
 from sandbox.chatwoot.bulk import advance_sequences, copy_rows
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
-SOAK = bool(os.environ.get("SOAK"))
 REPAIRS = {"reconcile": {"repair": "repair"}}
 
 

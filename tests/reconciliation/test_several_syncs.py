@@ -27,6 +27,7 @@ from sandbox.chatwoot import changes
 from sandbox.chatwoot.insertion import insert_row
 from sandbox.krayin.testing import RunningKrayin, running_krayin
 from tests.reconciliation.world import StandInAccess
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SOAK = bool(os.environ.get("SOAK"))
 SECONDS = 180.0 if SOAK else 15.0
 LIMIT = 1_200 if SOAK else 900
 WORKERS = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import pytest
 
 from sandbox.chatwoot import changes
 from stack.testing import RunningStack, running_stack
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 
 DAG = "sandbox__backfill"
-DAYS = 30 if os.environ.get("SOAK") else 10
+DAYS = 30 if SOAK else 10
 A_DAY = 3
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
