@@ -48,11 +48,19 @@ class Clock:
         timezone: IANA name of APP_TIMEZONE.
         offset_seconds: how far ahead of the machine's clock the server is; tests move it to let
             rate-limit windows and token lifetimes pass.
+
+    Attributes:
+        stopped_at: the machine's time at which the clock was stopped, or None while it runs.
     """
 
     def __init__(self, timezone: str, offset_seconds: float = 0.0) -> None:
         self.zone = ZoneInfo(timezone)
         self.offset_seconds = offset_seconds
+        self.stopped_at: datetime | None = None
+
+    def stop(self, *, stopped: bool) -> None:
+        """Stop the clock where it stands, or let it go on with the machine's; moving it works in both."""
+        self.stopped_at = datetime.now(UTC) if stopped else None
 
     def set_zone(self, timezone: str) -> None:
         """Change the server's zone; what is stored keeps its wall time."""
@@ -60,7 +68,8 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the present moment, aware, in the server's zone."""
-        return datetime.now(self.zone) + timedelta(seconds=self.offset_seconds)
+        machine = datetime.now(UTC) if self.stopped_at is None else self.stopped_at
+        return machine.astimezone(self.zone) + timedelta(seconds=self.offset_seconds)
 
     def timestamp(self) -> int:
         """Return whole seconds since 1970 UTC."""

@@ -41,9 +41,11 @@ class Changes(BaseModel):
 
 
 class ClockChange(BaseModel):
-    """Where the server's clock goes: to an offset from the machine's, or further by some seconds."""
+    """Where the server's clock goes: to an offset from the machine's, further by some seconds, or nowhere."""
 
     model_config = ConfigDict(extra="forbid")
+
+    stopped: bool | None = None
 
     offset_seconds: float | None = None
     advance_seconds: float = 0.0
@@ -166,6 +168,8 @@ class _Endpoints:
     async def set_clock(self, request: Request) -> JSONResponse:
         change = ClockChange.model_validate(await _body(request))
         clock = self._application.krayin.clock
+        if change.stopped is not None:
+            clock.stop(stopped=change.stopped)
         if change.offset_seconds is not None:
             clock.offset_seconds = change.offset_seconds
         clock.offset_seconds += change.advance_seconds
