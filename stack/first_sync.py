@@ -66,8 +66,8 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     """Run setup, then the first sync of each sync that has not had one with these connections.
 
     `setting` tells one set of connections from another: with other connections it is a first sync again.
-    Scheduled work begins only after setup has found nothing wrong, and real systems are only asked what
-    a first sync would cost until somebody lets the sync run, here (`first_sync`) or in Airflow.
+    Scheduled work begins only after setup has found nothing wrong, and where only a forecast is wanted
+    (`first_sync`), not before somebody lets the sync run, by another `up` or in Airflow.
 
     Raises:
         RunFailedError: setup or a sync failed; its last error is in the message.
@@ -78,7 +78,7 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
         _set_up(api, instance, progress)
     paused, waiting = api.paused(), set[str]()
     for name in due:
-        if instance.settings.first_sync_loads or not paused[sync_dag(name)]:
+        if instance.settings.first_sync == "load" or not paused[sync_dag(name)]:
             _run_one(api, instance, name, progress)
             instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
         else:

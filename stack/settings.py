@@ -73,16 +73,11 @@ class Settings(BaseSettings):
     sandbox_messages: Annotated[int, Field(ge=0)] = 1500
     sandbox_seed: int = 1
 
-    first_sync: Literal["forecast", "load"] | None = None
-    """What `make up` does with a sync that has not run: say what it would do and cost, or do it. Not set,
-    it loads the sandbox and forecasts real systems, where nothing is sent before somebody has agreed."""
+    first_sync: Literal["forecast", "load"] = "load"
+    """What `make up` does with a sync that has not run: do it, or say what it would do and cost, and send
+    nothing."""
     first_sync_wait: Annotated[int, Field(ge=1)] = 900
     """Seconds that `make up` watches the first sync; it goes on without being watched."""
-
-    @property
-    def first_sync_loads(self) -> bool:
-        """Whether `make up` may begin to load by itself."""
-        return (self.first_sync or ("forecast" if self.real else "load")) == "load"
 
     @property
     def real(self) -> RealSystems | None:

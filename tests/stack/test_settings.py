@@ -54,17 +54,6 @@ def test_three_variables_choose_real_systems(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("real", "given", "loads"),
-    [(False, None, True), (True, None, False), (True, "load", True), (False, "forecast", False)],
-)
-def test_nothing_is_sent_to_real_systems_before_somebody_agrees(
-    real: bool, given: str | None, loads: bool
-) -> None:
-    three = {"chatwoot_database_url": URL, "krayin_api_url": "https://c", "krayin_api_token": "1|secret"}
-    assert settings(first_sync=given, **(three if real else {})).first_sync_loads is loads
-
-
-@pytest.mark.parametrize(
     ("given", "missing"),
     [
         ({"krayin_api_url": "https://c"}, ["CHATWOOT_DATABASE_URL", "KRAYIN_API_TOKEN"]),

@@ -184,6 +184,7 @@ def test_given_systems_are_used_and_nothing_of_the_sandbox(stack: RunningStack, 
         real=real,
         krayin_sync_syncs=syncs,
         krayin_requests_per_minute=600,
+        first_sync="forecast",
         airflow_parallelism=2,
     ) as other:
         assert [file.name for file in syncs.iterdir()] == ["chatwoot.yaml"]
