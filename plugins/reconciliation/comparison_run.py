@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,19 +22,19 @@ from reconciliation.company_comparison import CompanyComparison
 from reconciliation.contact_comparison import CHUNK, ContactComparison
 from reconciliation.contact_trace import remember_traces
 from reconciliation.crm_lists import CrmLists
-from reconciliation.decisions import CLASSES, Decisions
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.duplicates import Duplicates
-from reconciliation.finding import Finding, FindingClass, FindingState
+from reconciliation.finding import Finding, FindingState
 from reconciliation.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
 from reconciliation.operation_rows import PlanScope
 from reconciliation.orphans import Orphans
+from reconciliation.repair_plan import RepairPlan
 from reconciliation.run_parts import RunParts
 from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind, RunState, count_calls, update_run
 from reconciliation.stage_planner import stage_progress, stages_of
 from reconciliation.stages import Pipeline
-from reconciliation.sweep import Sweep, remember
+from reconciliation.sweep import Sweep
 from reconciliation.talk import STAGES, SWEPT, streams
 from reconciliation.targets import final_stages
 from reconciliation.unsettled import unsettled
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from reconciliation.krayin_connection import OpenKrayin
     from reconciliation.krayin_look import Edits, Gone
     from reconciliation.planned import Planned
-    from reconciliation.planner import Planner
     from reconciliation.reconcile_request import Depth, ReconcileRequest
     from reconciliation.repair_policy import Policy
     from reconciliation.run import Sync
@@ -60,9 +59,6 @@ if TYPE_CHECKING:
     from reconciliation.targets import LeadTargets
 
 log = logging.getLogger(__name__)
-
-# What frees an address goes before what claims it.
-EARLY = timedelta(days=2)
 
 
 @dataclass(slots=True)
@@ -93,6 +89,10 @@ class ComparisonRun:
     @property
     def _parts(self) -> RunParts:
         return RunParts(self.sync, self.connection, self.krayin, self.targets)
+
+    @property
+    def _repairs(self) -> RepairPlan:
+        return RepairPlan(self._parts, self.identity, self.run_id, self.policy)
 
     @property
     def named(self) -> frozenset[int]:
@@ -141,8 +141,9 @@ class ComparisonRun:
                     activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
             talk = self._stage_talk(snapshot, scope, sweep, contacts, activities)
             read_at = snapshot.read_at
-        decisions = self._decide(contacts, read_at)
-        repaired = self._drop_unrepaired(contacts, decisions)
+        repairs = self._repairs
+        decisions = repairs.decide(contacts, read_at)
+        repaired = repairs.drop_unrepaired(contacts, decisions)
         activities.staged(self.run_id, contacts.undecided - repaired)
         # Before the sweep is remembered: what it found is not found a second time.
         self._keep(
@@ -155,7 +156,7 @@ class ComparisonRun:
             ]
         )
         plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
-        planned = self._plan(plan, orphans, talk, sweep)
+        planned = repairs.plan(plan, orphans, talk, sweep)
         twins = Duplicates(
             self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )
@@ -247,7 +248,7 @@ class ComparisonRun:
             scope=scope,
             lists=lists,
             mapping_rules=self._parts.mapping_rules(),
-            rules=self._planner(dry_run=True, read_at=snapshot.read_at).rules,
+            rules=self._repairs.planner(dry_run=True, read_at=snapshot.read_at).rules,
             policy=self.policy,
             stage_order=self._pipeline().order,
             custom=custom,
@@ -344,67 +345,6 @@ class ComparisonRun:
         catalogue = self.krayin.catalogue
         order = catalogue.stage_order(self.targets.pipeline_id)
         return Pipeline(self.targets.pipeline_id, order, final_stages(catalogue))
-
-    # --- what is to be done -------------------------------------------------------------------
-
-    def _planner(self, *, dry_run: bool, read_at: datetime) -> Planner:
-        request = RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run)
-        return self._parts.planner(self.identity, self.run_id, request, read_at)
-
-    def _decide(self, contacts: ContactComparison, read_at: datetime) -> Decisions:
-        """Ask the planner what it would do about contacts without a person, and about their companies."""
-        decisions = Decisions()
-        if contacts.undecided or contacts.news:
-            planner = self._planner(dry_run=True, read_at=read_at)
-            # The forecast of single records is not asked for: that would read each of them.
-            planner.reads = None
-            planner.run(decisions)
-        return decisions
-
-    def _drop_unrepaired(self, contacts: ContactComparison, decisions: Decisions) -> set[int]:
-        """Unstage the contacts that the policy leaves alone; return the new ones that are planned."""
-        kept = {
-            contact_id
-            for contact_id in contacts.undecided
-            if (made := decisions.made.get(contact_id)) is not None
-            and self.policy.repairs(CLASSES[made.action])
-        }
-        dropped = contacts.undecided - kept
-        if not self.policy.repairs(FindingClass.CHANGED):
-            dropped |= contacts.news - contacts.repaired
-        if dropped:
-            self.connection.execute(
-                statement("reconcile/staged_contacts_drop"),
-                {"run_id": self.run_id, "contact_ids": sorted(dropped)},
-            )
-        return kept
-
-    def _plan(self, plan: PlanScope, orphans: Orphans, talk: Talk, sweep: Differences | None) -> Planned:
-        """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it."""
-        run_id = self.run_id
-        guard = self._parts.guard(self.identity, run_id, dry_run=False)
-        due_at = (datetime.now(UTC) - EARLY).isoformat()
-        with self.connection.transaction():
-            for retirement in orphans.retirements:
-                records = {
-                    **self.identity.parameters(),
-                    "source_kind": retirement.source_kind,
-                    "source_ids": [retirement.source_id],
-                }
-                self.connection.execute(statement("plan/supersede"), records)
-                self.connection.execute(statement("plan/quarantine_replaced"), records)
-            plan.write(self.connection, [one.to_operation(due_at) for one in orphans.retirements])
-            guard.hold()
-        planner = self._planner(dry_run=False, read_at=plan.read_at)
-        planner.guard = guard
-        planned = planner.run()
-        talk.plan(plan, self.krayin.client, guard, dry_run=False)
-        with self.connection.transaction():
-            if sweep is not None:
-                remember(self.connection, sweep.sweep_id, self.settings.name, self.identity)
-            talk.clear()
-            self.connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
-        return planned
 
     # --- the end ------------------------------------------------------------------------------
 
