@@ -74,7 +74,6 @@ def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact |
             last_activity_at=active_at,
             created_at=created_at,
             updated_at=max(created_at, active_at or created_at),
-            company_id=None,
             labels=tuple(sorted(set(labels))),
             inboxes=_inboxes(row.get("contact_inboxes")),
         )
@@ -96,8 +95,8 @@ def conversation(
             display_id=row["id"],
             contact_id=contact_id_of(row),
             earlier_ids=tuple(earlier_ids),
-            status=Status[str(row["status"]).upper()],
-            priority=Priority[row["priority"].upper()] if row.get("priority") else None,
+            status=Status.__members__.get(str(row["status"]).upper()),
+            priority=Priority.__members__.get(str(row.get("priority")).upper()),
             created_at=_time(row.get("created_at"), "created_at"),
             inbox_name=inbox_name,
             channel_type=meta.get("channel") or "",

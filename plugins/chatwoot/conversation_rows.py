@@ -21,6 +21,8 @@ from chatwoot.records import BrokenRow
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_STATUSES = {int(one): one for one in Status}
+_PRIORITIES = {int(one): one for one in Priority}
 _INCOMING = 0
 _INCOMING_EMAIL = 8
 _FAILED = 3
@@ -40,8 +42,8 @@ def conversation(row: Any) -> Conversation | BrokenRow:
             display_id=row.display_id,
             contact_id=row.contact_id,
             earlier_ids=tuple(row.earlier_ids or ()),
-            status=Status(row.status),
-            priority=None if row.priority is None else Priority(row.priority),
+            status=_STATUSES.get(row.status),
+            priority=_PRIORITIES.get(row.priority),
             created_at=_time(row.created_at, "created_at"),
             inbox_name=row.inbox_name or "",
             channel_type=row.channel_type,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Status(IntEnum):
-    """Where a conversation stands; a bot handles pending ones."""
+    """Where a conversation stands; a bot handles pending ones. A later Chatwoot may know of more."""
 
     OPEN = 0
     RESOLVED = 1
@@ -73,6 +73,8 @@ class Conversation:
 
     `display_id` is the number people see, one of its account; `contact_id` is None when the contact
     was deleted. `earlier_ids` are the texts in which an earlier integration noted the contact's CRM ids.
+    `status` and `priority` are None where Chatwoot says something this version does not know; `priority`
+    also where there is none.
     """
 
     id: int
@@ -80,7 +82,7 @@ class Conversation:
     display_id: int
     contact_id: int | None
     earlier_ids: tuple[str, ...] = field(repr=False)
-    status: Status
+    status: Status | None
     priority: Priority | None
     created_at: datetime
     inbox_name: str

@@ -48,7 +48,7 @@ _NEEDED = {
     "contacts": (
         "id account_id name last_name middle_name email phone_number identifier contact_type blocked "
         "location country_code additional_attributes custom_attributes last_activity_at created_at "
-        "updated_at company_id"
+        "updated_at"
     ),
     "contact_inboxes": "contact_id inbox_id source_id",
     "tags": "id name",
@@ -160,7 +160,7 @@ class DatabaseSnapshot:
         snapshot = cls(
             connection, source.where, first.role_name, first.read_at.astimezone(UTC), first.snapshot
         )
-        snapshot._require_tables(_NEEDED)
+        snapshot._require_tables(_NEEDED, {})
         return snapshot
 
     @property
@@ -327,7 +327,7 @@ class DatabaseSnapshot:
     @cached_property
     def _talk(self) -> ConversationReading:
         # Only a sync that wants conversations needs to read their tables.
-        self._require_tables(conversation_reading.NEEDED)
+        self._require_tables(conversation_reading.NEEDED, conversation_reading.LATER)
         return ConversationReading(self._all, self._chunks_of_ids, self._unseen_talk)
 
     def _unseen_talk(self, selection: ChangedSince) -> XidRange | Reach:
@@ -386,12 +386,17 @@ class DatabaseSnapshot:
         row = self._try("extract/lineage") or self._try("extract/lineage_since_start")
         return row.lineage if row else None
 
-    def _require_tables(self, needed: Mapping[str, str]) -> None:
-        pairs = [(table, column) for table, columns in needed.items() for column in columns.split()]
+    def _require_tables(self, needed: Mapping[str, str], later: Mapping[str, str]) -> None:
+        """Make sure that `needed` columns are there, and readable as those of `later` that are there."""
+        pairs, others = _columns(needed), _columns(later)
         found = self._all(
             "extract/needed_columns",
-            {"tables": [table for table, _ in pairs], "columns": [column for _, column in pairs]},
+            {
+                "tables": [table for table, _ in (*pairs, *others)],
+                "columns": [column for _, column in (*pairs, *others)],
+            },
         )
+        found = [row for row in found if row.column_found or (row.table_name, row.column_name) in pairs]
         missing = {
             f"table {row.table_name}" if not row.table_found else f"column {row.table_name}.{row.column_name}"
             for row in found
@@ -433,6 +438,10 @@ def _translated(where: str) -> Iterator[None]:
         yield
     except psycopg.OperationalError as error:
         raise SnapshotInterrupted(where, error.sqlstate, str(error).strip()) from error
+
+
+def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(table, column) for table, columns in of_tables.items() for column in columns.split()]
 
 
 def _milliseconds(duration: timedelta) -> str:

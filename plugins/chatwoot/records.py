@@ -68,7 +68,6 @@ class Contact:
     last_activity_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    company_id: int | None
     labels: tuple[str, ...]
     inboxes: tuple[ContactInbox, ...]
 

@@ -44,7 +44,6 @@ def contact(row: Any) -> Contact | BrokenRow:
             last_activity_at=_utc(row.last_activity_at),
             created_at=_time(row.created_at, "created_at"),
             updated_at=_time(row.updated_at, "updated_at"),
-            company_id=row.company_id,
             labels=tuple(sorted(row.labels)) if row.labels else (),
             inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
         )

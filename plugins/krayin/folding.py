@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-
 # Joiners, marks of direction and control characters; beside them what selects the look of another one.
 _UNSEEN = frozenset({"Cf", "Cc"})
 _SELECTORS = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})

@@ -118,7 +118,7 @@ def earlier_person(earlier_ids: Sequence[str]) -> int | None:
 
 
 def _details(conversation: Conversation, rules: ActivityRules) -> Iterator[str]:
-    yield f"Status: {conversation.status.name.lower()}"
+    yield f"Status: {conversation.status.name.lower() if conversation.status is not None else 'unknown'}"
     yield escaped(f"Inbox: {_place(conversation.inbox_name, conversation.channel_type)}")
     if conversation.assignee:
         yield escaped(f"Assignee: {conversation.assignee}{' (bot)' if conversation.assignee_is_bot else ''}")

@@ -49,7 +49,6 @@ GAPS = {
     "contacts.contact_type": ABSENT,
     "contacts.location": ABSENT,
     "contacts.country_code": ABSENT,
-    "contacts.company_id": ABSENT,
     "conversations.id": ABSENT,
     "conversations.created_at": SECONDS,
     "conversations.messages.created_at": SECONDS,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.conversation_reading import NEEDED
 from chatwoot.conversations import Attachment, Author, Conversation, Progress, SentMessage, Status
 from chatwoot.database import DatabaseSource
 from chatwoot.errors import MissingPrivileges
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Scope, Window
+from chatwoot.sweep import Stream
 
 from sandbox.chatwoot import changes, conversations
 
@@ -274,3 +276,55 @@ def test_how_far_a_contact_s_conversations_came(
     # Without an event its last activity is the resolution.
     conversations.change_conversation(chatwoot, talk, status=1)
     assert progress().resolved_at == later
+
+
+def test_a_chatwoot_of_the_first_4_has_fewer_columns(
+    chatwoot: Connection[Any], source: DatabaseSource, talk: int, ada: int
+) -> None:
+    robot = chatwoot.execute(
+        "INSERT INTO agent_bots (name, created_at, updated_at) VALUES ('Robo', now(), now()) RETURNING id"
+    ).fetchone()
+    assert robot
+    chatwoot.execute("UPDATE conversations SET assignee_agent_bot_id = %s", robot)
+    (later,), _, _ = read(source)
+    assert (later.assignee, later.assignee_is_bot) == ("Robo", True)
+    with source.snapshot() as snapshot:
+        hashes = snapshot.hashes(Stream.CONVERSATIONS, ACCOUNT, [later.display_id])
+    chatwoot.execute("UPDATE conversations SET assignee_agent_bot_id = NULL")
+    with source.snapshot() as snapshot:
+        unassigned = snapshot.hashes(Stream.CONVERSATIONS, ACCOUNT, [later.display_id])
+    assert unassigned != hashes
+    chatwoot.execute("ALTER TABLE conversations DROP COLUMN assignee_agent_bot_id")
+    chatwoot.execute("ALTER TABLE contacts DROP COLUMN company_id")
+    (first,), _, _ = read(source)
+    assert (first.assignee, first.assignee_is_bot) == (None, False)
+    with source.snapshot() as snapshot:
+        assert snapshot.hashes(Stream.CONVERSATIONS, ACCOUNT, [later.display_id]) == unassigned
+        assert [one.id for chunk in snapshot.contacts(ACCOUNT, EVERYTHING) for one in chunk] == [ada]
+
+
+def test_a_later_column_that_may_not_be_read_is_named(chatwoot: Connection[Any], talk: int) -> None:
+    from tests.chatwoot.test_database import role
+
+    tables = (
+        "accounts, inboxes, contacts, contact_inboxes, tags, taggings, messages, attachments, "
+        "active_storage_attachments, active_storage_blobs, users, agent_bots, teams, reporting_events"
+    )
+    columns = NEEDED["conversations"].replace(" ", ", ")
+    url = role(
+        chatwoot,
+        f"GRANT SELECT ON {tables} TO {{role}}",
+        f"GRANT SELECT ({columns}) ON conversations TO {{role}}",
+    )
+    with DatabaseSource(url).snapshot() as snapshot, pytest.raises(MissingPrivileges) as error:
+        list(snapshot.conversations(ACCOUNT, EVERYTHING))
+    assert error.value.tables == ("conversations",)
+
+
+def test_a_status_or_priority_of_a_later_chatwoot_hides_nothing_else(
+    chatwoot: Connection[Any], source: DatabaseSource, talk: int
+) -> None:
+    chatwoot.execute("UPDATE conversations SET status = 7, priority = 9")
+    ((found,), _, _) = read(source)
+    assert isinstance(found, Conversation)
+    assert (found.status, found.priority, found.id) == (None, None, talk)

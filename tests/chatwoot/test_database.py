@@ -71,7 +71,7 @@ def test_a_contact_comes_whole(
         chatwoot, 1, inbox_id=website, name="🦄 Lívia", email="livia@example.com", phone_number="+5511900001234",
         identifier="shop-1", contact_type=1, blocked=True, location="São Paulo", country_code="Brazil",
         additional_attributes={"company_name": "Ação", "city": "São Paulo"}, custom_attributes={"plan": None},
-        created_at=created, updated_at=created + timedelta(hours=1), last_activity_at=created, company_id=5,
+        created_at=created, updated_at=created + timedelta(hours=1), last_activity_at=created,
     )  # fmt: skip
     link_inbox(chatwoot, number, mailbox, "livia@example.com")
     label_contact(chatwoot, number, "vip", touch=False)
@@ -82,7 +82,7 @@ def test_a_contact_comes_whole(
         phone_number="+5511900001234", identifier="shop-1", contact_type=1, blocked=True, location="São Paulo",
         country_code="Brazil", additional_attributes={"company_name": "Ação", "city": "São Paulo"},
         custom_attributes={"plan": None}, last_activity_at=created, created_at=created,
-        updated_at=created + timedelta(hours=1), company_id=5, labels=("lead", "vip"),
+        updated_at=created + timedelta(hours=1), labels=("lead", "vip"),
         inboxes=tuple(sorted(
             (ContactInbox(website, f"sample-{number}"), ContactInbox(mailbox, "livia@example.com")),
             key=lambda link: link.inbox_id,
@@ -152,6 +152,20 @@ def test_labels_of_a_conversation_with_the_same_id_are_not_the_contact_s(
         (number,),
     )
     assert the_contact(source, number).labels == ()
+
+
+def test_a_label_without_a_name_is_none(source: DatabaseSource, chatwoot: Connection[Any]) -> None:
+    number = add_contact(chatwoot, 1)
+    label_contact(chatwoot, number, "vip")
+    chatwoot.execute(
+        """
+        WITH nameless AS (INSERT INTO tags (name) VALUES (NULL) RETURNING id)
+        INSERT INTO taggings (tag_id, taggable_type, taggable_id, context, created_at)
+        SELECT id, 'Contact', %s, 'labels', now() FROM nameless
+        """,
+        (number,),
+    )
+    assert the_contact(source, number).labels == ("vip",)
 
 
 def test_broken_rows_stand_beside_the_good_ones(source: DatabaseSource, chatwoot: Connection[Any]) -> None:

@@ -16,7 +16,7 @@ def row(**changes: Any) -> Any:
         "id": 7, "account_id": 1, "name": "Ada", "last_name": "", "middle_name": "", "email": "ada@example.com",
         "phone_number": None, "identifier": None, "contact_type": 1, "blocked": False, "location": "",
         "country_code": "", "additional_attributes": '{"city": "Pune"}', "custom_attributes": "{}",
-        "last_activity_at": None, "created_at": WHEN, "updated_at": WHEN, "company_id": None,
+        "last_activity_at": None, "created_at": WHEN, "updated_at": WHEN,
         "labels": ["vip", "lead"], "inbox_ids": [5, 3], "source_ids": ["b", "a"], "unreadable": [],
     }  # fmt: skip
     return SimpleNamespace(**(values | changes))

@@ -67,7 +67,6 @@ def contact(**given: Any) -> Contact:
             "last_activity_at": None,
             "created_at": NOON,
             "updated_at": NOON,
-            "company_id": None,
             "labels": (),
             "inboxes": (ContactInbox(1, "source-1"),),
             **given,

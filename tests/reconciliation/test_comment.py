@@ -83,6 +83,13 @@ def test_a_conversation_tells_its_details() -> None:
     assert (found.type, found.is_done, found.key) == ("email", True, "abcd1234:conversation:1:12")
 
 
+def test_a_state_of_a_later_chatwoot_is_unknown_and_not_done() -> None:
+    found = map_conversation(replace(TALK, status=None), RULES, mapped=False)
+    assert isinstance(found, DesiredActivity)
+    assert found.comment.startswith("Status: unknown<br>")
+    assert not found.is_done
+
+
 @pytest.mark.parametrize(
     ("author", "name", "shown", "title"),
     [

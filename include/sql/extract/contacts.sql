@@ -4,7 +4,7 @@
 -- Indexes: contacts_pkey, index_contact_inboxes_on_contact_id,
 --   index_taggings_on_taggable_id_and_taggable_type_and_context, tags_pkey.
 WITH labelled AS (
-    SELECT tagging.taggable_id AS contact_id, array_agg(DISTINCT tag.name) AS labels
+    SELECT tagging.taggable_id AS contact_id, array_agg(DISTINCT tag.name) FILTER (WHERE tag.name IS NOT NULL) AS labels
     FROM taggings AS tagging
     JOIN tags AS tag ON tag.id = tagging.tag_id
     WHERE tagging.taggable_id = ANY(%(ids)s::bigint[])
@@ -46,7 +46,6 @@ SELECT
         WHEN contact.updated_at >= '0001-01-01' AND contact.updated_at < '10000-01-01'
             THEN contact.updated_at
     END AS updated_at,
-    contact.company_id,
     labelled.labels,
     linked.inbox_ids,
     linked.source_ids,

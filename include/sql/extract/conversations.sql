@@ -25,10 +25,17 @@ SELECT
     conversation.custom_attributes::text AS custom_attributes,
     coalesce(conversation.additional_attributes ->> 'mail_subject', '') AS mail_subject,
     talk.messages
-FROM conversations AS conversation
+FROM (SELECT NULL::bigint AS assignee_agent_bot_id) AS absent
+CROSS JOIN LATERAL (
+    -- Chatwoot 4.0 has no such column yet: then the name means the NULL above.
+    SELECT
+        id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id, team_id, status,
+        priority, created_at, cached_label_list, custom_attributes, additional_attributes
+    FROM conversations
+) AS conversation
 LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
 LEFT JOIN users AS assignee ON assignee.id = conversation.assignee_id
-LEFT JOIN agent_bots AS bot ON bot.id = conversation.assignee_agent_bot_id
+LEFT JOIN agent_bots AS bot ON bot.id = conversation.bot_id
 LEFT JOIN teams AS team ON team.id = conversation.team_id
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object(

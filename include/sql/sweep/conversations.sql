@@ -7,10 +7,15 @@
 --   index_messages_on_conversation_account_type_created, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 WITH conversation AS NOT MATERIALIZED (
-    SELECT
-        id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id, team_id, status, priority, created_at,
-        last_activity_at, cached_label_list, custom_attributes, additional_attributes
-    FROM conversations
+    SELECT present.*
+    FROM (SELECT NULL::bigint AS assignee_agent_bot_id) AS absent
+    CROSS JOIN LATERAL (
+        -- Chatwoot 4.0 has no such column yet: then the name means the NULL above.
+        SELECT
+            id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id, team_id,
+            status, priority, created_at, last_activity_at, cached_label_list, custom_attributes, additional_attributes
+        FROM conversations
+    ) AS present
     WHERE account_id = %(account_id)s
         AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
         AND (%(keys)s::bigint[] IS NULL OR display_id = ANY(%(keys)s::bigint[]))
@@ -131,7 +136,7 @@ FROM (
     FROM conversation
     LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
     LEFT JOIN users AS assignee ON assignee.id = conversation.assignee_id
-    LEFT JOIN agent_bots AS bot ON bot.id = conversation.assignee_agent_bot_id
+    LEFT JOIN agent_bots AS bot ON bot.id = conversation.bot_id
     LEFT JOIN teams AS team ON team.id = conversation.team_id
     LEFT JOIN earlier ON earlier.contact_id = conversation.contact_id
     LEFT JOIN said ON said.conversation_id = conversation.id
