@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,9 @@ from typing import Any, Generic, Self, TypeVar
 from krayin.payloads import Labelled
 
 T = TypeVar("T")
+
+# What PHP makes of MySQL's date of noughts: "-0001-11-30T00:00:00.000000Z".
+_NO_CALENDAR_YEAR = re.compile(r"-|0000-")
 
 
 class ShapeError(ValueError):
@@ -71,8 +75,11 @@ def _moment(row: Mapping[str, Any], key: str) -> datetime | None:
     value = row.get(key)
     if value is None or value == "":
         return None
+    text = str(value)
+    if _NO_CALENDAR_YEAR.match(text):
+        return None
     try:
-        moment = datetime.fromisoformat(str(value))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         message = f"{key} is not a date and time"
         raise ShapeError(message) from None
@@ -103,10 +110,13 @@ def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
     """Return the e-mails or phones of a person, tolerant of what broken writes leave behind.
 
     Krayin stores `null` for persons made through a lead, a blank row for "no phone", and rows
-    without a label; blank rows are left out because they only stand for "none".
+    without a label; blank rows are left out because they only stand for "none". A list one of whose
+    rows was left blank in its form is stored with the gap, as an object: {"0": ..., "2": ...}.
     """
     if value is None:
         return ()
+    if isinstance(value, Mapping) and value and all(str(key).isdecimal() for key in value):
+        value = list(value.values())
     rows = [value] if isinstance(value, (str, Mapping)) else list_of(value, what)
     kept = []
     for row in rows:

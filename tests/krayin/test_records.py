@@ -145,10 +145,19 @@ def test_a_raw_entity_keeps_values_but_not_their_bulk():
         ([{"value": "a@b"}], (Labelled(value="a@b"),)),
         ([{"value": None, "label": "work"}, {"value": " ", "label": "work"}, {"label": "x"}], ()),
         ({"value": "a@b", "label": "home"}, (Labelled(value="a@b", label="home"),)),
+        ({"0": {"value": "a@b"}, "2": {"value": "c@d"}}, (Labelled(value="a@b"), Labelled(value="c@d"))),
+        ({}, ()),
     ],
 )
 def test_rows_that_broken_writes_left_are_read(value, expected):
     assert labelled_rows(value, "emails") == expected
+
+
+def test_dates_of_noughts_are_no_dates():
+    lead = Lead.from_json(
+        {**LEAD, "closed_at": "-0001-11-30T00:00:00.000000Z", "created_at": "0000-00-00 00:00:00"}
+    )
+    assert (lead.closed_at, lead.created_at) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# More than what other threads of the process make or drop meanwhile.
+MANY = 20_000
+
+
+def many() -> list[list[int]]:
+    return [[] for _ in range(MANY)]
+
+
 @pytest.fixture(autouse=True)
 def _no_collections_of_their_own() -> Iterator[None]:
     gc.disable()
@@ -34,10 +42,10 @@ def test_what_a_long_full_collection_let_live_follows_a_few_times() -> None:
     with left_out(lambda: float(next(seconds))):
         kept = []
         for _ in range(8):
-            kept.append([[] for _ in range(100)])
+            kept.append(many())
             before = gc.get_freeze_count()
             gc.collect()
-            followed.append(gc.get_freeze_count() > before)
+            followed.append(gc.get_freeze_count() > before + MANY // 2)
     assert followed == [True] * 5 + [False] * 3
 
 
@@ -45,7 +53,8 @@ def test_what_a_long_full_collection_let_live_follows_a_few_times() -> None:
 def test_short_or_partial_collections_change_nothing(seconds: float, generation: int) -> None:
     moments = count(0, seconds)
     with left_out(lambda: float(next(moments))):
+        kept = many()
         before = gc.get_freeze_count()
         gc.collect(generation)
-        assert gc.get_freeze_count() == before
+        assert gc.get_freeze_count() < before + len(kept) // 2
     assert not any(getattr(each, "__name__", "") == "follow" for each in gc.callbacks)
