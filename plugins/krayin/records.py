@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, Self, TypeVar
 
@@ -13,6 +13,9 @@ from krayin.payloads import Labelled
 
 T = TypeVar("T")
 
+_FARTHEST_EAST = timedelta(hours=14)
+# Ten o'clock is midnight in Hawaii; what is later is the midnight before in New Zealand and west of it.
+_NEXT_DAY_FROM = timedelta(hours=13, minutes=59)
 # What PHP makes of MySQL's date of noughts: "-0001-11-30T00:00:00.000000Z".
 _NO_CALENDAR_YEAR = re.compile(r"-|0000-")
 
@@ -189,8 +192,8 @@ class Person:
 class Lead:
     """A lead; moments are UTC.
 
-    `expected_close_at` is midnight of the date in the server's zone, so the date to write back
-    cannot be told from it: read that from `RawEntity` instead.
+    `expected_close_at` is midnight of the date in the server's zone; for the date to write back see
+    `close_date`.
     """
 
     id: int
@@ -235,6 +238,21 @@ class Lead:
             created_at=_moment(row, "created_at"),
             updated_at=_moment(row, "updated_at"),
         )
+
+    def close_date(self, copy: date | None) -> date | None:
+        """Return the expected close date as it stands in the column.
+
+        `copy` is what `RawEntity` shows: the exact date, but of the attribute values, which Krayin's
+        own import of leads does not write and several of its routes leave behind. It is taken where
+        it fits the midnight that is shown; else the date whose midnight that is in a zone people
+        live in.
+        """
+        shown = self.expected_close_at
+        if shown is None:
+            return copy
+        if copy is not None and abs(datetime.combine(copy, time(), UTC) - shown) <= _FARTHEST_EAST:
+            return copy
+        return (shown + _NEXT_DAY_FROM).date()
 
 
 @dataclass(frozen=True, slots=True)

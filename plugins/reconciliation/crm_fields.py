@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from reconciliation.targets import LeadTargets
 
 
+CLOSE_DATE = "expected_close_date"
+
+
 def person_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
     """Return the flat fields of a person as stored (see `lookup-entity`)."""
     organization = stored.get("organization")
@@ -112,7 +115,7 @@ def lead_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[st
         # The column cannot be emptied over the API; nought is what an empty form gives.
         changes["lead_value"] = Decimal(merged.values["lead_value"] or 0)
     return LeadUpdate(
-        expected_close_date=_date(stored.get("expected_close_date")),
+        expected_close_date=day(stored.get(CLOSE_DATE)),
         booleans=booleans_of(stored, booleans, merged.values),
         custom=_changed_custom(merged, booleans),
         **changes,
@@ -165,10 +168,14 @@ def _rows(values: Sequence[str], stored: Any, what: str) -> tuple[Labelled, ...]
     return tuple(there.get(value) or Labelled(value=value) for value in values)
 
 
-def _date(value: Any) -> date | None:
-    if isinstance(value, str) and value.strip() and not value.startswith("0000"):
-        return date.fromisoformat(value.strip()[:10])
-    return None
+def day(value: Any) -> date | None:
+    """Return a date as stored (`2030-01-31`, also with a time behind it), None for none or one of noughts."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value or "").strip()[:10])
+    except ValueError:
+        return None
 
 
 def same_fields(left: Mapping[str, Any], right: Mapping[str, Any], names: Iterable[str]) -> bool:

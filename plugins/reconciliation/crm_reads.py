@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.errors import KrayinError
 
+from reconciliation.crm_fields import CLOSE_DATE, day
 from reconciliation.forecast import USABLE
 from reconciliation.outage import is_outage
 
@@ -58,7 +59,11 @@ class CrmReads:
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         elif entity == "leads":
             # Changing a single field of a lead leaves the copies of its title and description behind.
-            columns = {one.id: lead_columns(one) for one in self._client.leads_by_ids(wanted)}
+            columns = {
+                one.id: lead_columns(one)
+                | {CLOSE_DATE: one.close_date(day(found.get(one.id, {}).get(CLOSE_DATE)))}
+                for one in self._client.leads_by_ids(wanted)
+            }
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         elif entity == "organizations":
             columns = {one.id: organization_columns(one) for one in self._client.organizations_by_ids(wanted)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from krayin.payloads import Labelled
@@ -151,6 +152,28 @@ def test_a_raw_entity_keeps_values_but_not_their_bulk():
 )
 def test_rows_that_broken_writes_left_are_read(value, expected):
     assert labelled_rows(value, "emails") == expected
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Pacific/Honolulu", "Pacific/Marquesas", "America/New_York", "UTC", "Europe/Berlin", "Asia/Kolkata",
+     "Asia/Kathmandu", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Tongatapu"],
+)  # fmt: skip
+@pytest.mark.parametrize("day", [date(2030, 1, 31), date(2030, 7, 1)])
+def test_the_close_date_is_told_from_its_midnight(zone, day):
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    lead = Lead.from_json({**LEAD, "expected_close_date": midnight.isoformat()})
+    assert lead.close_date(None) == day
+    assert lead.close_date(day) == day
+    assert lead.close_date(day - timedelta(days=20)) == day
+
+
+def test_a_copy_that_fits_the_midnight_is_the_close_date():
+    kiritimati = Lead.from_json({**LEAD, "expected_close_date": "2030-01-30T10:00:00.000000Z"})
+    assert kiritimati.close_date(date(2030, 1, 31)) == date(2030, 1, 31)
+    nothing_shown = Lead.from_json({**LEAD, "expected_close_date": None})
+    assert nothing_shown.close_date(date(2030, 1, 31)) == date(2030, 1, 31)
+    assert nothing_shown.close_date(None) is None
 
 
 def test_dates_of_noughts_are_no_dates():

@@ -150,6 +150,35 @@ def test_a_write_changes_what_it_is_for_and_nothing_else(
     assert changed <= {tuple(name.split(".")[1:]) for name in fields if name.startswith("shown.")}
 
 
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Pacific/Honolulu", "Pacific/Auckland", "UTC"])
+def test_a_close_date_without_a_copy_stays(world: World, contact: int, zone: str) -> None:
+    """Krayin's own import of leads writes no copies, and an import over a lead leaves an old one behind."""
+    world.krayin.configure(timezone=zone)
+    world.krayin.edit(leads=[{"id": 1, "expected_close_date": FUTURE}])
+    assert world.stored("leads", 1)["expected_close_date"] is None
+    value_the_lead(world, contact)
+    assert world.run(**SETTINGS).summary["updated"] == {"lead": 1}
+    assert world.krayin.records("leads")["leads"][0]["expected_close_date"] == FUTURE
+    assert world.stored("leads", 1)["expected_close_date"] == FUTURE
+    world.krayin.edit(leads=[{"id": 1, "expected_close_date": PAST}])
+    rename(world, contact)
+    world.run(**SETTINGS)
+    assert world.krayin.records("leads")["leads"][0]["expected_close_date"] == PAST
+
+
+def test_addresses_with_a_gap_between_them_stay(world: World, contact: int) -> None:
+    """A row left blank in Krayin's form makes the list an object."""
+    rows = {
+        "0": {"value": "ada@example.com", "label": "work"},
+        "2": {"value": "ada@home.example", "label": "home"},
+    }
+    world.krayin.edit(persons=[{"id": 1, "emails": rows}])
+    rename(world, contact)
+    world.run(**SETTINGS)
+    (person,) = world.persons()
+    assert (person["name"], person["emails"]) == ("Ada Lovelace", list(rows.values()))
+
+
 def test_a_lead_that_is_added_to_an_adopted_person_leaves_the_person_alone(
     world: World, contact: int
 ) -> None:
