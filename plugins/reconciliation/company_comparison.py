@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciliation.repair_policy import Policy
 
 ORGANIZATION = "organization"
+ADDRESS = "address."
 
 
 @dataclass(slots=True)
@@ -35,15 +36,15 @@ class CompanyComparison:
     findings: list[Finding] = field(default_factory=list)
     members: set[int] = field(default_factory=set)
 
-    def one(
-        self,
-        row_id: int,
-        folded_name: str,
-        crm_id: int,
-        last_sent: Mapping[str, Any] | None,
-        facts: Mapping[str, Any],
-    ) -> None:
-        """Compare one company; what Chatwoot says of it now is compared where its contacts are."""
+    def one(self, row: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
+        """Compare one company; what Chatwoot says of it now is compared where its contacts are.
+
+        Args:
+            row: of its mapping (`id`, `source_id`: the folded name, `crm_id`, `last_sent`), with `facts` as
+                Krayin's list shows them.
+            custom: flat custom fields, which the list does not show, where they were read and differ.
+        """
+        folded_name, crm_id, facts = row["source_id"], row["crm_id"], row["facts"]
         found = []
         if fold_name(str(facts.get("name") or "")) != folded_name and not self._is_spelling(
             crm_id, fold_name(str(facts.get("name") or ""))
@@ -57,11 +58,12 @@ class CompanyComparison:
                     detail={"chatwoot": folded_name, "krayin": facts.get("name")},
                 )
             )
-        if last_sent:
-            found += self._edits(folded_name, crm_id, last_sent, organization_present(facts))
+        if row["last_sent"]:
+            present = {**organization_present(facts), **custom}
+            found += self._edits(folded_name, crm_id, row["last_sent"], present)
         self.findings += found
         if any(one.repairable and self.policy.repairs(one.kind) for one in found):
-            self._forget([row_id], recreate=False)
+            self._forget([row["id"]], recreate=False)
             self.members.update(self._members([folded_name])[:1])
 
     def gone(self, rows: Sequence[tuple[int, str]]) -> None:
@@ -95,7 +97,8 @@ class CompanyComparison:
         self, folded_name: str, crm_id: int, last_sent: Mapping[str, Any], present: Mapping[str, Any]
     ) -> list[Finding]:
         # A line that an emptied form does not have any more is blank.
-        lines = {name: present.get(name) for name in last_sent if name.startswith("address.")}
+        lines = {name: present.get(name) for name in last_sent if name.startswith(ADDRESS)}
+        shown = {**present, **lines}
         return [
             self._finding(
                 folded_name,
@@ -107,7 +110,7 @@ class CompanyComparison:
                 repairable=one.writes,
             )
             for place, one in enumerate(
-                compare(last_sent=last_sent, present=lines, desired=last_sent, on_crm_edit=self.on_crm_edit)
+                compare(last_sent=last_sent, present=shown, desired=last_sent, on_crm_edit=self.on_crm_edit)
             )
         ]
 

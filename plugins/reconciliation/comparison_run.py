@@ -18,7 +18,7 @@ from statements import statement
 from reconciliation.activity_comparison import ActivityComparison
 from reconciliation.activity_extract import ActivityStage
 from reconciliation.activity_mapping import ActivityRules, short_name
-from reconciliation.company_comparison import CompanyComparison
+from reconciliation.company_comparison import ORGANIZATION, CompanyComparison
 from reconciliation.contact_comparison import CHUNK, ContactComparison
 from reconciliation.contact_trace import remember_traces
 from reconciliation.crm_lists import CrmLists
@@ -123,7 +123,7 @@ class ComparisonRun:
             sweep = None if self.named else self._sweep(snapshot, scope)
             orphans = self._orphans(snapshot, scope, sweep)
             activities = self._activities(lists, edits, gone)
-            companies = self._companies(edits, gone)
+            companies = self._companies(edits, gone, custom)
             contacts = self._contacts(snapshot, scope, lists, custom)
             contacts.forced = companies.members
             unmapped = self._unmapped() if self.depth == "full" and sweep is not None else {}
@@ -286,10 +286,12 @@ class ComparisonRun:
                 {"target_id": self.identity.target_id, "ids": list(row_ids)},
             ).fetchall()
 
-    def _companies(self, edits: Edits, gone: Gone) -> CompanyComparison:
+    def _companies(
+        self, edits: Edits, gone: Gone, custom: Mapping[tuple[str, int], Mapping[str, Any]]
+    ) -> CompanyComparison:
         companies = CompanyComparison(self.connection, self.identity, self.policy, self.settings.on_crm_edit)
         for row in edits.companies:
-            companies.one(row["id"], row["source_id"], row["crm_id"], row["last_sent"], row["facts"])
+            companies.one(row, custom.get((ORGANIZATION, row["crm_id"]), {}))
         companies.gone(gone.companies)
         return companies
 

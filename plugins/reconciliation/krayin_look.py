@@ -133,17 +133,16 @@ class KrayinLook:
         return bool(unsent or edited(sent, listed, self.settings.default_phone_region))
 
     def custom(self, edits: Edits) -> dict[tuple[str, int], Mapping[str, Any]]:
-        """Return the custom fields that this sync fills, which the lists do not show, where they differ."""
+        """Return the custom fields that this sync fills, which the lists do not show, where they differ.
+
+        Keyed by kind and CRM id; contacts whose person or lead differs are noted in `edits`.
+        """
         found: dict[tuple[str, int], Mapping[str, Any]] = {}
-        filled = {
-            kind: codes
-            for kind, codes in self.settings.custom_fields.model_dump().items()
-            if kind != "organization" and codes
-        }
-        for kind in filled:
+        filled = self.settings.custom_fields.model_dump()
+        for kind in (kind for kind, codes in filled.items() if codes):
             rows = [
                 row
-                for row in self._linked(kind)
+                for row in (edits.companies if kind == "organization" else self._linked(kind))
                 if any(name.startswith(CUSTOM_PREFIX) for name in row["last_sent"] or {})
             ]
             for first in range(0, len(rows), CUSTOM_CHUNK):
@@ -153,7 +152,8 @@ class KrayinLook:
                     fields = shown.get(row["crm_id"], {})
                     if edited(row["last_sent"] or {}, fields):
                         found[kind, row["crm_id"]] = fields
-                        edits.contacts.add(int(row["source_id"]))
+                        if kind != "organization":
+                            edits.contacts.add(int(row["source_id"]))
         return found
 
     def _linked(self, kind: str) -> list[dict[str, Any]]:

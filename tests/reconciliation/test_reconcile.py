@@ -226,6 +226,38 @@ def test_custom_fields_are_compared_where_all_of_krayin_is_read(world: World) ->
     assert world.stored("persons", person["id"])["loyalty"] == "gold"
 
 
+def test_custom_fields_of_organizations_are_compared_as_well(world: World) -> None:
+    world.api(
+        "POST",
+        "settings/attributes",
+        {"code": "segment", "name": "Segment", "type": "text", "entity_type": "organizations"},
+    )
+    settings = {
+        "sync_to_organization": True,
+        "custom_fields": {"organization": {"size": "segment"}},
+        "on_crm_edit": "overwrite",
+    }
+    for number in range(2):
+        world.add(
+            name=f"Ada {number}",
+            email=f"ada{number}@example.com",
+            custom_attributes={"company": f"Works {number}", "size": "big"},
+        )
+    world.run(**settings)
+    reconcile(world, settings)
+    assert present(world) == []
+    edited, other = sorted(row["id"] for row in world.krayin.records("organizations")["organizations"])
+    world.api(
+        "PUT", f"contacts/organizations/{edited}", {"name": "Works 0", "segment": "small", "address": None}
+    )
+    reconcile(world, settings)
+    assert present(world) == [("changed", "organization", "custom.segment", "theirs", "open")]
+    reconcile(world, {**settings, **REPAIRS})
+    assert present(world) == []
+    segments = [world.stored("organizations", one)["segment"] for one in (edited, other)]
+    assert segments == ["big", "big"]
+
+
 def test_a_survivor_without_records_takes_over_those_of_the_merged_one(world: World) -> None:
     loser = ada(world)
     world.run()
