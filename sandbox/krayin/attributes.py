@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ VALUE_COLUMNS = {
     "image": "text_value",
 }
 LISTS = frozenset({"email", "phone"})
+# What JSON_UNESCAPED_UNICODE writes as plain json_encode does: ASCII and the two line separators.
+ESCAPED_ALIKE = re.compile(r"[\x00-\x7f\u2028\u2029]*")
 LOOKUPS = {
     "leads": ("leads", "title"),
     "lead_sources": ("lead_sources", "name"),
@@ -374,7 +377,9 @@ def looked_up(krayin: Krayin, lookup: str, key: Any) -> Any:
 def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
     """Say whether no other record has the value of a unique attribute.
 
-    E-mails and phones are compared byte by byte at any place of the list, texts as the column compares.
+    E-mails and phones are compared byte by byte at any place of the list, texts as the column compares. The
+    list is stored with escaped letters while Laravel asks with the letters themselves, and MariaDB's
+    JSON_CONTAINS reads no escapes: an e-mail or phone with a letter beyond ASCII is always free.
 
     ``entity_id`` is the record that may have it: the id of the body, else of the route, else None.
     """
@@ -383,6 +388,8 @@ def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
     kind = attribute["type"]
     column = value_column(attribute)
     if kind in LISTS:
+        if isinstance(value, str) and not ESCAPED_ALIKE.fullmatch(value):
+            return True
         keys = element_keys(attribute["id"], [{"value": value}])
         rows = table.found("element", keys[0])
     elif php.is_array(value):

@@ -15,6 +15,7 @@ from sandbox.krayin.errors import ServerError
 ZERO_DATETIME = "0000-00-00 00:00:00"
 ZERO_DATE = "0000-00-00"
 LOCAL = "%Y-%m-%d %H:%M:%S"
+LAST_YEAR = 9999
 DATE_ONLY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})\Z")
 # createFromFormat('Y-m-d H:i:s') lets months, days and hours overflow.
 EXACT = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{2}):(\d{2})\Z")
@@ -113,7 +114,7 @@ class Clock:
 
     def _overflowing(self, year: int, month: int, day: int, *clock: int) -> datetime:
         year += (month - 1) // 12
-        if not 1 <= year <= 9998:
+        if not 1 <= year <= LAST_YEAR:
             message = "Unexpected data found."
             raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException")
         first = datetime(year, (month - 1) % 12 + 1, 1, tzinfo=self.zone)

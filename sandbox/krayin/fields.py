@@ -178,6 +178,8 @@ def lookup_entity(krayin: Krayin, call: Call) -> Any:
 
 def _raw(krayin: Krayin, table: str, column: str, row: Row) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": row["id"], "name": row[column]}
+    if table == "users":
+        shown["image_url"] = None
     if table not in BY_TABLE:
         return shown
     own = attributes.of_entity(krayin, table)
@@ -193,6 +195,12 @@ def _raw(krayin: Krayin, table: str, column: str, row: Row) -> dict[str, Any]:
     shown["attribute_values"] = [_value(value) for value in values]
     if table == "persons":
         shown["organization"] = None if organization is None else _organization(krayin, organization)
+    if table == "leads":
+        # The model counts its rotten days from its stage, but without created_at, which was not selected.
+        shown["rotten_days"] = 0
+        shown["stage"] = krayin.database["lead_pipeline_stages"].get(
+            records.row_key(shown.get("lead_pipeline_stage_id"))
+        )
     return shown
 
 

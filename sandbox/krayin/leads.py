@@ -17,6 +17,7 @@ from sandbox.krayin import (
     resources,
     search,
     tags,
+    users,
     validation,
 )
 from sandbox.krayin.answers import wrapped
@@ -57,7 +58,23 @@ def check(krayin: Krayin, call: Call) -> None:
         **attributes.rules(krayin, "persons", nested),
     }
     rules["expected_close_date"] = ["date_format:Y-m-d", f"after:{_yesterday(krayin)}"]
-    validation.validate(krayin.clock, data, rules)
+    validation.validate(krayin.clock, data, {**rules, **_product_rules(krayin)})
+
+
+def _product_rules(krayin: Krayin) -> validation.Rules:
+    """Return the rules for a lead's products; Krayin 2.1.5 does not translate the keys of their messages."""
+    table = krayin.database["products"]
+    known = validation.Exists(
+        lambda value: records.row_key(value) in table.rows, "admin::app.leads.selected-product-not-exist"
+    )
+    rules: validation.Rules = {
+        "products": ["array"],
+        "products.*.product_id": ["sometimes", "required", known],
+    }
+    for part in ("name", "price", "quantity"):
+        missing = f"admin::app.leads.product-{part}-required"
+        rules[f"products.*.{part}"] = [validation.RequiredWith("product_id", missing)]
+    return rules
 
 
 def _yesterday(krayin: Krayin) -> str:
@@ -344,10 +361,13 @@ def kanban(krayin: Krayin, call: Call) -> Any:
 
 
 def _kanban_stage(krayin: Krayin, call: Call, pipeline_id: int, stage: Row) -> dict[str, Any]:
+    owners = users.visible_owners(krayin, call)
     rows = [
         row
         for row in search.criteria(krayin, call, "leads")
-        if row["lead_pipeline_id"] == pipeline_id and row["lead_pipeline_stage_id"] == stage["id"]
+        if row["lead_pipeline_id"] == pipeline_id
+        and row["lead_pipeline_stage_id"] == stage["id"]
+        and (not owners or row["user_id"] in owners)
     ]
     values = [Decimal(row["lead_value"]) for row in rows if row["lead_value"] is not None]
     total = f"{sum(values):f}" if values else 0

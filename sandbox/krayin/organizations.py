@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.krayin import attributes, listing, massive, records, resources, validation
+from sandbox.krayin import attributes, listing, massive, php, records, resources, validation
 from sandbox.krayin.answers import wrapped
 from sandbox.krayin.records import ORGANIZATION, Record
 
@@ -26,8 +26,14 @@ def check(krayin: Krayin, call: Call, entity_type: str) -> None:
     validation.validate(krayin.clock, data, rules)
 
 
+def _without_blank_owner(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data with no owner where the owner sent is "", 0 or false."""
+    return data if php.truthy(data.get("user_id", 1)) else {**data, "user_id": None}
+
+
 def make(krayin: Krayin, call: Call, data: dict[str, Any]) -> Record:
     """Insert an organization with its attribute values."""
+    data = _without_blank_owner(data)
     record = records.create(krayin, ORGANIZATION, data)
     attributes.save(krayin, call, {**data, "entity_id": record.id})
     return record
@@ -76,7 +82,7 @@ def update(krayin: Krayin, call: Call) -> Any:
     call.body["entity_type"] = "organizations"
     check(krayin, call, "organizations")
     record = records.find_or_fail(krayin, ORGANIZATION, call.params["id"])
-    data = call.all
+    data = _without_blank_owner(call.all)
     records.update(krayin, record, data)
     attributes.save(krayin, call, {**data, "entity_id": record.id})
     return {

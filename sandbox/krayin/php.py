@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 from sandbox.krayin.errors import ServerError, type_error
 
-NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-NUMERIC_WHOLE = re.compile(NUMERIC.pattern + r"[ \t\n\r\v\f]*\Z")
+NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMERIC_WHOLE = re.compile(NUMERIC.pattern + r"[ \t\n\r\v\f]*\Z", re.ASCII)
 LARGEST_INT = 2**63 - 1
 DEEPEST_JSON = 512
 

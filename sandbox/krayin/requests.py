@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 8 * 1024 * 1024
 BLANK = re.compile(r"^[\s\ufeff\u200b\u200e]+|[\s\ufeff\u200b\u200e]+$")
+QUALITY = re.compile(r";\s*q=([0-9.]+)")
 # TrimStrings leaves these alone.
 UNTRIMMED = frozenset({"current_password", "password", "password_confirmation"})
 
@@ -70,8 +71,7 @@ class Call:
     @property
     def wants_json(self) -> bool:
         """Whether errors are answered as JSON (``expectsJson``)."""
-        accepted = [part.split(";")[0].strip() for part in self.headers.get("accept", "").split(",")]
-        first = accepted[0]
+        first = _most_wanted(self.headers.get("accept", ""))
         if self.ajax and first in {"", "*/*", "*"} and "x-pjax" not in self.headers:
             return True
         return "/json" in first or "+json" in first
@@ -87,6 +87,17 @@ class Call:
         header = self.headers.get("authorization", "")
         _, found, token = header.rpartition("Bearer ")
         return token.partition(",")[0].strip() or None if found else None
+
+
+def _most_wanted(accept: str) -> str:
+    """Return the content type an Accept header prefers, in lower case."""
+
+    def quality(part: str) -> float:
+        found = QUALITY.search(part)
+        return float(found[1]) if found else 1.0
+
+    best = max(accept.lower().split(","), key=quality)
+    return best.partition(";")[0].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +134,12 @@ def read(arrival: Arrival) -> Call:
         body = php.parse_query(content.decode("utf-8", "replace"))
     elif "multipart/form-data" in kind and method == "POST":
         body, files = _multipart(arrival.headers["content-type"], content)
+    asked = _overridden(method, arrival.headers, query, body)
+    if asked in {"GET", "HEAD"} and not ("/json" in kind or "+json" in kind):
+        # A request that says it is a GET reads its query only, a JSON body apart.
+        body = {}
     return Call(
-        _overridden(method, arrival.headers, query, body),
+        asked,
         arrival.path.strip("/"),
         arrival.host,
         arrival.headers,

@@ -25,11 +25,12 @@ def _by(*names: str) -> Callable[[Row], Iterable[Hashable]]:
 
 def element_keys(attribute_id: int, elements: Any) -> list[tuple[int, str]]:
     """Return the keys under which an e-mail or phone list is found: attribute and value, byte by byte."""
-    if not isinstance(elements, list | dict):
+    # JSON_CONTAINS finds an array only in an array: a list that is stored as an object holds nothing.
+    if not isinstance(elements, list):
         return []
     return [
         (attribute_id, php.encode_json(element["value"]))
-        for _, element in php.items_of(elements)
+        for element in elements
         if isinstance(element, dict) and "value" in element
     ]
 

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import php, resources, validation
+from sandbox.krayin.answers import Answer
 from sandbox.krayin.errors import UnauthenticatedError, ValidationError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def logout(krayin: Krayin, call: Call) -> Any:
 
 
 def forgot_password(krayin: Krayin, call: Call) -> Any:
-    """Pretend to mail a link for a new password."""
+    """Pretend to mail a link for a new password; Krayin 2.1.5 does not translate the keys of its messages."""
     data = call.all
     validation.validate(krayin.clock, data, {"email": ["required", "email"]})
     known = any(row["email"] == data["email"] for row in krayin.database["users"])
@@ -89,8 +90,8 @@ def forgot_password(krayin: Krayin, call: Call) -> Any:
         krayin.mails.append(
             {"to": data["email"], "subject": "Reset password", "activity_id": None, "event": "password"}
         )
-        return {"message": "We have e-mailed your reset password link."}
-    raise ValidationError({"email": ["The email address doesn't exist."]})
+        return {"message": "admin::app.sessions.forgot-password.reset-link-sent"}
+    return Answer(400, {"message": "admin::app.sessions.forgot-password.email-not-exist"})
 
 
 def _forget(krayin: Krayin, user_id: int) -> None:

@@ -108,6 +108,22 @@ def current(krayin: Krayin, call: Call) -> Any:
     return {"data": resources.user(krayin, call.user)}
 
 
+def visible_owners(krayin: Krayin, call: Call) -> set[int]:
+    """Return ids of the owners whose leads the kanban shows to the user; empty for all.
+
+    A user sees everything with the view permission global, the members of the own groups with group,
+    else only what is the user's own.
+    """
+    assert call.user is not None
+    if call.user["view_permission"] == "global":
+        return set()
+    if call.user["view_permission"] != "group":
+        return {call.user["id"]}
+    table = krayin.database["user_groups"]
+    groups = {row["group_id"] for row in table.found("user_id", call.user["id"])}
+    return {row["user_id"] for row in table if row["group_id"] in groups}
+
+
 def update_account(krayin: Krayin, call: Call) -> Any:
     """Change the user of the token; the present password is needed."""
     assert call.user is not None
@@ -115,14 +131,18 @@ def update_account(krayin: Krayin, call: Call) -> Any:
     rules: Rules = {
         "name": ["required"],
         "email": ["email", free_name(krayin, "users", "email", call.user_id)],
-        "password": ["nullable", "min:6"],
-        "current_password": ["required"],
+        "password": ["nullable", "min:6", "confirmed"],
+        "current_password": ["nullable", "required", "min:6"],
+        "remove_image": ["sometimes", "boolean"],
     }
     validation.validate(krayin.clock, data, rules)
-    if data["current_password"] != call.user["password"]:
-        return Answer(400, {"message": "The current password is incorrect."})
-    if not php.truthy(data.get("password")):
+    if php.text_of(data["current_password"]) != call.user["password"]:
+        return Answer(400, {"message": "Current password does not match."})
+    if data.get("password") is None:
         data.pop("password", None)
     record = records.find_or_fail(krayin, USER, call.user_id)
     records.update(krayin, record, {key: data[key] for key in ("name", "email", "password") if key in data})
-    return {"data": resources.user(krayin, record.attributes), "message": "Account updated successfully."}
+    return {
+        "data": resources.user(krayin, record.attributes),
+        "message": "Account changes saved successfully.",
+    }

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sandbox.krayin.clock import Clock
 
 MISSING = object()
-DECIMAL = re.compile(r"\d*(\.\d{1,4})?\n?\Z")
+DECIMAL = re.compile(r"[0-9]*(\.[0-9]{1,4})?\n?\Z")
 CODE = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]+\n?\Z")
-INTEGER = re.compile(r"\s*[+-]?(0|[1-9]\d*)\s*\Z")
+INTEGER = re.compile(r"\s*[+-]?(0|[1-9]\d*)\s*\Z", re.ASCII)
 # Rules that also run for absent or blank values.
 IMPLICIT = frozenset({"required", "required_if", "required_unless", "required_with", "accepted", "filled"})
 
@@ -42,14 +42,39 @@ class Unique:
 
 
 class Exists:
-    """A rule that asks whether a value names something that is there."""
+    """A rule that asks whether a value names something that is there.
 
-    def __init__(self, is_there: Callable[[Any], bool]) -> None:
+    Args:
+        is_there: takes the value, says whether it names something.
+        message: replaces the usual one.
+    """
+
+    def __init__(self, is_there: Callable[[Any], bool], message: str | None = None) -> None:
         self.is_there = is_there
+        self.message = message
 
     def failure(self, name: str, value: Any) -> str | None:
         """Return the message when there is no such thing."""
-        return None if self.is_there(value) else f"The selected {shown(name)} is invalid."
+        if self.is_there(value):
+            return None
+        return self.message or f"The selected {shown(name)} is invalid."
+
+
+class RequiredWith:
+    """The rule ``required_with`` between the fields of one element of a list.
+
+    Args:
+        sibling: last part of the other field's name.
+    """
+
+    def __init__(self, sibling: str, message: str) -> None:
+        self.sibling = sibling
+        self.message = message
+
+    def failure_in(self, data: dict[str, Any], name: str) -> str | None:
+        """Return the message when the sibling is filled and the field is not."""
+        other = f"{name.rpartition('.')[0]}.{self.sibling}"
+        return self.message if _filled(lookup(data, other)) and not _filled(lookup(data, name)) else None
 
 
 class Decimal:
@@ -74,15 +99,26 @@ class Code:
         return None if CODE.match(php.text_of(value)) else "The field must be a valid code."
 
 
-Rule = str | Unique | Exists | Decimal | Code
+Rule = str | Unique | Exists | RequiredWith | Decimal | Code
 Rules = dict[str, list[Rule]]
 
 
 def shown(name: str) -> str:
-    """Return a field's name as messages show it: snake case with blanks for underscores."""
+    """Return a field's name as messages show it: snake case with blanks for underscores.
+
+    Elements of lists (``a.0.b_c``) are shown as they are.
+    """
+    if isinstance(name, _Element):
+        return name
     if not (name.isascii() and name.isalpha() and name.islower()):
         name = re.sub(r"(.)(?=[A-Z])", r"\1_", re.sub(r"\s+", "", name[:1].upper() + name[1:])).lower()
     return name.replace("_", " ")
+
+
+class _Element(str):
+    """A field's name that came of a wildcard."""
+
+    __slots__ = ()
 
 
 def validate(clock: Clock, data: dict[str, Any], rules: Rules) -> None:
@@ -101,7 +137,7 @@ def validate(clock: Clock, data: dict[str, Any], rules: Rules) -> None:
     for name, own in rules.items():
         if "*" in name:
             for found in _expand(data, name.split(".")):
-                expanded.setdefault(found, []).extend(own)
+                expanded.setdefault(_Element(found), []).extend(own)
     errors: dict[str, list[str]] = {}
     for name, own in {**explicit, **expanded}.items():
         messages = _check(clock, data, name, own)
@@ -146,7 +182,14 @@ def _filled(value: Any) -> bool:
 def _check(clock: Clock, data: dict[str, Any], name: str, rules: list[Rule]) -> list[str]:
     value = lookup(data, name)
     messages: list[str] = []
+    if value is MISSING and "sometimes" in rules:
+        return messages
     for rule in rules:
+        if isinstance(rule, RequiredWith):
+            missed = rule.failure_in(data, name)
+            if missed is not None:
+                return [*messages, missed]
+            continue
         keyword = rule.partition(":")[0] if isinstance(rule, str) else ""
         if keyword in {"nullable", "sometimes", "bail", ""} and isinstance(rule, str):
             continue
@@ -206,7 +249,13 @@ def _same(data: dict[str, Any], name: str, value: Any, argument: str) -> str | N
     return None if value == lookup(data, argument) else f"The {shown(name)} and {shown(argument)} must match."
 
 
+def _confirmed(data: dict[str, Any], name: str, value: Any, _: str) -> str | None:
+    same = value == lookup(data, f"{name}_confirmation")
+    return None if same else f"The {shown(name)} confirmation does not match."
+
+
 _DEPENDENT: dict[str, Any] = {
+    "confirmed": _confirmed,
     "required_if": _required_if,
     "required_unless": _required_unless,
     "required_with": _required_with,
@@ -262,14 +311,16 @@ def is_integer(value: Any, _: str = "") -> bool:
     if isinstance(value, int):
         return True
     if isinstance(value, float):
-        return value == int(value)
-    return isinstance(value, str) and INTEGER.match(value) is not None
+        value = php.text_of(value)
+    return (
+        isinstance(value, str)
+        and INTEGER.match(value) is not None
+        and -php.LARGEST_INT <= int(value) <= php.LARGEST_INT
+    )
 
 
-def _size(value: Any) -> float:
-    if php.is_array(value):
-        return len(value)
-    return float(php.number_of(value)) if php.is_numeric(value) else len(php.text_of(value))
+def _size(value: Any) -> int:
+    return len(value) if php.is_array(value) else len(php.text_of(value))
 
 
 _SIMPLE: dict[str, Any] = {
@@ -292,12 +343,8 @@ _SIMPLE: dict[str, Any] = {
         "The selected {name} is invalid.",
     ),
     "min": (
-        lambda value, argument: _size(value) >= float(argument),
-        "The {name} must be at least {argument}.",
-    ),
-    "max": (
-        lambda value, argument: _size(value) <= float(argument),
-        "The {name} must not be greater than {argument}.",
+        lambda value, argument: _size(value) >= int(argument),
+        "The {name} must be at least {argument} characters.",
     ),
     "date_format": (_has_format, "The {name} does not match the format {argument}."),
     "mimes": (

@@ -230,7 +230,7 @@ def filled(instance):
         "title": "L",
         "lead_pipeline_stage_id": 1,
         "person": {"id": 1},
-        "products": [{"product_id": 1, "price": 1, "quantity": 1}],
+        "products": [{"product_id": 1, "name": "P", "price": 1, "quantity": 1}],
     }
     asked(application, "POST", "/api/v1/leads", "", lead)
     asked(

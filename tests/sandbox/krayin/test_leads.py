@@ -156,3 +156,89 @@ def test_kanban_sums_values_and_shows_ten_leads(api, add_lead):
     first = api.get(f"{LEADS}/get?pipeline_stage_id=1").json()["data"][0]
     assert (first["lead_value"], first["formatted_lead_value"]) == ("1100.0000", "$1,100.00")
     assert (len(first["leads"]["data"]), first["leads"]["meta"]["last_page"]) == (10, 2)
+
+
+@pytest.mark.parametrize(
+    ("products", "errors"),
+    [
+        (5, {"products": ["The products must be an array."]}),
+        (None, {"products": ["The products must be an array."]}),
+        (
+            [{"product_id": 9, "name": "P", "price": 1, "quantity": 1}],
+            {"products.0.product_id": ["admin::app.leads.selected-product-not-exist"]},
+        ),
+        (
+            {"product_0": {"product_id": None, "name": "P"}},
+            {"products.product_0.product_id": ["The products.product_0.product_id field is required."]},
+        ),
+        (
+            [{"product_id": 1}],
+            {
+                "products.0.name": ["admin::app.leads.product-name-required"],
+                "products.0.price": ["admin::app.leads.product-price-required"],
+                "products.0.quantity": ["admin::app.leads.product-quantity-required"],
+            },
+        ),
+    ],
+)
+@pytest.mark.usefixtures("product")
+def test_products_are_checked_on_creating_and_on_changing_a_lead(api, add_lead, products, errors):
+    add_lead()
+    sent = {"title": "t", "lead_pipeline_stage_id": 1, "products": products}
+    for answer in (api.post(LEADS, json=sent), api.put(f"{LEADS}/1", json=sent)):
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == errors
+
+
+@pytest.mark.usefixtures("product")
+def test_a_kept_product_needs_no_name(api, add_lead):
+    add_lead(products=[{"product_id": 1, "name": "P", "price": 10, "quantity": 1}])
+    sent = {"title": "t", "lead_pipeline_stage_id": 1, "products": {"1": {"quantity": 3}}}
+    shown = api.put(f"{LEADS}/1", json=sent).json()["data"]["lead_products"]
+    assert [(row["quantity"], row["price"]) for row in shown] == [(3, "10.0000")]
+
+
+def test_the_kanban_shows_users_without_global_permission_only_what_they_may_see(api, krayin, add_lead):
+    krayin.seed(users=[{"id": 7, "email": "seven@example.com", "view_permission": "individual"}])
+    add_lead(title="mine", user_id=7)
+    add_lead(title="other", user_id=1)
+    add_lead(title="nobody's", user_id=None)
+    krayin.seed(tokens=[{"id": 70, "user_id": 7, "token": "seven"}])
+    with krayin.client("70|seven") as seven:
+        stages = seven.get(f"{LEADS}/get").json()["data"]
+    assert [row["title"] for row in stages[0]["leads"]["data"]] == ["mine"]
+    assert stages[0]["lead_value"] == "100.0000"
+    assert api.get(f"{LEADS}/get").json()["data"][0]["leads"]["meta"]["total"] == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("9999-12-31", 200), ("2030-02-30", 422), ("garbage", 422), (0, 422), (["2030-01-01"], 422)],
+)
+def test_close_dates_up_to_the_last_year(api, value, status):
+    answer = api.post(LEADS, json={"title": "t", "lead_pipeline_stage_id": 1, "expected_close_date": value})
+    assert answer.status_code == status
+
+
+def test_only_ascii_digits_are_a_decimal(api):
+    answer = api.post(LEADS, json={"title": "t", "lead_pipeline_stage_id": 1, "lead_value": "١٢"})
+    assert answer.json()["errors"] == {"lead_value": ["The lead_value must be a decimal."]}
+
+
+def test_indices_beyond_64_bits_are_no_integers(api):
+    answer = api.post(f"{LEADS}/mass-destroy", json={"indices": ["99999999999999999999", 10**20, 2.0]})
+    assert list(answer.json()["errors"]) == ["indices.0", "indices.1"]
+
+
+def test_a_raw_lead_shows_its_stage_and_no_rotten_days(api, add_lead):
+    add_lead()
+    raw = api.get("/api/v1/settings/attributes/lookup-entity/leads?query=1").json()
+    assert raw["rotten_days"] == 0
+    assert raw["stage"] == {
+        "id": 1,
+        "code": "new",
+        "name": "New",
+        "probability": 100,
+        "sort_order": 1,
+        "lead_pipeline_id": 1,
+    }

@@ -220,3 +220,45 @@ def test_form_bodies_and_overridden_methods_work(api, add_person):
 def test_bodies_that_cannot_be_read_are_empty(api, content):
     answer = api.post(PERSONS, content=content, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()) == (500, GENERIC)
+
+
+def test_an_email_beyond_ascii_is_never_taken(api, krayin):
+    """The database holds it escaped and is asked with its letters, which MariaDB does not find equal."""
+    first = body(emails=phones("ünï@exämple.de"), contact_numbers=phones("+1"))
+    again = body(emails=phones("ünï@exämple.de"), contact_numbers=phones("+2"))
+    assert api.post(PERSONS, json=first).status_code == 200
+    assert api.post(PERSONS, json=again).status_code == 200
+    refused = api.post(PERSONS, json=body(emails=phones("ünï@exämple.de"), contact_numbers=phones("+2")))
+    assert refused.json()["errors"] == {"contact_numbers.0.value": ["The value has already been taken."]}
+    assert len(krayin.records("persons")["persons"]) == 2
+
+
+def test_emails_sent_as_an_object_are_not_protected_against_duplicates(api):
+    sent = {"work": {"value": "n@example.com", "label": "work"}}
+    assert api.post(PERSONS, json=body(emails=sent)).json()["data"]["emails"] == sent
+    assert api.post(PERSONS, json=body(contact_numbers=phones("+2"))).status_code == 200
+
+
+def test_elements_of_lists_are_named_as_they_are_in_messages(api):
+    refused = api.post(PERSONS, json=body(emails={"First_one": {"label": "work"}}))
+    assert refused.json()["message"] == "The emails.First_one.value field is required."
+
+
+@pytest.mark.parametrize("tag_id", [None, 1, [1, 2], "1"])
+def test_tags_are_put_one_by_one_or_as_a_list(api, krayin, add_person, tag_id):
+    add_person(1)
+    for name in ("a", "b"):
+        api.post("/api/v1/settings/tags", json={"name": name})
+    answer = api.post(f"{PERSONS}/1/tags", json={"tag_id": tag_id})
+    assert (answer.status_code, answer.json()) == (200, {"message": "Tag attached successfully."})
+    wanted = len(tag_id) if isinstance(tag_id, list) else int(tag_id is not None)
+    assert len(krayin.records("person_tags")["person_tags"]) == wanted
+    assert api.request("DELETE", f"{PERSONS}/1/tags", json={"tag_id": [1, 2]}).status_code == 200
+    assert krayin.records("person_tags")["person_tags"] == []
+
+
+def test_a_tag_for_a_missing_person_is_an_error_500(api):
+    api.post("/api/v1/settings/tags", json={"name": "a"})
+    for method in ("POST", "DELETE"):
+        answer = api.request(method, f"{PERSONS}/9/tags", json={"tag_id": 1})
+        assert (answer.status_code, answer.json()) == (500, GENERIC)
