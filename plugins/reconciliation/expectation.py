@@ -100,8 +100,12 @@ def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> E
 
 
 def with_address(person: Fields, account_id: int, contact_id: int, *, email_required: bool) -> Fields:
-    """Return the person's fields with a reserved address where Krayin demands one and there is none."""
-    if person["emails"] or not email_required:
+    """Return the person's fields with a reserved address where Krayin demands one and there is none.
+
+    One without a phone either needs it in any case: to Krayin 2.1.5, which makes a unique key of
+    owner, organization, e-mail and phone, two persons without all of these are one.
+    """
+    if person["emails"] or (person["phones"] and not email_required):
         return person
     return {**person, "emails": [placeholder_email(account_id, contact_id)]}
 

@@ -99,6 +99,21 @@ def test_two_contacts_swap_their_phones(world: World) -> None:
     undisturbed(world, run)
 
 
+def test_phones_are_swapped_twice_where_nobody_needs_an_email(world: World) -> None:
+    """To Krayin two persons without e-mail, phone, owner and organization are one."""
+    world.krayin.edit(attributes=[{"id": 29, "is_required": 0}])
+    ids = [world.add(name=f"p{n}", phone_number=f"+1415555020{n}") for n in range(4)]
+    world.run()
+    for contact in ids:
+        world.change(contact, phone_number=f"+1415555099{contact}")
+    for n, other in enumerate((1, 0, 3, 2)):
+        world.change(ids[n], phone_number=f"+1415555020{other}")
+    run = world.run()
+    assert phones_of(world) == {f"p{n}": [f"+1415555020{other}"] for n, other in enumerate((1, 0, 3, 2))}
+    assert emails_of(world) == {f"p{n}": [] for n in range(4)}
+    undisturbed(world, run)
+
+
 def with_detour(world: World, ids: list[int], emails: list[str]) -> None:
     for contact in ids:
         world.change(contact, email=f"detour{contact}@example.com")

@@ -292,6 +292,21 @@ def test_a_merged_contact_gives_its_address_to_the_survivor(world: World) -> Non
     assert present(world) == []
 
 
+def test_merged_contacts_of_nothing_but_a_phone_give_it_to_their_survivors(world: World) -> None:
+    """Where e-mails are optional: to Krayin two persons with neither e-mail nor phone are one."""
+    world.krayin.edit(attributes=[{"id": 29, "is_required": 0}])
+    losers = [world.add(name=f"Phone {n}", phone_number=f"+1415555030{n}") for n in range(2)]
+    survivors = [ada(world, n) for n in range(2)]
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        for survivor, loser in zip(survivors, losers, strict=True):
+            changes.merge_contacts(connection, survivor, loser)
+    reconcile(world, {**REPAIRS, "on_source_delete": "close_lead"})
+    phones = {row["name"]: [one["value"] for one in row["contact_numbers"]] for row in world.persons()}
+    assert (phones["Ada 0"], phones["Ada 1"]) == (["+14155550300"], ["+14155550301"])
+    assert present(world) == []
+
+
 def test_adopted_records_of_a_deleted_contact_are_only_reported(world: World) -> None:
     body = {
         "name": "Ada",
