@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +26,31 @@ if TYPE_CHECKING:
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", max_examples=2_000, deadline=None, print_blob=True)
 settings.load_profile("searching" if SOAK else "repeatable")
+
+OWN_FOLDER = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a folder of its own outside pytest's.
+
+    pytest closes its common folder to other users whenever a run begins. PostgreSQL, which runs as a user
+    of its own when root starts it, would lose its files if a second run began meanwhile.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="krayin-sync-tests-")
+        config.stash[OWN_FOLDER] = True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the run's folder only where there is something to look for."""
+    if OWN_FOLDER in session.config.stash:
+        folder = session.config.option.basetemp
+        if exitstatus == pytest.ExitCode.OK:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            session.config.get_terminal_writer().line(f"\nThe files of this run: {folder}")
 
 
 def free_port() -> int:
