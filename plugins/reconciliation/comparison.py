@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from krayin.folding import fold_name
 from krayin.limits import NAME_CHARACTERS, TEXT_BYTES
 
+from reconciliation.company_names import shown_company
 from reconciliation.finding import Side
 from reconciliation.merge import merge
 from reconciliation.stored_text import stored_text
@@ -102,8 +102,7 @@ def person_present(
     """
     present = {name: facts.get(name) for name in ("name", "emails", "phones", "job_title")}
     known = spellings.get(facts.get("organization_id") or 0, ())
-    same = next((company for company in companies if company and fold_name(company) in known), None)
-    present["organization"] = facts.get("organization_name") if same is None else same
+    present["organization"] = shown_company(facts.get("organization_name"), known, *companies)
     return present
 
 

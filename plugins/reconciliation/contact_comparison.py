@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from statements import statement
 
 from reconciliation.attempted import base_after_attempt
+from reconciliation.company_names import known_names
 from reconciliation.comparison import compare, is_cut, lead_present, person_present
 from reconciliation.desired import SkippedContact
 from reconciliation.erased import erased_among
@@ -237,13 +238,9 @@ class ContactComparison:
     def _spelled(self, cases: Sequence[_Case]) -> dict[int, list[str]]:
         """Return under which folded names the organizations of the contacts' persons are known to us."""
         shown = (row.facts or {} for case in cases if (row := case.rows.get("person")) is not None)
-        ids = sorted({facts["organization_id"] for facts in shown if facts.get("organization_id")})
-        if not ids:
-            return {}
-        rows = self.connection.execute(
-            statement("reconcile/companies"), {"target_id": self.identity.target_id, "crm_ids": ids}
+        return known_names(
+            self.connection, self.identity.target_id, (facts.get("organization_id") for facts in shown)
         )
-        return dict(rows.fetchall())
 
     def _compare_lead(self, case: _Case, lead: _Row, person: _Row) -> list[Finding]:
         if lead.facts is None:

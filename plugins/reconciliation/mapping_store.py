@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.company_names import known_names
 from reconciliation.plan import MappingRow, MappingState
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class MappingStore:
             statement("load/organization_link"),
             {**identity.parameters(), "folded_name": folded_name, "crm_id": crm_id},
         )
+
+    def company_names(self, target_id: int, organization_id: int | None) -> Sequence[str]:
+        """Return the folded names under which an organization is known to us."""
+        return known_names(self._connection, target_id, [organization_id]).get(organization_id or 0, ())
 
     def owners(self, target_id: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
         """Return whose some Krayin records are, in words, by CRM id; records of nobody are absent."""

@@ -9,6 +9,7 @@ from krayin.errors import Rejected
 from krayin.folding import fold_name
 
 from reconciliation.attempted import base_after_attempt
+from reconciliation.company_names import shown_company
 from reconciliation.contact_work import (
     CREATE_CONTACT,
     CREATIONS,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from reconciliation.ledger import Ledger, Operation
     from reconciliation.mapping_store import MappingStore
     from reconciliation.person_search import FoundPerson, PersonSearch
+    from reconciliation.plan import MappingRow
     from reconciliation.settings import SyncSettings
     from reconciliation.snapshot import PersonSnapshot
     from reconciliation.targets import LeadTargets
@@ -209,7 +211,7 @@ class PersonWriter:
         base, present = base_after_attempt(
             last_sent=row.last_sent,
             attempted=row.attempted,
-            present=person_fields(stored, self.records.custom("persons")),
+            present=self._shown(work, row, stored),
             desired=desired,
             phone_region=self.settings.default_phone_region,
         )
@@ -235,6 +237,15 @@ class PersonWriter:
             if "organization" not in merged.kept:
                 self.records.link_organization(work, organization_id)
         work.result.setdefault("person", "updated" if merged.changed else "already_equal")
+
+    def _shown(self, work: ContactWork, row: MappingRow, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the person's flat fields; its organization goes by the company we know it for."""
+        present = person_fields(stored, self.records.custom("persons"))
+        companies = (work.person["organization"], (row.last_sent or {}).get("organization"))
+        if any(companies) and stored.get("organization_id") is not None:
+            known = self.store.company_names(work.operation.identity.target_id, stored["organization_id"])
+            present["organization"] = shown_company(present["organization"], known, *companies)
+        return present
 
     def _organization_of(self, work: ContactWork, person: Person) -> int | None:
         """Return the id of the organization a person was given by name; None when it need not be known.

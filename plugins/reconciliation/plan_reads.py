@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
 
+ORGANIZATION_ID = "organization_id"
+
+
 class PlanReads:
     """Krayin's present records for planning.
 
@@ -63,8 +66,15 @@ class PlanReads:
         return closed
 
     def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
-        """Return the flat fields of some persons, of none unless `exact`; missing ones are absent."""
-        return {one: person_fields(row, self._codes("persons")) for one, row in self._read("persons", ids)}
+        """Return the flat fields of some persons, of none unless `exact`; missing ones are absent.
+
+        Beside them stands the id of the person's organization.
+        """
+        codes = self._codes("persons")
+        return {
+            one: {**person_fields(row, codes), ORGANIZATION_ID: row.get(ORGANIZATION_ID)}
+            for one, row in self._read("persons", ids)
+        }
 
     def leads(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
         """Return the flat fields of some leads, of none unless `exact`; missing ones are absent."""

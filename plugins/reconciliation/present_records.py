@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
+from reconciliation.company_names import known_names, shown_company
 from reconciliation.expectation import Present
 from reconciliation.plan import Action
+from reconciliation.plan_reads import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,14 +59,41 @@ class PresentRecords:
             leads_of = self._free(self.reads.leads_of(without_lead.values()))
             shown_persons = self.reads.persons(person_ids.values())
             shown_leads = self.reads.leads(lead_ids.values())
+        shown = {
+            contact_id: shown_persons.get(person_id) or _fields_of(persons.facts.get(person_id))
+            for contact_id, person_id in person_ids.items()
+        }
+        self._call_by_company(plans, known, shown)
         return {
             contact_id: Present(
-                person=shown_persons.get(person_id) or _fields_of(persons.facts.get(person_id)),
+                person=shown[contact_id],
                 lead=shown_leads.get(lead_ids.get(contact_id, 0)),
                 leads=leads_of.get(person_id),
             )
             for contact_id, person_id in person_ids.items()
         }
+
+    def _call_by_company(
+        self,
+        plans: Sequence[ContactPlan],
+        known: LockedMapping,
+        shown: dict[int, Mapping[str, Any] | None],
+    ) -> None:
+        """Let the organizations of persons go by the companies we know them for."""
+        ids = ((fields or {}).get(ORGANIZATION_ID) for fields in shown.values())
+        names = known_names(self.connection, self.target_id, ids)
+        for plan in plans if names else ():
+            contact_id = plan.contact.contact_id
+            fields = shown.get(contact_id)
+            if fields is None:
+                continue
+            company = shown_company(
+                fields["organization"],
+                names.get(fields.get(ORGANIZATION_ID) or 0, ()),
+                plan.contact.person["organization"],
+                (known.person(contact_id).last_sent or {}).get("organization"),
+            )
+            shown[contact_id] = {**fields, "organization": company}
 
     def _free(self, leads_of: Mapping[int, list[Lead]]) -> dict[int, list[Lead]]:
         ids = [lead.id for leads in leads_of.values() for lead in leads]
@@ -88,4 +117,5 @@ def _fields_of(facts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         "phones": facts.get("phones"),
         "job_title": facts.get("job_title"),
         "organization": facts.get("organization_name"),
+        ORGANIZATION_ID: facts.get("organization_id"),
     }

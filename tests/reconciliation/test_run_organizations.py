@@ -50,6 +50,50 @@ def test_a_changed_company_links_to_another_organization_and_renames_none(
     assert world.calls(world.run(RunRequest(full=True), **SETTINGS).id) == []
 
 
+@pytest.mark.parametrize("on_crm_edit", ["keep", "overwrite"])
+def test_an_organization_renamed_in_krayin_stays_the_company(world: World, on_crm_edit: str) -> None:
+    settings = {**SETTINGS, "on_crm_edit": on_crm_edit}
+    contact = world.add(name="Ada", email="ada@example.com", **company("Acme"))
+    world.run(**settings)
+    world.api("PUT", "contacts/organizations/1", {"name": "Acme Corporation"})
+    world.change(contact, name="Ada L.")
+    forecast = world.run(RunRequest(dry_run=True), **settings)
+    (sample,) = forecast.summary["sample"]
+    assert set(sample["changes"]["person"]) == {"name"}
+    world.run(**settings)
+    assert names(world) == {"Ada L.": "Acme Corporation"}
+    assert len(world.organizations()) == 1, "the rename is nobody's edit of the person"
+    world.change(contact, **company("Beta"))
+    world.run(**settings)
+    assert names(world) == {"Ada L.": "Beta"}
+    world.change(contact, **company(None))
+    world.run(**settings)
+    assert names(world) == {"Ada L.": None}
+
+
+def test_a_person_whom_somebody_put_into_another_organization_stays_there(world: World) -> None:
+    contact = world.add(name="Ada", email="ada@example.com", **company("Acme"))
+    world.add(name="Bob", email="bob@example.com", **company("Beta"))
+    world.run(**SETTINGS)
+    (person, _) = world.persons()
+    body = {"emails": person["emails"], "contact_numbers": [{"value": "", "label": "work"}]}
+    world.api("PUT", "contacts/persons/1", {**body, "organization_id": 2})
+    world.change(contact, **company("Gamma"))
+    world.run(**SETTINGS)
+    assert names(world) == {"Ada": "Beta", "Bob": "Beta"}
+
+
+def test_companies_that_krayin_takes_for_one_can_be_left(world: World) -> None:
+    """Its database compares names in its own way: emoji are all one."""
+    world.add(name="Bob", email="bob@example.com", **company("Pizza \U0001f355"))
+    contact = world.add(name="Ada", email="ada@example.com", **company("Pizza \U0001f354"))
+    world.run(**SETTINGS)
+    assert len(world.organizations()) == 1
+    world.change(contact, **company("Beta"))
+    world.run(**SETTINGS)
+    assert names(world)["Ada"] == "Beta"
+
+
 def test_one_spelling_is_another_to_krayin_and_the_lowest_contact_gives_the_address(world: World) -> None:
     first = world.add(name="a", email="a@example.com", **company("M\u00fcller GmbH"))
     second = world.add(name="b", email="b@example.com", **company("muller gmbh", "Second"))
