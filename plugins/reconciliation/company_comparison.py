@@ -142,7 +142,7 @@ class CompanyComparison:
 
     def _is_spelling(self, crm_id: int, folded_name: str) -> bool:
         rows = self.connection.execute(
-            statement("reconcile/companies"), {"target_id": self.identity.target_id, "crm_ids": [crm_id]}
+            statement("plan/company_names"), {"target_id": self.identity.target_id, "crm_ids": [crm_id]}
         )
         return any(folded_name in names for _, names in rows)
 
