@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sandbox.krayin import php
+from sandbox.krayin import php, strtotime
 from sandbox.krayin.errors import ServerError
 
 ZERO_DATETIME = "0000-00-00 00:00:00"
@@ -23,23 +22,6 @@ SQL = re.compile(
     r"(\d{4}|\d{2})[^\d](\d{1,2})[^\d](\d{1,2})"
     r"(?:[T\s]+(\d{1,2})(?:[^\d](\d{1,2})(?:[^\d](\d{1,2})(?:\.\d*)?)?)?)?"
 )
-RELATIVE = re.compile(r"([+-]?\d+)\s*(second|sec|minute|min|hour|day|week|month|year)s?(?:\s+(ago))?\Z")
-DAYS = (
-    "%m/%d/%Y",
-    "%Y/%m/%d",
-    "%d-%m-%Y",
-    "%d.%m.%Y",
-    "%d %B %Y",
-    "%d %b %Y",
-    "%B %d %Y",
-    "%b %d %Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%Y-%m-%d",
-)
-TIMES = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z", "%H:%M:%S.%f")
-SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "day": 86400, "week": 604800}
-SECONDS |= {"month": 2_629_746, "year": 31_556_952}
 
 
 class Clock:
@@ -89,7 +71,7 @@ class Clock:
         if stored is None:
             return None
         if isinstance(stored, datetime):
-            return stored.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            return _utc_text(stored, "%f")
         return _shown(stored, self.zone)
 
     def moment(self, value: Any) -> datetime:
@@ -119,7 +101,12 @@ class Clock:
             raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException")
         first = datetime(year, (month - 1) % 12 + 1, 1, tzinfo=self.zone)
         hours, minutes, seconds = (*clock, 0, 0, 0)[:3]
-        return first + timedelta(days=day - 1, hours=hours, minutes=minutes, seconds=seconds)
+        beyond = timedelta(days=day - 1, hours=hours, minutes=minutes, seconds=seconds)
+        try:
+            return first + beyond
+        except OverflowError as error:
+            message = "Unexpected data found."
+            raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException") from error
 
     def _parsed(self, text: str) -> datetime:
         now = self.now()
@@ -131,11 +118,7 @@ class Clock:
             return words[lowered]
         if text.startswith("@") and php.is_numeric(text[1:]):
             return datetime.fromtimestamp(float(php.number_of(text[1:])), UTC)
-        relative = RELATIVE.match(lowered)
-        if relative:
-            amount = int(relative[1]) * (-1 if relative[3] else 1) * SECONDS[relative[2]]
-            return now + timedelta(seconds=max(min(amount, 10**10), -(10**10)))
-        parsed = _written(text)
+        parsed = strtotime.spoken(lowered, now) or strtotime.written(text)
         if parsed is None:
             message = f"Could not parse '{text}': Failed to parse time string"
             raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException")
@@ -143,27 +126,9 @@ class Clock:
 
     def local_text(self, value: Any) -> str:
         """Return a value as an Eloquent date attribute stores it: its own wall time, the zone dropped."""
+        if value in {ZERO_DATE, ZERO_DATETIME}:
+            return ZERO_DATETIME
         return self.moment(value).strftime(LOCAL)
-
-
-def _written(text: str) -> datetime | None:
-    """Read a date in one of the forms strtotime takes, with or without a zone; None when it is none."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    day, _, hour = text.replace("T", " ", 1).partition(" ")
-    for form in DAYS:
-        for time in ("", *TIMES) if hour else ("",):
-            candidate, pattern = (text, f"{form} {time}") if time else (text, form)
-            try:
-                return datetime.strptime(candidate, pattern)  # noqa: DTZ007
-            except ValueError:
-                continue
-    try:
-        return parsedate_to_datetime(text) if "," in text and day else None
-    except ValueError:
-        return None
 
 
 @lru_cache(maxsize=100_000)
@@ -173,8 +138,16 @@ def _shown(stored: str, zone: ZoneInfo) -> str:
         offset = datetime(1, 1, 2, tzinfo=zone).utcoffset() or timedelta()
         return f"-000001-{datetime(2001, 11, 30, tzinfo=UTC) - offset:%m-%dT%H:%M:%S}.000000Z"
     text = stored if len(stored) > 10 else f"{stored} 00:00:00"
-    local = datetime.strptime(text[:19], LOCAL).replace(tzinfo=zone)
-    return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    return _utc_text(datetime.strptime(text[:19], LOCAL).replace(tzinfo=zone), "000000")
+
+
+def _utc_text(moment: datetime, fraction: str) -> str:
+    try:
+        return moment.astimezone(UTC).strftime(f"%Y-%m-%dT%H:%M:%S.{fraction}Z")
+    except OverflowError:
+        # West of Greenwich the last evening of year 9999 is in the next year, which Carbon writes so.
+        late = moment.replace(year=LAST_YEAR - 1).astimezone(UTC)
+        return late.strftime(f"+010000-%m-%dT%H:%M:%S.{fraction}Z")
 
 
 def sql_datetime(value: Any) -> str | None:

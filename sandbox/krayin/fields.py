@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from sandbox.krayin import attributes, listing, massive, php, records, resources, validation
 from sandbox.krayin.answers import Answer, wrapped
 from sandbox.krayin.collation import fold, folded_like
-from sandbox.krayin.errors import ServerError, type_error
+from sandbox.krayin.errors import RecordNotFoundError, ServerError, type_error
 from sandbox.krayin.records import ATTRIBUTE, BY_TABLE, Record
 from sandbox.krayin.validation import Code, Rules, Unique
 
@@ -84,31 +84,45 @@ def update(krayin: Krayin, call: Call) -> Any:
         message = "Call to a member function update() on null"
         raise ServerError(message, "Error", caught=False)
     records.update(krayin, record, call.all)
-    _replace_options(krayin, record, call.all.get("options"))
+    _change_options(krayin, record, call.all.get("options"))
     return {
         "data": resources.attribute(krayin, record.attributes),
         "message": "Attribute updated successfully.",
     }
 
 
-def _replace_options(krayin: Krayin, record: Record, options: Any) -> None:
+def _change_options(krayin: Krayin, record: Record, options: Any) -> None:
+    """Add, change and delete the options that say so; those not listed stay.
+
+    Raises:
+        ServerError: an option does not say ``isNew``, or ``isDelete`` when it is not new, or is not there.
+    """
+    if record.attributes["type"] not in WITH_OPTIONS or options is None:
+        return
     table = krayin.database["attribute_options"]
-    leftover = [row["id"] for row in table.found("attribute_id", record.id)]
-    if record.attributes["type"] in WITH_OPTIONS and options is not None:
-        for order, (key, option) in enumerate(php.items_of(options), 1):
-            if "option_" in key:
-                _add_option(krayin, record.id, order, option)
-                continue
-            number = records.row_key(key)
-            row = table.get(number)
-            if row is None:
-                message = f"No query results for option {key}"
-                raise ServerError(message, "Exception")
-            if number in leftover:
-                leftover.remove(number)
-            table.update(row["id"], {"sort_order": order, "name": php.dig(option, "name") or row["name"]})
-    for number in leftover:
-        table.delete(number)
+    for key, inputs in php.items_of(options):
+        if php.loosely_equal(php.offset(inputs, "isNew"), "true"):
+            table.insert(
+                {
+                    "attribute_id": record.id,
+                    "name": php.dig(inputs, "name"),
+                    "sort_order": php.dig(inputs, "sort_order"),
+                }
+            )
+            continue
+        gone = php.loosely_equal(php.offset(inputs, "isDelete"), "true")
+        row = table.get(records.row_key(key))
+        if row is None and not gone:
+            model = "Webkul\\Attribute\\Models\\AttributeOption"
+            raise RecordNotFoundError(model, key)
+        if row is None:
+            message = "__clone method called on non-object"
+            raise ServerError(message, "Error", caught=False)
+        if gone:
+            table.delete(row["id"])
+        else:
+            sent = {name: value for name, value in php.items_of(inputs) if name in {"name", "sort_order"}}
+            table.update(row["id"], sent)
 
 
 def destroy(krayin: Krayin, call: Call) -> Any:

@@ -18,7 +18,7 @@ def answer(call: Call) -> Answer | None:
         ServerError: /api/user asks for an authentication guard that is not defined.
     """
     if call.method in {"GET", "HEAD"}:
-        if call.path == "":
+        if call.path in {"", "admin"}:
             return redirect(f"{call.host}/admin/login")
         if call.path == "admin/login":
             return page("Sign In", call.host, "Powered by Krayin, an open-source project by Webkul.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,49 @@ def test_garbage_is_no_date():
 def test_json_survives_a_round_trip(value):
     kept = php.normal(value)
     assert php.decode_json(php.encode_json(kept)) == (True, kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("10:30", "2026-11-22 10:30:00"),
+        ("monday", "2026-11-23 00:00:00"),
+        ("sunday", "2026-11-22 00:00:00"),
+        ("next sunday", "2026-11-29 00:00:00"),
+        ("last friday", "2026-11-20 00:00:00"),
+        ("+1 month", "2026-12-22 12:00:00"),
+        ("3 months ago", "2026-08-22 12:00:00"),
+        ("next year", "2027-11-22 12:00:00"),
+        ("2026-05-05 10:00:00 UTC", "2026-05-05 10:00:00"),
+        ("2026-05-05 10:00 Europe/Berlin", "2026-05-05 10:00:00"),
+        ("Tue, 05 May 2026 10:00:00 GMT", "2026-05-05 10:00:00"),
+        ("5/5/2026 5pm", "2026-05-05 17:00:00"),
+        ("9999-12-31", "9999-12-31 00:00:00"),
+        ("0000-00-00 00:00:00", "0000-00-00 00:00:00"),
+    ],
+)
+def test_dates_are_read_in_the_forms_strtotime_takes(text, local):
+    clock = Clock("Asia/Kolkata")
+    clock.stopped_at = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+    assert clock.local_text(text) == local
+
+
+def test_the_last_evening_west_of_greenwich_is_shown_in_the_next_year():
+    assert Clock("America/New_York").shown("9999-12-31 23:59:59") == "+010000-01-01T04:59:59.000000Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "25:00",
+        "mond",
+        "9999-12-45",
+        "2026-05-05 10:00 America/Argentina",
+        "garbage",
+        "2026-05-05 10:00 Nowhere/Land",
+        "10000-01-01",
+    ],
+)
+def test_what_is_no_date_is_refused(text):
+    with pytest.raises(ServerError):
+        Clock("Asia/Kolkata").local_text(text)
