@@ -9,8 +9,9 @@ from typing import Any
 _UNREADABLE = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}") | {0: None}
 
 _SUSPECT = re.compile("[\0\ud800-\udfff]")
-# U+3000 is the last of Unicode's blanks; a BOM and a zero-width space count as blanks to Krayin.
-_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
+# U+3000 is the last of Unicode's blanks; to Krayin a BOM, a zero-width space and the Mongolian vowel
+# separator count as blanks too.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b\u180e"
 
 
 def clean_text(text: str) -> str:

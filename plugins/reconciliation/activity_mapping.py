@@ -13,7 +13,7 @@ from reconciliation.channels import activity_type, channel_of
 from reconciliation.comment import body_lines, comment_of, escaped, link, moment, shown_value
 from reconciliation.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
 from reconciliation.fingerprint import fingerprint
-from reconciliation.stored_text import stored_text
+from reconciliation.stored_text import visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,7 +155,7 @@ def _place(inbox_name: str, channel_type: str) -> str:
 
 def _name(message: Message) -> str:
     # The title is one line.
-    return " ".join(stored_text(message.sender_name).split()) or _AUTHORS[message.author][1]
+    return " ".join(visible_text(message.sender_name).split()) or _AUTHORS[message.author][1]
 
 
 def _signature(message: Message) -> str:

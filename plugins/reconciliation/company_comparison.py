@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from krayin.folding import fold_name
 from statements import statement
 
+from reconciliation.company_names import known_names
 from reconciliation.comparison import compare, organization_present
 from reconciliation.contact_comparison import KEPT
 from reconciliation.finding import Finding, FindingClass, Side
@@ -141,10 +142,8 @@ class CompanyComparison:
         )
 
     def _is_spelling(self, crm_id: int, folded_name: str) -> bool:
-        rows = self.connection.execute(
-            statement("plan/company_names"), {"target_id": self.identity.target_id, "crm_ids": [crm_id]}
-        )
-        return any(folded_name in names for _, names in rows)
+        names = known_names(self.connection, self.identity.target_id, [crm_id])
+        return folded_name in names.get(crm_id, ())
 
     def _members(self, folded_names: Sequence[str]) -> list[int]:
         rows = self.connection.execute(

@@ -17,7 +17,7 @@ from krayin.text import clean_json
 from reconciliation.contact_reading import ContactReading, plain
 from reconciliation.desired import DesiredContact, DesiredOrganization, Fields, Skip, SkippedContact
 from reconciliation.phones import phone_key
-from reconciliation.stored_text import stored_text
+from reconciliation.stored_text import stored_text, visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,7 +63,7 @@ class MappingRules:
 
 
 def _display_name(reading: ContactReading) -> str:
-    name = stored_text(reading.contact.name) or stored_text(reading.email.partition("@")[0])
+    name = visible_text(reading.contact.name) or visible_text(reading.email.partition("@")[0])
     return reading.cut("name", name or next(iter(reading.phones), reading.email))
 
 
@@ -209,7 +209,7 @@ def is_placeholder(email: str) -> bool:
 def company_name(reading: ContactReading) -> str | None:
     """Return the company a contact names, by the first attribute that is filled."""
     for key in COMPANY_ATTRIBUTES:
-        name = reading.attribute(key)
+        name = visible_text(reading.attribute(key))
         if name:
             return name
     return None

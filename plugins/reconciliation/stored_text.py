@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from krayin.text import clean_text, trim
+
+# Controls, joiners and blanks by kind; fillers that count as letters, symbols or marks.
+_UNSEEN_KINDS = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+_FILLERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | {chr(one) for one in range(0xFE00, 0xFE10)}
 
 
 def stored_text(text: str | None) -> str:
@@ -16,3 +22,15 @@ def stored_text(text: str | None) -> str:
         # Nothing to clean, and the blanks of ASCII are those of Python.
         return text.strip()
     return trim(clean_text(text))
+
+
+def visible_text(text: str | None) -> str:
+    """Return `stored_text`, but "" also for what shows nothing: people hide their names in messengers so."""
+    stored = stored_text(text)
+    if (stored.isascii() and stored.isprintable()) or any(map(_is_seen, stored)):
+        return stored
+    return ""
+
+
+def _is_seen(character: str) -> bool:
+    return character not in _FILLERS and unicodedata.category(character) not in _UNSEEN_KINDS

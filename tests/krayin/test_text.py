@@ -40,5 +40,5 @@ def test_json_is_cleaned_at_every_depth():
 
 
 def test_trimming_takes_what_krayin_takes():
-    assert trim("\u200b\ufeff  Anna \u00a0\n") == "Anna"
+    assert trim("\u200b\ufeff  Anna \u00a0\u180e\n") == "Anna"
     assert trim("a\u200bb") == "a\u200bb"

@@ -63,6 +63,17 @@ def test_nameless_contacts_are_named_after_their_address(world: World) -> None:
     assert [lead["title"] for lead in world.leads()] == ["ada.lovelace", NUMBER]
 
 
+def test_a_name_of_invisible_characters_is_none(world: World) -> None:
+    """Messengers take them, and a CRM would show a person without a name."""
+    world.add(name="\u3164", phone_number=NUMBER)
+    world.add(
+        name="\u200e\u2800", email="grace@example.com", additional_attributes={"company_name": "\u3164"}
+    )
+    world.run(sync_to_organization=True)
+    assert [person["name"] for person in world.persons()] == [NUMBER, "grace"]
+    assert world.organizations() == []
+
+
 def test_what_is_too_long_or_too_large_is_cut_by_us_and_seen(world: World) -> None:
     contact = world.add(
         name="N" * 300,

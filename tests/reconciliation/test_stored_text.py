@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from krayin.text import clean_text, trim
-from reconciliation.stored_text import stored_text
+from reconciliation.stored_text import stored_text, visible_text
 
 
 @given(
@@ -34,3 +34,15 @@ def test_a_long_run_of_blanks_inside_is_kept_and_read_through_once():
 @given(st.text(st.characters(max_codepoint=127)))
 def test_plain_text_takes_no_other_way_than_all_text(text):
     assert stored_text(text) == trim(clean_text(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["\u3164", "\u200e\u200f", "\u2800 \u2800", "\u2060", "\u034f", "\x07", "\ufe0f", "\u180e", None]
+)
+def test_what_shows_nothing_is_nothing(text):
+    assert visible_text(text) == ""
+
+
+@given(st.text(), st.sampled_from("aé你😀ع1.♥"))
+def test_what_shows_anything_is_left_alone(text, seen):
+    assert visible_text(text + seen) == stored_text(text + seen)
