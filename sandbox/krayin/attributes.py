@@ -395,6 +395,10 @@ def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
     elif php.is_array(value):
         message = "Array to string conversion"
         raise ServerError(message)
+    elif column == "text_value" and isinstance(value, int):
+        # A number is bound as one, and the database then compares numbers: a word counts as 0.
+        found = table.found("attribute_id", attribute["id"])
+        rows = [row for row in found if row[column] is not None and php.number_of(row[column]) == int(value)]
     elif column == "text_value":
         found = table.found("text", (attribute["entity_type"], fold(php.text_of(value))))
         rows = [row for row in found if row["attribute_id"] == attribute["id"]]

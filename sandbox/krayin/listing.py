@@ -35,13 +35,29 @@ def listed(krayin: Krayin, call: Call, table: str, show: Callable[[Row], Any]) -
     filters = [(name, _wanted(value)) for name, value in values.items() if name not in NOT_COLUMNS]
     order = _order(values)
     pages = values.get("pagination") is None or php.truthy(values.get("pagination"))
-    rows = _matching(source, filters, "select count(*) as aggregate" if pages else "select *")
+    column, descending = order
+    ordered = f" order by {_quoted(column)} {'desc' if descending else 'asc'}"
     if not pages:
-        return {"data": [show(row) for row in sort(source, rows, *order)]}
-    page = pagination.page_of(values.get("limit"), values.get("page"), len(rows))
+        statement = _statement("*", table, filters, ordered)
+        rows = _matching(source, filters, statement)
+        return {"data": [show(row) for row in sort(source, rows, *order, statement=statement)]}
+    rows = _matching(source, filters, _statement("count(*) as aggregate", table, filters))
+    ordered = _statement("*", table, filters, ordered)
+    page = pagination.page_of(values.get("limit"), values.get("page"), len(rows), ordered)
     if rows:
-        rows = sort(source, rows, *order)[page.offset : page.offset + page.size]
+        limited = f"{ordered} limit {page.size} offset {page.offset}"
+        rows = sort(source, rows, *order, statement=limited)[page.offset : page.offset + page.size]
     return pagination.paginated([show(row) for row in rows], page, f"{call.host}/{call.path}")
+
+
+def _statement(selected: str, table: str, filters: list[tuple[str, list[str]]], rest: str = "") -> str:
+    """Return the SQL of a list, as APP_DEBUG=true shows it in errors."""
+    clauses = " and ".join(f"{_quoted(name)} in ({', '.join(wanted)})" for name, wanted in filters)
+    return f"select {selected} from `{table}`{' where ' if clauses else ''}{clauses}{rest}"
+
+
+def _quoted(name: str) -> str:
+    return ".".join(f"`{part}`" for part in name.split("."))
 
 
 def _wanted(value: Any) -> list[str]:
@@ -72,8 +88,10 @@ def is_descending(direction: Any) -> bool:
     return lowered == "desc"
 
 
-def column_name(table: Table, name: str, statement: str = "") -> str:
+def column_name(table: Table, name: str, statement: str = "", clause: str = "WHERE") -> str:
     """Return a column's own name; names may be qualified and are not case-sensitive.
+
+    The statement and its clause are what APP_DEBUG=true shows when there is no such column.
 
     Raises:
         QueryError: the table has no such column.
@@ -83,16 +101,14 @@ def column_name(table: Table, name: str, statement: str = "") -> str:
     own = tail if dot and head == table.name else lowered
     if own not in table.columns:
         message = (
-            f"SQLSTATE[42S22]: Column not found: 1054 Unknown column '{name}' in 'WHERE' "
+            f"SQLSTATE[42S22]: Column not found: 1054 Unknown column '{name}' in '{clause}' "
             f"(Connection: mysql, SQL: {statement})"
         )
         raise QueryError(message)
     return own
 
 
-def _matching(table: Table, filters: list[tuple[str, list[str]]], select: str) -> list[Row]:
-    clauses = " and ".join(f"`{name}` in ({', '.join(wanted)})" for name, wanted in filters)
-    statement = f"{select} from `{table.name}` where {clauses}"
+def _matching(table: Table, filters: list[tuple[str, list[str]]], statement: str) -> list[Row]:
     rows: list[Row] | None = None
     tests: list[Callable[[Row], bool]] = []
     for name, wanted in filters:
@@ -196,14 +212,20 @@ def _extract(value: Any, steps: list[Any]) -> list[Any]:
     return found
 
 
-def sort(table: Table, rows: list[Row], name: str, descending: bool) -> list[Row]:  # noqa: FBT001
+def sort(
+    table: Table,
+    rows: list[Row],
+    name: str,
+    descending: bool,  # noqa: FBT001
+    statement: str = "",
+) -> list[Row]:
     """Order rows by a column; NULL comes first ascending, equal rows stay oldest first.
 
     Raises:
         QueryError: the table has no such column.
     """
     head, arrow, _ = name.partition("->")
-    column = table.columns[column_name(table, head)]
+    column = table.columns[column_name(table, head, statement, "ORDER BY")]
     if arrow or column.name == "id":
         return sorted(rows, key=itemgetter("id"), reverse=descending and not arrow)
 

@@ -43,8 +43,10 @@ class Page:
         return (self.number - 1) * self.size
 
 
-def page_of(limit: Any, number: Any, total: int) -> Page:
+def page_of(limit: Any, number: Any, total: int, statement: str = "") -> Page:
     """Read the page asked for.
+
+    The statement is the SQL of the list before its limit, which APP_DEBUG=true shows in errors.
 
     Raises:
         ServerError: a limit that is no number, or a negative one where there are rows.
@@ -53,15 +55,21 @@ def page_of(limit: Any, number: Any, total: int) -> Page:
         limit = DEFAULT_SIZE
     if not php.truthy(limit):
         limit = MODEL_SIZE
+    if limit is True:
+        limit = 1
     if php.is_array(limit) or not php.is_numeric(limit):
         if isinstance(limit, str) and php.NUMERIC.match(limit):
             message = "A non-numeric value encountered"
             raise ServerError(message)
-        message = "Unsupported operand types: string * int"
+        message = f"Unsupported operand types: int * {'array' if php.is_array(limit) else 'string'}"
         raise type_error(message)
     size = int(php.number_of(limit))
     if size < 0 and total:
-        message = "SQLSTATE[42000]: Syntax error or access violation: 1064 near 'offset 0'"
+        message = (
+            "SQLSTATE[42000]: Syntax error or access violation: 1064 You have an error in your SQL syntax; "
+            "check the manual that corresponds to your MariaDB server version for the right syntax to use "
+            f"near 'offset 0' at line 1 (Connection: mysql, SQL: {statement} offset 0)"
+        )
         raise QueryError(message)
     asked = int(php.number_of(number)) if not php.is_array(number) and is_integer(number) else 1
     return Page(size or MODEL_SIZE, max(asked, 1), total)

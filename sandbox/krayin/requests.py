@@ -86,7 +86,7 @@ class Call:
         """The token of the Authorization header, or None."""
         header = self.headers.get("authorization", "")
         _, found, token = header.rpartition("Bearer ")
-        return token.partition(",")[0].strip() or None if found else None
+        return token.partition(",")[0] or None if found else None
 
 
 def _most_wanted(accept: str) -> str:

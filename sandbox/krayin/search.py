@@ -180,7 +180,7 @@ def _ordered(krayin: Krayin, call: Call, table: str, rows: list[Row]) -> list[Ro
     directions = php.text_of(direction if php.truthy(direction) else "asc").split(";")
     columns = php.text_of(order).split(";")
     for index in reversed(range(len(columns))):
-        descending = listing.is_descending(directions[min(index, len(directions) - 1)].strip())
+        descending = listing.is_descending(directions[index if index < len(directions) else 0].strip())
         source = krayin.database[table]
         name = listing.column_name(source, columns[index].strip())
         column = source.columns[name]

@@ -1,4 +1,4 @@
-"""Attribute definitions beyond the recorded calls."""
+"""Attributes and organizations beyond the recorded calls."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ def test_options_say_whether_they_are_new_or_to_be_deleted(api, address):
 )
 def test_options_that_say_too_little_or_are_missing_are_errors(api, address, options, status):
     assert api.put(address, json={**CHOICE, "options": options}).status_code == status
+
+
+def test_a_number_is_taken_when_a_text_starts_with_it(api):
+    """The database compares a bound number with texts as numbers, where a word is 0."""
+    organizations = "/api/v1/contacts/organizations"
+    for name in ("Acme", "5 Brothers"):
+        assert api.post(organizations, json={"name": name}).status_code == 200
+    taken = {"name": ["The value has already been taken."]}
+    assert api.post(organizations, json={"name": 0}).json()["errors"] == taken
+    assert api.post(organizations, json={"name": 5}).json()["errors"] == taken
+    assert api.post(organizations, json={"name": "5"}).status_code == 200
+    assert api.post(organizations, json={"name": 6}).status_code == 200
+
+
+def test_an_owner_that_is_blank_is_none(api, krayin):
+    organizations = "/api/v1/contacts/organizations"
+    for number, owner in enumerate(("", 0, "0", False)):
+        assert api.post(organizations, json={"name": f"N{number}", "user_id": owner}).status_code == 200
+        api.put(f"{organizations}/{number + 1}", json={"user_id": 1})
+        assert api.put(f"{organizations}/{number + 1}", json={"user_id": owner}).status_code == 200
+    assert {row["user_id"] for row in krayin.records("organizations")["organizations"]} == {None}

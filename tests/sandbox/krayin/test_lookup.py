@@ -157,3 +157,42 @@ def test_limit_zero_and_no_pages(api, people):
 def test_workflows_are_listed(api):
     found = api.get("/api/v1/settings/workflows").json()["data"]
     assert {row["event"] for row in found} == {"activity.create.after", "activity.update.after"}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (
+            "foo=1,%202&name=x",
+            (
+                "SQLSTATE[42S22]: Column not found: 1054 Unknown column 'foo' in 'WHERE' (Connection: mysql, "
+                "SQL: select count(*) as aggregate from `persons` where `foo` in (1, 2) and `name` in (x))"
+            ),
+        ),
+        (
+            "foo=1&pagination=0",
+            (
+                "SQLSTATE[42S22]: Column not found: 1054 Unknown column 'foo' in 'WHERE' (Connection: mysql, "
+                "SQL: select * from `persons` where `foo` in (1) order by `id` desc)"
+            ),
+        ),
+        (
+            "sort=foo&limit=5&page=2",
+            (
+                "SQLSTATE[42S22]: Column not found: 1054 Unknown column 'foo' in 'ORDER BY' (Connection: mysql, "
+                "SQL: select * from `persons` order by `foo` desc limit 5 offset 5)"
+            ),
+        ),
+        ("sort=name&order=evil", 'Order direction must be "asc" or "desc".'),
+        ("limit=abc", "Unsupported operand types: int * string"),
+    ],
+)
+def test_debug_shows_what_went_wrong_in_a_list(api, krayin, people, query, message):
+    krayin.configure(instance="unlimited-debug")
+    answer = api.get(f"{PERSONS}?{query}")
+    assert (answer.status_code, answer.json()["message"]) == (500, message)
+    krayin.configure(instance="unlimited")
+
+
+def test_sorting_an_empty_list_by_an_unknown_column_is_fine(api, people):
+    assert ids(api.get(f"{PERSONS}?id=9999&sort=foo")) == []
