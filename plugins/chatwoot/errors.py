@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from chatwoot.records import Account, Inbox
 
 
+_ADVICE = {
+    # What a standby says when what it was sent would remove rows that are being read.
+    "40001": ". Set hot_standby_feedback = on or a longer max_standby_streaming_delay on this replica, "
+    "or read the primary",
+    "55P03": ". Chatwoot is being upgraded, or something else locks its tables; the next run tries again",
+}
+
+
 class ChatwootError(Exception):
     """Reading Chatwoot failed."""
 
@@ -35,7 +43,10 @@ class SnapshotInterrupted(ChatwootError):
         self.where = where
         self.sqlstate = sqlstate
         self.reason = reason
-        super().__init__(f"Reading Chatwoot's database at {where} was interrupted ({sqlstate}): {reason}")
+        advice = _ADVICE.get(sqlstate or "", "")
+        super().__init__(
+            f"Reading Chatwoot's database at {where} was interrupted ({sqlstate}): {reason}{advice}"
+        )
 
 
 class NotAChatwootDatabase(ChatwootError):

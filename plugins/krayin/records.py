@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,7 +116,9 @@ def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
     Krayin stores `null` for persons made through a lead, a blank row for "no phone", and rows
     without a label; blank rows are left out because they only stand for "none". A list one of whose
     rows was left blank in its form is stored with the gap, as an object: {"0": ..., "2": ...}.
+    Imports past Krayin's forms leave lists that were encoded twice, and bare numbers.
     """
+    value = _decoded_list(value)
     if value is None:
         return ()
     if isinstance(value, Mapping) and value and all(str(key).isdecimal() for key in value):
@@ -123,12 +126,24 @@ def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
     rows = [value] if isinstance(value, (str, Mapping)) else list_of(value, what)
     kept = []
     for row in rows:
-        fields = {"value": row} if isinstance(row, str) else dict(object_of(row, what))
+        if row is None:
+            continue
+        bare = isinstance(row, (str, int)) and not isinstance(row, bool)
+        fields = {"value": row} if bare else dict(object_of(row, what))
         text = str(fields.pop("value", None) or "")
         label = str(fields.pop("label", None) or "work")
         if text.strip():
             kept.append(Labelled(value=text, label=label, **fields))
     return tuple(kept)
+
+
+def _decoded_list(value: Any) -> Any:
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -462,3 +462,10 @@ def test_views_of_the_tables_can_be_read_too(
         mark = snapshot.mark
         assert snapshot.reach(ChangedSince(mark)) is Reach.LOOKBACK
     assert ids(read(source, ChangedSince(mark))) == [number]
+
+
+def test_an_interruption_by_a_standby_s_recovery_says_what_to_do() -> None:
+    said = str(SnapshotInterrupted("db:5432/chatwoot", "40001", "canceling statement due to conflict"))
+    assert "hot_standby_feedback" in said
+    assert said.startswith("Reading Chatwoot's database at db:5432/chatwoot was interrupted (40001): cancel")
+    assert str(SnapshotInterrupted("db", None, "gone")).endswith("gone")

@@ -148,6 +148,9 @@ def test_a_raw_entity_keeps_values_but_not_their_bulk():
         ({"value": "a@b", "label": "home"}, (Labelled(value="a@b", label="home"),)),
         ({"0": {"value": "a@b"}, "2": {"value": "c@d"}}, (Labelled(value="a@b"), Labelled(value="c@d"))),
         ({}, ()),
+        ('[{"value": "a@b", "label": "home"}]', (Labelled(value="a@b", label="home"),)),
+        ("[a@b", (Labelled(value="[a@b"),)),
+        ([None, 4917012345, "a@b"], (Labelled(value="4917012345"), Labelled(value="a@b"))),
     ],
 )
 def test_rows_that_broken_writes_left_are_read(value, expected):
