@@ -361,7 +361,7 @@ def kanban(krayin: Krayin, call: Call) -> Any:
 
 
 def _kanban_stage(krayin: Krayin, call: Call, pipeline_id: int, stage: Row) -> dict[str, Any]:
-    owners = users.visible_owners(krayin, call)
+    owners = users.visible_owners(call)
     rows = [
         row
         for row in search.criteria(krayin, call, "leads")

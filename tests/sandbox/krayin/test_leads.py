@@ -199,11 +199,20 @@ def test_a_kept_product_needs_no_name(api, add_lead):
 
 
 def test_the_kanban_shows_users_without_global_permission_only_what_they_may_see(api, krayin, add_lead):
-    krayin.seed(users=[{"id": 7, "email": "seven@example.com", "view_permission": "individual"}])
+    krayin.seed(
+        users=[
+            {"id": 7, "email": "seven@example.com", "view_permission": "individual"},
+            {"id": 8, "email": "eight@example.com", "view_permission": "group"},
+        ]
+    )
     add_lead(title="mine", user_id=7)
     add_lead(title="other", user_id=1)
     add_lead(title="nobody's", user_id=None)
-    krayin.seed(tokens=[{"id": 70, "user_id": 7, "token": "seven"}])
+    krayin.seed(
+        tokens=[{"id": 70, "user_id": 7, "token": "seven"}, {"id": 80, "user_id": 8, "token": "eight"}]
+    )
+    with krayin.client("80|eight") as eight:
+        assert eight.get(f"{LEADS}/get").status_code == 500
     with krayin.client("70|seven") as seven:
         stages = seven.get(f"{LEADS}/get").json()["data"]
     assert [row["title"] for row in stages[0]["leads"]["data"]] == ["mine"]
