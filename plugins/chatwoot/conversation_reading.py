@@ -35,8 +35,9 @@ NEEDED = {
     "teams": "id name",
     "reporting_events": "name conversation_id event_end_time",
 }
-# Chatwoot 4.0 does not have these yet: the statements take an absent one for NULL.
-LATER = {"conversations": "assignee_agent_bot_id"}
+# Not every Chatwoot 4 has these: the statements take an absent one for NULL. The second says what the
+# first is a number of.
+LATER = {"conversations": "assignee_agent_bot_id ai_assignee_type"}
 # The latest messages that a conversation carries, and how much of each.
 RECENT = 10
 RECENT_LETTERS = 1_000

@@ -303,6 +303,29 @@ def test_a_chatwoot_of_the_first_4_has_fewer_columns(
         assert [one.id for chunk in snapshot.contacts(ACCOUNT, EVERYTHING) for one in chunk] == [ada]
 
 
+def test_an_assistant_of_a_later_chatwoot_is_not_taken_for_the_bot_of_its_number(
+    chatwoot: Connection[Any], source: DatabaseSource, talk: int
+) -> None:
+    chatwoot.execute("ALTER TABLE conversations ADD COLUMN ai_assignee_type text")
+    chatwoot.execute(
+        """
+        WITH robot AS (
+            INSERT INTO agent_bots (name, created_at, updated_at) VALUES ('Robo', now(), now()) RETURNING id
+        )
+        UPDATE conversations SET assignee_agent_bot_id = robot.id, ai_assignee_type = 'AgentBot' FROM robot
+        """
+    )
+    (found,), _, _ = read(source)
+    assert found.assignee == "Robo"
+    with source.snapshot() as snapshot:
+        before = snapshot.hashes(Stream.CONVERSATIONS, ACCOUNT, [found.display_id])
+    chatwoot.execute("UPDATE conversations SET ai_assignee_type = 'Captain::Assistant'")
+    (found,), _, _ = read(source)
+    assert (found.assignee, found.assignee_is_bot) == ("AI assistant", True)
+    with source.snapshot() as snapshot:
+        assert snapshot.hashes(Stream.CONVERSATIONS, ACCOUNT, [found.display_id]) != before
+
+
 def test_a_later_column_that_may_not_be_read_is_named(chatwoot: Connection[Any], talk: int) -> None:
     from tests.chatwoot.test_database import role
 

@@ -19,18 +19,23 @@ SELECT
     inbox.name AS inbox_name,
     coalesce(inbox.channel_type, '') AS channel_type,
     coalesce(nullif(assignee.display_name, ''), assignee.name) AS assignee,
-    bot.name AS assignee_bot,
+    -- The number of another kind of bot, of Captain, is none of these.
+    CASE
+        WHEN conversation.bot_type = 'AgentBot' THEN bot.name
+        WHEN conversation.bot_id IS NOT NULL THEN 'AI assistant'
+    END AS assignee_bot,
     team.name AS team,
     conversation.cached_label_list AS labels,
     conversation.custom_attributes::text AS custom_attributes,
     coalesce(conversation.additional_attributes ->> 'mail_subject', '') AS mail_subject,
     talk.messages
-FROM (SELECT NULL::bigint AS assignee_agent_bot_id) AS absent
+FROM (SELECT NULL::bigint AS assignee_agent_bot_id, NULL::text AS ai_assignee_type) AS absent
 CROSS JOIN LATERAL (
-    -- Chatwoot 4.0 has no such column yet: then the name means the NULL above.
+    -- Earlier versions of Chatwoot 4 lack one of these columns or both: then the name means the NULL above.
     SELECT
-        id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id, team_id, status,
-        priority, created_at, cached_label_list, custom_attributes, additional_attributes
+        id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id,
+        coalesce(ai_assignee_type, 'AgentBot') AS bot_type, team_id, status, priority, created_at, cached_label_list,
+        custom_attributes, additional_attributes
     FROM conversations
 ) AS conversation
 LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id

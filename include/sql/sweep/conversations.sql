@@ -8,12 +8,13 @@
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 WITH conversation AS NOT MATERIALIZED (
     SELECT present.*
-    FROM (SELECT NULL::bigint AS assignee_agent_bot_id) AS absent
+    FROM (SELECT NULL::bigint AS assignee_agent_bot_id, NULL::text AS ai_assignee_type) AS absent
     CROSS JOIN LATERAL (
-        -- Chatwoot 4.0 has no such column yet: then the name means the NULL above.
+        -- Earlier versions of Chatwoot 4 lack one of these columns or both: then the name means the NULL above.
         SELECT
-            id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id, team_id,
-            status, priority, created_at, last_activity_at, cached_label_list, custom_attributes, additional_attributes
+            id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id,
+            coalesce(ai_assignee_type, 'AgentBot') AS bot_type, team_id, status, priority, created_at, last_activity_at,
+            cached_label_list, custom_attributes, additional_attributes
         FROM conversations
     ) AS present
     WHERE account_id = %(account_id)s
@@ -115,7 +116,11 @@ FROM (
                         (coalesce(conversation.additional_attributes ->> 'mail_subject', '') <> '')::text,
                         E'\x01', inbox.name, E'\x01', inbox.channel_type,
                         E'\x01', coalesce(nullif(assignee.display_name, ''), assignee.name),
-                        E'\x01', bot.name, E'\x01', team.name
+                        E'\x01', CASE
+                            WHEN conversation.bot_type = 'AgentBot' THEN bot.name
+                            WHEN conversation.bot_id IS NOT NULL THEN 'AI assistant'
+                        END,
+                        E'\x01', team.name
                     ) COLLATE "C",
                     hashint8extended(
                         conversation.display_id,
