@@ -11,7 +11,8 @@ from airflow.sdk import dag, get_current_context, task
 
 
 @dag(
-    schedule="*/5 * * * *",
+    # Not in the minutes in which syncs begin.
+    schedule="2-59/5 * * * *",
     catchup=False,
     max_active_runs=1,
     tags=["krayin"],
