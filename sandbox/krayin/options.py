@@ -121,14 +121,21 @@ WORKFLOWS = Resource(
 )
 
 
+# What is said of stages with the same name or code: keys that Krayin 2.1.5 does not translate.
+DUPLICATES = {"name": "admin::app.settings.pipelines.duplicate-name", "code": "validation.unique_key"}
+
+
 class PipelineResource(Resource):
-    """Pipelines, which are written together with their stages."""
+    """Pipelines, written together with their stages.
+
+    One that sends ``is_default`` becomes the default, whatever the value.
+    """
 
     def store(self, krayin: Krayin, call: Call) -> Any:
         """Create a pipeline; a failing stage leaves the pipeline behind."""
         data = call.all
         _check_pipeline(krayin, data, None)
-        data["is_default"] = 1 if php.truthy(data.get("is_default")) else 0
+        data["is_default"] = int("is_default" in data)
         _only_default(krayin, data, None)
         record = records.create(krayin, PIPELINE, data)
         if "stages" not in data:
@@ -146,7 +153,7 @@ class PipelineResource(Resource):
         data = call.all
         key = massive.typed_id(call)
         _check_pipeline(krayin, data, key)
-        data["is_default"] = 1 if php.truthy(data.get("is_default")) else 0
+        data["is_default"] = int("is_default" in data)
         record = records.find_or_fail(krayin, PIPELINE, key)
         _only_default(krayin, data, key)
         records.update(krayin, record, data)
@@ -180,13 +187,17 @@ def _check_pipeline(krayin: Krayin, data: dict[str, Any], own: Any) -> None:
     if own is None:
         rules["rotten_days"] = ["required"]
     stages = [stage for _, stage in php.items_of(data.get("stages") or [])]
-    for part in ("name", "code"):
-        rules[f"stages.*.{part}"] = [Unique(_only_once(stages, part), f"The stages.*.{part} is a duplicate.")]
+    for part, message in DUPLICATES.items():
+        rules[f"stages.*.{part}"] = [Unique(_only_once(stages, part), message)]
     validation.validate(krayin.clock, data, rules)
 
 
 def _only_once(stages: list[Any], part: str) -> Callable[[Any], bool]:
-    return lambda value: sum(php.dig(stage, part) == value for stage in stages) <= 1
+    def once(value: Any) -> bool:
+        found = [php.offset(stage, part) for stage in stages]
+        return [other for other in found if type(other) is type(value)].count(value) <= 1
+
+    return once
 
 
 def _only_default(krayin: Krayin, data: dict[str, Any], own: Any) -> None:
