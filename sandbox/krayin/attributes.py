@@ -49,7 +49,8 @@ LOOKUPS = {
     "users": ("users", "name"),
     "organizations": ("organizations", "name"),
     "persons": ("persons", "name"),
-    "products": ("products", "name"),
+    "warehouses": ("warehouses", "name"),
+    "locations": ("warehouse_locations", "name"),
 }
 
 

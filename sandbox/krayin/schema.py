@@ -132,6 +132,8 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named("lead_sources"),
     _named("lead_types"),
+    _named("warehouses"),
+    _named("warehouse_locations"),
     Shape(
         "attributes",
         (

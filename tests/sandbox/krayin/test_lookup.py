@@ -196,3 +196,11 @@ def test_debug_shows_what_went_wrong_in_a_list(api, krayin, people, query, messa
 
 def test_sorting_an_empty_list_by_an_unknown_column_is_fine(api, people):
     assert ids(api.get(f"{PERSONS}?id=9999&sort=foo")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("lead_pipeline_stages", 200), ("warehouses", 200), ("locations", 200), ("products", 500), ("x", 500)],
+)
+def test_what_can_be_looked_up(api, name, status):
+    assert api.get(f"/api/v1/settings/attributes/lookup/{name}").status_code == status
