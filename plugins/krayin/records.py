@@ -14,6 +14,7 @@ from krayin.payloads import Labelled
 
 T = TypeVar("T")
 
+_MAILED_TYPES = frozenset({"call", "meeting", "lunch"})
 _FARTHEST_EAST = timedelta(hours=14)
 # Ten o'clock is midnight in Hawaii; what is later is the midnight before in New Zealand and west of it.
 _NEXT_DAY_FROM = timedelta(hours=13, minutes=59)
@@ -291,7 +292,10 @@ class CreatedLead:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """An activity; its links to persons and leads are not returned by Krayin. Moments are UTC."""
+    """An activity; its links to persons and leads are not returned by Krayin. Moments are UTC.
+
+    With `mails_participants` every change of it, a done-mark too, is mailed to them by Krayin.
+    """
 
     id: int
     type: str
@@ -303,6 +307,7 @@ class Activity:
     schedule_to: datetime | None
     location: str | None
     owner_id: int | None
+    mails_participants: bool
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -323,6 +328,7 @@ class Activity:
             schedule_to=_moment(row, "schedule_to"),
             location=_text_or_none(row, "location"),
             owner_id=_related_id(row, "user"),
+            mails_participants=row.get("type") in _MAILED_TYPES and bool(row.get("participants")),
             created_at=_moment(row, "created_at"),
             updated_at=_moment(row, "updated_at"),
         )

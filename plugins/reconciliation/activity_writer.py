@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from reconciliation.mapping_store import MappingStore
     from reconciliation.plan import MappingRow
     from reconciliation.settings import SyncSettings
+
+log = logging.getLogger(__name__)
 
 CREATE_ACTIVITY = "create_activity"
 UPDATE_ACTIVITY = "update_activity"
@@ -62,7 +65,8 @@ class _Work:
 class ActivityWriter:
     """Carries out the operations on conversations and messages of one sync.
 
-    No activity of ours ever has participants: Krayin would e-mail them.
+    No activity of ours ever has participants: Krayin would e-mail them. One to which a salesperson added
+    some is left alone while it has them.
     """
 
     client: KrayinClient
@@ -239,6 +243,14 @@ class ActivityWriter:
         if shown is None:
             self._lost(work, row)
         row = work.row = _after_attempt(row, shown)
+        if shown.mails_participants:
+            log.warning(
+                "Krayin activity %d has participants, to whom a change would be mailed: it stays as it is",
+                shown.id,
+            )
+            self._ack(work, {})
+            work.result.setdefault("activity", "left_to_participants")
+            return
         changes, update, is_done = self._changes(work, row, shown, repair=repair)
         differs = bool(update.to_body())
         if differs:

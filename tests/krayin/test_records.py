@@ -103,6 +103,22 @@ def test_an_activity_whose_additional_is_no_object_has_none():
     assert (activity.additional, activity.is_done, activity.owner_id) == ({"chatwoot_id": "5"}, True, 2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "participants", "mails"),
+    [
+        ("call", [{"person": {"id": 1}}], True),
+        ("meeting", [{"user": {"id": 1}}], True),
+        ("call", [], False),
+        ("call", None, False),
+        ("note", [{"person": {"id": 1}}], False),
+        ("email", [{"person": {"id": 1}}], False),
+    ],
+)
+def test_which_activities_krayin_mails_at_a_change(kind, participants, mails):
+    activity = Activity.from_json({"id": 1, "type": kind, "participants": participants})
+    assert activity.mails_participants is mails
+
+
 def test_settings_are_read():
     pipeline = Pipeline.from_json(
         {

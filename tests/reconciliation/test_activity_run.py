@@ -104,6 +104,42 @@ def test_a_conversation_and_its_message_become_notes_of_the_person(world: World)
     assert world.calls(world.run(RunRequest(full=True), **BOTH).id) == []
 
 
+@pytest.mark.parametrize("on_crm_edit", ["keep", "overwrite"])
+def test_participants_whom_a_salesperson_added_are_not_mailed(world: World, on_crm_edit: str) -> None:
+    """Krayin mails the participants of a call at every change, also when it is marked done."""
+    settings = {"sync_conversations": True, "on_crm_edit": on_crm_edit}
+    _, talk = ada_with_a_talk(world, "Channel::Whatsapp")
+    say(world, talk, "Hello", created_at=NOON)
+    world.run(**settings)
+    (person,), (call,) = world.persons(), activities(world)
+    assert call["type"] == "call"
+    world.api("PUT", f"activities/{call['id']}", {"participants": {"persons": [person["id"]]}})
+    mailed = len(world.krayin.mails())
+    assert mailed
+    say(world, talk, "Are you there?", created_at=NOON + timedelta(hours=1))
+    with chatwoot(world) as connection:
+        connection.execute("UPDATE conversations SET status = 1, updated_at = now()")
+    run = world.run(**settings)
+    assert writes(world, run.id) == []
+    assert len(world.krayin.mails()) == mailed
+    (left,) = activities(world)
+    assert (left["comment"], left["is_done"], left["participants"]) == (
+        call["comment"],
+        False,
+        left["participants"],
+    )
+    assert left["participants"]
+    assert world.calls(world.run(**settings).id) == []
+    # Without participants it follows the conversation again.
+    world.api("PUT", f"activities/{call['id']}", {"participants": {}})
+    say(world, talk, "Still there?", created_at=NOON + timedelta(hours=2))
+    world.run(**settings)
+    (followed,) = activities(world)
+    assert "Still there?" in followed["comment"]
+    assert followed["is_done"]
+    assert len(world.krayin.mails()) == mailed
+
+
 def test_nothing_happens_while_the_switches_are_off(world: World) -> None:
     _, talk = ada_with_a_talk(world)
     say(world, talk, "Hello")
