@@ -116,8 +116,7 @@ def _change_options(krayin: Krayin, record: Record, options: Any) -> None:
             model = "Webkul\\Attribute\\Models\\AttributeOption"
             raise RecordNotFoundError(model, key)
         if row is None:
-            message = "__clone method called on non-object"
-            raise ServerError(message, "Error", caught=False)
+            raise massive.cloned_nothing()
         if gone:
             table.delete(row["id"])
         else:
@@ -129,17 +128,27 @@ def destroy(krayin: Krayin, call: Call) -> Any:
     """Delete a user-defined attribute with all its values."""
     record = records.find_or_fail(krayin, ATTRIBUTE, massive.typed_id(call))
     if not record.attributes["is_user_defined"]:
-        return wrapped("Can not delete system attribute.")
+        return wrapped("User defined attribute can not be deleted.")
     krayin.database["attributes"].delete(record.id)
     return wrapped("Attribute deleted successfully.")
 
 
 def mass_destroy(krayin: Krayin, call: Call) -> Any:
-    """Delete user-defined attributes by id."""
-    for record in massive.present(krayin, call, ATTRIBUTE):
+    """Delete user-defined attributes by id.
+
+    Raises:
+        ServerError: one is not there; those before it are deleted.
+    """
+    deleted = False
+    for number in massive.indices(krayin, call):
+        record = records.find(krayin, ATTRIBUTE, number)
+        if record is None:
+            message = 'Attempt to read property "is_user_defined" on null'
+            raise ServerError(message)
         if record.attributes["is_user_defined"]:
             krayin.database["attributes"].delete(record.id)
-    return wrapped("Attributes deleted successfully.")
+            deleted = True
+    return wrapped("Attribute deleted successfully." if deleted else "Attribute delete failed.")
 
 
 def _lookup(call: Call) -> tuple[str, str]:

@@ -49,6 +49,11 @@ def shown_record(krayin: Krayin, call: Call, entity: Entity) -> Record:
     return record
 
 
+def cloned_nothing() -> ServerError:
+    """Return the error of the repository's delete for a record that is not there."""
+    return ServerError("__clone method called on non-object", "Error", caught=False)
+
+
 def indices(krayin: Krayin, call: Call, rules: Rules = DESTROY) -> list[int]:
     """Return the ids of a mass request.
 

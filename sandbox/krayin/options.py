@@ -39,13 +39,14 @@ class Resource:
         noun: what messages call a record, as "Source".
         show_row: makes the JSON of a row.
         rules: takes the server and the id of the record being changed (None when created).
+        typed: whether changing one takes nothing but a whole number for its id.
     """
 
     entity: Entity
     noun: str
     show_row: Callable[[Krayin, Row], dict[str, Any]]
     rules: Callable[[Krayin, Any], Rules]
-    strict: bool = False
+    typed: bool = False
 
     def index(self, krayin: Krayin, call: Call) -> Any:
         """List records."""
@@ -61,11 +62,15 @@ class Resource:
         rows = search.searched(krayin, call, self.entity.table)
         return {"data": [self.show_row(krayin, row) for row in rows]}
 
+    def values(self, call: Call) -> dict[str, Any]:
+        """Return what a request writes."""
+        return call.all
+
     def store(self, krayin: Krayin, call: Call) -> Any:
         """Create a record."""
         validation.validate(krayin.clock, call.all, self.rules(krayin, None))
         owner = {"user_id": call.user_id} if "user_id" in self.entity.fillable else {}
-        record = records.create(krayin, self.entity, {**owner, **call.all})
+        record = records.create(krayin, self.entity, {**owner, **self.values(call)})
         return {
             "data": self.show_row(krayin, record.attributes),
             "message": f"{self.noun} created successfully.",
@@ -73,21 +78,26 @@ class Resource:
 
     def update(self, krayin: Krayin, call: Call) -> Any:
         """Change a record."""
-        key = call.params["id"]
+        key = massive.typed_id(call) if self.typed else call.params["id"]
         validation.validate(krayin.clock, call.all, self.rules(krayin, key))
         record = records.find_or_fail(krayin, self.entity, key)
-        records.update(krayin, record, call.all)
+        records.update(krayin, record, self.values(call))
         return {
             "data": self.show_row(krayin, record.attributes),
             "message": f"{self.noun} updated successfully.",
         }
 
     def destroy(self, krayin: Krayin, call: Call) -> Any:
-        """Delete a record; refusals of the database are answered 200 with another message."""
+        """Delete a record; refusals of the database are answered 200 with another message.
+
+        Raises:
+            ServerError: there is no such record.
+        """
         record = records.find(krayin, self.entity, call.params["id"])
+        if record is None:
+            raise massive.cloned_nothing()
         try:
-            if record is not None:
-                krayin.database[self.entity.table].delete(record.id)
+            krayin.database[self.entity.table].delete(record.id)
         except ServerError:
             return wrapped(f"{self.noun} delete failed.")
         return wrapped(f"{self.noun} deleted successfully.")
@@ -103,16 +113,52 @@ def _name_only(table: str) -> Callable[[Krayin, Any], Rules]:
     return lambda krayin, own: {"name": ["required", free_name(krayin, table, "name", own)]}
 
 
-SOURCES = Resource(SOURCE, "Source", resources.named, _name_only("lead_sources"))
-TYPES = Resource(TYPE, "Type", resources.named, _name_only("lead_types"))
-TAGS = Resource(TAG, "Tag", resources.tag, _name_only("tags"))
+class TagResource(Resource):
+    """Tags, which can be deleted once more when they are gone."""
+
+    def destroy(self, krayin: Krayin, call: Call) -> Any:
+        """Delete a tag, if it is there."""
+        if records.find(krayin, TAG, call.params["id"]) is None:
+            return wrapped("Tag deleted successfully.")
+        return super().destroy(krayin, call)
+
+
+class RoleResource(Resource):
+    """Roles; deleting one deletes its users, for Krayin looks for them under a wrong name."""
+
+    def values(self, call: Call) -> dict[str, Any]:
+        """Return what a request writes: a role of its own has at least an empty list of permissions."""
+        data = call.all
+        if data["permission_type"] == "custom" and data.get("permissions") is None:
+            data["permissions"] = []
+        return data
+
+    def destroy(self, krayin: Krayin, call: Call) -> Any:
+        """Delete a role, but neither the last one nor one's own."""
+        record = records.find_or_fail(krayin, ROLE, massive.typed_id(call))
+        assert call.user is not None
+        table = krayin.database["roles"]
+        if len(table.rows) == 1:
+            return wrapped(f"{KEPT_ROLE}.last-delete-error")
+        if call.user["role_id"] == record.id:
+            return wrapped(f"{KEPT_ROLE}.current-role-delete-error")
+        table.delete(record.id)
+        return wrapped("Role deleted successfully.")
+
+
+def _role_rules(krayin: Krayin, own: Any) -> Rules:
+    unique = [free_name(krayin, "roles", "name", None)] if own is None else []
+    return {"name": ["required", *unique], "permission_type": ["required"]}
+
+
+# What is said of a role that stays: a key that the API of Krayin 2.1.5 does not translate.
+KEPT_ROLE = "rest-api::app.settings.roles"
+
+SOURCES = Resource(SOURCE, "Source", resources.named, _name_only("lead_sources"), typed=True)
+TYPES = Resource(TYPE, "Type", resources.named, _name_only("lead_types"), typed=True)
+TAGS = TagResource(TAG, "Tag", resources.tag, _name_only("tags"))
 GROUPS = Resource(GROUP, "Group", resources.group, _name_only("groups"))
-ROLES = Resource(
-    ROLE,
-    "Role",
-    resources.role,
-    lambda _krayin, _own: {"name": ["required"], "permission_type": ["required"]},
-)
+ROLES = RoleResource(ROLE, "Role", resources.role, _role_rules, typed=True)
 WORKFLOWS = Resource(
     WORKFLOW,
     "Workflow",

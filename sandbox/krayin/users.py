@@ -66,13 +66,14 @@ class UserResource(Resource):
 
     def destroy(self, krayin: Krayin, call: Call) -> Any:
         """Delete a user, but not oneself."""
-        key = records.row_key(call.params["id"])
+        key = massive.typed_id(call)
         if key == call.user_id:
             return wrapped("User delete failed.")
+        if len(krayin.database["users"].rows) == 1:
+            return wrapped("At least one user is required.")
         record = records.find(krayin, USER, key)
         if record is None:
-            message = "Call to a member function delete() on null"
-            raise ServerError(message, "Error", caught=False)
+            raise massive.cloned_nothing()
         krayin.database["users"].delete(record.id)
         return wrapped("User deleted successfully.")
 
@@ -86,8 +87,8 @@ class UserResource(Resource):
             if record is not None:
                 records.update(krayin, record, {"status": call.input("value")})
         if not others:
-            return wrapped("Users update failed.")
-        return wrapped("Users updated successfully.")
+            return wrapped("Selected users update failed.")
+        return wrapped("Selected users updated successfully.")
 
     def mass_destroy(self, krayin: Krayin, call: Call) -> Any:
         """Delete users by id, but not oneself."""
@@ -95,8 +96,8 @@ class UserResource(Resource):
         for number in others:
             krayin.database["users"].delete(number)
         if not others:
-            return wrapped("Users delete failed.")
-        return wrapped("Users deleted successfully.")
+            return wrapped("Selected users delete failed.")
+        return wrapped("Selected users deleted successfully.")
 
 
 USERS = UserResource(USER, "User", resources.user, _rules)
