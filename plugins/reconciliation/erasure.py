@@ -21,7 +21,7 @@ from reconciliation.identity import Identity, register_installation
 from reconciliation.krayin_connection import open_krayin
 from reconciliation.runs import RunKind, RunState, open_run, update_run
 from reconciliation.sync_database import connect, working
-from reconciliation.traces import in_bytes, in_json, traces_of
+from reconciliation.traces import in_bytes, traces_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -301,14 +301,22 @@ class _Erasure:
         }
         for table, done in cleared.items():
             receipt.cleared[table] += done.rowcount
-        for value in traces:
-            texts = {"value": value, "json_value": in_json(value), "sync_names": sync_names}
-            for table, name in (
-                ("operation", "erasure/replace_in_operations"),
-                ("finding", "erasure/replace_in_findings"),
-                ("sync_run", "erasure/replace_in_runs"),
-            ):
-                receipt.cleared[table] += self._execute(name, **texts).rowcount
+        for table, by_sync in {"operation": False, "finding": False, "sync_run": True}.items():
+            scope = {"sync_names": sync_names} if by_sync else {}
+            receipt.cleared[table] += self._replace(table, traces, **scope)
+
+    def _replace(self, table: str, traces: Sequence[str], **scope: Any) -> int:
+        """Take the values of the erased contact out of the rows of others; return how many rows had any."""
+        replaced = 0
+        for row_id, text, document in self._execute(f"erasure/naming_{table}", values=list(traces), **scope):
+            there = without(text, traces), without(document, traces)
+            if there != (text, document):
+                self.connection.execute(
+                    statement(f"erasure/rewrite_{table}"),
+                    {"id": row_id, "text": there[0], "document": Jsonb(there[1])},
+                )
+                replaced += 1
+        return replaced
 
     def _note(self, erasure_id: int, receipt: Receipt, *, finished: bool) -> None:
         self._execute("erasure/finish", id=erasure_id, receipt=Jsonb(receipt.to_json()), finished=finished)

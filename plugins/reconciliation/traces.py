@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Of a person's and a lead's fields; the others do not name anybody.
 NAMING = ("name", "emails", "phones", "title", "contact_numbers")
 # A shorter value would be found everywhere.
 SHORTEST = 3
+# A shorter one is looked for as a word of its own: "Per" is no part of "person".
+SHORTEST_WITHIN_WORDS = 6
+ERASED = "[erased]"
+# As Rails writes these in JSON.
+_RAILS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
 
 
 def traces_of(records: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
@@ -27,14 +33,37 @@ def traces_of(records: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
-def in_json(value: str) -> str:
-    """Return how `value` stands in JSON text as PostgreSQL writes it."""
-    return json.dumps(value, ensure_ascii=False)[1:-1]
+def without(document: Any, values: Sequence[str]) -> Any:
+    """Return a JSON document or text without some values, longest first.
+
+    Only texts within it are touched: the names of its members and its numbers say nothing of a person.
+    """
+    if not values:
+        return document
+    return _without(document, re.compile("|".join(map(_pattern, values))))
 
 
 def in_bytes(value: str) -> tuple[bytes, ...]:
     """Return how `value` may stand in a webhook's body."""
-    return tuple({in_json(value).encode(), json.dumps(value)[1:-1].encode()})
+    plain = json.dumps(value, ensure_ascii=False)[1:-1]
+    return tuple({plain.encode(), plain.translate(_RAILS).encode(), json.dumps(value)[1:-1].encode()})
+
+
+def _pattern(value: str) -> str:
+    pattern = re.escape(value)
+    if len(value) >= SHORTEST_WITHIN_WORDS or not value.isascii():
+        return pattern
+    return f"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
+
+
+def _without(document: Any, pattern: re.Pattern[str]) -> Any:
+    if isinstance(document, str):
+        return pattern.sub(ERASED, document)
+    if isinstance(document, list):
+        return [_without(one, pattern) for one in document]
+    if isinstance(document, dict):
+        return {name: _without(one, pattern) for name, one in document.items()}
+    return document
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ from reconciliation.erasure import erase, identity_of, let_back
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.retention import Retention, retain
 from reconciliation.run_request import RunRequest
-from reconciliation.traces import in_bytes, traces_of
+from reconciliation.traces import in_bytes, traces_of, without
 
 from sandbox.chatwoot import conversations
 from tests.database_dump import dump
@@ -220,3 +220,31 @@ def test_traces_are_names_and_addresses_longest_first() -> None:
         "ann lee",
         "+49151",
     )
+
+
+def test_values_are_taken_out_of_texts_only() -> None:
+    document = {"done": 3, "per": [{"repair": "done by Per, person 2026", "contact": 2026}], "2026": None}
+    assert without(document, ("2026", "done", "per", "Per")) == {
+        "done": 3,
+        "per": [{"repair": "[erased] by [erased], person [erased]", "contact": 2026}],
+        "2026": None,
+    }
+    assert without("王小明的会话, Quarrington's", ("Quarrington", "王小明")) == "[erased]的会话, [erased]'s"
+    assert without(None, ("Ann",)) is None
+
+
+def test_names_are_found_as_rails_writes_them() -> None:
+    assert rb"Tom \u0026 J\u003e" in in_bytes("Tom & J>")
+
+
+@pytest.mark.parametrize("name", ["done", "true"])
+def test_a_name_that_is_a_word_of_ours_leaves_what_runs_say_whole(world: World, name: str) -> None:
+    contact_id = world.add(name=name, email="some@example.com")
+    world.add(name="Someone Else", email="else@example.com")
+    world.run()
+    before = dict(world.rows("SELECT id, summary FROM sync_run ORDER BY id"))
+    erase(world.sync(), contact_id, also_adopted=False)
+    after = dict(world.rows("SELECT id, summary FROM sync_run ORDER BY id"))
+    for number, summary in before.items():
+        assert {key for key in summary if key not in after[number]} == set()
+        assert after[number]["created"] == summary["created"]
