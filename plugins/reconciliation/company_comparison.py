@@ -9,7 +9,7 @@ from krayin.folding import fold_name
 from statements import statement
 
 from reconciliation.company_names import known_names
-from reconciliation.comparison import compare, organization_present
+from reconciliation.comparison import ADDRESS, compare, organization_present
 from reconciliation.contact_comparison import KEPT
 from reconciliation.finding import Finding, FindingClass, Side
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from reconciliation.repair_policy import Policy
 
 ORGANIZATION = "organization"
-ADDRESS = "address."
 
 
 @dataclass(slots=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from reconciliation.merge import OnCrmEdit
 
+# How the lines of an organization's address are called.
+ADDRESS = "address."
 # The fields of an activity that are compared; the comment by its mark.
 _SENT = ("title", "comment", "is_done", "schedule_from", "schedule_to")
 

@@ -156,7 +156,7 @@ class ComparisonRun:
             ]
         )
         plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
-        planned = repairs.plan(plan, orphans, talk, sweep)
+        planned = repairs.plan(plan, orphans, talk, sweep, custom)
         twins = Duplicates(
             self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )

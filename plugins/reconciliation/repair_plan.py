@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
@@ -12,9 +12,12 @@ from reconciliation.decisions import CLASSES, Decisions
 from reconciliation.finding import FindingClass
 from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
+from reconciliation.seen_reads import SeenReads
 from reconciliation.sweep import remember
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciliation.contact_comparison import ContactComparison
     from reconciliation.identity import Identity
     from reconciliation.operation_rows import PlanScope
@@ -75,7 +78,14 @@ class RepairPlan:
             )
         return kept
 
-    def plan(self, plan: PlanScope, orphans: Orphans, talk: Talk, sweep: Differences | None) -> Planned:
+    def plan(
+        self,
+        plan: PlanScope,
+        orphans: Orphans,
+        talk: Talk,
+        sweep: Differences | None,
+        custom: Mapping[tuple[str, int], Mapping[str, Any]],
+    ) -> Planned:
         """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it.
 
         Args:
@@ -83,6 +93,7 @@ class RepairPlan:
             orphans: with the retirements to plan.
             talk: with the activities and stage moves that are staged.
             sweep: what Chatwoot's sweep found, None when single contacts were compared.
+            custom: custom fields by (kind, CRM id), where they were read and differ.
         """
         run_id = self.run_id
         guard = self.parts.guard(self.identity, run_id, dry_run=False)
@@ -100,6 +111,7 @@ class RepairPlan:
             guard.hold()
         planner = self.planner(dry_run=False, read_at=plan.read_at)
         planner.guard = guard
+        planner.reads = SeenReads(self.parts, self.identity, custom)
         planned = planner.run()
         talk.plan(plan, self.parts.krayin.client, guard, dry_run=False)
         with self.parts.connection.transaction():

@@ -21,6 +21,8 @@ from sandbox.chatwoot.bulk import advance_sequences, copy_rows
 from tests.soak import SOAK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.reconciliation.world import World
 
 REPAIRS = {"reconcile": {"repair": "repair"}}
@@ -425,3 +427,53 @@ def test_the_form_of_a_run_says_what_is_asked_for() -> None:
     assert request_of(context) == ReconcileRequest("manual__1", contact_ids=frozenset({17, 42}))
     context["params"] = {"depth": "full", "repair": "no", "contact_ids": None, "accept": "3"}
     assert request_of(context) == ReconcileRequest("manual__1", "full", repair=False, accepted=frozenset({3}))
+
+
+def edit_leads(world: World) -> None:
+    for place in range(4):
+        rename_lead(world, "By hand", place)
+
+
+def edit_persons(world: World) -> None:
+    for one in world.persons():
+        phones = one["contact_numbers"] or [{"value": "", "label": "work"}]
+        body = {"emails": one["emails"], "contact_numbers": phones, "name": "By hand"}
+        world.api("PUT", f"contacts/persons/{one['id']}", body)
+
+
+def edit_organizations(world: World) -> None:
+    for one in world.organizations():
+        world.api("PUT", f"contacts/organizations/{one['id']}", {"address": {"city": "Oslo"}})
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed"),
+    [
+        (edit_leads, ("contact", ["lead.title"])),
+        (edit_persons, ("contact", ["person.name"])),
+        (edit_organizations, ("company", ["organization.address.city"])),
+    ],
+)
+def test_edits_that_a_repair_would_overwrite_wait_for_approval_too(
+    world: World, edit: Callable[[World], None], changed: tuple[str, list[str]]
+) -> None:
+    for number in range(4):
+        world.add(
+            name=f"Ada {number}",
+            email=f"ada{number}@example.com",
+            additional_attributes={"company_name": f"Firm {number}", "company_city": "Kyiv"},
+        )
+    world.settings |= {
+        "on_crm_edit": "overwrite",
+        "sync_to_organization": True,
+        "max_changes_without_approval": {"number": 2, "share": 0.2},
+        **REPAIRS,
+    }
+    world.run()
+    edit(world)
+    reconcile(world)
+    assert world.rows(
+        "SELECT DISTINCT source_kind, changes, count(*) FROM operation WHERE state = 'held' GROUP BY 1, 2"
+    ) == [(*changed, 4)]
+    shown = json.dumps([world.leads(), world.persons(), world.organizations()])
+    assert ("By hand" if edit is not edit_organizations else "Oslo") in shown
