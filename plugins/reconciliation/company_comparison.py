@@ -61,6 +61,7 @@ class CompanyComparison:
         if row["last_sent"]:
             present = {**organization_present(facts), **custom}
             found += self._edits(folded_name, crm_id, row["last_sent"], present)
+        found = [self.policy.heeding(one) for one in found]
         self.findings += found
         if any(one.repairable and self.policy.repairs(one.kind) for one in found):
             self._forget([row["id"]], recreate=False)

@@ -343,7 +343,7 @@ class ContactComparison:
         anew = _Anew()
         staged: list[_Case] = []
         for case in cases:
-            findings = found[case.contact_id]
+            findings = [self.policy.heeding(one) for one in found[case.contact_id]]
             self.findings += findings
             to_repair = [one for one in findings if one.repairable and self.policy.repairs(one.kind)]
             self._repair(case, to_repair, anew)

@@ -150,18 +150,16 @@ class Orphans:
         return found
 
     def _merged(self, loser: int, rows: _Rows, survivor: int, held: frozenset[str]) -> None:
-        repairs = self.policy.repairs(FindingClass.ORPHAN)
         other = self._rows_of(survivor)
         person = other.get("person")
         if person is None or person.state is not MappingState.LINKED:
-            self._found(
+            if self._found(
                 loser,
                 rows,
                 f"give its records to contact {survivor}, into which it was merged",
                 {"merged_into": survivor},
                 repairable=True,
-            )
-            if repairs:
+            ):
                 self._take_over(rows, survivor)
             return
         text = f"merged into contact {survivor}, which has records of its own: "
@@ -174,15 +172,14 @@ class Orphans:
             )
             self._found(loser, rows, text + why, {"merged_into": survivor})
             return
-        self._found(
+        if self._found(
             loser,
             rows,
             text + "close the lead, free its addresses",
             {"merged_into": survivor},
             calls=retirement.calls,
             repairable=True,
-        )
-        if repairs:
+        ):
             self.retirements.append(retirement)
             self.survivors.add(survivor)
 
@@ -216,26 +213,24 @@ class Orphans:
             self._found(contact_id, rows, why, {"deleted": True})
             return
         text = "close the lead" if fate is Fate.CLOSE else "delete the lead, then the person"
-        self._found(contact_id, rows, text, {"deleted": True}, calls=retirement.calls, repairable=True)
-        if self.policy.repairs(FindingClass.ORPHAN):
+        detail = {"deleted": True}
+        if self._found(contact_id, rows, text, detail, calls=retirement.calls, repairable=True):
             self.retirements.append(retirement)
 
     def _activity(self, source_kind: str, source_id: str, row: MappingRow) -> None:
         deletes = self.settings.on_source_delete == "delete" and row.origin == "created"
-        self.findings.append(
-            Finding(
-                FindingClass.ORPHAN,
-                "delete the activity" if deletes else "none: report only",
-                source_kind=source_kind,
-                source_id=source_id,
-                crm_kind="activity",
-                crm_id=row.crm_id,
-                detail={"deleted": True},
-                calls=int(deletes),
-                repairable=deletes,
-            )
+        finding = Finding(
+            FindingClass.ORPHAN,
+            "delete the activity" if deletes else "none: report only",
+            source_kind=source_kind,
+            source_id=source_id,
+            crm_kind="activity",
+            crm_id=row.crm_id,
+            detail={"deleted": True},
+            calls=int(deletes),
+            repairable=deletes,
         )
-        if deletes and self.policy.repairs(FindingClass.ORPHAN):
+        if self._keep(finding):
             self.retirements.append(
                 Retirement(source_kind, source_id, Fate.DELETE, [row.id], activity=row.crm_id)
             )
@@ -275,6 +270,12 @@ class Orphans:
             keys=keys,
         )
 
+    def _keep(self, finding: Finding) -> bool:
+        """Keep a finding; tell whether it is to be repaired."""
+        heeded = self.policy.heeding(finding)
+        self.findings.append(heeded)
+        return heeded.repairable and self.policy.repairs(FindingClass.ORPHAN)
+
     def _found(  # noqa: PLR0913 - what a finding says
         self,
         contact_id: int,
@@ -284,9 +285,9 @@ class Orphans:
         *,
         calls: int = 0,
         repairable: bool = False,
-    ) -> None:
+    ) -> bool:
         records = {kind: row.crm_id for kind, row in sorted(rows.items()) if row.crm_id is not None}
-        self.findings.append(
+        return self._keep(
             Finding(
                 FindingClass.ORPHAN,
                 repair,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from krayin.pacing import Lane
 from reconciliation.comparison_run import ComparisonRun
 from reconciliation.finding_store import FindingStore, accept, settle
 from reconciliation.identity import Identity, register_installation
-from reconciliation.repair_policy import policy_of
+from reconciliation.repair_policy import declined_sources, policy_of
 from reconciliation.runs import RunKind, RunState, failing_run, open_run, read_run, update_run
 from reconciliation.sync_database import working
 
@@ -60,6 +61,9 @@ def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: R
         with sync.source.snapshot() as snapshot:
             installation = register_installation(connection, snapshot.installation)
         identity = Identity(krayin.target_id, installation, settings.chatwoot.account_id)
+        if policy.classes and not (request.repair or request.contact_ids):
+            # Who asks by hand for all repairs, or for certain contacts, asks for these too.
+            policy = replace(policy, declined=declined_sources(connection, identity))
         store = FindingStore.open(
             connection, run_id, settings.name, identity, depth=depth, repair=bool(policy.classes)
         )

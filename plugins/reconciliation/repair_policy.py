@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from statements import statement
 
 from reconciliation.finding import FindingClass
 
 if TYPE_CHECKING:
+    import psycopg
+
+    from reconciliation.finding import Finding
+    from reconciliation.identity import Identity
     from reconciliation.settings import SyncSettings
+
+DECLINED = "none: somebody declined it (krayin_replay carries it out)"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is repaired: the classes, and whether a deleted record is made again."""
+    """What is repaired: the classes, and whether a deleted record is made again.
+
+    `declined` are source records whose latest plan somebody declined, so that they stay as they are:
+    kind, id, and whether that plan was about a record that is gone in Chatwoot.
+    """
 
     classes: frozenset[FindingClass] = frozenset()
     recreate: bool = False
+    declined: frozenset[tuple[str, str, bool]] = frozenset()
 
     def repairs(self, kind: FindingClass) -> bool:
         """Tell whether differences of this class are repaired."""
         return kind in self.classes
+
+    def heeding(self, finding: Finding) -> Finding:
+        """Return a finding that is not to be repaired where somebody declined that."""
+        # Stages have plans of their own.
+        kind = "stage" if finding.kind is FindingClass.MOVED_STAGE else finding.source_kind
+        plan = (kind or "", finding.source_id or "", finding.kind is FindingClass.ORPHAN)
+        if not finding.repairable or plan not in self.declined:
+            return finding
+        return replace(finding, repair=DECLINED, calls=0, repairable=False)
 
 
 def policy_of(settings: SyncSettings, *, repair: bool | None) -> Policy:
@@ -30,3 +52,9 @@ def policy_of(settings: SyncSettings, *, repair: bool | None) -> Policy:
     )
     named = settings.reconcile.repair_by_class.get("stale_mapping") == "repair"
     return Policy(chosen, recreate=settings.recreate_deleted or named)
+
+
+def declined_sources(connection: psycopg.Connection, identity: Identity) -> frozenset[tuple[str, str, bool]]:
+    """Return the source records whose latest plan somebody declined, as `Policy.declined`."""
+    rows = connection.execute(statement("reconcile/declined"), identity.parameters())
+    return frozenset((row[0], row[1], row[2]) for row in rows)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation.approval import answer, ask
 from reconciliation.reconcile import compare, repair
 from reconciliation.reconcile_request import ReconcileRequest
 from reconciliation.reconcile_summary import lines_of, numbers_of
 from reconciliation.reconcile_tasks import request_of
+from reconciliation.replay import ReplayRequest, replay
 from reconciliation.runs import read_run
 from reconciliation.sync_database import connect
 
@@ -477,3 +479,43 @@ def test_edits_that_a_repair_would_overwrite_wait_for_approval_too(
     ) == [(*changed, 4)]
     shown = json.dumps([world.leads(), world.persons(), world.organizations()])
     assert ("By hand" if edit is not edit_organizations else "Oslo") in shown
+
+
+def declined(world: World) -> int:
+    """Decline what is held; return the number of the approval."""
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        question = ask(connection, "test", "a run")
+        assert question is not None
+        answer(connection, question.approval_id, approved=False, decided_by="ann")
+        return question.approval_id
+
+
+def test_what_was_declined_is_not_asked_again_every_night(world: World) -> None:
+    contacts = [ada(world, number) for number in range(4)]
+    world.run()
+    guard = {"max_changes_without_approval": {"number": 2, "share": 0.2}}
+    settings = {**REPAIRS, **guard, "on_crm_edit": "overwrite", "on_source_delete": "delete"}
+    edit_leads(world)
+    reconcile(world, settings)
+    declined(world)
+    reconcile(world, settings)
+    assert world.operations("held") == []
+    assert set(present(world)) == {("changed", "lead", "title", "theirs", "reported")}
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        for contact in contacts:
+            changes.delete_contact(connection, contact)
+    reconcile(world, settings)
+    assert len(world.operations("held")) == 4, "to delete is another plan than the one declined"
+    approval = declined(world)
+    reconcile(world, settings)
+    assert world.operations("held") == []
+    assert present(world) == [("orphan", "person", None, None, "reported")] * 4
+    assert len(world.persons()) == 4
+    reconcile(world, settings, repair=True)
+    assert len(world.operations("held")) == 4, "who asks for all repairs asks for these too"
+    declined(world)
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        assert replay(connection, ReplayRequest("test", approval_id=approval)).planned == 0
+        assert replay(connection, ReplayRequest("test", approval_id=approval + 1)).planned == 4
+    world.run(**settings)
+    assert world.persons() == []
