@@ -24,7 +24,7 @@ class XidRange:
     def unseen(cls, then: str, now: str) -> Self | None:
         """Return the transactions that snapshot `then` may not have seen and snapshot `now` may.
 
-        Both are texts of `pg_current_snapshot()`, "xmin:xmax:running". None means that `then` is no
+        Both are texts of `txid_current_snapshot()`, "xmin:xmax:running". None means that `then` is no
         snapshot, is later than `now`, or is so old that 32 bits of an id no longer tell its age.
 
         The list of running transactions is not used, only xmin, the oldest of them: the list holds no

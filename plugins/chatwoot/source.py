@@ -30,7 +30,7 @@ class Mark:
     """How far a reading saw, so that the next one can ask for what came after.
 
     Attributes:
-        snapshot: PostgreSQL's `pg_current_snapshot()` as text, for example "755:760:755"; "" from a
+        snapshot: PostgreSQL's `txid_current_snapshot()` as text, for example "755:760:755"; "" from a
             source without one.
         lineage: names the history in which the transaction ids of `snapshot` have a meaning (cluster,
             timeline, database); None when it could not be found out.

@@ -520,16 +520,28 @@ def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
 
 def _rows(endpoint: Endpoint, parse: Callable[[Any], T], answer: Any) -> list[T]:
     def of(value: Any) -> list[T]:
-        return [parse(row) for row in list_of(object_of(value, "answer").get("data"), "data")]
+        return [_row(parse, row) for row in list_of(object_of(value, "answer").get("data"), "data")]
 
     return _parsed(endpoint, of, answer)
+
+
+def _row(parse: Callable[[Any], T], row: Any) -> T:
+    try:
+        return parse(row)
+    except ShapeError as error:
+        # Among hundreds of a page somebody must find it.
+        number = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(number, int):
+            raise
+        message = f"record {number}: {error}"
+        raise ShapeError(message) from None
 
 
 def _page_of(value: Any, parse: Callable[[Any], T]) -> Page[T]:
     answer = object_of(value, "answer")
     meta = object_of(answer.get("meta"), "meta")
     return Page(
-        rows=tuple(parse(row) for row in list_of(answer.get("data"), "data")),
+        rows=tuple(_row(parse, row) for row in list_of(answer.get("data"), "data")),
         current_page=integer_of(meta, "current_page"),
         last_page=integer_of(meta, "last_page"),
         total=integer_of(meta, "total"),

@@ -41,6 +41,13 @@ def test_a_list_of_another_shape_is_unexpected(kit):
             kit.script(kit.answer(body)).client.leads_page(1, 10)
 
 
+def test_a_record_of_another_shape_is_named(kit):
+    rows = [kit.person(5), {**kit.person(6), "emails": True}]
+    with pytest.raises(UnexpectedAnswer) as caught:
+        kit.script(kit.answer(kit.page(rows))).client.persons_page(1, 10)
+    assert "record 6: emails is bool" in caught.value.reason
+
+
 def test_ids_are_read_in_chunks_of_a_hundred(kit):
     run = kit.script(*[kit.answer(kit.page([])) for _ in range(3)])
     run.client.persons_by_ids([*range(1, 251), 7])

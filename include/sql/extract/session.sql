@@ -1,9 +1,10 @@
--- Purpose: set up the reading transaction and take its snapshot; must be its first statement.
+-- Purpose: set up the reading transaction and take its snapshot; must be its first statement. The snapshot is asked
+--   for by its older name, which is the only one in PostgreSQL 12.
 -- Parameters: statement_timeout, idle_timeout, lock_timeout (milliseconds as text).
 -- Indexes: none.
 SELECT
     transaction_timestamp() AS read_at,
-    pg_current_snapshot()::text AS snapshot,
+    txid_current_snapshot()::text AS snapshot,
     current_user::text AS role_name,
     set_config('TimeZone', 'UTC', true) AS timezone,
     set_config('DateStyle', 'ISO', true) AS datestyle,
