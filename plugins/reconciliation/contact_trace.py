@@ -57,6 +57,24 @@ def remember_traces(connection: psycopg.Connection, identity: Identity, snapshot
             )
 
 
+def hand_on_traces(connection: psycopg.Connection, identity: Identity, survivors: Mapping[int, int]) -> None:
+    """Note that what was of merged contacts is their survivors' now, so that a further merge can be told.
+
+    `survivors` gives for each merged contact the one it was merged into. Reading Chatwoot's newest
+    traces does not show it: what moved may be old.
+    """
+    if survivors:
+        connection.execute(
+            statement("reconcile/trace_hand_on"),
+            {
+                "installation_id": identity.installation_id,
+                "account_id": identity.account_id,
+                "losers": list(survivors),
+                "survivors": list(survivors.values()),
+            },
+        )
+
+
 def can_tell(snapshot: SourceSnapshot) -> bool:
     """Tell whether this Chatwoot says what became of a contact; its REST API does not."""
     return isinstance(snapshot, TracesContacts)

@@ -11,8 +11,9 @@ from chatwoot.sweep import Stream
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.contact_trace import Lost, can_tell, survivors_of
+from reconciliation.contact_trace import Lost, can_tell, hand_on_traces, survivors_of
 from reconciliation.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.erased import erased_among
 from reconciliation.finding import Finding, FindingClass
 from reconciliation.mapping import natural_keys
 from reconciliation.mapping_store import mapping_row
@@ -55,6 +56,7 @@ class Orphans:
     survivors: set[int] = field(default_factory=set)
     only: Collection[int] | None = None
     """Contacts to see to, None for all."""
+    _erased: Collection[int] = ()
 
     def note(self, source_kind: str, source_ids: Iterable[int]) -> None:
         """Note that source records are gone; what was planned for them is dropped."""
@@ -84,6 +86,8 @@ class Orphans:
             self.survivors.add(contact_id)
         lost = [_lost(contact_id, rows) for contact_id, rows in contacts.items()]
         survivors = survivors_of(self.connection, self.identity, snapshot, lost)
+        hand_on_traces(self.connection, self.identity, survivors)
+        self._erased = erased_among(self.connection, self.identity, set(survivors.values()))
         held = self._held(snapshot, frozenset(survivors.values()))
         for contact_id, own in contacts.items():
             if contact_id in survivors:
@@ -124,14 +128,15 @@ class Orphans:
         ids = sorted(source_ids)
         there = snapshot.there(_STREAMS[source_kind], scope, ids) if ids else set()
         if there:
-            self.connection.execute(
-                statement("reconcile/returned"),
-                {
-                    **self.identity.parameters(),
-                    "source_kind": source_kind,
-                    "source_ids": [str(one) for one in sorted(there)],
-                },
-            )
+            records = {
+                **self.identity.parameters(),
+                "source_kind": source_kind,
+                "source_ids": [str(one) for one in sorted(there)],
+            }
+            with self.connection.transaction():
+                # What was to become of its records is not to be carried out any more.
+                self.connection.execute(statement("plan/supersede"), records)
+                self.connection.execute(statement("reconcile/returned"), records)
         return there
 
     # --- merged -------------------------------------------------------------------------------
@@ -150,6 +155,10 @@ class Orphans:
         return found
 
     def _merged(self, loser: int, rows: _Rows, survivor: int, held: frozenset[str]) -> None:
+        if survivor in self._erased:
+            why = f"none: merged into contact {survivor}, which was erased on request: erase this one too"
+            self._found(loser, rows, why, {"merged_into": survivor})
+            return
         other = self._rows_of(survivor)
         person = other.get("person")
         if person is None or person.state is not MappingState.LINKED:

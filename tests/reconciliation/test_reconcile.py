@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation import contact_trace
 from reconciliation.approval import answer, ask
+from reconciliation.erasure import erase
 from reconciliation.reconcile import compare, repair
 from reconciliation.reconcile_request import ReconcileRequest
 from reconciliation.reconcile_summary import lines_of, numbers_of
@@ -18,7 +20,7 @@ from reconciliation.replay import ReplayRequest, replay
 from reconciliation.runs import read_run
 from reconciliation.sync_database import connect
 
-from sandbox.chatwoot import changes
+from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.bulk import advance_sequences, copy_rows
 from tests.soak import SOAK
 
@@ -519,3 +521,59 @@ def test_what_was_declined_is_not_asked_again_every_night(world: World) -> None:
         assert replay(connection, ReplayRequest("test", approval_id=approval + 1)).planned == 4
     world.run(**settings)
     assert world.persons() == []
+
+
+def test_a_contact_merged_into_an_erased_one_gives_it_nothing(world: World) -> None:
+    erased = world.add(name="Bob", phone_number="+493012345")
+    loser = ada(world)
+    world.run()
+    erase(world.sync(), erased, also_adopted=False)
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.merge_contacts(connection, erased, loser)
+    for choice in ("report", "delete"):
+        reconcile(world, {**REPAIRS, "on_source_delete": choice})
+        assert world.rows("SELECT 1 FROM mapping WHERE source_id = %s", str(erased)) == []
+        assert [one["name"] for one in world.persons()] == ["Ada 0"]
+        ((repair_text,),) = world.rows("SELECT repair FROM finding WHERE state = 'reported'")
+        assert "erased on request" in repair_text
+
+
+def test_a_chain_of_merges_is_told_from_a_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The middle one never had anything of its own, and what it got was too old to be read as news."""
+    monkeypatch.setattr(contact_trace, "MARGIN", 0)
+    first, middle, last = (ada(world, number) for number in range(3))
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        (inbox,) = connection.execute("SELECT min(id) FROM inboxes").fetchone() or (0,)
+        conversations.add_conversation(connection, first, inbox)
+        reconcile(world)
+        changes.merge_contacts(connection, middle, first)
+        reconcile(world)
+        changes.merge_contacts(connection, last, middle)
+        reconcile(world)
+    assert world.rows(
+        "SELECT contact_id, detail -> 'merged_into' FROM finding WHERE state = 'reported' ORDER BY contact_id"
+    ) == [(first, last), (middle, last)]
+
+
+def test_who_returns_while_the_deletion_waits_for_approval_is_not_deleted(world: World) -> None:
+    contacts = [ada(world, number) for number in range(4)]
+    world.run()
+    guard = {"max_changes_without_approval": {"number": 2, "share": 0.2}}
+    settings = {**REPAIRS, **guard, "on_source_delete": "delete"}
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        for contact in contacts:
+            changes.delete_contact(connection, contact)
+        reconcile(world, settings)
+        assert len(world.operations("held")) == 4
+        for number, contact in enumerate(contacts):
+            changes.add_contact(
+                connection, 1, id=contact, name=f"Ada {number}", email=f"ada{number}@example.com"
+            )
+    reconcile(world, settings)
+    assert world.operations("held") == []
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        assert ask(connection, "test", "a run") is None
+    world.run(**settings)
+    assert [one["name"] for one in world.persons()] == [f"Ada {number}" for number in range(4)]
+    assert world.rows("SELECT DISTINCT state FROM mapping") == [("linked",)]
