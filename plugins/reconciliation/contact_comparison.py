@@ -246,7 +246,7 @@ class ContactComparison:
         if lead.facts is None:
             return []
         found = self._differences(case, "lead", lead, lead_present(lead.facts), flatten(case.desired.lead))
-        if lead.facts.get("person_id") not in {None, person.row.crm_id}:
+        if lead.facts.get("person_id") != person.row.crm_id:
             found.append(
                 Finding(
                     FindingClass.CHANGED,

@@ -119,7 +119,7 @@ class KrayinLook:
             case "organization":
                 edits.companies.append(row)
             case "lead":
-                elsewhere = facts["person_id"] not in {None, row["person_id"]}
+                elsewhere = facts["person_id"] != row["person_id"]
                 moved = row["stage_id"] not in {None, facts["stage_id"]}
                 if elsewhere or moved or self._looks_edited(row, lead_present(facts)):
                     edits.contacts.add(int(row["source_id"]))

@@ -224,6 +224,10 @@ def _move_lead_away(scene: Scene) -> None:
     scene.edit_lead(person_id=scene.crm("person", scene.bob))
 
 
+def _unlink_lead(scene: Scene) -> None:
+    scene.edit_lead(person_id=None)
+
+
 def _lose_answer(scene: Scene) -> None:
     """Leave an operation without a known outcome, as a lost answer does."""
     with psycopg.connect(scene.world.sync_url, autocommit=True) as connection:
@@ -399,6 +403,7 @@ KINDS = (
           *theirs("lead", "description")),
     _kind("a lead given to another person", _move_lead_away, *theirs("lead", "person"), stays=None,
           two=True),
+    _kind("a lead taken from its person", _unlink_lead, *theirs("lead", "person"), stays=None),
     _kind("a lead moved back", lambda s: s.world.api("PUT", f"leads/stage/edit/{s.lead}", {"lead_pipeline_stage_id": 1}),
           ("moved_stage", "lead", "stage", "theirs")),
     _kind("an activity renamed in Krayin",
