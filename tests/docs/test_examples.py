@@ -69,7 +69,9 @@ def commands() -> list[tuple[str, str]]:
     for block in blocks("sh"):
         found += [(str(block), line) for line in block.text.replace("\\\n", " ").splitlines() if line.strip()]
     for file in files():
-        found += [(name_of(file), line.strip()) for line in re.findall(r"^    (\S.*)$", prose(file), re.MULTILINE)]
+        found += [
+            (name_of(file), line.strip()) for line in re.findall(r"^    (\S.*)$", prose(file), re.MULTILINE)
+        ]
         found += [(name_of(file), each) for each in code(file)]
     return found
 
@@ -139,7 +141,11 @@ def test_the_tables_of_variables_name_all_there_are() -> None:
 
 def test_defaults_of_variables_are_those_of_the_code() -> None:
     text = (ROOT / "docs" / "operations" / "install.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in text.splitlines() if line.startswith("| `")]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:4]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
     compared = 0
     for variables, default, *_ in rows:
         names = re.findall(r"`([A-Z_]+)`", variables)

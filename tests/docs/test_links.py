@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.markdown import ROOT, anchors, files, links, name_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("file", files(), ids=name_of)
@@ -27,9 +30,13 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     reached, left = {start}, [start]
     while left:
         file = left.pop()
-        targets = [(file.parent / link.partition("#")[0]).resolve() for link in links(file) if "://" not in link]
+        targets = [
+            (file.parent / link.partition("#")[0]).resolve() for link in links(file) if "://" not in link
+        ]
         # A link to a folder shows its files.
-        pages = [page for target in targets for page in (target.glob("*.md") if target.is_dir() else [target])]
+        pages = [
+            page for target in targets for page in (target.glob("*.md") if target.is_dir() else [target])
+        ]
         new = {page for page in pages if page.suffix == ".md"} - reached
         reached |= new
         left += new
