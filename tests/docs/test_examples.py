@@ -170,9 +170,9 @@ def test_names_in_backticks_are_names_of_the_code() -> None:
     ]
     held: list[str] = []
     for path in sources:
-        if path.suffix in {".py", ".sql", ".yaml", ".sample", ".html", ""} and path.is_file():
-            if not path.is_relative_to(Path(__file__).parent):
-                held += [path.stem, path.read_text(encoding="utf-8", errors="ignore")]
+        kind = path.suffix in {".py", ".sql", ".yaml", ".sample", ".html", ""}
+        if kind and path.is_file() and not path.is_relative_to(Path(__file__).parent):
+            held += [path.stem, path.read_text(encoding="utf-8", errors="ignore")]
     text = "\n".join(held).lower()
     unknown = {
         (name_of(file), name)
