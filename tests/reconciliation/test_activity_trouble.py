@@ -75,6 +75,29 @@ def test_a_lost_mark_is_made_by_the_next_run(world: World) -> None:
     assert world.calls(run(world).id) == []
 
 
+def test_a_mark_that_waited_looks_for_participants_added_meanwhile(world: World) -> None:
+    """Krayin would mail them that the call is done."""
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        contact = changes.add_contact(connection, 1, name="Ada", email="ada@example.com")
+        (whatsapp,) = (
+            connection.execute(
+                "SELECT id FROM inboxes WHERE account_id = 1 AND channel_type = 'Channel::Whatsapp'"
+            ).fetchone()
+            or ()
+        )
+        conversations.add_conversation(connection, contact, whatsapp, created_at=NOON, status=1)
+    world.krayin.set_faults({"kind": "drop_before", "route": "mass-update"})
+    run(world)
+    world.krayin.clear_faults()
+    (call,), (person,) = activities(world), world.persons()
+    world.api("PUT", f"activities/{call['id']}", {"participants": {"persons": [person["id"]]}})
+    mailed = len(world.krayin.mails())
+    run(world)
+    assert not activities(world)[0]["is_done"]
+    assert len(world.krayin.mails()) == mailed
+    assert world.rows("SELECT count(*) FROM activity_mark") == [(0,)]
+
+
 def test_an_activity_of_a_dead_person_leaves_nothing_behind(world: World) -> None:
     _, talk = talk_of_ada(world)
     world.run()
