@@ -41,7 +41,8 @@ class Listing(Generic[Record]):
     """One of Krayin's lists.
 
     `page` takes client, page, limit, sort column and order; `by_ids` the records with some ids;
-    `facts` gives what is kept of a record (JSON), `keys` by what it is found again.
+    `facts` gives what is kept of a record (JSON), `keys` by what it is found again. `is_whole` says that
+    the list shows every record of its table, so that `by_ids` shows none that is not in it.
     """
 
     crm_kind: str
@@ -49,6 +50,7 @@ class Listing(Generic[Record]):
     by_ids: Callable[[KrayinClient, Iterable[int]], list[Record]]
     facts: Callable[[Record], dict[str, Any]]
     keys: Callable[[Record, dict[str, Any]], Sequence[str]]
+    is_whole: bool = True
 
 
 def persons(phone_region: str | None) -> Listing[Person]:
@@ -92,6 +94,8 @@ def activities() -> Listing[Activity]:
         lambda client, ids: client.activities_by_ids(ids),
         activity_facts,
         lambda activity, _: (f"{KEY}:{activity.additional[KEY]}",) if KEY in activity.additional else (),
+        # Krayin's own entries lie between.
+        is_whole=False,
     )
 
 

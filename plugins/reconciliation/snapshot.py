@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Generic
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # Krayin needs about a second for a thousand persons; its time-outs are at thirty.
 FULL_PAGE = 500
 NEWEST_PAGE = 100
+# Two pages by id that leave out more ids than these are read again instead of asking for the ids.
+LARGEST_GAP = 100
 # updated_at has whole seconds and is stamped before the commit.
 MARGIN = timedelta(minutes=5)
 
@@ -47,6 +49,34 @@ class _Mark:
         return (self.since is not None and stamp < self.since) or (
             self.settled_mark is not None and stamp <= self.settled_mark
         )
+
+
+@dataclass(slots=True)
+class _Joints:
+    """Where the pages of a list by id meet.
+
+    A row deleted on an earlier page moves all later ones up, so that the first of the next page is passed
+    over; the list's total does not tell when others are added meanwhile. It is among the ids between two
+    pages: `left_out` are those to ask for.
+    """
+
+    left_out: list[int] = field(default_factory=list)
+    _last: int | None = None
+    _wide: tuple[int, int] | None = None
+
+    def fit(self, ids: Sequence[int]) -> bool:
+        """Take up the ids of the next page (ascending); False when the page before is to be read again."""
+        if not ids:
+            return True
+        if self._last is not None and ids[0] > self._last + 1:
+            if ids[0] - self._last - 1 <= LARGEST_GAP:
+                self.left_out.extend(range(self._last + 1, ids[0]))
+            elif self._wide != (self._last, ids[0]):
+                # Twice the same on both sides: nothing lies between.
+                self._wide = (self._last, ids[0])
+                return False
+        self._last = ids[-1]
+        return True
 
 
 def newest_pages() -> Iterator[tuple[int, int]]:
@@ -130,7 +160,8 @@ class RecordSnapshot(Generic[Record]):
 
     def _read_all(self, mark: _Mark) -> int:
         read = 0
-        page_number = mark.next_page
+        # Going on: rows may have moved to the page before since that was read.
+        page_number = go_on_at = max(1, mark.next_page - 1)
         high_mark = mark.high_mark
         if high_mark is None:
             # Later refreshes start here, so that what changes during this reading is read again.
@@ -140,6 +171,7 @@ class RecordSnapshot(Generic[Record]):
                 return 0
             high_mark = newest[0].updated_at
         total: int | None = None
+        joints = _Joints()
         while True:
             page = self._listing.page(self._client, page_number, FULL_PAGE, "id", "asc")
             if total is not None and page.total < total and page_number > 1:
@@ -147,10 +179,18 @@ class RecordSnapshot(Generic[Record]):
                 total, page_number = page.total, page_number - 1
                 continue
             total = page.total
+            if self._listing.is_whole and not joints.fit([record.id for record in page.rows]):
+                page_number -= 1
+                continue
             self.record(page.rows)
             read += len(page.rows)
             complete = page_number >= page.last_page
-            self._write_mark(page_number if complete else page_number + 1, high_mark, complete=complete)
+            if joints.left_out and (complete or len(joints.left_out) >= LARGEST_GAP):
+                self.record(self._listing.by_ids(self._client, joints.left_out))
+                joints.left_out.clear()
+            if not joints.left_out:
+                go_on_at = page_number if complete else page_number + 1
+            self._write_mark(go_on_at, high_mark, complete=complete)
             log.info(
                 "Read %d of %d Krayin %ss", min(page_number * FULL_PAGE, total), total, self._listing.crm_kind
             )
@@ -161,8 +201,13 @@ class RecordSnapshot(Generic[Record]):
     def _read_newest(self, mark: _Mark) -> int:
         read = 0
         newest = mark.high_mark
+        total = 0
         for number, limit in newest_pages():
             page = self._listing.page(self._client, number, limit, "updated_at", "desc")
+            if page.total < total and number > 1:
+                # Somebody deleted records meanwhile: rows moved to the page before.
+                self.record(self._listing.page(self._client, number - 1, limit, "updated_at", "desc").rows)
+            total = page.total
             self.record(page.rows)
             read += len(page.rows)
             stamps = [record.updated_at for record in page.rows if record.updated_at is not None]
