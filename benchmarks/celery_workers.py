@@ -1,6 +1,6 @@
 """One run carried out by loaders in several Celery workers, one of which is killed on the way.
 
-python benchmarks/celery_workers.py --broker redis://127.0.0.1:6379/0 [--workers 4] [--contacts 600]
+PYTHONPATH=plugins:. .venv/bin/python benchmarks/celery_workers.py --broker redis://127.0.0.1:6379/0
 
 Everything is real but Krayin: Airflow with CeleryExecutor, the broker, the workers as processes of
 their own, PostgreSQL. The workers share nothing but PostgreSQL and the broker; the stand-in is held to
@@ -39,11 +39,14 @@ WINDOW = timedelta(seconds=60)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--broker", required=True, help="URL of the broker")
+    parser.add_argument("--broker", help="URL of the broker; without one nothing is measured")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--contacts", type=int, default=600)
     parser.add_argument("--limit", type=int, default=300, help="calls a minute")
     arguments = parser.parse_args()
+    if arguments.broker is None:
+        print("Left out: it needs a broker, such as --broker redis://127.0.0.1:6379/0")
+        return
     with tempfile.TemporaryDirectory() as folder:
         syncs = Path(folder) / "syncs"
         syncs.mkdir()
