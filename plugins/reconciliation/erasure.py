@@ -42,16 +42,23 @@ KINDS = ("person", "lead", "activity")
 class Receipt:
     """What an erasure did: ids of Krayin records by kind, numbers of rows; nothing of the person.
 
-    `kept` are records that were not made by a sync and were not to be erased.
+    `kept` are records that were not made by a sync and were not to be erased, `merged` other contacts
+    that Chatwoot merged with this one and whose records a sync may know still.
     """
 
     deleted: dict[str, list[int]] = field(default_factory=dict)
     kept: dict[str, list[int]] = field(default_factory=dict)
     cleared: Counter[str] = field(default_factory=Counter)
+    merged: list[int] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the receipt for the sync database."""
-        return {"deleted": self.deleted, "kept": self.kept, "cleared": dict(self.cleared)}
+        return {
+            "deleted": self.deleted,
+            "kept": self.kept,
+            "merged": self.merged,
+            "cleared": dict(self.cleared),
+        }
 
     def lines(self) -> list[str]:
         """Return the receipt for a log."""
@@ -61,6 +68,11 @@ class Receipt:
             f"'Also what the sync did not make' to delete it"
             for kind, ids in self.kept.items()
         ]
+        if self.merged:
+            shown.append(
+                f"MERGED in Chatwoot with contact {_listed(self.merged)}: what was theirs is untouched; "
+                f"start an erasure for each of them too"
+            )
         shown += [f"cleared: {number} of {table}" for table, number in sorted(self.cleared.items())]
         return shown
 
@@ -181,6 +193,7 @@ class _Erasure:
         erasure_id, done = self._begin()
         receipt = Receipt(deleted={kind: list(ids) for kind, ids in done.get("deleted", {}).items()})
         kept = done.get("kept", {})
+        receipt.merged = self._merged(done.get("merged", ()))
         person_ids = sorted(self._known((), kept).all("person"))
         activity_ids = [one.id for person in person_ids for one in self.client.activities_of_person(person)]
         known = self._known(activity_ids, kept)
@@ -214,6 +227,13 @@ class _Erasure:
         if busy and busy[0]:
             raise ErasureWaitsError(self.contact_id, busy[0])
         return row[0], row[1]
+
+    def _merged(self, before: Iterable[int]) -> list[int]:
+        """Return with whom the contact was merged, as far as it is known; `before` by an earlier try."""
+        found = {
+            survivor if is_loser else loser for loser, is_loser, survivor in self._execute("erasure/merged")
+        }
+        return sorted({*before, *found})
 
     def _known(self, activity_ids: Iterable[int], kept: Mapping[str, Sequence[int]]) -> _Known:
         said = {kind: set(ids) for kind, ids in self.said.items()}

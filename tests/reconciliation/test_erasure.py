@@ -10,15 +10,20 @@ import pytest
 from krayin.client import KrayinClient
 from reconciliation.erasure import erase, identity_of, let_back
 from reconciliation.errors import ErasureWaitsError
+from reconciliation.finding_store import FindingStore
+from reconciliation.reconcile import compare
+from reconciliation.reconcile_request import ReconcileRequest
 from reconciliation.retention import Retention, retain
 from reconciliation.run_request import RunRequest
 from reconciliation.traces import in_bytes, traces_of, without
 
-from sandbox.chatwoot import conversations
+from sandbox.chatwoot import changes, conversations
 from tests.database_dump import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from reconciliation.finding import Finding
 
     from tests.reconciliation.world import World
 
@@ -248,3 +253,43 @@ def test_a_name_that_is_a_word_of_ours_leaves_what_runs_say_whole(world: World, 
     for number, summary in before.items():
         assert {key for key in summary if key not in after[number]} == set()
         assert after[number]["created"] == summary["created"]
+
+
+def test_it_names_the_contacts_that_were_merged_with_this_one(world: World) -> None:
+    """Each has records of its own that an erasure of the other does not touch."""
+    loser = world.add(name=NAME, email=EMAIL)
+    survivor = world.add(name=f"{NAME} 2", phone_number=PHONE)
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.merge_contacts(connection, survivor, loser)
+    compare(world.sync(), ReconcileRequest(depth="full"))
+    receipt = erase(world.sync(), survivor, also_adopted=False)
+    assert receipt.merged == [loser]
+    assert f"MERGED in Chatwoot with contact {loser}" in "\n".join(receipt.lines())
+    assert erase(world.sync(), survivor, also_adopted=False).merged == [loser]
+    assert erase(world.sync(), loser, also_adopted=False).merged == [survivor]
+    assert world.persons() == []
+    assert traces_in(dump(world.sync_url)) == set()
+
+
+def test_a_comparison_under_way_keeps_nothing_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact_id = world.add(name=NAME, email=EMAIL)
+    world.run()
+    (person,) = world.persons()
+    body = {
+        "name": "Heligoland",
+        "emails": person["emails"],
+        "contact_numbers": [{"value": "", "label": "work"}],
+    }
+    world.api("PUT", f"contacts/persons/{person['id']}", body)
+    write = FindingStore.write
+
+    def erased_meanwhile(store: FindingStore, findings: Iterable[Finding]) -> None:
+        found = list(findings)
+        erase(world.sync(), contact_id, also_adopted=False)
+        write(store, found)
+
+    monkeypatch.setattr(FindingStore, "write", erased_meanwhile)
+    compare(world.sync(), ReconcileRequest(depth="full"))
+    assert world.rows("SELECT 1 FROM erasure WHERE finished_at IS NOT NULL") == [(1,)]
+    assert traces_in(dump(world.sync_url)) == set()
