@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from chatwoot.inbox import InboxEvent
 from chatwoot.payload_ids import Flaw, UnreadablePayloadError, notice_of, parsed
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 1024 * 1024
 # Chatwoot gives up after five seconds: a later answer would be heard by nobody.
 PATIENCE = 4.0
+# Its body comes at once; what is left then is the database's.
+BODY_PATIENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,8 @@ def create_app(
 
     It answers 200 after the event is committed, and also when there is nothing to be done (a
     repetition, an event nobody needs); 401 without a good signature, 404 for an unknown sync, 413 for
-    a body of more than 1 MB, 400 and 422 for what is not Chatwoot's or of another account, 503 when
-    the database does not take it within four seconds.
+    a body of more than 1 MB, 408 for one that does not come, 400 and 422 for what is not Chatwoot's or of
+    another account, 503 when the database does not take it within four seconds.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)  # type: ignore[arg-type]
 
@@ -148,10 +151,16 @@ async def _bounded_body(request: Request) -> bytes:
     ):
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise too_large
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise too_large
+    except ClientDisconnect:
+        raise _RefusedError(400, "the connection was closed before the body had come") from None
+    except TimeoutError:
+        raise _RefusedError(408, f"the body did not come within {BODY_PATIENCE:.0f} seconds") from None
     return bytes(body)
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import httpx
 import psycopg
 import pytest
+from chatwoot import receiver
 from chatwoot.inbox import Inbox
 from chatwoot.receiver import LARGEST_BODY, Endpoint, create_app
 from hypothesis import given, settings
@@ -241,6 +242,37 @@ def test_bad_input_has_its_status_keeps_nothing_and_tells_nothing(url, name, cap
     assert SECRET not in answer.text + caplog.text
     assert "Person" not in answer.text + caplog.text
     assert rows(url) == []
+
+
+@pytest.mark.parametrize(("ends", "status"), [("closed", None), ("waits", 408)])
+def test_a_body_that_does_not_come_whole_is_no_fault_of_ours(ends, status, caplog, monkeypatch):
+    """Whoever finds the address may send half a request: no stack trace, and no blame for the database."""
+    monkeypatch.setattr(receiver, "BODY_PATIENCE", 0.05)
+    sent = []
+    ended = asyncio.Event()
+
+    async def receive():
+        if not ended.is_set():
+            ended.set()
+            return {"type": "http.request", "body": b"{", "more_body": True}
+        if ends == "waits":
+            await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/webhooks/shop", "headers": [], "query_string": b"",
+        "root_path": "", "scheme": "http", "server": ("airflow", 80), "http_version": "1.1",
+    }  # fmt: skip
+    with caplog.at_level(logging.INFO):
+        asyncio.run(create_app(FakeDesk("no database"))(scope, receive, send))
+    assert status in {None, sent[0]["status"]}
+    assert [record.levelname for record in caplog.records if record.name.startswith("chatwoot")] == [
+        "WARNING"
+    ]
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_unsigned_events_are_taken_where_the_sync_says_so_wrongly_signed_ones_never(url):
