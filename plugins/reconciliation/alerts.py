@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNAUTHORIZED = 401
 BAD_ENDS = ("stopped", "failed")
 
 
@@ -98,9 +97,9 @@ def conditions_of(row: Mapping[str, Any], settings: SyncSettings) -> Iterator[Co
     )
     yield Condition(
         "token_refused",
-        row["last_status"] == UNAUTHORIZED,
+        row["token_refused"],
         "Krayin refuses the API token: put a new one into the Airflow connection, then run krayin_setup"
-        if row["last_status"] == UNAUTHORIZED
+        if row["token_refused"]
         else "Krayin accepts the API token",
     )
     yield Condition(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from krayin.budget import RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
+from krayin.errors import KrayinError
 from krayin.pacing import Answer, Slot
 from psycopg.types.json import Jsonb
 from statements import statement
@@ -102,7 +103,16 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     first = _Unaccounted()
     if kept is None:
         with access.client(first, early.append, lane.name) as client:
-            user_id, base_url = client.whoami().id, client.base_url
+            base_url = client.base_url
+            try:
+                user_id = client.whoami().id
+            except KrayinError:
+                # A dead token must show in the audit, as alerts read it; a wrong address gets no target.
+                known = connection.execute(statement("setup/target_known"), {"base_url": base_url}).fetchone()
+                if known is not None:
+                    for call in early:
+                        write_call(connection, call, target_id=known[0], run_id=run_id, lane=lane)
+                raise
         target_id = register_target(connection, base_url)
     else:
         target_id, catalogue = kept

@@ -10,21 +10,25 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
+from krayin.errors import KrayinError
 from reconciliation import alert_tasks
 from reconciliation.alerts import Alert, channels_of, conditions_of, tell, watch
+from reconciliation.errors import RunStoppedError
 from reconciliation.settings import SyncSettings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from sandbox.krayin.testing import running_krayin
+from tests.reconciliation.world import World
 
-    import psycopg
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 QUIET = {
     "quarantined": 0, "unknown": 0, "seconds_behind": None, "held": 0, "run_id": 1, "run_state": "done",
-    "reconciliation_id": None, "reconciliation_state": None, "last_status": 200,
+    "reconciliation_id": None, "reconciliation_state": None, "token_refused": False,
 }  # fmt: skip
 
 
@@ -45,7 +49,7 @@ def raised(settings: SyncSettings, **seen: Any) -> set[str]:
         ({"run_state": "failed"}, "run_failed"),
         ({"run_state": "stopped"}, "run_failed"),
         ({"reconciliation_state": "failed"}, "reconciliation_failed"),
-        ({"last_status": 401}, "token_refused"),
+        ({"token_refused": True}, "token_refused"),
         ({"held": 3}, "approval_waiting"),
     ],
 )
@@ -163,6 +167,45 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
     }  # fmt: skip
     assert now["unknown_outcomes"].message.startswith("1 calls")
     assert "3.0 hours" in now["behind"].message
+
+
+@pytest.mark.parametrize("instance", ["unlimited", "unlimited-debug"])
+def test_a_dead_token_is_told_whatever_status_krayin_gives_it(
+    new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str, instance: Any
+) -> None:
+    """With APP_DEBUG=false, as servers should run, Krayin answers a dead token with 500 and not with 401."""
+    with running_krayin(instance) as krayin:
+        world = World(new_database("chatwoot", chatwoot_template), sync_db_url, krayin)
+        world.access_options["options"] = {"sleep": lambda _: None}
+        world.add(name="Ada", email="ada@example.com")
+        world.run()
+        world.add(name="Ben", email="ben@example.com")
+        # Any log-in deletes the user's tokens.
+        credentials = {"email": "admin@example.com", "password": "admin123", "device_name": "other"}
+        good = world.api("POST", "login", credentials)["token"]
+        # With the catalogue at hand it shows at the first call of the work; without it, at the very first.
+        for catalogue_age in ("0", "2 hours"):
+            with psycopg.connect(sync_db_url, autocommit=True) as connection:
+                connection.execute("DELETE FROM krayin_sync.api_call")
+                connection.execute(
+                    "UPDATE krayin_sync.krayin_catalogue SET read_at = read_at - %s::interval",
+                    (catalogue_age,),
+                )
+            with pytest.raises((KrayinError, RunStoppedError), match="token"):
+                world.run()
+            assert told(sync_db_url) == {"run_failed", "token_refused"}
+        with psycopg.connect(sync_db_url, autocommit=True) as connection:
+            # One of the refusals looked like the limiter's: nobody calls for a window.
+            connection.execute("UPDATE krayin_sync.rate_budget SET blocked_until = clock_timestamp()")
+        krayin.token = good
+        world.run()
+        assert told(sync_db_url) == set()
+
+
+def told(sync_url: str) -> set[str]:
+    sync = SyncSettings.model_validate({"name": "test", "chatwoot": {"account_id": 1}})
+    with psycopg.connect(sync_url, autocommit=True) as connection:
+        return {one.name for one in watch(connection, sync) if one.raised}
 
 
 # --- through Airflow's notifiers -------------------------------------------------------------------

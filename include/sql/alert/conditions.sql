@@ -14,7 +14,8 @@ WITH last_run AS (
     ORDER BY id DESC LIMIT 1
 ), last_call AS (
     -- Runs without a call tell nothing of the token.
-    SELECT call.status
+    -- Krayin with APP_DEBUG=false answers a dead token as it answers its limiter; the audit has them told apart.
+    SELECT call.status = 401 OR call.outcome = 'turned_away' AS refused
     FROM (SELECT id FROM krayin_sync.sync_run WHERE sync_name = %(sync_name)s ORDER BY id DESC LIMIT 50) AS run
     JOIN krayin_sync.api_call AS call ON call.run_id = run.id
     WHERE call.status IS NOT NULL
@@ -36,4 +37,4 @@ SELECT
     (SELECT state FROM last_run) AS run_state,
     (SELECT id FROM last_reconciliation) AS reconciliation_id,
     (SELECT state FROM last_reconciliation) AS reconciliation_state,
-    (SELECT status FROM last_call) AS last_status
+    coalesce((SELECT refused FROM last_call), false) AS token_refused
