@@ -93,15 +93,19 @@ class _Known:
             for row in self.rows
             if row["crm_kind"] == kind and row["crm_id"] is not None and row["origin"] == "created"
         }
-        return made | {one for row in self.rows if row["crm_kind"] == kind for one in row["former_crm_ids"]}
+        return made | (self._former(kind, "former_crm_ids") - self._former(kind, "former_adopted_ids"))
 
     def all(self, kind: str) -> set[int]:
         """Return all its Krayin ids of one kind, adopted ones and those an earlier erasure kept too."""
         return (
             self.made(kind)
+            | self._former(kind, "former_adopted_ids")
             | set(self.kept.get(kind, ()))
             | {row["crm_id"] for row in self.rows if row["crm_kind"] == kind and row["crm_id"] is not None}
         )
+
+    def _former(self, kind: str, column: str) -> set[int]:
+        return {one for row in self.rows if row["crm_kind"] == kind for one in row[column]}
 
 
 def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:

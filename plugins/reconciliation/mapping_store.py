@@ -147,6 +147,7 @@ def mapping_row(row: Mapping[str, Any]) -> MappingRow:
         last_sent=row.get("last_sent"),
         attempted=row.get("attempted"),
         former_crm_ids=tuple(row.get("former_crm_ids") or ()),
+        former_adopted_ids=tuple(row.get("former_adopted_ids") or ()),
     )
 
 

@@ -260,8 +260,11 @@ class Orphans:
             for kind, row in rows.items()
             if row.origin == "created" and row.crm_id is not None
         }
-        if not ours:
+        lead = rows.get("lead")
+        former = set(lead.former_crm_ids) - set(lead.former_adopted_ids) if lead else set()
+        if not ours and (fate is Fate.CLOSE or not former):
             return None
+        kept = lead is not None and (lead.former_adopted_ids or (lead.crm_id and lead.origin == "adopted"))
         person = rows.get("person")
         keys = _keys(person, self.settings.default_phone_region)
         releases = [key for key in keys if key in given_up] if "person" in ours else []
@@ -270,11 +273,10 @@ class Orphans:
             str(contact_id),
             fate,
             [row.id for row in rows.values()],
-            # A person that was there before us stays, and so does one whose lead was.
-            person=ours.get("person")
-            if fate is Fate.CLOSE or rows.get("lead") is None or "lead" in ours
-            else None,
+            # A person that was there before us stays, and so does one with a lead that was.
+            person=None if fate is Fate.DELETE and kept else ours.get("person"),
             lead=ours.get("lead"),
+            former=sorted(former),
             releases=releases,
             keys=keys,
         )

@@ -38,6 +38,8 @@ class MappingRow:
     last_sent: Mapping[str, Any] | None = None
     attempted: Mapping[str, Any] | None = None
     former_crm_ids: tuple[int, ...] = ()
+    former_adopted_ids: tuple[int, ...] = ()
+    """Those of the former ones that were there before us."""
 
 
 class Action(StrEnum):

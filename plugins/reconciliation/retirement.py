@@ -54,7 +54,7 @@ class Retirement:
 
     Only records that we made are meant. `releases` are the e-mails and phones that the surviving
     contact of a merge has now: Krayin gives nobody else what somebody has. `keys` are the natural
-    keys of the person, `row_ids` the mapping rows.
+    keys of the person, `row_ids` the mapping rows, `former` closed leads that `lead` followed.
     """
 
     source_kind: str
@@ -63,6 +63,7 @@ class Retirement:
     row_ids: Sequence[int]
     person: int | None = None
     lead: int | None = None
+    former: Sequence[int] = ()
     activity: int | None = None
     releases: Sequence[str] = ()
     keys: Sequence[str] = ()
@@ -71,7 +72,8 @@ class Retirement:
     def calls(self) -> int:
         """The writing calls it takes at most."""
         records = (self.lead, self.person if self.fate is Fate.DELETE else None, self.activity)
-        return sum(one is not None for one in records) + bool(self.releases)
+        former = len(self.former) if self.fate is Fate.DELETE else 0
+        return sum(one is not None for one in records) + former + bool(self.releases)
 
     def to_operation(self, due_at: str) -> OperationRow:
         """Return the operation that carries it out."""
@@ -88,6 +90,7 @@ class Retirement:
                     "row_ids": list(self.row_ids),
                     "person": self.person,
                     "lead": self.lead,
+                    "former": list(self.former),
                     "activity": self.activity,
                     "releases": list(self.releases),
                 }
@@ -123,13 +126,14 @@ class RetirementWriter:
         fate, result = Fate(wanted["fate"]), {}
         if wanted["releases"] and wanted["person"] is not None:
             self._release(operation, wanted)
-        if wanted["lead"] is not None:
-            if fate is Fate.DELETE:
+        leads = [*wanted.get("former", ()), *([] if wanted["lead"] is None else [wanted["lead"]])]
+        if fate is Fate.DELETE:
+            for lead_id in leads:
                 with self._intent(operation, DELETE_LEAD):
-                    self.client.delete_lead(wanted["lead"])
+                    self.client.delete_lead(lead_id)
                 result["lead"] = "deleted"
-            elif self._close(operation, wanted["lead"]):
-                result["lead"] = "closed"
+        elif wanted["lead"] is not None and self._close(operation, wanted["lead"]):
+            result["lead"] = "closed"
         if fate is Fate.DELETE and wanted["person"] is not None:
             try:
                 with self._intent(operation, DELETE_PERSON):
@@ -156,15 +160,17 @@ class RetirementWriter:
                 {"ids": wanted["row_ids"], "erased": fate is Fate.DELETE},
             )
             if fate is Fate.DELETE and wanted["activity"] is None:
-                # Krayin took their activities with them.
-                gone = {
-                    kind: None if wanted[kind] is None else str(wanted[kind]) for kind in ("person", "lead")
-                }
-                self.connection.execute(
-                    statement("reconcile/settled_with"),
-                    {"target_id": operation.identity.target_id, **gone},
-                )
+                self._settle_activities(operation, wanted["person"], leads)
         return Outcome(OperationState.DONE, result=result)
+
+    def _settle_activities(self, operation: Operation, person: int | None, leads: Sequence[int]) -> None:
+        """Note that the activities of deleted records are gone: Krayin took them with these."""
+        records = [("lead", one) for one in leads] + ([] if person is None else [("person", person)])
+        for kind, crm_id in records:
+            self.connection.execute(
+                statement("reconcile/settled_with"),
+                {"target_id": operation.identity.target_id, "person": None, "lead": None, kind: str(crm_id)},
+            )
 
     def _close(self, operation: Operation, lead_id: int) -> bool:
         """Move a lead to the lost stage of its pipeline, unless it is closed already or gone."""

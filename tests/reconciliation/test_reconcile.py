@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -577,3 +577,68 @@ def test_who_returns_while_the_deletion_waits_for_approval_is_not_deleted(world:
     world.run(**settings)
     assert [one["name"] for one in world.persons()] == [f"Ada {number}" for number in range(4)]
     assert world.rows("SELECT DISTINCT state FROM mapping") == [("linked",)]
+
+
+def follow(world: World, contact: int, *, minutes: int = 5) -> None:
+    """Close the lead of a contact who then writes again, so that it gets another."""
+    lead = max(one["id"] for one in world.leads())
+    world.api("PUT", f"leads/stage/edit/{lead}", {"lead_pipeline_stage_id": 5})
+    world.change(contact, last_activity_at=datetime.now(UTC) + timedelta(minutes=minutes))
+    world.run(new_lead_after_close=True)
+    assert max(one["id"] for one in world.leads()) > lead
+
+
+def test_leads_that_were_followed_go_with_a_deleted_contact(world: World) -> None:
+    contact = ada(world)
+    world.run()
+    follow(world, contact)
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, contact)
+    reconcile(world, {**REPAIRS, "on_source_delete": "delete"})
+    assert world.operations("quarantined") == []
+    assert (world.leads(), world.persons(), present(world)) == ([], [], [])
+
+
+def test_leads_that_were_followed_pass_to_the_survivor(world: World) -> None:
+    loser = ada(world)
+    world.run()
+    follow(world, loser)
+    survivor = world.add(name="Ada L.", phone_number="+493012345")
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.merge_contacts(connection, survivor, loser)
+    reconcile(world, REPAIRS)
+    receipt = erase(world.sync(), survivor, also_adopted=False)
+    assert (receipt.kept, world.leads(), world.persons()) == ({}, [], [])
+
+
+def test_a_person_whose_lead_somebody_deleted_goes_with_the_contact(world: World) -> None:
+    contact = ada(world)
+    world.run()
+    world.api("DELETE", f"leads/{world.leads()[0]['id']}")
+    reconcile(world)
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, contact)
+    reconcile(world, {**REPAIRS, "on_source_delete": "delete"})
+    assert (world.persons(), present(world)) == ([], [])
+
+
+def test_a_lead_that_was_there_before_us_stays_also_when_it_was_followed(world: World) -> None:
+    body = {
+        "name": "Ada 0",
+        "emails": [{"value": "ada0@example.com", "label": "work"}],
+        "contact_numbers": [{"value": "", "label": "work"}],
+    }
+    person = world.api("POST", "contacts/persons", body)["data"]
+    lead = {"title": "Ada", "lead_value": 1, "lead_pipeline_stage_id": 1, "person": {"id": person["id"]}}
+    theirs = world.api("POST", "leads", lead)["data"]["id"]
+    contacts = [ada(world), ada(world, 1)]
+    world.run()
+    assert world.rows("SELECT origin FROM mapping WHERE crm_kind = 'lead' AND crm_id = %s", theirs) == [
+        ("adopted",)
+    ]
+    world.api("PUT", f"leads/stage/edit/{theirs}", {"lead_pipeline_stage_id": 5})
+    world.change(contacts[0], last_activity_at=datetime.now(UTC) + timedelta(minutes=5))
+    world.run(new_lead_after_close=True)
+    receipt = erase(world.sync(), contacts[0], also_adopted=False)
+    assert receipt.kept == {"lead": [theirs], "person": [person["id"]]}
+    assert theirs in [one["id"] for one in world.leads()]

@@ -13,6 +13,9 @@ SET crm_id = excluded.crm_id,
     -- A lead that is followed by a new one stays the contact's.
     former_crm_ids = CASE WHEN mapping.state = 'linked' AND mapping.crm_kind = 'lead' AND mapping.crm_id <> excluded.crm_id
                           THEN mapping.former_crm_ids || mapping.crm_id ELSE mapping.former_crm_ids END,
+    former_adopted_ids = CASE WHEN mapping.state = 'linked' AND mapping.crm_kind = 'lead' AND mapping.crm_id <> excluded.crm_id
+                                   AND mapping.origin = 'adopted'
+                              THEN mapping.former_adopted_ids || mapping.crm_id ELSE mapping.former_adopted_ids END,
     origin = CASE WHEN mapping.crm_id = excluded.crm_id THEN coalesce(mapping.origin, excluded.origin)
                   ELSE excluded.origin END,
     state = 'linked',
