@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -47,7 +48,7 @@ class Loading:
             try:
                 loaded = loader.run()
             except RunStoppedError as stopped:
-                summary = {**loader.loaded.to_json(), **self._totals()}
+                summary = {**self._numbers(loader.loaded), **self._totals()}
                 update_run(self.connection, run.id, RunState.STOPPED, summary, str(stopped))
                 raise
         update_run(
@@ -55,7 +56,7 @@ class Loading:
             run.id,
             RunState.DONE,
             {
-                **loaded.to_json(),
+                **self._numbers(loaded),
                 **self._written_back(krayin.target_id),
                 **self._totals(),
                 "elapsed_seconds": _since(started),
@@ -103,13 +104,18 @@ class Loading:
             run.id,
             RunState.LOADING,
             {
-                **loaded.to_json(),
+                **self._numbers(loaded),
                 **totals,
                 "done": done,
                 "remaining_seconds": seconds,
                 "elapsed_seconds": _since(started),
             },
         )
+
+    def _numbers(self, loaded: Loaded) -> dict[str, Any]:
+        # Those that the plan set aside wait for a person as well.
+        reasons = Counter(self.of_run.summary.get("planned_quarantine", {})) + loaded.quarantined
+        return {**loaded.to_json(), "quarantined": reasons.total(), "quarantine": dict(reasons)}
 
     def _totals(self) -> dict[str, int]:
         return count_calls(self.connection, self.of_run.id)

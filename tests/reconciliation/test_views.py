@@ -16,6 +16,7 @@ from reconciliation.events import act_on_events
 from reconciliation.finding import FindingClass
 from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunKind
+from reconciliation.summary import lines_of
 from reconciliation.view_reference import PERSONAL, render
 from statements import statement
 
@@ -276,3 +277,20 @@ def test_runs_with_their_numbers(world: World) -> None:
     assert (row["run_id"], row["kind"], row["state"]) == (run.id, "manual", "done")
     assert (row["contacts_read"], row["calls"], row["refused"]) == (1, run.summary["calls"], 0)
     assert row["seconds"] > 0
+
+
+def test_a_run_counts_those_that_its_plan_set_aside(world: World) -> None:
+    for number in (1, 2):
+        person = {
+            "entity_type": "persons",
+            "name": f"Person {number}",
+            "emails": [{"value": f"p{number}@example.com", "label": "work"}],
+            "contact_numbers": [{"value": f"+49301234567{number}", "label": "work"}],
+        }
+        world.api("POST", "contacts/persons", person)
+    world.add(name="Ada", email="p1@example.com", phone_number="+493012345672")
+    run = world.run()
+    assert run.summary["quarantine"] == {"ambiguous_person": 1}
+    assert "  quarantined         1 ambiguous_person" in lines_of(run)
+    (row,) = view(world.sync_url, "runs")
+    assert row["quarantined"] == 1
