@@ -39,6 +39,8 @@ HINTS = {
     "outcome_unknown": "No answer came. It is looked up in Krayin and repeated only if it is not there.",
     "person_has_leads": "The person has leads that are not ours: delete or move these in Krayin, "
     "then replay.",
+    "person_taken": "The person in Krayin belongs to another contact. Merge the two contacts in Chatwoot, or "
+    "give them different e-mails and phones, then replay.",
     "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
     "then replay.",
     "server_failed": "Krayin failed; it is tried again by itself.",
