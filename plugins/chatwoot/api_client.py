@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
+from chatwoot.api_access import ApiAccess
 from chatwoot.errors import ChatwootError
 
 if TYPE_CHECKING:
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _UNAUTHORIZED = {401, 403}
+_PASSING = {408, 425, 429}
 
 
 class ChatwootApiUnreachable(ChatwootError):
@@ -70,14 +72,11 @@ class ChatwootApi:
         self, base_url: str, token: str, account_id: int, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         """Open nothing yet."""
-        self.where = base_url.rstrip("/")
+        self._access = ApiAccess.of(base_url, token)
+        self.where = self._access.where
+        self._account_id = account_id
         self._prefix = f"{self.where}/api/v1/accounts/{account_id}"
-        self._client = httpx.Client(
-            # A header with underscores, as Chatwoot reads it; nginx drops those unless told otherwise.
-            headers={"api_access_token": token, "Accept": "application/json"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
+        self._client = self._access.client(transport)
 
     def __enter__(self) -> Self:
         """Return the API itself."""
@@ -91,7 +90,8 @@ class ChatwootApi:
         """Return the account's webhooks.
 
         Raises:
-            ChatwootApiUnreachable, ChatwootApiRefused: as they say; so does every method.
+            ChatwootApiUnreachable, ChatwootApiRefused, ChatwootApiUnusable: as they say; so does every
+                method.
         """
         return self._read(
             self._call("GET", "/webhooks"),
@@ -109,22 +109,32 @@ class ChatwootApi:
         return self._read(self._call("PATCH", f"/webhooks/{webhook_id}", body), _one)
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
+        self._access.require()
         try:
             answer = self._client.request(method, f"{self._prefix}{path}", json=body)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except httpx.RequestError as error:
             raise ChatwootApiUnreachable(self.where, str(error) or type(error).__name__) from None
-        if answer.status_code in _UNAUTHORIZED:
+        status = answer.status_code
+        if status in _PASSING:
+            raise ChatwootApiUnreachable(self.where, f"status {status}; try again in a minute")
+        if answer.is_redirect:
+            reason = f"it leads elsewhere ({status}); check the address, https included"
+            raise ChatwootApiUnreachable(self.where, reason)
+        if status in _UNAUTHORIZED:
             hint = (
-                "the token must be the access token of an administrator of this account; behind nginx, "
-                "`underscores_in_headers on` lets the header api_access_token through"
+                f"the token must be the access token of an administrator of account {self._account_id}; "
+                "behind nginx, `underscores_in_headers on` lets the header api_access_token through"
             )
-            raise ChatwootApiRefused(self.where, answer.status_code, hint)
-        if 400 <= answer.status_code < 500:
-            raise ChatwootApiRefused(self.where, answer.status_code, _message(answer))
+            raise ChatwootApiRefused(self.where, status, f"{_message(answer)}; {hint}")
+        if status == HTTPStatus.NOT_FOUND:
+            hint = f"check the address and that account {self._account_id} is there"
+            raise ChatwootApiRefused(self.where, status, f"{_message(answer)}; {hint}")
+        if 400 <= status < 500:
+            raise ChatwootApiRefused(self.where, status, _message(answer))
         try:
             return answer.raise_for_status().json()
         except (httpx.HTTPStatusError, ValueError):
-            raise ChatwootApiUnreachable(self.where, f"status {answer.status_code}, or not JSON") from None
+            raise ChatwootApiUnreachable(self.where, f"status {status}, or not JSON") from None
 
     def _read(self, answer: Any, read: Callable[[Any], Result]) -> Result:
         try:

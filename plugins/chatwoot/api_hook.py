@@ -47,8 +47,9 @@ class ChatwootApiHook(BaseHook):
 
         Raises:
             AirflowNotFoundException: there is no such Airflow connection.
+            ChatwootApiMisconfigured: it is of another type.
         """
-        connection = self.get_connection(self.chatwoot_api_conn_id)
+        connection = self._connection()
         return ChatwootApi(_address(connection), connection.password or "", self.account_id)
 
     def source(self, installation: str | None = None) -> ApiSource:
@@ -60,13 +61,7 @@ class ChatwootApiHook(BaseHook):
             AirflowNotFoundException: there is no such Airflow connection.
             ChatwootApiMisconfigured: it is of another type, or a number in its extra is none.
         """
-        connection = self.get_connection(self.chatwoot_api_conn_id)
-        if connection.conn_type != self.conn_type:
-            problem = (
-                f"its type is {connection.conn_type!r}; Chatwoot's API needs type HTTP, with the address as "
-                "host and an access token as password"
-            )
-            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
+        connection = self._connection()
         return ApiSource(
             _address(connection),
             connection.password or "",
@@ -85,6 +80,16 @@ class ChatwootApiHook(BaseHook):
         except ChatwootError as error:
             return False, str(error)
 
+    def _connection(self) -> Any:
+        connection = self.get_connection(self.chatwoot_api_conn_id)
+        if connection.conn_type != self.conn_type:
+            problem = (
+                f"its type is {connection.conn_type!r}; Chatwoot's API needs type HTTP, with the address as "
+                "host and an access token as password"
+            )
+            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
+        return connection
+
     def _number(self, connection: Any, name: str, default: int) -> int:
         given = connection.extra_dejson.get(name, default)
         number = int(given) if str(given).isdigit() else 0
@@ -95,9 +100,13 @@ class ChatwootApiHook(BaseHook):
 
 
 def _address(connection: Any) -> str:
-    host = connection.host or ""
+    host = (connection.host or "").strip()
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
-    if connection.port:
-        host = f"{host.rstrip('/')}:{connection.port}"
-    return host
+    if not connection.port:
+        return host
+    scheme, _, rest = host.partition("://")
+    name, slash, path = rest.partition("/")
+    if not name.endswith(f":{connection.port}"):
+        name = f"{name}:{connection.port}"
+    return f"{scheme}://{name}{slash}{path}"

@@ -29,7 +29,11 @@ class Page:
 
 @dataclass(slots=True)
 class Walk:
-    """A walk over `fetch` (page numbers from 1) with pages of `size`; `count` is the latest total."""
+    """A walk over `fetch` (page numbers from 1); `count` is the latest total.
+
+    `size` is how many rows a page has, at most: whoever runs Chatwoot may set fewer, which shows when the
+    first page has fewer while the list has more.
+    """
 
     fetch: Callable[[int], Page]
     size: int
@@ -68,9 +72,13 @@ class Walk:
         or old for that very reason.
         """
         known, page, returns = None, 1, 0
+        latest: list[Row] = []
         while True:
             answer = self._read(page)
             yield answer.rows
+            if answer.count is None and answer.rows == latest:
+                return
+            latest = answer.rows
             shrunk = known - answer.count if known is not None and answer.count is not None else 0
             known = answer.count
             is_last = known is not None and page >= ceil(known / self.size)
@@ -83,14 +91,20 @@ class Walk:
                 page += 1
 
     def _until_empty(self, page: int | None) -> Iterator[list[Row]]:
+        latest: list[Row] = []
         while page is not None:
             rows = self._read(page).rows
-            if not rows:
+            # The same again: whoever answers takes no notice of the page's number.
+            if not rows or rows == latest:
                 return
             yield rows
+            latest = rows
             page += 1
 
     def _read(self, page: int) -> Page:
         answer = self.fetch(page)
         self.count = answer.count
+        shown = len(answer.rows)
+        if page == 1 and answer.count is not None and 0 < shown < min(self.size, answer.count):
+            self.size = shown
         return answer

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from chatwoot.api_client import ChatwootApiUnreachable
 from chatwoot.conversations import (
     Attachment,
     Author,
@@ -41,6 +42,40 @@ _KINDS = frozenset(
 )  # fmt: skip
 EARLIER = "krayin:"
 _INBOXES = "contact_inboxes"
+
+
+def listed(answer: Any, where: str) -> list[Json]:
+    """Return the rows of a list, each an object with a number as `id`.
+
+    Raises:
+        ChatwootApiUnreachable: it is none.
+    """
+    rows = answer.get("payload") if isinstance(answer, dict) else None
+    if not isinstance(rows, list):
+        raise _strange(where)
+    return [single(row, where) for row in rows]
+
+
+def single(row: Any, where: str) -> Json:
+    """Return an object with a number as `id`.
+
+    Raises:
+        ChatwootApiUnreachable: it is none.
+    """
+    if not isinstance(row, dict) or type(row.get("id")) is not int:
+        raise _strange(where)
+    return row
+
+
+def total(answer: Any, name: str) -> int | None:
+    """Return how many rows a whole list has by its `meta`, None where that does not say."""
+    meta = answer.get("meta") if isinstance(answer, dict) else None
+    count = meta.get(name) if isinstance(meta, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def _strange(where: str) -> ChatwootApiUnreachable:
+    return ChatwootApiUnreachable(where, "the answer has another form than Chatwoot 4's")
 
 
 def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact | BrokenRow:
@@ -191,6 +226,14 @@ def earlier_ids_of(row: Json) -> tuple[str, ...]:
     return tuple(one.source_id for one in links if one.source_id.startswith(EARLIER))
 
 
+def source_ids_of(row: Json) -> frozenset[str]:
+    """Return the ids by which a contact goes in its inboxes."""
+    try:
+        return frozenset(one.source_id for one in _inboxes(row.get("contact_inboxes")) if one.source_id)
+    except ValueError:
+        return frozenset()
+
+
 def inboxes_of(row: Json) -> frozenset[int]:
     """Return the inboxes a contact was seen in."""
     try:
@@ -200,7 +243,7 @@ def inboxes_of(row: Json) -> frozenset[int]:
 
 
 def moment(value: object) -> datetime | None:
-    """Return seconds since 1970 as a time, UTC; None for nothing (Chatwoot says 0) and what is no time."""
+    """Return seconds since 1970 or ISO 8601 as a time, UTC; None for nothing (Chatwoot says 0) or no time."""
     try:
         return _time(value, "") if value else None
     except ValueError:
@@ -228,12 +271,20 @@ def _attachment(row: Mapping[str, Any]) -> Attachment:
     kind = row.get("file_type") or "image"
     name = row.get("fallback_title") or None
     content_type = row.get("extension") or None
-    path = urlsplit(row.get("data_url") or "").path
+    path = _path(row.get("data_url"))
     if kind not in _UNTITLED and _STORED_FILE in path:
         # The last part of the address is the file's name; its type follows from it.
         name = unquote(path.rsplit("/", 1)[1]) or name
         content_type = mimetypes.guess_type(name or "")[0] or content_type
     return Attachment(kind if kind in _KINDS else "file", name, content_type, row.get("file_size") or None)
+
+
+def _path(address: Any) -> str:
+    # Some come from outside as they are.
+    try:
+        return urlsplit(address or "").path
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _inboxes(found: Any) -> tuple[ContactInbox, ...]:
@@ -262,6 +313,9 @@ def _text(value: Any) -> str:
 
 def _time(value: object, name: str) -> datetime:
     try:
+        if isinstance(value, str) and "-" in value[1:]:
+            at = datetime.fromisoformat(value)
+            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         return datetime.fromtimestamp(float(value), UTC)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, OSError):
         raise ValueError(name, "no time of the years 1 to 9999") from None

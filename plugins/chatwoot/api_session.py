@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from chatwoot.api_client import TIMEOUT, ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.api_access import ApiAccess
+from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ REQUESTS_PER_MINUTE = 2_500
 _WINDOW = 60.0
 _ATTEMPTS = 6
 _UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _HINT = (
     "the password of the connection must be the access token (Profile settings > Access token) of a user of "
     "account {account}, best of an administrator, as agents see the conversations of their inboxes only; "
@@ -86,15 +88,12 @@ class ApiSession:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Open nothing yet."""
-        self.where = base_url.rstrip("/")
+        self._access = ApiAccess.of(base_url, token)
+        self.where = self._access.where
         self.account_id = account_id
         self._pace = Pace(requests_per_minute, sleep=sleep)
         self._sleep = sleep
-        self._client = httpx.Client(
-            headers={"api_access_token": token, "Accept": "application/json"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
+        self._client = self._access.client(transport)
 
     def __enter__(self) -> Self:
         """Return the session itself."""
@@ -114,17 +113,35 @@ class ApiSession:
         Raises:
             ChatwootApiUnreachable: no answer, or none that helps, several times.
             ChatwootApiRefused: the token or the request is refused.
+            ChatwootApiUnusable: the address or the token cannot be one.
         """
         return self._json(self.answer("GET", self._path(path), parameters=parameters))
 
     def find(self, path: str, **parameters: Any) -> Any | None:
-        """Return the JSON that a path of the account answers, None where nothing is (404)."""
+        """Return the JSON that a path of the account answers, None where Chatwoot says that nothing is (404).
+
+        Raises:
+            ChatwootApiUnreachable: also for a 404 of something before Chatwoot, as proxies answer while
+                Chatwoot restarts: taken for Chatwoot's, everything would be deleted.
+            ChatwootApiRefused, ChatwootApiUnusable: as `get`.
+        """
         try:
             return self.get(path, **parameters)
         except ChatwootApiRefused as refused:
             if refused.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
+
+    def has(self, path: str) -> bool:
+        """Tell whether the account has what a path names, also where the token's user may not see it."""
+        try:
+            return self.find(path) is not None
+        except ChatwootApiRefused as refused:
+            if refused.status not in _UNAUTHORIZED:
+                raise
+            # Fails if it is the token that is refused.
+            self.root("/api/v1/profile")
+            return True
 
     def post(self, path: str, body: object, **parameters: Any) -> Any:
         """Return the JSON answered to a filter; other POSTs are not to be repeated and not for here."""
@@ -145,8 +162,9 @@ class ApiSession:
         """Make a call, several times where that helps, and return its answer.
 
         Raises:
-            ChatwootApiUnreachable, ChatwootApiRefused: as `get`.
+            ChatwootApiUnreachable, ChatwootApiRefused, ChatwootApiUnusable: as `get`.
         """
+        self._access.require()
         repeat = Retrying(
             retry=retry_if_exception_type(_AgainError),
             stop=stop_after_attempt(_ATTEMPTS),
@@ -168,9 +186,7 @@ class ApiSession:
         self._pace.wait()
         try:
             answer = self._client.request(method, url, params=parameters, json=body)
-        except httpx.InvalidURL as error:
-            raise ChatwootApiUnreachable(self.where, str(error)) from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _AgainError(str(error) or type(error).__name__) from None
         status = answer.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -182,6 +198,15 @@ class ApiSession:
         if answer.is_redirect:
             reason = f"it leads elsewhere ({status}); check the address, https included"
             raise ChatwootApiUnreachable(self.where, reason)
+        if status in _PASSING:
+            reason = f"status {status}"
+            raise _AgainError(reason)
+        if status == HTTPStatus.NOT_FOUND and not _is_chatwoots(answer):
+            reason = (
+                "a 404 that is not Chatwoot's own; a proxy before it does not find it, or the address is "
+                "another's"
+            )
+            raise _AgainError(reason)
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ChatwootApiRefused(self.where, status, _reason(answer))
         if not answer.is_success:
@@ -210,8 +235,8 @@ def _pause(state: RetryCallState) -> float:
 def _retry_after(answer: httpx.Response) -> float:
     """Return the seconds until the window ends; Chatwoot itself names none and counts by full minutes."""
     given = answer.headers.get("Retry-After", "")
-    if given.isdigit():
-        return min(float(given), 2 * _WINDOW)
+    if given.isascii() and given.isdigit():
+        return min(max(float(given), 1.0), 2 * _WINDOW)
     return _WINDOW - _date(answer).timestamp() % _WINDOW + 1
 
 
@@ -220,6 +245,15 @@ def _date(answer: httpx.Response) -> datetime:
         return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
     except (KeyError, ValueError, TypeError):
         return datetime.now(UTC).replace(microsecond=0)
+
+
+def _is_chatwoots(answer: httpx.Response) -> bool:
+    """Tell whether a 404 is of Chatwoot (`{"error": …}`) rather than of a proxy before it."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "error" in found
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,6 @@ _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 # Rows of one moment come in any order, page by page another: a second order shows the rest.
 _ORDERS = ("created_at", "name", "-created_at")
-_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +111,15 @@ class ApiSnapshot:
         self.session = session
         self._memberships = memberships
         self._read_at = read_at
-        self._earlier: dict[int, tuple[str, ...]] = {}
+        self._earlier = Spool()
         self._all_listed = False
         self._warned = False
         self._sweep = ApiSweep(self)
 
     def close(self) -> None:
-        """Forget what was kept for comparisons."""
+        """Forget what was kept for comparisons and for conversations."""
         self._sweep.close()
+        self._earlier.close()
 
     @property
     def installation(self) -> str:
@@ -141,7 +141,7 @@ class ApiSnapshot:
         """Chatwoot's version as its API says it."""
         try:
             answer, _ = self.session.root("/api")
-        except ChatwootApiRefused:
+        except (ChatwootApiRefused, ChatwootApiUnreachable):
             # Not everybody lets that through.
             answer = None
         return version_of_api(str(answer.get("version") or "") if isinstance(answer, dict) else None)
@@ -153,6 +153,12 @@ class ApiSnapshot:
             for one in self._memberships
         )
         return sorted(found, key=lambda account: account.id)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the token's user sees all conversations, as administrators do."""
+        mine = (one for one in self._memberships if one["id"] == self._source.account_id)
+        return any(one.get("role") == "administrator" for one in mine)
 
     def inboxes(self, account_id: int) -> list[Inbox]:
         """Return the inboxes of an account by id.
@@ -316,10 +322,10 @@ class ApiSnapshot:
         return Walk(lambda page: self._page(self.session.get("/contacts", sort=sort, page=page)), PAGE)
 
     def _filtered(self, key: str, start: datetime, end: datetime) -> Iterator[list[Json]]:
-        """Filter by day: Chatwoot compares dates only, and leaves out the day it is given."""
+        """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
         conditions = (
-            (key, "is_greater_than", (start - _DAY).date().isoformat(), "AND"),
-            (key, "is_less_than", (end + _DAY).date().isoformat(), None),
+            (key, "is_greater_than", (start.astimezone(UTC) - _DAY).date().isoformat(), "AND"),
+            (key, "is_less_than", (end.astimezone(UTC) + _DAY).date().isoformat(), None),
         )
         names = ("attribute_key", "filter_operator", "values", "query_operator")
         body = {
@@ -334,17 +340,12 @@ class ApiSnapshot:
         yield from Walk(fetch, PAGE).from_the_end()
 
     def _page(self, answer: Any) -> Page:
-        rows = answer.get("payload") if isinstance(answer, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
-            raise self._strange()
-        count = (answer.get("meta") or {}).get("count")
-        return Page(rows, count if isinstance(count, int) else None)
+        return Page(api_rows.listed(answer, self.session.where), api_rows.total(answer, "count"))
 
     def _one(self, answer: Any) -> Json:
-        row = answer.get("payload") if isinstance(answer, dict) else None
-        if not isinstance(row, dict) or "id" not in row:
-            raise self._strange()
-        return row
+        return api_rows.single(
+            answer.get("payload") if isinstance(answer, dict) else None, self.session.where
+        )
 
     def _contact(self, row: Json) -> Contact | BrokenRow:
         labels = ()
@@ -370,17 +371,15 @@ class ApiSnapshot:
         )
 
     def _remember(self, rows: list[Json]) -> None:
-        # Those without any are worth remembering only as long as not all were listed.
-        if len(self._earlier) > _REMEMBERED:
-            self._earlier = {number: texts for number, texts in self._earlier.items() if texts}
-        for row in rows:
-            self._earlier[row["id"]] = api_rows.earlier_ids_of(row)
+        self._earlier.put({"id": row["id"], "texts": api_rows.earlier_ids_of(row)} for row in rows)
 
     def _earlier_ids(self, contact_id: int) -> tuple[str, ...]:
-        if contact_id not in self._earlier and not self._all_listed:
+        known = self._earlier.of([contact_id])
+        if not known and not self._all_listed:
             found = self.session.find(f"/contacts/{contact_id}")
             self._remember([{"id": contact_id} if found is None else self._one(found)])
-        return self._earlier.get(contact_id, ())
+            known = self._earlier.of([contact_id])
+        return tuple(known[0]["texts"]) if known else ()
 
     @cached_property
     def _inboxes(self) -> list[Inbox]:
@@ -403,8 +402,7 @@ class ApiSnapshot:
             raise UnknownAccount(account_id, self.accounts())
 
     def _warn_of_agents(self) -> None:
-        mine = next(one for one in self._memberships if one["id"] == self._source.account_id)
-        if mine.get("role") != "administrator" and not self._warned:
+        if not self.sees_all and not self._warned:
             self._warned = True
             log.warning(
                 "The access token is an agent's: conversations of inboxes that are not theirs are not seen."

@@ -65,12 +65,15 @@ class ApiSweep:
 
     def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has at all; each is asked for, as lists may lack rows."""
-        find = self.snapshot.session.find
+        find, has = self.snapshot.session.find, self.snapshot.session.has
         match stream:
             case Stream.CONTACTS:
-                return {key for key in keys if find(f"/contacts/{key}") is not None}
+                return {key for key in keys if has(f"/contacts/{key}")}
             case Stream.CONVERSATIONS:
-                return {key for key in keys if find(f"/conversations/{key}") is not None}
+                return {key for key in keys if has(f"/conversations/{key}")}
+            case _ if not self.snapshot.sees_all:
+                # What an agent does not see may be there all the same.
+                return set(keys)
             case Stream.PROGRESS:
                 talked = {key: find(f"/contacts/{key}/conversations") for key in keys}
                 return {key for key, answer in talked.items() if answer and answer.get("payload")}
@@ -84,9 +87,15 @@ class ApiSweep:
     def _read(self, stream: Stream, scope: Scope, since: datetime | None) -> Spool:
         key = (stream, scope, since)
         if key not in self._hashes:
-            spool = self._hashes[key] = Spool()
-            for records in self._records(stream, scope):
-                spool.put({"id": _key(one), "hash": _hash(one, since)} for one in records)
+            spool = Spool()
+            try:
+                for records in self._records(stream, scope):
+                    spool.put({"id": _key(one), "hash": _hash(one, since)} for one in records)
+            except BaseException:
+                # Half of it would say that the other half is gone.
+                spool.close()
+                raise
+            self._hashes[key] = spool
         return self._hashes[key]
 
     def _records(self, stream: Stream, scope: Scope) -> Iterator[Sequence[Record]]:

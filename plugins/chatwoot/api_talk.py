@@ -153,7 +153,7 @@ class ApiTalk:
             case Listed(chunks):
                 for keys in chunks():
                     found = (self.session.find(f"/conversations/{key}") for key in keys)
-                    yield [row for row in found if row is not None]
+                    yield [api_rows.single(row, self.session.where) for row in found if row is not None]
                 return
             case Window(start, end):
                 for rows in self._active_since(start):
@@ -194,21 +194,34 @@ class ApiTalk:
     def _updated_since(self, cutoff: datetime) -> Iterator[list[Json]]:
         gap = self.read_at - cutoff
         if gap <= LONGEST_WITHIN:
-            rows = self._page(
-                self.session.get("/conversations", status="all", updated_within=_seconds(gap))
-            ).rows
-            # A Chatwoot that does not know the parameter answers the first page of all.
-            is_known = all(
-                (moment(row.get("updated_at")) or self.read_at) >= cutoff - _SECOND for row in rows
-            )
-            if is_known and len(rows) != PAGE:
-                yield rows
-                return
+            rows = self._within(_seconds(gap))
+            if rows is not None:
+                fresh = [row for row in rows if _updated_at(row, self.read_at) >= cutoff - _SECOND]
+                yield fresh
+                # A Chatwoot that does not know the parameter answers the first page of all.
+                if len(fresh) == len(rows) != PAGE:
+                    return
         yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(cutoff))
 
+    def _within(self, seconds: int) -> list[Json] | None:
+        """Return what changed in the last seconds, None where so much cannot be answered at once."""
+        try:
+            answer = self.session.get("/conversations", status="all", updated_within=seconds)
+        except ChatwootApiUnreachable as error:
+            # Asked again with the next run it would be even more.
+            log.warning(
+                "What changed in conversations in the last %d seconds cannot be read at once (%s): read by "
+                "their last activity instead.",
+                seconds,
+                error.reason,
+            )
+            return None
+        return self._page(answer).rows
+
     def _active_since(self, start: datetime) -> Iterator[list[Json]]:
-        """Filter by day: Chatwoot compares dates only, and leaves out the day it is given."""
-        body = _filter(("last_activity_at", "is_greater_than", (start - _DAY).date().isoformat()))
+        """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
+        day = (start.astimezone(UTC) - _DAY).date().isoformat()
+        body = _filter(("last_activity_at", "is_greater_than", day))
 
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
@@ -217,7 +230,7 @@ class ApiTalk:
 
     def _of_contact(self, contact_id: int) -> list[Json]:
         answer = self.session.find(f"/contacts/{contact_id}/conversations")
-        rows: list[Json] = _payload(answer, self.session.where) if answer is not None else []
+        rows: list[Json] = api_rows.listed(answer, self.session.where) if answer is not None else []
         if len(rows) < _OF_CONTACT:
             return rows
         # There may be more than the latest twenty.
@@ -226,11 +239,27 @@ class ApiTalk:
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
 
-        walk = Walk(fetch, PAGE).from_the_start(_never)
-        return list({row["id"]: row for some in walk for row in some}.values())
+        try:
+            found = [row for some in Walk(fetch, PAGE).from_the_start(_never) for row in some]
+        except ChatwootApiRefused as refused:
+            if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise
+            # The first Chatwoots 4 do not filter by contact.
+            found = self._by_source(contact_id)
+        return list({row["id"]: row for row in [*rows, *found]}.values())
 
-    def _walk(self, sort_by: str, inbox: int | None) -> Walk:
-        wanted: dict[str, Any] = {"status": "all", "sort_by": sort_by}
+    def _by_source(self, contact_id: int) -> list[Json]:
+        """Return a contact's conversations by the ids it has in its inboxes."""
+        answer = self.session.find(f"/contacts/{contact_id}")
+        contact = None if answer is None else answer.get("payload")
+        found: list[Json] = []
+        for source_id in sorted(api_rows.source_ids_of(contact) if isinstance(contact, dict) else ()):
+            pages = self._walk("created_at_asc", None, source_id=source_id).from_the_start(_never)
+            found += (row for rows in pages for row in rows if api_rows.contact_id_of(row) == contact_id)
+        return found
+
+    def _walk(self, sort_by: str, inbox: int | None, **further: str) -> Walk:
+        wanted: dict[str, Any] = {"status": "all", "sort_by": sort_by, **further}
         if inbox is not None:
             wanted["inbox_id"] = inbox
 
@@ -241,9 +270,8 @@ class ApiTalk:
 
     def _page(self, answer: Any) -> Page:
         # The list wraps what the filter does not.
-        body = answer.get("data", answer) if isinstance(answer, dict) else {}
-        count = (body.get("meta") or {}).get("all_count")
-        return Page(_payload(body, self.session.where), count if isinstance(count, int) else None)
+        body = answer.get("data", answer) if isinstance(answer, dict) else None
+        return Page(api_rows.listed(body, self.session.where), api_rows.total(body, "all_count"))
 
     # --- what was said in them -----------------------------------------------------------------
 
@@ -301,7 +329,7 @@ class ApiTalk:
         # The filter leaves out private notes and the log's lines: they never come here.
         answer = self.session.find(path, filter_internal_messages="true", **bounds)
         # Deleted since it was listed: nothing was said.
-        return [] if answer is None else _payload(answer, self.session.where)
+        return [] if answer is None else api_rows.listed(answer, self.session.where)
 
     def _said_in(
         self, selection: Selection, since: datetime | None
@@ -329,7 +357,7 @@ class ApiTalk:
             return None
         try:
             return api_rows.progress(contact_id, [(row, self._resolved_at(row)) for row in rows])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             return BrokenRow("contact", contact_id, self.session.account_id, type(error).__name__)
 
     def _resolved_at(self, row: Json) -> datetime | None:
@@ -342,12 +370,12 @@ class ApiTalk:
             if refused.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
                 raise
             return None
-        times = [
-            datetime.fromisoformat(event["event_end_time"]).astimezone(UTC)
-            for event in events or ()
-            if event.get("name") == "conversation_resolved" and event.get("event_end_time")
-        ]
-        return max(times, default=None)
+        times = (
+            moment(event.get("event_end_time"))
+            for event in (events if isinstance(events, list) else ())
+            if isinstance(event, dict) and event.get("name") == "conversation_resolved"
+        )
+        return max((at for at in times if at is not None), default=None)
 
 
 @contextmanager
@@ -358,13 +386,6 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         # After a failure nothing more is asked.
         threads.shutdown(cancel_futures=True)
-
-
-def _payload(answer: Any, where: str) -> list[Json]:
-    rows = answer.get("payload") if isinstance(answer, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
-        raise ChatwootApiUnreachable(where, "the answer has another form than Chatwoot 4's")
-    return rows
 
 
 def _filter(*conditions: tuple[str, str, object]) -> Json:
@@ -389,6 +410,10 @@ def _inactive_since(since: datetime) -> Callable[[Json], bool]:
         return at is None or at < since - _SECOND
 
     return is_old
+
+
+def _updated_at(row: Json, unknown: datetime) -> datetime:
+    return moment(row.get("updated_at")) or unknown
 
 
 def _never(_: Json) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from chatwoot.api_client import ChatwootApiUnreachable
+from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
 
 if TYPE_CHECKING:
     from chatwoot.api_session import ApiSession
@@ -38,5 +39,11 @@ def write_attribute(session: ApiSession, contact_id: int, attribute: str, value:
         raise ChatwootApiUnreachable(session.where, "the answer has another form than Chatwoot 4's")
     if (found.get("custom_attributes") or {}).get(attribute) == value:
         return Written.EQUAL
-    session.put(path, {"custom_attributes": {attribute: value}})
+    try:
+        session.put(path, {"custom_attributes": {attribute: value}})
+    except ChatwootApiRefused as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
+        # Deleted or merged since it was read.
+        return Written.GONE
     return Written.WRITTEN

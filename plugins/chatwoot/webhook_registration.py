@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,10 +17,14 @@ NAME = "Krayin sync"
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The webhook as it stands now; `done` is "found", "made" or "changed"."""
+    """The webhook as it stands now; `done` is "found", "made" or "changed".
+
+    `others` are the account's other webhooks, as far as there are any.
+    """
 
     webhook: Webhook
     done: str
+    others: tuple[Webhook, ...] = field(default=(), repr=False)
 
 
 def register(api: ChatwootApi, url: str) -> Registration:
@@ -32,13 +36,15 @@ def register(api: ChatwootApi, url: str) -> Registration:
         ChatwootApiUnreachable, ChatwootApiRefused: Chatwoot did not do it.
     """
     needed = frozenset(SUBSCRIPTIONS)
-    for webhook in api.webhooks():
+    there = api.webhooks()
+    others = tuple(webhook for webhook in there if webhook.url != url)
+    for webhook in there:
         if webhook.url == url:
             if needed <= webhook.subscriptions:
-                return Registration(webhook, "found")
+                return Registration(webhook, "found", others)
             wanted = sorted(needed | webhook.subscriptions)
-            return Registration(api.update_webhook(webhook.id, url, wanted), "changed")
-    return Registration(api.create_webhook(url, NAME, SUBSCRIPTIONS), "made")
+            return Registration(api.update_webhook(webhook.id, url, wanted), "changed", others)
+    return Registration(api.create_webhook(url, NAME, SUBSCRIPTIONS), "made", others)
 
 
 def is_private(url: str) -> bool:

@@ -81,11 +81,20 @@ def _registered(
     webhook = registration.webhook
     sealed = box().seal(webhook.secret) if webhook.secret else None
     with connect(sync_dsn) as connection:
+        row = connection.execute(statement("inbox/webhook_read"), {"sync_name": settings.name}).fetchone()
         connection.execute(
             statement("inbox/webhook_write"),
             {"sync_name": settings.name, "url": url, "chatwoot_id": webhook.id, "secret": sealed},
         )
     yield f"Webhook {webhook.id} of Chatwoot {api.where} {registration.done}: {url}"
+    earlier = row[1] if row else None
+    for other in registration.others:
+        if other.id == earlier:
+            # Its secret is not kept any more: what it sends is refused, or comes twice.
+            yield (
+                f"Webhook {other.id} of an earlier address is still in Chatwoot: {other.url}. Delete it "
+                "there (Settings > Integrations > Webhooks), unless something else needs it"
+            )
     if webhook.secret is None and not settings.webhook.allow_unsigned:
         yield (
             "Warning: this Chatwoot does not sign its webhooks, so all are refused. Update it to 4.12, or "

@@ -10,6 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from chatwoot.api_access import ChatwootApiUnusable
 from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.external_ids import write_attribute
 from statements import statement
@@ -65,7 +66,7 @@ class WriteBack:
                     break
                 self._write(*row[:3])
                 left -= 1
-        except (ChatwootApiUnreachable, ChatwootApiRefused) as error:
+        except (ChatwootApiUnreachable, ChatwootApiRefused, ChatwootApiUnusable) as error:
             log.error("Ids are not written back to Chatwoot: %s. The next run goes on.", error)  # noqa: TRY400
         if left:
             self.counts[LEFT] = left
@@ -86,6 +87,10 @@ class WriteBack:
     def _write(self, installation_id: int, contact_id: int, value: str) -> None:
         try:
             written: str = write_attribute(self.session, contact_id, self.attribute, value)
+        except ChatwootApiUnreachable as error:
+            # It may be this contact at which Chatwoot fails: the next run takes it last.
+            self._note(installation_id, contact_id, None, error.reason)
+            raise
         except ChatwootApiRefused as refused:
             if refused.status not in _OF_ONE:
                 raise

@@ -42,7 +42,8 @@ _AGE = "clock_timestamp() AT TIME ZONE 'UTC' - make_interval(secs => %(seconds)s
 
 def index(call: Call) -> Any:
     """`GET /conversations`: with `updated_within` everything that matches comes at once."""
-    where, parameters = "true", {}
+    where = "true"
+    parameters: dict[str, Any] = {}
     status = call.query.get("status", "open")
     if status != "all":
         where += " AND conversation.status = %(status)s"
@@ -50,20 +51,30 @@ def index(call: Call) -> Any:
     if call.query.get("inbox_id", "").isdigit():
         where += " AND conversation.inbox_id = %(inbox_id)s"
         parameters["inbox_id"] = int(call.query["inbox_id"])
+    if call.query.get("source_id"):
+        where += (
+            " AND conversation.contact_inbox_id IN (SELECT link.id FROM contact_inboxes AS link "
+            "WHERE link.source_id = %(source_id)s)"
+        )
+        parameters["source_id"] = call.query["source_id"]
     within = call.query.get("updated_within", "")
     pages = not (within.isdigit() and call.settings.knows_updated_within)
     if not pages:
         where += f" AND conversation.updated_at > {_AGE}"
         parameters["seconds"] = int(within)
     order = _SORTS.get(call.query.get("sort_by", ""), _SORTS["last_activity_at_desc"])
-    meta, rows = _listed(call, where, parameters, order, pages=pages)
+    size = call.settings.conversations_per_page
+    meta, rows = _listed(call, where, parameters, order, page=size if pages else None)
     return {"data": {"meta": meta, "payload": rows}}
 
 
 def filtered(call: Call) -> Any:
     """`POST /conversations/filter`."""
-    where, parameters = condition(call.json(), _FILTERS)
-    meta, rows = _listed(call, where, parameters, _SORTS["last_activity_at_desc"], pages=True)
+    known = _FILTERS
+    if not call.settings.filters_by_contact:
+        known = {key: column for key, column in _FILTERS.items() if key != "contact_id"}
+    where, parameters = condition(call.json(), known)
+    meta, rows = _listed(call, where, parameters, _SORTS["last_activity_at_desc"], page=PAGE)
     return {"meta": meta, "payload": rows}
 
 
@@ -136,7 +147,7 @@ def reporting_events(call: Call) -> Any:
     )
 
 
-def _listed(call: Call, where: str, parameters: dict[str, Any], order: str, *, pages: bool) -> Any:
+def _listed(call: Call, where: str, parameters: dict[str, Any], order: str, *, page: int | None) -> Any:
     where = f"conversation.account_id = %(account_id)s AND {where}"
     counts = call.rows(
         "SELECT count(*) FILTER (WHERE conversation.assignee_id = %(user_id)s) AS mine_count, "
@@ -147,7 +158,7 @@ def _listed(call: Call, where: str, parameters: dict[str, Any], order: str, *, p
         **parameters,
     )[0]
     # First which, then what they carry: the carrying is dear.
-    limit = f"LIMIT {PAGE} OFFSET %(offset)s" if pages else ""
+    limit = "" if page is None else f"LIMIT {page} OFFSET %(offset)s"
     found = call.documents(
         f"""
         SELECT {CONVERSATION}
@@ -162,7 +173,7 @@ def _listed(call: Call, where: str, parameters: dict[str, Any], order: str, *, p
         ) AS conversation
         ORDER BY conversation.place
         """,
-        offset=(call.page - 1) * PAGE,
+        offset=(call.page - 1) * (page or 0),
         salt=str(call.page),
         **parameters,
     )

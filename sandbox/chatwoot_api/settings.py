@@ -19,6 +19,8 @@ class Settings:
         requests_per_minute: Chatwoot's limit by address. A real one spares 127.0.0.1, this one does not.
         retry_after: whether a throttled answer says how long to wait; Chatwoot's own does not.
         knows_updated_within: whether conversations can be asked for by change (3.6 and later).
+        filters_by_contact: whether conversations can be filtered by contact (not in the first versions 4).
+        conversations_per_page: its environment's CONVERSATION_RESULTS_PER_PAGE.
         version: what it says it is.
     """
 
@@ -27,4 +29,6 @@ class Settings:
     requests_per_minute: int = RACK_ATTACK_LIMIT
     retry_after: bool = False
     knows_updated_within: bool = True
+    filters_by_contact: bool = True
+    conversations_per_page: int = 25
     version: str = "4.15.1"

@@ -1,5 +1,6 @@
 -- Purpose: the contacts of a sync whose ids in Krayin differ from what was written back of them, and how many there
---   are in all. A contact without a record in Krayin is left as it is.
+--   are in all. A contact without a record in Krayin is left as it is. Those that failed before come last, so that
+--   one at which Chatwoot always fails holds up no other.
 -- Parameters: sync_name, target_id, account_id; attribute; size: how many at most.
 -- Indexes: mapping's unique one by (target_id, installation_id, account_id, ...); write_back_pkey.
 SELECT
@@ -34,5 +35,5 @@ LEFT JOIN krayin_sync.write_back AS written
     AND written.contact_id = known.contact_id
 WHERE (written.value IS DISTINCT FROM known.value OR written.attribute <> %(attribute)s)
     AND (written.next_attempt_at IS NULL OR written.next_attempt_at <= clock_timestamp())
-ORDER BY known.installation_id, known.contact_id
+ORDER BY written.error_message IS NOT NULL, known.installation_id, known.contact_id
 LIMIT %(size)s

@@ -1,0 +1,83 @@
+"""The address and the access token of Chatwoot's API as somebody typed them, made fit for calls."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import httpx
+
+from chatwoot.errors import ChatwootError
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+# What stands in a browser's address bar behind the address of Chatwoot itself.
+_PAGES = re.compile(r"/(?:app/(?:accounts|login)\b|api/v\d).*$")
+_PRINTABLE = re.compile(r"[!-~]*")
+
+
+class ChatwootApiUnusable(ChatwootError):  # noqa: N818 - named like its siblings
+    """The address or the token cannot be one; nothing was called, somebody must change the connection."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where
+        self.problem = problem
+        super().__init__(f"Chatwoot's API at {where} cannot be called: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """Where the API is and what to show there.
+
+    Attributes:
+        where: the address without a slash at its end, user and password, to be shown and to go by.
+        token: the access token without blanks around it.
+        login: user and password of the address (HTTP basic authentication of a proxy before Chatwoot).
+        problem: why no call can be made, None if one can.
+    """
+
+    where: str
+    token: str = field(repr=False)
+    login: tuple[str, str] | None = field(repr=False, default=None)
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, base_url: str, token: str) -> ApiAccess:
+        """Read what somebody typed; nothing of it that may be secret comes into `where` and `problem`."""
+        try:
+            url = httpx.URL(base_url.strip())
+        except httpx.InvalidURL:
+            url = httpx.URL()
+        if url.scheme not in {"http", "https"} or not url.host:
+            example = "the address in the connection is none; it looks like https://app.chatwoot.com"
+            return cls("an unreadable address", "", problem=example)
+        login = (url.username, url.password) if url.userinfo else None
+        plain = httpx.URL(scheme=url.scheme, host=url.host, port=url.port, path=_PAGES.sub("", url.path))
+        where = str(plain).rstrip("/")
+        token = token.strip()
+        if not _PRINTABLE.fullmatch(token):
+            # The HTTP library would quote the whole header in its error.
+            problem = (
+                "the access token (the connection's password) has blanks, line breaks or letters that no "
+                "token has; copy it again from Profile settings > Access token"
+            )
+            return cls(where, "", login, problem)
+        return cls(where, token, login)
+
+    def client(self, transport: httpx.BaseTransport | None) -> httpx.Client:
+        """Return a client that shows the token with each call."""
+        return httpx.Client(
+            # A header with underscores, as Chatwoot reads it; nginx drops those unless told otherwise.
+            headers={"api_access_token": self.token, "Accept": "application/json"},
+            auth=self.login,
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+
+    def require(self) -> None:
+        """Make sure that a call can be made.
+
+        Raises:
+            ChatwootApiUnusable: it cannot.
+        """
+        if self.problem is not None:
+            raise ChatwootApiUnusable(self.where, self.problem)
