@@ -161,7 +161,7 @@ def test_defaults_of_variables_are_those_of_the_code() -> None:
 def test_names_in_backticks_are_names_of_the_code() -> None:
     """A name with an underscore that nothing in the repository holds was renamed, or never was."""
     theirs = {
-        "AIRFLOW__METRICS__OTEL_ON", "AIRFLOW__METRICS__STATSD_ON", "AIRFLOW__SECTION__KEY", "crm_v2",
+        "AIRFLOW__METRICS__OTEL_ON", "AIRFLOW__METRICS__STATSD_ON", "AIRFLOW__SECTION__KEY", "SSL_CERT_FILE", "crm_v2",
         "jsonb_hash_extended", "pg_dumpall", "pg_read_all_data", "statsd_datadog_enabled", "statsd_influxdb_enabled",
     }  # fmt: skip
     folders = ("plugins", "dags", "include", "stack", "sandbox", "benchmarks", "tests")
