@@ -642,3 +642,16 @@ def test_a_lead_that_was_there_before_us_stays_also_when_it_was_followed(world: 
     receipt = erase(world.sync(), contacts[0], also_adopted=False)
     assert receipt.kept == {"lead": [theirs], "person": [person["id"]]}
     assert theirs in [one["id"] for one in world.leads()]
+
+
+def test_what_is_in_sync_counts_contacts_that_are_there(world: World) -> None:
+    """Neither a contact deleted in Chatwoot nor one deleted in Krayin makes another one differ."""
+    contacts = [ada(world, number) for number in range(4)]
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, contacts[0])
+    world.api("DELETE", f"leads/{world.leads()[1]['id']}")
+    world.api("DELETE", f"contacts/persons/{world.persons()[1]['id']}")
+    reconcile(world)
+    assert {row[0] for row in present(world)} == {"orphan", "stale_mapping"}
+    assert (counts(world)["in_scope"], counts(world)["in_sync"]) == (3, 2)

@@ -2,7 +2,7 @@
 -- Parameters: target_id, installation_id, account_id.
 -- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
 SELECT count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'person'
-                              AND state NOT IN ('orphaned', 'gone')),
+                              AND state <> 'orphaned'),
        jsonb_build_object(
            'person', count(*) FILTER (WHERE crm_kind = 'person' AND state = 'linked'),
            'lead', count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'lead' AND state = 'linked'),
