@@ -138,7 +138,8 @@ class FindingStore:
     def differing_contacts(self) -> int:
         """Return how many contacts have a difference that nobody accepted."""
         row = self.connection.execute(
-            statement("reconcile/findings_contacts"), {"sync_name": self.sync_name}
+            statement("reconcile/findings_contacts"),
+            {"sync_name": self.sync_name, "reconciliation_id": self.reconciliation_id},
         ).fetchone()
         return int(row[0]) if row else 0
 
