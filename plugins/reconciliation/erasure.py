@@ -43,13 +43,15 @@ class Receipt:
     """What an erasure did: ids of Krayin records by kind, numbers of rows; nothing of the person.
 
     `kept` are records that were not made by a sync and were not to be erased, `merged` other contacts
-    that Chatwoot merged with this one and whose records a sync may know still.
+    that Chatwoot merged with this one and whose records a sync may know still, `alike` persons in Krayin
+    that have its e-mail or phone and are not linked to it.
     """
 
     deleted: dict[str, list[int]] = field(default_factory=dict)
     kept: dict[str, list[int]] = field(default_factory=dict)
     cleared: Counter[str] = field(default_factory=Counter)
     merged: list[int] = field(default_factory=list)
+    alike: list[int] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the receipt for the sync database."""
@@ -57,6 +59,7 @@ class Receipt:
             "deleted": self.deleted,
             "kept": self.kept,
             "merged": self.merged,
+            "alike": self.alike,
             "cleared": dict(self.cleared),
         }
 
@@ -72,6 +75,10 @@ class Receipt:
             shown.append(
                 f"MERGED in Chatwoot with contact {_listed(self.merged)}: what was theirs is untouched; "
                 f"start an erasure for each of them too"
+            )
+        if self.alike:
+            shown.append(
+                f"NOT LINKED in Krayin: person {_listed(self.alike)} had its e-mail or phone: look there"
             )
         shown += [f"cleared: {number} of {table}" for table, number in sorted(self.cleared.items())]
         return shown
@@ -209,6 +216,8 @@ class _Erasure:
             }
             for person in self.client.persons_by_ids(person_ids)
         ]
+        alike = self._execute("erasure/alike", person_ids=sorted({*person_ids, *known.all("person")}))
+        receipt.alike = sorted({*done.get("alike", ()), *(row[0] for row in alike)})
         traces = traces_of([*shown, *self._stored(known)])
         self._delete(known, activity_ids, erasure_id, receipt, also_adopted=also_adopted)
         with self.connection.transaction():

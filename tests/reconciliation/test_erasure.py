@@ -293,3 +293,21 @@ def test_a_comparison_under_way_keeps_nothing_of_them(world: World, monkeypatch:
     compare(world.sync(), ReconcileRequest(depth="full"))
     assert world.rows("SELECT 1 FROM erasure WHERE finished_at IS NOT NULL") == [(1,)]
     assert traces_in(dump(world.sync_url)) == set()
+
+
+def test_it_names_persons_that_a_quarantined_contact_was_not_linked_to(world: World) -> None:
+    for name, phone in (("One", ""), ("Two", PHONE)):
+        body = {
+            "name": name,
+            "emails": [{"value": EMAIL if name == "One" else "two@example.com", "label": "work"}],
+            "contact_numbers": [{"value": phone, "label": "work"}],
+        }
+        world.api("POST", "contacts/persons", body)
+    contact_id = world.add(name=NAME, email=EMAIL, phone_number=PHONE)
+    world.run()
+    assert [row[2] for row in world.operations("quarantined")] == ["ambiguous_person"]
+    receipt = erase(world.sync(), contact_id, also_adopted=True)
+    assert (receipt.deleted, receipt.alike) == ({}, [1, 2])
+    assert "NOT LINKED in Krayin: person 1, 2" in "\n".join(receipt.lines())
+    assert len(world.persons()) == 2
+    assert erase(world.sync(), contact_id, also_adopted=False).alike == [1, 2]
