@@ -30,6 +30,8 @@ def connect(monkeypatch):
         ({"host": "https://app.chatwoot.com"}, "https://app.chatwoot.com"),
         ({"host": "chat.example.com"}, "https://chat.example.com"),
         ({"host": "chat.example.com", "schema": "http", "port": 3000}, "http://chat.example.com:3000"),
+        ({"host": "http://chat.example.com/sub", "port": 3000}, "http://chat.example.com:3000/sub"),
+        ({"host": "http://chat.example.com:3000", "port": 3000}, "http://chat.example.com:3000"),
     ],
 )
 def test_the_connection_names_the_api(connect, fields, address):
@@ -57,6 +59,8 @@ def test_a_connection_of_another_type_is_told_apart(connect):
     with pytest.raises(ChatwootApiMisconfigured, match=r"'postgres'.*type HTTP") as caught:
         connect("postgres", host="chatwoot-db").source()
     assert TOKEN not in str(caught.value)
+    with pytest.raises(ChatwootApiMisconfigured, match=r"'postgres'.*type HTTP"):
+        connect("postgres", host="chatwoot-db").get_conn()
 
 
 def test_no_connection_at_all():
@@ -73,3 +77,9 @@ def test_its_test_says_what_was_found(connect, chatwoot_url):
     assert not works
     assert "access token" in said
     assert TOKEN not in said
+
+
+def test_a_connection_without_an_address_is_told_at_once(connect):
+    works, said = connect().test_connection()
+    assert not works
+    assert "looks like https://app.chatwoot.com" in said

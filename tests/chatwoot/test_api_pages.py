@@ -86,3 +86,29 @@ def test_a_list_that_grows_for_ever_comes_to_an_end(place: int) -> None:
     found = seen(Walk(shifting.fetch, SIZE).from_the_end())
     assert len(shifting.pages) < 2_000
     assert place == 0 or set(range(30)) <= found
+
+
+@pytest.mark.parametrize("real", [1, 2, 5])
+@pytest.mark.parametrize("way", ["end", "start"])
+def test_pages_of_another_size_than_expected_hide_nothing(real: int, way: str) -> None:
+    """Whoever runs Chatwoot sets how many conversations a page has."""
+    ids = list(range(20))
+
+    def fetch(page: int) -> Page:
+        return Page([{"id": one} for one in ids[(page - 1) * real : page * real]], len(ids))
+
+    walk = Walk(fetch, SIZE)
+    assert seen(walk.from_the_end() if way == "end" else walk.from_the_start(lambda _: False)) == set(ids)
+
+
+@pytest.mark.parametrize("way", ["end", "start"])
+def test_who_takes_no_notice_of_page_numbers_is_not_asked_for_ever(way: str) -> None:
+    asked: list[int] = []
+
+    def fetch(page: int) -> Page:
+        asked.append(page)
+        assert len(asked) < 20
+        return Page([{"id": 1}, {"id": 2}], None)
+
+    walk = Walk(fetch, SIZE)
+    assert seen(walk.from_the_end() if way == "end" else walk.from_the_start(lambda _: False)) == {1, 2}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 import pytest
 from chatwoot.api_client import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.api_rows import message, moment
 from chatwoot.api_source import ApiSource
 from chatwoot.conversations import Author
 from chatwoot.database import DatabaseSource
@@ -366,6 +367,79 @@ def test_conversations_changed_since_long_ago_come_in_pages(chatwoot_url, chatwo
         assert running.calls("last_activity_at_desc")
 
 
+def test_a_change_without_activity_comes_though_exactly_a_page_changed(api, chatwoot, website):
+    """A Chatwoot that does not know `updated_within` would answer as many."""
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    for _ in range(30):
+        conversations.add_conversation(chatwoot, contact, website, created_at=long_ago)
+    chatwoot.execute("UPDATE conversations SET last_activity_at = %s, updated_at = %s", (long_ago, long_ago))
+    source = source_of(api)
+    mark = mark_of(source)
+    chatwoot.execute(
+        "UPDATE conversations SET custom_attributes = '{\"a\": 1}', updated_at = now() AT TIME ZONE 'UTC' "
+        "WHERE id IN (SELECT id FROM conversations ORDER BY id LIMIT 25)"
+    )
+    changed = {
+        row[0] for row in chatwoot.execute("SELECT display_id FROM conversations ORDER BY id LIMIT 25")
+    }
+    assert changed <= read(source, "conversations", ChangedSince(mark)).keys()
+
+
+def test_more_changes_than_chatwoot_can_answer_at_once_are_read_in_pages(api, chatwoot, website, caplog):
+    """It would fail again and again, with more each time."""
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    for _ in range(3):
+        conversations.add_conversation(chatwoot, contact, website)
+
+    def fail(name: str) -> None:
+        if "updated_within" in name:
+            raise AnsweredError(500, {"error": "Rack::Timeout"})
+
+    source = source_of(api, sleep=lambda _: None)
+    with api.meanwhile(fail):
+        assert len(read(source, "conversations", ChangedSince(mark_of(source)))) == 3
+    assert "cannot be read at once" in caplog.text
+
+
+def test_a_quiet_time_costs_one_call(api, chatwoot, website):
+    source = source_of(api)
+    mark = mark_of(source)
+    assert read(source, "conversations", ChangedSince(mark)) == {}
+    assert len(api.calls("/conversations")) == 1
+
+
+@pytest.mark.parametrize("size", [10, 40])
+def test_pages_of_another_size_hide_no_conversation(chatwoot_url, chatwoot, website, size):
+    """CONVERSATION_RESULTS_PER_PAGE of whoever runs Chatwoot."""
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    for _ in range(60):
+        conversations.add_conversation(chatwoot, contact, website)
+    with running_chatwoot_api(
+        chatwoot_url, requests_per_minute=1_000_000, conversations_per_page=size
+    ) as running:
+        assert len(read(source_of(running), "conversations")) == 60
+        since = datetime(2020, 1, 1, tzinfo=UTC)
+        assert len(read(source_of(running), "conversations", since=since)) == 60
+
+
+def test_a_window_of_another_time_zone_holds_the_same(api, chatwoot, chatwoot_url, website):
+    """Chatwoot filters by days of UTC: the first hours of an Indian day are of the day before."""
+    at = datetime(2026, 6, 16, 19, tzinfo=UTC)
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website, created_at=at)
+    talk = conversations.add_conversation(chatwoot, contact, website, created_at=at)
+    said = conversations.add_message(chatwoot, talk, "Hello", created_at=at)
+    # What came later in the same conversation would show it anyhow.
+    chatwoot.execute("UPDATE conversations SET last_activity_at = %s, updated_at = %s", (at, at))
+    chatwoot.execute("UPDATE contacts SET last_activity_at = %s, updated_at = %s", (at, at))
+    india = timezone(timedelta(hours=5, minutes=30))
+    window = Window(datetime(2026, 6, 17, tzinfo=india), datetime(2026, 6, 18, tzinfo=india))
+    source = source_of(api)
+    for what, key in (("contacts", contact), ("messages", said)):
+        assert list(read(DatabaseSource(chatwoot_url), what, window)) == [key]
+        assert list(read(source, what, window)) == [key]
+
+
 # --- pages that shift --------------------------------------------------------------------------
 
 
@@ -522,6 +596,25 @@ def test_more_than_twenty_conversations_of_one_contact_are_all_read(api, chatwoo
     assert len(read(source_of(api), "conversations", ByIds(frozenset({contact})))) == 57
 
 
+def test_they_are_read_from_a_chatwoot_that_does_not_filter_by_contact(chatwoot_url, chatwoot, website):
+    """As the first versions 4; another contact's conversation by the same id is not taken along."""
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    other = changes.add_contact(chatwoot, 1, email="b@example.com", inbox_id=website)
+    for _ in range(57):
+        conversations.add_conversation(chatwoot, contact, website)
+    conversations.add_conversation(chatwoot, other, website)
+    chatwoot.execute(
+        "UPDATE conversations SET contact_inbox_id = (SELECT id FROM contact_inboxes WHERE contact_id = %s)",
+        (contact,),
+    )
+    with running_chatwoot_api(
+        chatwoot_url, requests_per_minute=1_000_000, filters_by_contact=False
+    ) as running:
+        found = read(source_of(running), "conversations", ByIds(frozenset({contact})))
+    assert len(found) == 57
+    assert {row.contact_id for row in found.values()} == {contact}
+
+
 # --- comparisons of everything -----------------------------------------------------------------
 
 
@@ -551,6 +644,54 @@ def test_what_a_sweep_says_is_made_of_what_is_read(sample_api, stream):
     first = [value for key, value in found.items() if key >> 6 == buckets[0].number]
     assert buckets[0].checksum == sum(first) % (2**63 - 1)
     assert 0 < sum(value & 1 for value in found.values()) < len(found)
+
+
+def test_a_sweep_that_fails_midway_begins_anew(api, chatwoot, crowd):
+    """Half of the hashes would tell that the other half is gone."""
+    source = source_of(api, sleep=lambda _: None)
+    calls = []
+
+    def fail(name: str) -> None:
+        calls.append(name)
+        if len(calls) == 4:
+            raise AnsweredError(422, {"error": "now"})
+
+    with source.snapshot() as snapshot:
+        snapshot.check(ALL)
+        with api.meanwhile(fail), pytest.raises(ChatwootApiRefused):
+            list(snapshot.checksums(Stream.CONTACTS, ALL))
+        found = list(snapshot.checksums(Stream.CONTACTS, ALL))
+    assert sum(one.rows for one in found) == len(crowd)
+
+
+def test_what_an_agent_does_not_see_does_not_count_as_deleted(api, chatwoot, website):
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    talk = conversations.add_conversation(chatwoot, contact, website)
+    agent = token_of_an_agent(chatwoot)
+    display_id = chatwoot.execute("SELECT display_id FROM conversations WHERE id = %s", (talk,)).fetchone()[0]
+
+    def hide(name: str) -> None:
+        if "/conversations" in name:
+            raise AnsweredError(401, {"error": "You are not authorized to do this action"})
+
+    with ApiSource(api.url, agent, 1).snapshot() as snapshot, api.meanwhile(hide):
+        assert snapshot.there(Stream.CONVERSATIONS, ALL, [display_id]) == {display_id}
+        assert snapshot.there(Stream.MESSAGES, ALL, [1, 2]) == {1, 2}
+        assert snapshot.there(Stream.PROGRESS, ALL, [contact]) == {contact}
+        assert snapshot.there(Stream.CONTACTS, ALL, [contact, 999_999]) == {contact}
+
+
+def token_of_an_agent(chatwoot: Connection[Any]) -> str:
+    agent = chatwoot.execute(
+        "SELECT user_id FROM account_users WHERE account_id = 1 AND role = 0 LIMIT 1"
+    ).fetchone()[0]
+    now = datetime.now(UTC)
+    insert_row(
+        chatwoot,
+        "access_tokens",
+        {"owner_type": "User", "owner_id": agent, "token": "agents", "created_at": now, "updated_at": now},
+    )
+    return "agents"
 
 
 # --- refusals ----------------------------------------------------------------------------------
@@ -585,16 +726,7 @@ def test_an_account_or_inbox_that_is_not_there_is_named(api):
 
 
 def test_an_agents_token_is_taken_and_warned_of(api, chatwoot, caplog):
-    agent = chatwoot.execute(
-        "SELECT user_id FROM account_users WHERE account_id = 1 AND role = 0 LIMIT 1"
-    ).fetchone()[0]
-    now = datetime.now(UTC)
-    insert_row(
-        chatwoot,
-        "access_tokens",
-        {"owner_type": "User", "owner_id": agent, "token": "agents", "created_at": now, "updated_at": now},
-    )
-    with ApiSource(api.url, "agents", 1).snapshot() as snapshot:
+    with ApiSource(api.url, token_of_an_agent(chatwoot), 1).snapshot() as snapshot:
         snapshot.check(ALL)
         snapshot.check(ALL)
     assert caplog.text.count("conversations of inboxes that are not theirs") == 1
@@ -719,6 +851,77 @@ def test_a_row_that_cannot_be_read_is_named_and_hides_no_other():
     assert broken[1] == "additional_attributes: a JSON list instead of an object"
     assert broken[3] == "created_at: no time of the years 1 to 9999"
     assert not any("soon" in reason for reason in broken.values())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {"payload": {"id": 1}},
+        {"payload": [{"id": "1"}]},
+        {"payload": [{"name": "no id"}]},
+        {"payload": ["none"]},
+        {"data": []},
+        {"data": {"meta": [], "payload": None}},
+    ],
+)
+@pytest.mark.parametrize("what", ["contacts", "conversations"])
+def test_a_list_of_another_form_is_told_as_one(answer, what):
+    def reply(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/profile"):
+            return httpx.Response(200, json={"accounts": [{"id": 1, "role": "administrator"}]})
+        if request.url.path.endswith("/inboxes"):
+            return httpx.Response(200, json={"payload": []})
+        return httpx.Response(200, json=answer)
+
+    source = ApiSource("https://chat.example.com", "t", 1, transport=httpx.MockTransport(reply))
+    with pytest.raises(ChatwootApiUnreachable, match="another form"):
+        read(source, what)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (1_781_773_953, datetime(2026, 6, 18, 9, 12, 33, tzinfo=UTC)),
+        ("1781773953", datetime(2026, 6, 18, 9, 12, 33, tzinfo=UTC)),
+        (1_781_773_953.25, datetime(2026, 6, 18, 9, 12, 33, 250_000, tzinfo=UTC)),
+        ("2026-06-18T09:12:33.000Z", datetime(2026, 6, 18, 9, 12, 33, tzinfo=UTC)),
+        ("2026-06-18T14:42:33+05:30", datetime(2026, 6, 18, 9, 12, 33, tzinfo=UTC)),
+        ("2026-06-18 09:12:33", datetime(2026, 6, 18, 9, 12, 33, tzinfo=UTC)),
+        (0, None),
+        (None, None),
+        ("soon", None),
+        (10**18, None),
+        (float("nan"), None),
+    ],
+)
+def test_times_are_read_in_every_form_chatwoot_has_for_them(given, expected):
+    assert moment(given) == expected
+
+
+def test_a_file_whose_address_is_none_does_not_cost_the_message():
+    row = {
+        "id": 1,
+        "message_type": 0,
+        "created_at": 1_781_773_953,
+        "attachments": [{"file_type": "file", "data_url": "http://[nowhere"}, {"file_type": "image"}],
+    }
+    assert [one.kind for one in message(row, 100).attachments] == ["file", "image"]
+
+
+@pytest.mark.parametrize("events", [{"payload": []}, ["odd"], [{"name": "conversation_resolved"}], None])
+def test_reports_of_another_form_are_done_without(api, chatwoot, website, events):
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    active = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    talk = conversations.add_conversation(chatwoot, contact, website, last_activity_at=active)
+    conversations.resolve(chatwoot, talk, datetime(2026, 3, 1, 7, tzinfo=UTC))
+
+    def odd(name: str) -> None:
+        if name.endswith("/reporting_events"):
+            raise AnsweredError(200, events)
+
+    with api.meanwhile(odd):
+        assert read(source_of(api), "progress")[contact].resolved_at == active
 
 
 def test_a_message_that_is_deleted_while_it_is_read_ends_nothing(api, chatwoot, website):

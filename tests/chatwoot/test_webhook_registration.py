@@ -92,6 +92,8 @@ def test_a_refused_token_says_whose_it_must_be_and_is_not_shown():
     [
         (httpx.Response(422, json={"message": "Url is taken"}), ChatwootApiRefused),
         (httpx.Response(404, text="<html>"), ChatwootApiRefused),
+        (httpx.Response(429, text="Retry later"), ChatwootApiUnreachable),
+        (httpx.Response(408), ChatwootApiUnreachable),
         (httpx.Response(500), ChatwootApiUnreachable),
         (httpx.Response(302, headers={"Location": "/app/login"}), ChatwootApiUnreachable),
         (httpx.Response(200, text="<html>"), ChatwootApiUnreachable),
@@ -111,6 +113,16 @@ def test_other_answers_are_told_apart(answer, error):
         api.webhooks()
     assert "https://chat.example.com" in str(caught.value)
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "Account is suspended"), (403, "API access is not enabled"), (404, "Resource could not be found")],
+)
+def test_a_refusal_tells_chatwoots_reason_and_the_account(status, said):
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"error": said}))
+    with pytest.raises(ChatwootApiRefused, match=f"{said}.*account 3"):
+        ChatwootApi("https://chat.example.com", TOKEN, 3, transport=transport).webhooks()
 
 
 def test_secrets_are_not_shown():

@@ -92,6 +92,16 @@ def test_what_stands_in_the_way_is_said(sync_db_url):
     assert "without a signature" in lines(sync_db_url, settings(allow_unsigned=True))
 
 
+def test_a_webhook_of_an_earlier_address_is_named_and_left_to_people(sync_db_url):
+    chatwoot = Chatwoot()
+    lines(sync_db_url, api=chatwoot.api())
+    moved = lines(sync_db_url, api=chatwoot.api(), base_url="https://new.example.com")
+    assert "Webhook 1 of an earlier address is still in Chatwoot: https://airflow.example.com/" in moved
+    assert "Delete it" in moved
+    assert len(chatwoot.webhooks) == 2
+    assert "earlier" not in lines(sync_db_url, api=chatwoot.api(), base_url="https://new.example.com")
+
+
 def test_the_address_of_the_file_wins():
     assert url_of(settings(url="https://hooks.example.com/a"), BASE) == "https://hooks.example.com/a"
     assert url_of(settings(), None) is None

@@ -174,6 +174,50 @@ def test_an_interrupted_write_back_goes_on_where_it_was(world, api, caplog):
     assert all(attributes(world, one) == {ATTRIBUTE: ids_of(world, one)} for one in ids)
 
 
+def test_a_contact_at_which_chatwoot_always_fails_holds_up_no_other(world, api):
+    ids = [world.add(email=f"c{number}@example.com") for number in range(3)]
+    world.run()
+
+    def fail(name: str) -> None:
+        if name == f"GET /api/v1/accounts/1/contacts/{ids[0]}":
+            raise AnsweredError(500, {})
+
+    with api.meanwhile(fail):
+        assert syncing(world, api).run(RunRequest()).summary["write_back"] == {"left": 3}
+        assert syncing(world, api).run(RunRequest()).summary["write_back"] == {"written": 2, "left": 1}
+    assert all(attributes(world, one) == {ATTRIBUTE: ids_of(world, one)} for one in ids[1:])
+    assert syncing(world, api).run(RunRequest()).summary["write_back"] == {"written": 1}
+
+
+def test_a_contact_deleted_while_it_is_written_ends_nothing(world, api):
+    one, two = world.add(email="a@example.com"), world.add(email="b@example.com")
+    world.run()
+
+    def delete(name: str) -> None:
+        if name == f"PUT /api/v1/accounts/1/contacts/{one}":
+            with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+                connection.execute("DELETE FROM contacts WHERE id = %s", (one,))
+
+    with api.meanwhile(delete):
+        run = syncing(world, api).run(RunRequest())
+    assert run.summary["write_back"] == {"gone": 1, "written": 1}
+    assert attributes(world, two) == {ATTRIBUTE: ids_of(world, two)}
+
+
+@pytest.mark.parametrize(("url", "token"), [("nowhere", "t"), ("http://127.0.0.1:9", "two words")])
+def test_a_connection_that_cannot_be_used_costs_the_write_back_only(world, api, caplog, url, token):
+    world.add(email="a@example.com")
+    sync = syncing(world, api)
+    source = ApiSource(url, token, 1)
+    run = Sync(sync.settings, sync.sync_dsn, sync.source, sync.krayin, write_back=source.session).run(
+        RunRequest()
+    )
+    assert str(run.state) == "done"
+    assert run.summary["write_back"] == {"left": 1}
+    assert "cannot be called" in caplog.text
+    assert token == "t" or token not in caplog.text
+
+
 def test_a_refused_token_costs_the_write_back_only(world, api, caplog):
     world.add(email="a@example.com")
     sync = syncing(world, api)
