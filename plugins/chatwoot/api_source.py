@@ -45,6 +45,8 @@ _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 # Rows of one moment come in any order, page by page another: a second order shows the rest.
 _ORDERS = ("created_at", "name", "-created_at")
+# Two or three within a second happen to come together.
+_TIED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,7 @@ class ApiSnapshot:
                         spool.put(row for row in rows if _within(row, key, start, end))
             case ChangedSince() if (cutoff := self._cutoff(selection)) is not None:
                 for key in ("created_at", "last_activity_at"):
-                    for rows in self._walk(f"-{key}").from_the_start(partial(_before, key, cutoff)):
+                    for rows in self._newest(key, cutoff):
                         spool.put(row for row in rows if not _before(key, cutoff, row))
             case _:
                 self._spool_all(spool)
@@ -304,19 +306,37 @@ class ApiSnapshot:
                 self._spool_ids(spool, (number for number in ids if number not in listed))
 
     def _spool_all(self, spool: Spool) -> None:
-        for order in _ORDERS:
-            walk = self._walk(order)
-            pages = walk.from_the_end() if order == _ORDERS[0] else walk.from_the_start(_never)
-            for rows in pages:
-                spool.put(rows)
-            if walk.count is None or len(spool) >= walk.count:
-                return
-        log.warning(
-            "Chatwoot says it has %d contacts and showed %d: the list changed all the time. The comparison "
-            "of everything finds the others.",
-            walk.count,
-            len(spool),
-        )
+        for rows in self._whole(self._walk):
+            spool.put(rows)
+
+    def _whole(self, walk_by: Callable[[str], Walk]) -> Iterator[list[Json]]:
+        """Yield the pages of a list, in further orders too as long as it shows fewer rows than it has."""
+        with Spool() as seen:
+            for order in _ORDERS:
+                walk = walk_by(order)
+                pages = walk.from_the_end() if order == _ORDERS[0] else walk.from_the_start(_never)
+                for rows in pages:
+                    seen.put({"id": row["id"]} for row in rows)
+                    yield rows
+                if walk.count is None or len(seen) >= walk.count:
+                    return
+            log.warning(
+                "Chatwoot says it has %d contacts and showed %d: the list changed all the time. The "
+                "comparison of everything finds the others.",
+                walk.count,
+                len(seen),
+            )
+
+    def _newest(self, key: str, cutoff: datetime) -> Iterator[list[Json]]:
+        """Yield pages with all contacts whose `key` is not before `cutoff`, and some others."""
+        before: list[Json] = []
+        is_tied = False
+        for rows in self._walk(f"-{key}").from_the_start(partial(_before, key, cutoff)):
+            is_tied = is_tied or _tied(key, before, rows)
+            before = rows
+            yield rows
+        if is_tied:
+            yield from self._filtered(key, cutoff, self._read_at + _DAY)
 
     def _walk(self, sort: str) -> Walk:
         return Walk(lambda page: self._page(self.session.get("/contacts", sort=sort, page=page)), PAGE)
@@ -334,10 +354,13 @@ class ApiSnapshot:
             ]
         }
 
-        def fetch(page: int) -> Page:
-            return self._page(self.session.post("/contacts/filter", body, sort="created_at", page=page))
+        def walk_by(sort: str) -> Walk:
+            return Walk(
+                lambda page: self._page(self.session.post("/contacts/filter", body, sort=sort, page=page)),
+                PAGE,
+            )
 
-        yield from Walk(fetch, PAGE).from_the_end()
+        yield from self._whole(walk_by)
 
     def _page(self, answer: Any) -> Page:
         return Page(api_rows.listed(answer, self.session.where), api_rows.total(answer, "count"))
@@ -417,6 +440,19 @@ def _memberships(profile: Any, where: str) -> list[Json]:
     if not isinstance(found, list) or not all(isinstance(one, dict) and "id" in one for one in found):
         raise ChatwootApiUnreachable(where, "the answer is not a Chatwoot user's profile")
     return found
+
+
+def _tied(key: str, before: list[Json], rows: list[Json]) -> bool:
+    """Tell whether several rows of one moment stand on both sides of a page's edge, as an import leaves them.
+
+    In which order they come is then another matter for each page: some come twice and others never.
+    """
+    if not before or not rows:
+        return False
+    at = moment(rows[0].get(key))
+    if moment(before[-1].get(key)) != at:
+        return False
+    return sum(moment(row.get(key)) == at for row in (*before, *rows)) >= _TIED
 
 
 def _before(key: str, cutoff: datetime, row: Json) -> bool:

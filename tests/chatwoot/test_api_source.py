@@ -527,6 +527,20 @@ def test_rows_of_one_moment_in_no_order_are_all_found(api, chatwoot):
     assert read(source_of(api), "contacts").keys() == ids
 
 
+def test_an_import_of_one_moment_is_found_whole_by_what_is_new_and_by_windows(api, chatwoot):
+    """Chatwoot's import of a file gives a thousand contacts one time."""
+    source = source_of(api)
+    mark = mark_of(source)
+    at = datetime.now(UTC)
+    ids = {
+        changes.add_contact(chatwoot, 1, email=f"i{number}@example.com", name=f"I {number}", created_at=at)
+        for number in range(80)
+    }
+    assert read(source, "contacts", ChangedSince(mark)).keys() == ids
+    window = Window(at - timedelta(hours=1), at + timedelta(hours=1))
+    assert read(source, "contacts", window).keys() == ids
+
+
 def test_conversations_of_one_moment_in_no_order_are_all_found(api, chatwoot, website):
     contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
     moment = datetime(2026, 2, 1, tzinfo=UTC)
