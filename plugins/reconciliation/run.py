@@ -96,14 +96,14 @@ class Sync:
                 Loading(self, connection, run).run(seconds)
             return read_run(connection, run_id)
 
-    def help_load(self, run_id: int, number: int, *, seconds: float | None = None) -> Loaded:
-        """Carry out what is planned, beside another loader of the same run; `number` tells them apart.
+    def help_load(self, run_id: int, *, seconds: float | None = None) -> Loaded:
+        """Carry out what is planned, beside another loader of the same run, and add to its numbers.
 
         Raises:
             RunStoppedError, KrayinError, SettingsDoNotFitKrayinError, SyncDatabaseError: as `load`.
         """
         with working(self.sync_dsn) as connection:
-            return Loading(self, connection, read_run(connection, run_id)).help(number, seconds)
+            return Loading(self, connection, read_run(connection, run_id)).help(seconds)
 
     def run(self, request: RunRequest) -> Run:
         """Plan and load in one go."""

@@ -110,6 +110,19 @@ def add_to_summary(connection: psycopg.Connection, run_id: int, numbers: Mapping
     connection.execute(statement("report/run_add"), {"run_id": run_id, "summary": Jsonb(dict(numbers))})
 
 
+def keep_share(
+    connection: psycopg.Connection, run_id: int, share: str, numbers: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Keep the numbers of one loader of a run, and return those of all; inside a transaction.
+
+    `share` names the loader and its attempt; `numbers` (JSON) replace what it kept before.
+    """
+    row = connection.execute(
+        statement("report/run_share"), {"run_id": run_id, "share": share, "numbers": Jsonb(dict(numbers))}
+    ).fetchone()
+    return [] if row is None else list(row[0].values())
+
+
 def read_run(connection: psycopg.Connection, run_id: int) -> Run:
     """Return the run with this id.
 

@@ -191,7 +191,7 @@ def load(
 
 def help_load(name: str, run_id: int, number: int, *, seconds: float | None) -> dict[str, Any]:
     """Carry out what is planned for a sync beside the run's first loader; return this loader's share."""
-    loaded = telling(lambda: open_sync(name).help_load(run_id, number, seconds=seconds)).to_json()
+    loaded = telling(lambda: open_sync(name).help_load(run_id, seconds=seconds)).to_json()
     share = {name: loaded[name] for name in ("created", "updated", "adopted", "operations")}
     log.info("Loader %d of run %d: %s", number, run_id, share)
     return share

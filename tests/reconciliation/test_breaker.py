@@ -207,3 +207,19 @@ def change_schema(world: World, statements: str) -> None:
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
         connection.execute("SET search_path = krayin_sync")
         connection.execute(statements)
+
+
+def test_a_run_whose_loading_was_tried_again_tells_all_that_it_did(
+    world: World, planned: tuple[Sync, int]
+) -> None:
+    sync, run_id = planned
+    world.krayin.set_faults({"kind": "status_503", "skip": 5})
+    with pytest.raises(RunStoppedError):
+        sync.load(run_id)
+    ((before,),) = world.rows("SELECT summary FROM sync_run")
+    assert 0 < before["created"]["person"] < CONTACTS
+    world.krayin.clear_faults()
+    run = sync.load(run_id)
+    all_is_there_once(world)
+    assert run.summary["created"] == {"lead": CONTACTS, "person": CONTACTS}
+    assert (run.summary["done"], run.summary["waiting"]) == (CONTACTS, 0)
