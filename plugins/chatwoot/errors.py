@@ -75,12 +75,15 @@ class MissingPrivileges(ChatwootError):
 
 
 class UnknownAccount(ChatwootError):
-    """The configured account does not exist."""
+    """The configured account does not exist, or the API token's user is not in it."""
 
     def __init__(self, account_id: int, known: Iterable[Account]) -> None:
         self.account_id = account_id
         self.known: Mapping[int, str] = {account.id: account.name for account in known}
-        super().__init__(f"Chatwoot has no account {account_id}. Accounts there: {_listed(self.known)}.")
+        super().__init__(
+            f"Chatwoot shows no account {account_id}; set chatwoot.account_id to one of those it shows here: "
+            f"{_listed(self.known)}."
+        )
 
 
 class UnknownInbox(ChatwootError):

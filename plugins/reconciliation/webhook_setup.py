@@ -97,8 +97,8 @@ def _registered(
             )
     if webhook.secret is None and not settings.webhook.allow_unsigned:
         yield (
-            "Warning: this Chatwoot does not sign its webhooks, so all are refused. Update it to 4.12, or "
-            "set webhook.allow_unsigned: true"
+            "Warning: this Chatwoot does not sign its webhooks, so all are refused. Update it to 4.11.2 "
+            "or later, or set webhook.allow_unsigned: true"
         )
 
 
