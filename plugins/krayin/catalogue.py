@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import TypeAdapter
 
-from krayin.errors import ConfigurationError
-from krayin.records import (  # noqa: TC001 - pydantic resolves the annotations at run time
+from krayin.configuration import (  # noqa: TC001 - pydantic resolves the annotations at run time
     Attribute,
     LeadType,
     Pipeline,
@@ -16,6 +15,7 @@ from krayin.records import (  # noqa: TC001 - pydantic resolves the annotations 
     Stage,
     User,
 )
+from krayin.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

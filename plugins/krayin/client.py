@@ -9,27 +9,11 @@ from urllib.parse import quote
 
 from krayin import endpoints
 from krayin.audit import ApiCall
+from krayin.configuration import Attribute, LeadType, Pipeline, Source, User, Workflow
 from krayin.errors import NotFound, OutcomeUnknown, Rejected, ServerFailed, UnreadableRecord
 from krayin.folding import fold_email, fold_name
-from krayin.records import (
-    Activity,
-    Attribute,
-    CreatedLead,
-    Lead,
-    LeadType,
-    Organization,
-    Page,
-    Person,
-    Pipeline,
-    RawEntity,
-    ShapeError,
-    Source,
-    User,
-    Workflow,
-    integer_of,
-    list_of,
-    object_of,
-)
+from krayin.json_values import ShapeError, integer_of, list_of, object_of
+from krayin.records import Activity, CreatedLead, Lead, Organization, Page, Person, RawEntity
 from krayin.search import lookup_query, person_searches, spellings
 from krayin.session import RETRIES, LimitHint, Session
 from krayin.text import clean_text

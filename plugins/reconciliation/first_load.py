@@ -9,7 +9,7 @@ from reconciliation.errors import ReconciliationError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from krayin.records import Workflow
+    from krayin.configuration import Workflow
 
 # Krayin 2.1: what a load triggers, and how the actions that mail somebody begin.
 _TRIGGERED = frozenset(

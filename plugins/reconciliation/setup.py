@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from krayin.catalogue import Catalogue
-    from krayin.records import Workflow
+    from krayin.configuration import Workflow
 
     from reconciliation.run import Sync
     from reconciliation.targets import LeadTargets

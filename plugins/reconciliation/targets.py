@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from krayin.catalogue import Catalogue
-    from krayin.records import Pipeline
+    from krayin.configuration import Pipeline
 
     from reconciliation.settings import SyncSettings
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from krayin.catalogue import Catalogue, load_catalogue
+from krayin.configuration import Attribute, LeadType, Pipeline, Source, Stage, User
 from krayin.errors import ConfigurationError
-from krayin.records import Attribute, LeadType, Pipeline, Source, Stage, User
 
 SYNC = User(3, "Sync", "sync@example.com", is_active=True, view_permission="global")
 

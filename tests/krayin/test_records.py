@@ -7,21 +7,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from krayin.configuration import Pipeline
+from krayin.json_values import ShapeError
 from krayin.payloads import Labelled
-from krayin.records import (
-    Activity,
-    Attribute,
-    CreatedLead,
-    Lead,
-    Organization,
-    Person,
-    Pipeline,
-    RawEntity,
-    ShapeError,
-    User,
-    Workflow,
-    labelled_rows,
-)
+from krayin.records import Activity, CreatedLead, Lead, Organization, Person, RawEntity, labelled_rows
 
 STAMPS = {"created_at": "2026-11-22T08:00:20.000000Z", "updated_at": "2026-11-22T08:00:21.000000Z"}
 PERSON = {
@@ -117,34 +106,6 @@ def test_an_activity_whose_additional_is_no_object_has_none():
 def test_which_activities_krayin_mails_at_a_change(kind, participants, mails):
     activity = Activity.from_json({"id": 1, "type": kind, "participants": participants})
     assert activity.mails_participants is mails
-
-
-def test_settings_are_read():
-    pipeline = Pipeline.from_json(
-        {
-            "id": 1,
-            "name": "P",
-            "is_default": 1,
-            "stages": [{"id": 9, "code": "won", "name": "Won"}, {"id": 2}],
-        }
-    )
-    assert [stage.id for stage in pipeline.stages] == [9, 2]
-    attribute = Attribute.from_json(
-        {"id": 1, "code": "vip", "name": "V", "type": "boolean", "entity_type": "leads", "is_user_defined": 1}
-    )
-    assert (attribute.is_user_defined, attribute.is_required, attribute.validation) == (True, False, None)
-    user = User.from_json({"id": 1, "name": "A", "email": "a@b", "status": 0, "view_permission": "group"})
-    assert (user.is_active, user.view_permission) == (False, "group")
-    workflow = Workflow.from_json(
-        {
-            "id": 1,
-            "name": "Mail",
-            "entity_type": "leads",
-            "event": "lead.create.after",
-            "actions": [{"id": "send_email_to_person", "value": "1"}],
-        }
-    )
-    assert workflow.action_ids == ("send_email_to_person",)
 
 
 def test_a_raw_entity_keeps_values_but_not_their_bulk():

@@ -8,7 +8,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
-from krayin.records import Workflow
+from krayin.configuration import Workflow
 from reconciliation.first_load import WorkflowsNotConfirmedError, mailing_workflows
 from reconciliation.run_request import RunRequest
 from reconciliation.runs import RunState
