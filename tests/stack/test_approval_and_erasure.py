@@ -121,7 +121,16 @@ def question(stack: RunningStack) -> tuple[str, dict[str, Any]]:
     return found
 
 
+def asked(stack: RunningStack, run_id: str) -> bool:
+    """Whether the process that asked has ended, and the scheduler has heard of it."""
+    key = f"task instance TaskInstanceKey(dag_id='{APPROVAL}', task_id='answer', run_id='{run_id}'"
+    log = stack.instance.layout.logs / "scheduler.log"
+    return f"Received executor event with state success for {key}" in log.read_text()
+
+
 def reply(stack: RunningStack, run_id: str, option: str) -> None:
+    # Airflow 3.3 takes the end of that process for the task's, and fails it, if it already goes on.
+    eventually(lambda: asked(stack, run_id))
     path = f"/api/v2/dags/{APPROVAL}/dagRuns/{run_id}/taskInstances/answer/-1/hitlDetails"
     stack.api._call("PATCH", path, json={"chosen_options": [option], "params_input": {}})
     assert stack.api.wait(APPROVAL, run_id, 300) == "success"
