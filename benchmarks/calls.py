@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import RateBudget
-from reconciliation import krayin_connection
+from reconciliation.crm import krayin_connection
 from reconciliation.migrations import upgrade
-from reconciliation.run_request import RunRequest
+from reconciliation.run.request import RunRequest
 
 from benchmarks.common.chatwoot_rows import add_contacts, new_chatwoot
 from benchmarks.common.results import show

@@ -185,7 +185,7 @@ def _sync(chatwoot: str, sync: str, url: str, token: str, *, talk: bool) -> Any:
 
 
 def first(chatwoot: str, sync: str, server: int, url: str, token: str) -> None:
-    from reconciliation.run_request import RunRequest  # noqa: PLC0415
+    from reconciliation.run.request import RunRequest  # noqa: PLC0415
 
     with measured(server) as usage:
         _sync(chatwoot, sync, url, token, talk=False).plan(RunRequest())
@@ -197,8 +197,8 @@ def catch_up(  # noqa: PLR0913
 ) -> None:
     """Move the watermarks to now, as after a run that planned everything up to now."""
     from psycopg.types.json import Jsonb  # noqa: PLC0415
-    from reconciliation.run_request import RunRequest  # noqa: PLC0415
-    from reconciliation.talk import settings_hash, streams  # noqa: PLC0415
+    from reconciliation.run.request import RunRequest  # noqa: PLC0415
+    from reconciliation.run.talk import settings_hash, streams  # noqa: PLC0415
 
     one = _sync(chatwoot, sync, url, token, talk=talk)
     with one.source.snapshot() as snapshot:
@@ -222,8 +222,8 @@ def catch_up(  # noqa: PLR0913
 def run(  # noqa: PLR0913
     chatwoot: str, sync: str, server: int, url: str, token: str, *, talk: bool
 ) -> None:
-    from reconciliation.run_request import RunRequest  # noqa: PLC0415
-    from reconciliation.runs import RunKind  # noqa: PLC0415
+    from reconciliation.run.request import RunRequest  # noqa: PLC0415
+    from reconciliation.sync_database.run_rows import RunKind  # noqa: PLC0415
 
     one = _sync(chatwoot, sync, url, token, talk=talk)
     with measured(server) as usage:

@@ -92,7 +92,7 @@ def of_size(cluster: Cluster, size: int) -> dict[str, Any]:
 
 
 def plan(chatwoot: str, sync: str, server: int, url: str, token: str) -> None:
-    from reconciliation.run_request import RunRequest  # noqa: PLC0415
+    from reconciliation.run.request import RunRequest  # noqa: PLC0415
 
     from benchmarks.common.worlds import sync_of  # noqa: PLC0415
 

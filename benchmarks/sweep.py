@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from chatwoot.database import DatabaseSource
+from chatwoot.database.source import DatabaseSource
 from chatwoot.source import Scope
 from chatwoot.sweep import Stream
 from psycopg import sql
+from reconciliation.extract.sweep import Differences, Sweep, remember
 from reconciliation.identity import Identity, register_installation, register_target
 from reconciliation.migrations import upgrade
-from reconciliation.sweep import Differences, Sweep, remember
 from rich.console import Console
 from rich.table import Table
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context, task
-from reconciliation.held_asset import held_plans, maybe_held
-from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.approval.held_asset import held_plans, maybe_held
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
-    from reconciliation.settings import SyncSettings
+    from reconciliation.settings.sync_settings import SyncSettings
 
 LOAD_SECONDS = 55 * 60.0
 
@@ -35,25 +35,25 @@ def approval_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def question() -> dict[str, Any]:
-            from reconciliation import approval_tasks
+            from reconciliation.tasks import approval_tasks
 
             return approval_tasks.question_of(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def carry_out(asked: dict[str, Any], given: dict[str, Any]) -> None:
-            from reconciliation import approval_tasks
+            from reconciliation.tasks import approval_tasks
 
             approval_tasks.carry_out(settings.name, asked, given, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def load() -> dict[str, Any]:
-            from reconciliation import approval_tasks
+            from reconciliation.tasks import approval_tasks
 
             return approval_tasks.load_planned(settings.name, get_current_context(), seconds=LOAD_SECONDS)
 
         @task(trigger_rule=TriggerRule.ONE_FAILED, retries=2)
         def keep_held(asked: dict[str, Any]) -> None:
-            from reconciliation import approval_tasks
+            from reconciliation.tasks import approval_tasks
 
             approval_tasks.keep_held(settings.name, asked)
 

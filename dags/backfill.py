@@ -14,12 +14,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
-from reconciliation.held_asset import maybe_held
-from reconciliation.sync_files import BrokenSync, load_syncs
-from reconciliation.synced_asset import maybe_synced
+from reconciliation.approval.held_asset import maybe_held
+from reconciliation.run.synced_asset import maybe_synced
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
-    from reconciliation.settings import SyncSettings
+    from reconciliation.settings.sync_settings import SyncSettings
 
 # A backfill takes its days from this timetable.
 DAILY = CronDataIntervalTimetable("0 0 * * *", timezone="UTC")
@@ -56,7 +56,7 @@ def backfill_dag(settings: SyncSettings) -> DAG:
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def bring_over() -> dict[str, Any]:
-            from reconciliation import tasks
+            from reconciliation.tasks import sync_tasks as tasks
 
             return tasks.backfill(settings.name, get_current_context())
 

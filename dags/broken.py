@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG, dag, task
-from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 
 def broken_dag(broken: BrokenSync) -> DAG:

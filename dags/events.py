@@ -20,13 +20,13 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
-from reconciliation.held_asset import maybe_held
-from reconciliation.inbox_trigger import InboxTrigger
-from reconciliation.sync_files import BrokenSync, load_syncs
-from reconciliation.synced_asset import maybe_synced
+from reconciliation.approval.held_asset import maybe_held
+from reconciliation.run.synced_asset import maybe_synced
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.webhook.inbox_trigger import InboxTrigger
 
 if TYPE_CHECKING:
-    from reconciliation.settings import SyncSettings
+    from reconciliation.settings.sync_settings import SyncSettings
 
 # Every five minutes, but not with everybody else: a webhook that comes meanwhile would wait for them.
 SWEEP = "4-59/5 * * * *"
@@ -60,7 +60,7 @@ def events_dag(settings: SyncSettings) -> DAG:
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def act_on_events() -> dict[str, Any]:
-            from reconciliation import tasks
+            from reconciliation.tasks import sync_tasks as tasks
 
             return tasks.events(settings.name, get_current_context())
 

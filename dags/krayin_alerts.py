@@ -22,7 +22,7 @@ from airflow.sdk import dag, get_current_context, task
 def krayin_alerts() -> None:
     @task(multiple_outputs=False)
     def look() -> dict[str, list[str]]:
-        from reconciliation import alert_tasks
+        from reconciliation.tasks import alert_tasks
 
         return alert_tasks.look(get_current_context())
 

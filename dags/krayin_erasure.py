@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
-from reconciliation.sync_files import load_syncs
+from reconciliation.settings.sync_files import load_syncs
 
 SYNC_NAMES = [sync.name for sync in load_syncs()]
 FORM = {
@@ -41,7 +41,7 @@ def krayin_erasure() -> None:
     # A call of unknown outcome is settled by the next run of the sync.
     @task(retries=10, retry_delay=timedelta(minutes=2), multiple_outputs=False)
     def erase() -> dict[str, Any]:
-        from reconciliation import erasure_tasks
+        from reconciliation.tasks import erasure_tasks
 
         return erasure_tasks.carry_out(get_current_context()["params"])
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from airflow.providers.common.sql.operators.sql import SQLCheckOperator, SQLThresholdCheckOperator
 from airflow.sdk import dag, task
-from reconciliation.schedules import longest_gap
-from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.settings.schedules import longest_gap
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 SQL = Path(__file__).resolve().parents[1] / "include" / "sql"
 SYNC_DATABASE = "sync_db"
@@ -36,7 +36,7 @@ SCHEDULES_MISSED = 10
 def krayin_maintenance() -> None:
     @task(multiple_outputs=False, retries=2, retry_delay=timedelta(minutes=5))
     def retain() -> dict[str, int]:
-        from reconciliation import maintenance_tasks
+        from reconciliation.tasks import maintenance_tasks
 
         return maintenance_tasks.delete_what_is_old()
 

@@ -10,7 +10,7 @@ sync carries them out; before anything is created Krayin is asked whether it is 
 from __future__ import annotations
 
 from airflow.sdk import Param, dag, get_current_context, task
-from reconciliation.sync_files import load_syncs
+from reconciliation.settings.sync_files import load_syncs
 
 SYNC_NAMES = [sync.name for sync in load_syncs()]
 FORM = {
@@ -38,7 +38,7 @@ FORM = {
 def krayin_replay() -> None:
     @task
     def replay() -> dict[str, int]:
-        from reconciliation import tasks
+        from reconciliation.tasks import sync_tasks as tasks
 
         return tasks.replay(get_current_context()["params"])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import dag, task
-from reconciliation.sync_files import load_syncs
+from reconciliation.settings.sync_files import load_syncs
 
 SYNC_NAMES = [sync.name for sync in load_syncs()]
 
@@ -26,7 +26,7 @@ SYNC_NAMES = [sync.name for sync in load_syncs()]
 def krayin_setup() -> None:
     @task
     def migrate() -> None:
-        from reconciliation import tasks
+        from reconciliation.tasks import sync_tasks as tasks
 
         tasks.migrate()
 
@@ -35,7 +35,7 @@ def krayin_setup() -> None:
 
         @task(task_id=f"check_{name}")
         def check(sync_name: str) -> None:
-            from reconciliation import tasks
+            from reconciliation.tasks import sync_tasks as tasks
 
             tasks.check(sync_name)
 

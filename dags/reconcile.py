@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
-from reconciliation.held_asset import maybe_held
-from reconciliation.report.operator import ReportOperator
-from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.approval.held_asset import maybe_held
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.tasks.report_operator import ReportOperator
 
 if TYPE_CHECKING:
-    from reconciliation.settings import SyncSettings
+    from reconciliation.settings.sync_settings import SyncSettings
 
 # A longer repair leaves the rest to the next run of the sync.
 REPAIR_SECONDS = 55 * 60.0
@@ -48,13 +48,13 @@ def reconcile_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def compare() -> int:
-            from reconciliation import reconcile_tasks
+            from reconciliation.tasks import reconcile_tasks
 
             return reconcile_tasks.compare(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def repair(run: int) -> dict[str, Any]:
-            from reconciliation import reconcile_tasks
+            from reconciliation.tasks import reconcile_tasks
 
             return reconcile_tasks.repair(settings.name, run, seconds=REPAIR_SECONDS)
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, task
-from reconciliation.held_asset import maybe_held
-from reconciliation.sync_files import BrokenSync, load_syncs
-from reconciliation.synced_asset import maybe_synced
+from reconciliation.approval.held_asset import maybe_held
+from reconciliation.run.synced_asset import maybe_synced
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
-    from reconciliation.settings import SyncSettings
+    from reconciliation.settings.sync_settings import SyncSettings
 
 # A longer run leaves the rest to the next one, so that new changes are planned meanwhile.
 LOAD_SECONDS = 55 * 60.0
@@ -47,20 +47,20 @@ def sync_dag(settings: SyncSettings) -> DAG:
 
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def plan() -> int:
-            from reconciliation import tasks
+            from reconciliation.tasks import sync_tasks as tasks
 
             return tasks.plan(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, outlets=[ended])
         def load(run: int) -> dict[str, Any]:
-            from reconciliation import tasks
+            from reconciliation.tasks import sync_tasks as tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
             return tasks.load(settings.name, run, seconds=seconds, context=get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def help_load(run: int, number: int) -> dict[str, Any]:
-            from reconciliation import tasks
+            from reconciliation.tasks import sync_tasks as tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
             return tasks.help_load(settings.name, run, number, seconds=seconds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
-from reconciliation.duration import spoken
+from reconciliation.values.duration import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciliation.sync_files import BrokenSync, load_syncs
+from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 from stack import connections
 from stack.settings import ROOT

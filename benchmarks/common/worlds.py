@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatwoot.database import DatabaseSource
-from reconciliation.run import Sync
-from reconciliation.settings import SyncSettings
+from chatwoot.database.source import DatabaseSource
+from reconciliation.run.sync_run import Sync
+from reconciliation.settings.sync_settings import SyncSettings
 
 from benchmarks.common.chatwoot_rows import ACCOUNT
 from tests.reconciliation.world import StandInAccess

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+# The latest messages that a conversation carries, and how much of each.
+RECENT = 10
+RECENT_LETTERS = 1_000
+# More of a message than fits the text column it goes to (65,535 bytes) is never read.
+LETTERS = 66_000
+
 
 class Status(IntEnum):
     """Where a conversation stands; a bot handles pending ones. A later Chatwoot may know of more."""

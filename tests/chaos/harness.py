@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from reconciliation.replay import ReplayRequest, replay
+from reconciliation.sync_database.replay import ReplayRequest, replay
 
 from tests.chaos.worker import CRASHED, DONE, POINTS, READ_TIMEOUT, Job, work
 from tests.conftest import ROOT

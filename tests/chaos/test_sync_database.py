@@ -16,11 +16,11 @@ import httpx
 import psycopg
 import pytest
 from krayin.budget import RateBudget
-from reconciliation import krayin_connection
+from reconciliation.crm import krayin_connection
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.migrations import upgrade
-from reconciliation.run_request import RunRequest
-from reconciliation.timing import Timing
+from reconciliation.run.request import RunRequest
+from reconciliation.values.timing import Timing
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin

@@ -16,18 +16,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import reconciliation.krayin_connection
-from chatwoot.database import DatabaseSource
+import reconciliation.crm.krayin_connection
+from chatwoot.database.source import DatabaseSource
 from krayin import session
 from krayin.budget import BudgetUnavailable, RateBudget
 from krayin.client import KrayinClient
 from krayin.errors import KrayinError
 from reconciliation.errors import ReconciliationError
-from reconciliation.ledger import Ledger, OperationState
-from reconciliation.run import Sync
-from reconciliation.run_request import RunRequest
-from reconciliation.settings import SyncSettings
-from reconciliation.timing import Timing
+from reconciliation.run.request import RunRequest
+from reconciliation.run.sync_run import Sync
+from reconciliation.settings.sync_settings import SyncSettings
+from reconciliation.sync_database.ledger import Ledger, OperationState
+from reconciliation.values.timing import Timing
 
 from tests.reconciliation.world import StandInAccess
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.database import DatabaseSource
+from chatwoot.database.source import DatabaseSource
 from psycopg import sql
 
 from sandbox.chatwoot.sample import Sample, fill

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from chatwoot.database import DatabaseSource
+from chatwoot.database.source import DatabaseSource
 from chatwoot.versions import FIRST_SCHEMA, version_of_api, version_of_schema
 
 

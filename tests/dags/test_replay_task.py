@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from reconciliation import tasks
+from reconciliation.tasks import sync_tasks as tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

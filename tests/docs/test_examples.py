@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from reconciliation.settings import SyncSettings
+from reconciliation.settings.sync_settings import SyncSettings
 
 from stack.settings import Settings
 from tests.docs.markdown import ROOT, Block, blocks, code, files, name_of, prose

@@ -8,20 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from chatwoot.database import DatabaseSnapshot, DatabaseSource
+from chatwoot.database.source import DatabaseSnapshot, DatabaseSource
 from chatwoot.source import Scope
 from chatwoot.sweep import Stream
 from psycopg import sql
 from psycopg.rows import namedtuple_row
+from reconciliation.extract.sweep import Sweep, remember
 from reconciliation.identity import Identity, register_installation, register_target
-from reconciliation.sweep import Sweep, remember
 
 from sandbox.chatwoot import changes, conversations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reconciliation.sweep import Differences
+    from reconciliation.extract.sweep import Differences
 
 SYNC = "test"
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
-from chatwoot.database import DatabaseSource
+from chatwoot.database.source import DatabaseSource
 from krayin.client import KrayinClient
 from krayin.routes import find_api
-from reconciliation.krayin_connection import access_key
-from reconciliation.run import Sync
-from reconciliation.run_request import RunRequest
-from reconciliation.settings import SyncSettings
+from reconciliation.crm.krayin_connection import access_key
+from reconciliation.run.request import RunRequest
+from reconciliation.run.sync_run import Sync
+from reconciliation.settings.sync_settings import SyncSettings
 
 from sandbox.chatwoot import changes
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from krayin.audit import ApiCall
     from krayin.pacing import Pacer
-    from reconciliation.runs import Run
+    from reconciliation.sync_database.run_rows import Run
 
     from sandbox.krayin.testing import RunningKrayin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from reconciliation.sync_files import load_sync
+from reconciliation.settings.sync_files import load_sync
 
 from stack import syncs
 from stack.settings import ROOT, load

@@ -15,18 +15,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from reconciliation.errors import ReconciliationError
-from reconciliation.pages import page
 from reconciliation.report import store
+from reconciliation.report.pages import page
 from reconciliation.report.words import hint
+from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.status.facts import SyncFacts, read_facts
 from reconciliation.status.health import Health, Level, health_of
-from reconciliation.sync_database import connect
-from reconciliation.sync_files import BrokenSync
+from reconciliation.sync_database.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from reconciliation.settings import SyncSettings
+    from reconciliation.settings.sync_settings import SyncSettings
 
 SLOWEST: Final = "15s"
 BIGGEST_ID: Final = 2**63 - 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from croniter import croniter  # type: ignore[import-untyped,unused-ignore]
 
-from reconciliation.pages import duration, moment, plural
+from reconciliation.report.pages import duration, moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

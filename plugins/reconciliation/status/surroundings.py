@@ -10,9 +10,9 @@ from airflow.models.dag import DagModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from reconciliation.airflow_connections import sync_dsn
+from reconciliation.settings.airflow_connections import sync_dsn
+from reconciliation.settings.sync_files import load_syncs
 from reconciliation.status.app import Surroundings, create_app
-from reconciliation.sync_files import load_syncs
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

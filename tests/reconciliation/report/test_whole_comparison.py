@@ -8,11 +8,11 @@ import io
 from typing import TYPE_CHECKING
 
 import psycopg
-from reconciliation import reconcile
-from reconciliation.reconcile_request import ReconcileRequest
+from reconciliation.reconcile import reconcile
+from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import fetch
-from reconciliation.run_request import RunRequest
+from reconciliation.run.request import RunRequest
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

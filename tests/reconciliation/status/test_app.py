@@ -17,13 +17,13 @@ import psycopg
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 from psycopg.types.json import Jsonb
-from reconciliation.finding import FindingClass
+from reconciliation.reconcile.finding import FindingClass
 from reconciliation.report.findings import PackedFile
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import keep
 from reconciliation.report.words import CLASSES, HINTS
+from reconciliation.settings.sync_files import load_syncs
 from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, Surroundings, create_app
-from reconciliation.sync_files import load_syncs
 
 from tests.reconciliation.ledger_rows import Ledger
 

@@ -1,0 +1,1 @@
+"""Chatwoot read and set up through its REST API."""

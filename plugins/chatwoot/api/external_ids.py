@@ -1,0 +1,49 @@
+"""Keeps a text in a custom attribute of Chatwoot's contacts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
+
+if TYPE_CHECKING:
+    from chatwoot.api.session import ApiSession
+
+
+class Written(StrEnum):
+    """What became of it."""
+
+    WRITTEN = "written"
+    EQUAL = "equal"
+    """It stood there already; nothing was sent."""
+    GONE = "gone"
+    """There is no such contact any more."""
+
+
+def write_attribute(session: ApiSession, contact_id: int, attribute: str, value: str) -> Written:
+    """Make a contact's custom attribute hold `value`; the others stay, as Chatwoot merges what it is sent.
+
+    It is read first: a write makes Chatwoot send webhooks to everybody.
+
+    Raises:
+        ChatwootApiUnreachable, ChatwootApiRefused: Chatwoot did not do it.
+    """
+    path = f"/contacts/{contact_id}"
+    answer = session.find(path)
+    if answer is None:
+        return Written.GONE
+    found = answer.get("payload") if isinstance(answer, dict) else None
+    if not isinstance(found, dict):
+        raise ChatwootApiUnreachable(session.where, "the answer has another form than Chatwoot 4's")
+    if (found.get("custom_attributes") or {}).get(attribute) == value:
+        return Written.EQUAL
+    try:
+        session.put(path, {"custom_attributes": {attribute: value}})
+    except ChatwootApiRefused as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
+        # Deleted or merged since it was read.
+        return Written.GONE
+    return Written.WRITTEN

@@ -1,0 +1,328 @@
+"""From JSON of Chatwoot's API to records, without ever failing on a row.
+
+What the API does not tell is put together from what it tells as Chatwoot itself would, or left empty;
+docs/chatwoot-api.md lists it.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from chatwoot.api.client import ChatwootApiUnreachable
+from chatwoot.conversations import (
+    Attachment,
+    Author,
+    Conversation,
+    Message,
+    Priority,
+    Progress,
+    SentMessage,
+    Status,
+)
+from chatwoot.records import BrokenRow, Contact, ContactInbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Json = dict[str, Any]
+
+_VISITOR, _LEAD = 0, 1
+_INCOMING, _OUTGOING = 0, 1
+_AUTHORS = {"user": Author.AGENT, "agent_bot": Author.BOT, "captain_assistant": Author.ASSISTANT}
+_STORED_FILE = "/active_storage/"
+_UNTITLED = frozenset({"location", "fallback", "contact"})
+_KINDS = frozenset(
+    {
+        "image", "audio", "video", "file", "location", "fallback", "share", "story_mention", "contact",
+        "ig_reel", "ig_post", "ig_story", "embed",
+    }
+)  # fmt: skip
+EARLIER = "krayin:"
+_INBOXES = "contact_inboxes"
+
+
+def listed(answer: Any, where: str) -> list[Json]:
+    """Return the rows of a list, each an object with a number as `id`.
+
+    Raises:
+        ChatwootApiUnreachable: it is none.
+    """
+    rows = answer.get("payload") if isinstance(answer, dict) else None
+    if not isinstance(rows, list):
+        raise _strange(where)
+    return [single(row, where) for row in rows]
+
+
+def single(row: Any, where: str) -> Json:
+    """Return an object with a number as `id`.
+
+    Raises:
+        ChatwootApiUnreachable: it is none.
+    """
+    if not isinstance(row, dict) or type(row.get("id")) is not int:
+        raise _strange(where)
+    return row
+
+
+def total(answer: Any, name: str) -> int | None:
+    """Return how many rows a whole list has by its `meta`, None where that does not say."""
+    meta = answer.get("meta") if isinstance(answer, dict) else None
+    count = meta.get(name) if isinstance(meta, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def _strange(where: str) -> ChatwootApiUnreachable:
+    return ChatwootApiUnreachable(where, "the answer has another form than Chatwoot 4's")
+
+
+def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact | BrokenRow:
+    """Return the contact in an element of `GET /contacts`.
+
+    `updated_at`, which the API hides, is the later of creation and last activity.
+    """
+    try:
+        additional = _object(row.get("additional_attributes"), "additional_attributes")
+        created_at = _time(row.get("created_at"), "created_at")
+        active_at = (
+            _time(row["last_activity_at"], "last_activity_at") if row.get("last_activity_at") else None
+        )
+        email, phone = row.get("email") or None, row.get("phone_number") or None
+        social = any(key.startswith("social_") and value for key, value in additional.items())
+        return Contact(
+            id=row["id"],
+            account_id=account_id,
+            name=row.get("name") or "",
+            last_name="",
+            middle_name="",
+            email=email,
+            phone_number=phone,
+            identifier=row.get("identifier") or None,
+            contact_type=_LEAD if email or phone or social else _VISITOR,
+            blocked=bool(row.get("blocked")),
+            location=_text(additional.get("city")),
+            country_code=_text(additional.get("country")),
+            additional_attributes=additional,
+            custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
+            last_activity_at=active_at,
+            created_at=created_at,
+            updated_at=max(created_at, active_at or created_at),
+            labels=tuple(sorted(set(labels))),
+            inboxes=_inboxes(row.get("contact_inboxes")),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return BrokenRow("contact", row["id"], account_id, _reason(error))
+
+
+def conversation(
+    row: Json, account_id: int, inbox_name: str, earlier_ids: Sequence[str], messages: Sequence[Message]
+) -> Conversation | BrokenRow:
+    """Return the conversation in an element of `GET /conversations`; its id is the display id."""
+    try:
+        meta = row.get("meta") or {}
+        assignee = meta.get("assignee") or {}
+        additional = _object(row.get("additional_attributes"), "additional_attributes")
+        return Conversation(
+            id=row["id"],
+            account_id=account_id,
+            display_id=row["id"],
+            contact_id=contact_id_of(row),
+            earlier_ids=tuple(earlier_ids),
+            status=Status.__members__.get(str(row["status"]).upper()),
+            priority=Priority.__members__.get(str(row.get("priority")).upper()),
+            created_at=_time(row.get("created_at"), "created_at"),
+            inbox_name=inbox_name,
+            channel_type=meta.get("channel") or "",
+            assignee=assignee.get("available_name") or assignee.get("name") or None,
+            assignee_is_bot=bool(assignee) and meta.get("assignee_type") == "AgentBot",
+            team=(meta.get("team") or {}).get("name") or None,
+            labels=tuple(sorted(row.get("labels") or ())),
+            custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
+            is_email=bool(additional.get("mail_subject")),
+            messages=tuple(messages),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return BrokenRow("conversation", row["id"], account_id, _reason(error))
+
+
+def sent_message(  # noqa: PLR0913, PLR0917 - what an element does not say of itself
+    row: Json, of: Json, account_id: int, inbox_name: str, earlier_ids: Sequence[str], letters: int
+) -> SentMessage | BrokenRow:
+    """Return the message in an element of a conversation's messages; `of` is the conversation's JSON."""
+    try:
+        return SentMessage(
+            message=message(row, letters),
+            account_id=account_id,
+            display_id=of["id"],
+            contact_id=contact_id_of(of),
+            earlier_ids=tuple(earlier_ids),
+            inbox_name=inbox_name,
+            channel_type=(of.get("meta") or {}).get("channel") or "",
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return BrokenRow("message", row["id"], account_id, _reason(error))
+
+
+def message(row: Json, letters: int) -> Message:
+    """Return a message with at most so many letters of its content.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is none.
+    """
+    attributes = row.get("content_attributes") or {}
+    sender = row.get("sender") or {}
+    is_deleted = attributes == {"deleted": True}
+    kind = str(sender.get("type") or "").lower()
+    return Message(
+        id=row["id"],
+        author=_author(row, attributes, kind),
+        sender_name="" if kind == "captain_assistant" else _name(sender),
+        content="" if is_deleted else (row.get("content") or "")[:letters],
+        is_deleted=is_deleted,
+        is_failed=row.get("status") == "failed",
+        is_email=row.get("content_type") == "incoming_email",
+        created_at=_time(row.get("created_at"), "messages.created_at"),
+        attachments=tuple(_attachment(one) for one in row.get("attachments") or ()),
+    )
+
+
+def is_public(row: Json) -> bool:
+    """Tell whether a message was said by or to the customer: no note, no line of the log, no template."""
+    return row.get("message_type") in {_INCOMING, _OUTGOING} and row.get("private") is False
+
+
+def progress(contact_id: int, found: Iterable[tuple[Json, datetime | None]]) -> Progress:
+    """Return how far conversations came: their JSON, each with when it was resolved if that is known.
+
+    Raises:
+        ValueError, TypeError, KeyError: a conversation is none.
+    """
+    created, responded, resolved = [], [], []
+    for row, resolved_at in found:
+        created.append(_time(row.get("created_at"), "created_at"))
+        if row.get("first_reply_created_at"):
+            responded.append(_time(row["first_reply_created_at"], "first_reply_created_at"))
+        if row.get("status") == "resolved":
+            # The line "... resolved the conversation" is its last activity.
+            resolved.append(resolved_at or _time(row.get("last_activity_at"), "last_activity_at"))
+    return Progress(contact_id, max(created), max(responded, default=None), max(resolved, default=None))
+
+
+def contact_id_of(row: Json) -> int | None:
+    """Return the contact of a conversation, None when it was deleted."""
+    sender = (row.get("meta") or {}).get("sender") or {}
+    number = sender.get("id")
+    return number if isinstance(number, int) else None
+
+
+def earlier_ids_of(row: Json) -> tuple[str, ...]:
+    """Return the texts in which an earlier integration noted a contact's CRM ids."""
+    try:
+        links = _inboxes(row.get("contact_inboxes"))
+    except ValueError:
+        return ()
+    return tuple(one.source_id for one in links if one.source_id.startswith(EARLIER))
+
+
+def source_ids_of(row: Json) -> frozenset[str]:
+    """Return the ids by which a contact goes in its inboxes."""
+    try:
+        return frozenset(one.source_id for one in _inboxes(row.get("contact_inboxes")) if one.source_id)
+    except ValueError:
+        return frozenset()
+
+
+def inboxes_of(row: Json) -> frozenset[int]:
+    """Return the inboxes a contact was seen in."""
+    try:
+        return frozenset(one.inbox_id for one in _inboxes(row.get("contact_inboxes")))
+    except ValueError:
+        return frozenset()
+
+
+def moment(value: object) -> datetime | None:
+    """Return seconds since 1970 or ISO 8601 as a time, UTC; None for nothing (Chatwoot says 0) or no time."""
+    try:
+        return _time(value, "") if value else None
+    except ValueError:
+        return None
+
+
+def _author(row: Json, attributes: Mapping[str, Any], kind: str) -> Author:
+    if row["message_type"] == _INCOMING:
+        return Author.CONTACT
+    if isinstance(attributes.get("automation_rule_id"), int):
+        return Author.AUTOMATION
+    if (row.get("additional_attributes") or {}).get("campaign_id"):
+        return Author.CAMPAIGN
+    if attributes.get("external_echo") is True:
+        # Written by a person in the channel's own app.
+        return Author.AGENT
+    return _AUTHORS.get(kind, Author.UNKNOWN)
+
+
+def _name(sender: Mapping[str, Any]) -> str:
+    return str(sender.get("available_name") or sender.get("name") or "")
+
+
+def _attachment(row: Mapping[str, Any]) -> Attachment:
+    kind = row.get("file_type") or "image"
+    name = row.get("fallback_title") or None
+    content_type = row.get("extension") or None
+    path = _path(row.get("data_url"))
+    if kind not in _UNTITLED and _STORED_FILE in path:
+        # The last part of the address is the file's name; its type follows from it.
+        name = unquote(path.rsplit("/", 1)[1]) or name
+        content_type = mimetypes.guess_type(name or "")[0] or content_type
+    return Attachment(kind if kind in _KINDS else "file", name, content_type, row.get("file_size") or None)
+
+
+def _path(address: Any) -> str:
+    # Some come from outside as they are.
+    try:
+        return urlsplit(address or "").path
+    except (ValueError, AttributeError):
+        return ""
+
+
+def _inboxes(found: Any) -> tuple[ContactInbox, ...]:
+    if not isinstance(found or [], list) or not all(isinstance(one, dict) for one in found or ()):
+        reason = "no list of objects"
+        raise ValueError(_INBOXES, reason)
+    links = (
+        ContactInbox(inbox, one.get("source_id") or "")
+        for one in found or ()
+        if isinstance(inbox := (one.get("inbox") or {}).get("id"), int)
+    )
+    return tuple(sorted(links, key=lambda link: (link.inbox_id, link.source_id)))
+
+
+def _object(value: Any, name: str) -> Json:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(name, f"a JSON {type(value).__name__} instead of an object")  # noqa: TRY004 - told apart by its two parts
+    return value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _time(value: object, name: str) -> datetime:
+    try:
+        if isinstance(value, str) and "-" in value[1:]:
+            at = datetime.fromisoformat(value)
+            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return datetime.fromtimestamp(float(value), UTC)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise ValueError(name, "no time of the years 1 to 9999") from None
+
+
+def _reason(error: Exception) -> str:
+    # Only our own errors name a field; others may quote what they could not read.
+    if isinstance(error, ValueError) and len(error.args) == 2:
+        return ": ".join(map(str, error.args))
+    return f"an answer of another form than Chatwoot 4's ({type(error).__name__})"

@@ -1,0 +1,265 @@
+"""Calls to Chatwoot's REST API for one account: paced, repeated where that helps, told apart when refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from chatwoot.api.access import ApiAccess
+from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tenacity import RetryCallState
+
+REQUESTS_PER_MINUTE = 2_500
+"""Chatwoot lets an address make 3,000 requests a minute; the rest is left to its other users."""
+_WINDOW = 60.0
+_ATTEMPTS = 6
+_UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+_HINT = (
+    "the password of the connection must be the access token (Profile settings > Access token) of a user of "
+    "account {account}, best of an administrator, as agents see the conversations of their inboxes only; "
+    "behind nginx, `underscores_in_headers on` lets the header api_access_token through"
+)
+
+
+class _AgainError(Exception):
+    """The call may be repeated after `seconds`, None for a growing pause."""
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        self.reason = reason
+        self.seconds = seconds
+        super().__init__(reason)
+
+
+class Pace:
+    """Lets at most `per_minute` calls through in any minute; threads share it."""
+
+    def __init__(
+        self,
+        per_minute: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Count from now."""
+        self._starts: deque[float] = deque(maxlen=per_minute)
+        self._lock = threading.Lock()
+        self._clock = clock
+        self._sleep = sleep
+
+    def wait(self) -> None:
+        """Return as soon as one more call is within the limit, and count it."""
+        with self._lock:
+            if len(self._starts) == self._starts.maxlen:
+                left = self._starts[0] + _WINDOW - self._clock()
+                if left > 0:
+                    self._sleep(left)
+            self._starts.append(self._clock())
+
+
+class ApiSession:
+    """The API of one account; a context manager that several threads may use.
+
+    :param base_url: the address in the browser, for example https://app.chatwoot.com.
+    :param token: the access token of a user of the account; it is in no message, repr or log.
+    :param requests_per_minute: how many calls this session makes at most.
+    """
+
+    def __init__(  # noqa: PLR0913 - what tests replace
+        self,
+        base_url: str,
+        token: str,
+        account_id: int,
+        *,
+        requests_per_minute: int = REQUESTS_PER_MINUTE,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Open nothing yet."""
+        self._access = ApiAccess.of(base_url, token)
+        self.where = self._access.where
+        self.account_id = account_id
+        self._pace = Pace(requests_per_minute, sleep=sleep)
+        self._sleep = sleep
+        self._client = self._access.client(transport)
+
+    def __enter__(self) -> Self:
+        """Return the session itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Return the JSON that a path of the account answers.
+
+        Raises:
+            ChatwootApiUnreachable: no answer, or none that helps, several times.
+            ChatwootApiRefused: the token or the request is refused.
+            ChatwootApiUnusable: the address or the token cannot be one.
+        """
+        return self._json(self.answer("GET", self._path(path), parameters=parameters))
+
+    def find(self, path: str, **parameters: Any) -> Any | None:
+        """Return the JSON that a path of the account answers, None where Chatwoot says that nothing is (404).
+
+        Raises:
+            ChatwootApiUnreachable: also for a 404 of something before Chatwoot, as proxies answer while
+                Chatwoot restarts: taken for Chatwoot's, everything would be deleted.
+            ChatwootApiRefused, ChatwootApiUnusable: as `get`.
+        """
+        try:
+            return self.get(path, **parameters)
+        except ChatwootApiRefused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def has(self, path: str) -> bool:
+        """Tell whether the account has what a path names, also where the token's user may not see it."""
+        try:
+            return self.find(path) is not None
+        except ChatwootApiRefused as refused:
+            if refused.status not in _UNAUTHORIZED:
+                raise
+            # Fails if it is the token that is refused.
+            self.root("/api/v1/profile")
+            return True
+
+    def post(self, path: str, body: object, **parameters: Any) -> Any:
+        """Return the JSON answered to a filter; other POSTs are not to be repeated and not for here."""
+        return self._json(self.answer("POST", self._path(path), parameters=parameters, body=body))
+
+    def put(self, path: str, body: object) -> Any:
+        """Change something; the same PUT twice does the same as once."""
+        return self._json(self.answer("PUT", self._path(path), body=body))
+
+    def root(self, path: str) -> tuple[Any, datetime]:
+        """Return the JSON of a path outside of the account, and the server's clock (UTC, whole seconds)."""
+        answer = self.answer("GET", f"{self.where}{path}")
+        return self._json(answer), _date(answer)
+
+    def answer(
+        self, method: str, url: str, *, parameters: Mapping[str, Any] | None = None, body: object = None
+    ) -> httpx.Response:
+        """Make a call, several times where that helps, and return its answer.
+
+        Raises:
+            ChatwootApiUnreachable, ChatwootApiRefused, ChatwootApiUnusable: as `get`.
+        """
+        self._access.require()
+        repeat = Retrying(
+            retry=retry_if_exception_type(_AgainError),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=_pause,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return repeat(self._once, method, url, parameters, body)
+        except _AgainError as error:
+            raise ChatwootApiUnreachable(self.where, error.reason) from None
+
+    def _path(self, path: str) -> str:
+        return f"{self.where}/api/v1/accounts/{self.account_id}{path}"
+
+    def _once(
+        self, method: str, url: str, parameters: Mapping[str, Any] | None, body: object
+    ) -> httpx.Response:
+        self._pace.wait()
+        try:
+            answer = self._client.request(method, url, params=parameters, json=body)
+        except httpx.RequestError as error:
+            raise _AgainError(str(error) or type(error).__name__) from None
+        status = answer.status_code
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            reason = "it asks for fewer requests a minute (429)"
+            raise _AgainError(reason, _retry_after(answer))
+        if status in _UNAUTHORIZED:
+            hint = _HINT.format(account=self.account_id)
+            raise ChatwootApiRefused(self.where, status, f"{_reason(answer)}; {hint}")
+        if answer.is_redirect:
+            reason = f"it leads elsewhere ({status}); check the address, https included"
+            raise ChatwootApiUnreachable(self.where, reason)
+        if status in _PASSING:
+            reason = f"status {status}"
+            raise _AgainError(reason)
+        if status == HTTPStatus.NOT_FOUND and not _is_chatwoots(answer):
+            reason = (
+                "a 404 that is not Chatwoot's own; a proxy before it does not find it, or the address is "
+                "another's"
+            )
+            raise _AgainError(reason)
+        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ChatwootApiRefused(self.where, status, _reason(answer))
+        if not answer.is_success:
+            reason = f"status {status}"
+            raise _AgainError(reason)
+        return answer
+
+    def _json(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise ChatwootApiUnreachable(
+                self.where, "the answer is not JSON; is this the address of Chatwoot?"
+            ) from None
+
+
+_growing = wait_exponential_jitter(multiplier=0.5, max=20)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    seconds = error.seconds if isinstance(error, _AgainError) else None
+    return _growing(state) if seconds is None else seconds
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """Return the seconds until the window ends; Chatwoot itself names none and counts by full minutes."""
+    given = answer.headers.get("Retry-After", "")
+    if given.isascii() and given.isdigit():
+        return min(max(float(given), 1.0), 2 * _WINDOW)
+    return _WINDOW - _date(answer).timestamp() % _WINDOW + 1
+
+
+def _date(answer: httpx.Response) -> datetime:
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError, TypeError):
+        return datetime.now(UTC).replace(microsecond=0)
+
+
+def _is_chatwoots(answer: httpx.Response) -> bool:
+    """Tell whether a 404 is of Chatwoot (`{"error": …}`) rather than of a proxy before it."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "error" in found
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        found = answer.json()
+    except ValueError:
+        return "no reason given"
+    said = found.get("message") or found.get("error") if isinstance(found, dict) else None
+    return str(said)[:300] if said else "no reason given"

@@ -1,0 +1,1 @@
+"""Chatwoot read from its own PostgreSQL database."""

@@ -1,0 +1,455 @@
+"""Chatwoot read from its own PostgreSQL database."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import namedtuple_row
+from statements import statement
+
+from chatwoot.database import conversation_reading, rows, traces
+from chatwoot.database.conversation_reading import ConversationReading
+from chatwoot.database.installation import identifier
+from chatwoot.database.row_versions import XidRange, unseen_since
+from chatwoot.database.traces import TraceReading
+from chatwoot.errors import (
+    ChatwootUnreachable,
+    MissingPrivileges,
+    NotAChatwootDatabase,
+    SnapshotInterrupted,
+    UnknownAccount,
+    UnknownInbox,
+)
+from chatwoot.records import Account, BrokenRow, Contact, Inbox
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Selection, Window
+from chatwoot.sweep import Stream, SweepReading
+from chatwoot.versions import Version, version_of_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from psycopg import Connection
+
+    from chatwoot.conversations import Conversation, Progress, SentMessage
+    from chatwoot.sweep import BucketSum
+
+APPLICATION_NAME = "chatwoot-krayin-sync"
+_NEEDED = {
+    "accounts": "id name status",
+    "inboxes": "id account_id name channel_type",
+    "contacts": (
+        "id account_id name last_name middle_name email phone_number identifier contact_type blocked "
+        "location country_code additional_attributes custom_attributes last_activity_at created_at "
+        "updated_at"
+    ),
+    "contact_inboxes": "contact_id inbox_id source_id",
+    "tags": "id name",
+    "taggings": "tag_id taggable_type taggable_id context",
+}
+# What a role without privileges or a managed server without the function answers. A timeout is none:
+# taking it for an answer would, for example, give the installation another name for one run.
+_REFUSALS = (
+    psycopg.ProgrammingError,
+    psycopg.NotSupportedError,
+    psycopg.errors.ObjectNotInPrerequisiteState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSource:
+    """A Chatwoot 4 database; a role with SELECT on its tables is enough.
+
+    Attributes:
+        conninfo: libpq connection string or URL.
+        statement_timeout: the longest one statement may run.
+        idle_timeout: the longest the reader may pause between two chunks; an open snapshot keeps
+            Chatwoot's vacuum from cleaning up.
+        lock_timeout: the longest to wait for a Chatwoot upgrade that locks a table.
+        connect_timeout: the longest to wait for a connection, per address.
+    """
+
+    conninfo: str = field(repr=False)
+    statement_timeout: timedelta = timedelta(minutes=10)
+    idle_timeout: timedelta = timedelta(minutes=30)
+    lock_timeout: timedelta = timedelta(seconds=30)
+    connect_timeout: timedelta = timedelta(seconds=10)
+
+    @property
+    def where(self) -> str:
+        """Where the database is, "<host>:<port>/<name>" without user and password."""
+        try:
+            parts = conninfo_to_dict(self.conninfo)
+        except psycopg.Error:
+            return "an unreadable address"
+        host = parts.get("host") or parts.get("hostaddr") or "localhost"
+        return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DatabaseSnapshot]:
+        """Open a REPEATABLE READ, READ ONLY transaction; it ends with the context.
+
+        Raises:
+            ChatwootUnreachable: no connection.
+            NotAChatwootDatabase: tables or columns are missing.
+            MissingPrivileges: the role may not read them.
+            SnapshotInterrupted: the database broke off.
+        """
+        connection = self._connect()
+        try:
+            yield DatabaseSnapshot.begin(connection, self)
+        finally:
+            # Nothing was written: closing is the rollback, and works on a broken connection too.
+            connection.close()
+
+    def _connect(self) -> Connection[Any]:
+        try:
+            given = conninfo_to_dict(self.conninfo)
+            settings: dict[str, Any] = {
+                "connect_timeout": max(1, int(self.connect_timeout.total_seconds())),
+                "application_name": APPLICATION_NAME,
+                **given,
+            }
+            conninfo = make_conninfo(**settings)
+        except psycopg.Error:
+            # The driver's message may quote the string, password included.
+            raise ChatwootUnreachable(self.where, "the connection settings cannot be parsed") from None
+        try:
+            # Poolers that switch connections between transactions do not know prepared statements.
+            connection = psycopg.connect(conninfo, row_factory=namedtuple_row, prepare_threshold=None)
+        except psycopg.OperationalError as error:
+            raise ChatwootUnreachable(self.where, str(error).strip()) from error
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
+
+
+class DatabaseSnapshot:
+    """One transaction on Chatwoot's database: all that is read through it is of one moment."""
+
+    def __init__(
+        self, connection: Connection[Any], where: str, role: str, read_at: datetime, xids: str
+    ) -> None:
+        self._connection = connection
+        self._where = where
+        self._role = role
+        self._read_at = read_at
+        self._xids = xids
+        self._numbers = itertools.count(1)
+
+    @classmethod
+    def begin(cls, connection: Connection[Any], source: DatabaseSource) -> DatabaseSnapshot:
+        """Begin on a fresh `connection`; see `DatabaseSource.snapshot`."""
+        with _translated(source.where):
+            first = connection.execute(
+                statement("extract/session"),
+                {
+                    "statement_timeout": _milliseconds(source.statement_timeout),
+                    "idle_timeout": _milliseconds(source.idle_timeout),
+                    "lock_timeout": _milliseconds(source.lock_timeout),
+                },
+            ).fetchone()
+        assert first is not None
+        snapshot = cls(
+            connection, source.where, first.role_name, first.read_at.astimezone(UTC), first.snapshot
+        )
+        snapshot._require_tables(_NEEDED, {})
+        return snapshot
+
+    @property
+    def read_at(self) -> datetime:
+        """When the transaction began by the database's clock, UTC."""
+        return self._read_at
+
+    @cached_property
+    def installation(self) -> str:
+        """The INSTALLATION_IDENTIFIER, or "<host>:<port>/<database>" when it is absent or not readable."""
+        row = self._try("extract/installation")
+        return (identifier(row.serialized_value) if row else None) or self._where
+
+    @cached_property
+    def version(self) -> Version:
+        """How new the tables are; a role that may not read that is told so."""
+        row = self._try("extract/schema_version")
+        return version_of_schema(row.version if row else None)
+
+    @cached_property
+    def mark(self) -> Mark:
+        """How far this snapshot sees; the first access scans the contacts once for the highest updated_at."""
+        row = self._one("extract/high", {"read_at": self._read_at})
+        high = row.high.astimezone(UTC) if row.high else self._read_at
+        return Mark(self._xids, self._lineage, self._read_at, high)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by id."""
+        return [Account(row.id, row.name, row.suspended) for row in self._all("extract/accounts", {})]
+
+    def inboxes(self, account_id: int) -> list[Inbox]:
+        """Return the inboxes of an account by id.
+
+        Raises:
+            UnknownAccount: there is no such account.
+        """
+        self._require_account(account_id)
+        return [
+            Inbox(row.id, row.account_id, row.name, row.channel_type)
+            for row in self._all("extract/inboxes", {"account_id": account_id})
+        ]
+
+    def check(self, scope: Scope) -> None:
+        """Make sure that the account and the inboxes of `scope` exist.
+
+        Raises:
+            UnknownAccount, UnknownInbox: they do not.
+        """
+        self._require_account(scope.account_id)
+        if scope.inboxes is not None:
+            known = self.inboxes(scope.account_id)
+            unknown = scope.inboxes - {inbox.id for inbox in known}
+            if unknown:
+                raise UnknownInbox(scope.account_id, unknown, known)
+
+    def reach(self, selection: ChangedSince) -> Reach:
+        """Tell how completely `selection` can be answered from this snapshot."""
+        unseen = unseen_since(selection.mark, self._xids, self._lineage)
+        return Reach.EXACT if isinstance(unseen, XidRange) else unseen
+
+    def contacts(
+        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
+
+        At no time are more than `chunk` contacts held; the ids come through a cursor of the server.
+
+        Raises:
+            UnknownAccount, UnknownInbox: the scope does not exist (at the call).
+            SnapshotInterrupted: the database broke off (while iterating).
+        """
+        if chunk < 1:
+            msg = f"chunk must be 1 or more, not {chunk}"
+            raise ValueError(msg)
+        self.check(scope)
+        return self._contacts(scope, selection, chunk)
+
+    def conversations(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[Conversation | BrokenRow]]:
+        """Yield the selected conversations; see `SourceSnapshot.conversations`."""
+        return self._talk.conversations(scope, selection, since, chunk)
+
+    def messages(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Yield the selected public messages; see `SourceSnapshot.messages`."""
+        return self._talk.messages(scope, selection, since, chunk)
+
+    def progress(
+        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
+        return self._talk.progress(scope, selection, since, chunk)
+
+    @property
+    def formula(self) -> str:
+        """How the hashes of a sweep are made."""
+        return SweepReading.formula
+
+    def checksums(
+        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+    ) -> Iterator[BucketSum]:
+        """Yield the checksums of all rows of `scope`; see `SourceSnapshot.checksums`."""
+        self.check(scope)
+        return self._sweep(stream).checksums(stream, scope, since)
+
+    def hashes(
+        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+    ) -> dict[int, int]:
+        """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
+        return self._sweep(stream).hashes(stream, scope, since, keys)
+
+    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+        """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
+        return self._sweep(stream).there(stream, scope, keys)
+
+    @property
+    def traces(self) -> TraceReading:
+        """By what one tells where contacts went that are not there any more."""
+        return TraceReading(self._permitted_chunks, self._permitted)
+
+    def _permitted(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+        return [row for chunk in self._permitted_chunks(name, parameters) for row in chunk]
+
+    def _permitted_chunks(self, name: str, parameters: Mapping[str, Any]) -> Iterator[list[Any]]:
+        """Yield rows in chunks, none where the role or the server does not allow it."""
+        with _translated(self._where):
+            try:
+                with (
+                    self._connection.transaction(),
+                    self._connection.cursor(f"rows_{next(self._numbers)}") as cursor,
+                ):
+                    cursor.execute(statement(name), parameters)
+                    while found := cursor.fetchmany(traces.CHUNK):
+                        yield found
+            except _REFUSALS:
+                return
+
+    def _sweep(self, stream: Stream) -> SweepReading:
+        if stream is not Stream.CONTACTS:
+            self._require_talk()
+        return self._sweep_reading
+
+    @cached_property
+    def _sweep_reading(self) -> SweepReading:
+        self._one("sweep/session", {})
+        return SweepReading(self._stream, self._all)
+
+    def _stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
+        # A cursor of the server would be planned for its first rows and without parallel workers.
+        copied = f"COPY ({statement(name)}) TO STDOUT"
+        with (
+            _translated(self._where),
+            self._connection.cursor() as cursor,
+            cursor.copy(copied, parameters) as copy,
+        ):
+            for row in copy.rows():
+                yield tuple(map(int, row))
+
+    def _require_talk(self) -> None:
+        _ = self._talk
+
+    @cached_property
+    def _talk(self) -> ConversationReading:
+        # Only a sync that wants conversations needs to read their tables.
+        self._require_tables(conversation_reading.NEEDED, conversation_reading.LATER)
+        return ConversationReading(self._all, self._chunks_of_ids, self._unseen_talk)
+
+    def _unseen_talk(self, selection: ChangedSince) -> XidRange | Reach:
+        comparable = self._one("extract/conversation_row_versions", {}).comparable
+        return unseen_since(selection.mark, self._xids, self._lineage if comparable else None)
+
+    def _contacts(
+        self, scope: Scope, selection: Selection, chunk: int
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
+        for ids in self._ids(scope.account_id, selection, chunk):
+            found = self._all(
+                "extract/contacts", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
+            )
+            if found:
+                yield [rows.contact(row) for row in found]
+
+    def _ids(self, account_id: int, selection: Selection, chunk: int) -> Iterator[list[int]]:
+        if isinstance(selection, ByIds):
+            ids = sorted(selection.ids)
+            for first in range(0, len(ids), chunk):
+                yield ids[first : first + chunk]
+            return
+        if isinstance(selection, Listed):
+            for keys in selection.chunks():
+                yield list(keys)
+            return
+        name, parameters = self._selecting(selection)
+        yield from self._chunks_of_ids(name, {"account_id": account_id, **parameters}, chunk)
+
+    def _chunks_of_ids(self, name: str, parameters: Mapping[str, Any], chunk: int) -> Iterator[list[int]]:
+        with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
+            cursor.execute(statement(name), parameters)
+            while found := cursor.fetchmany(chunk):
+                yield [row[0] for row in found]
+
+    def _selecting(self, selection: Everything | Window | ChangedSince) -> tuple[str, Mapping[str, Any]]:
+        """Return the statement that selects ids, and its parameters beside account_id."""
+        match selection:
+            case Everything():
+                return "extract/contact_ids", {}
+            case Window(start, end):
+                return "extract/contact_ids_in_window", {"start": start, "end": end}
+            case ChangedSince(mark, lookback):
+                unseen = unseen_since(mark, self._xids, self._lineage)
+                if isinstance(unseen, XidRange):
+                    return "extract/contact_ids_written_since", unseen.parameters
+                if mark is None:
+                    return "extract/contact_ids", {}
+                return "extract/contact_ids_updated_since", {"since": _earlier(mark.high, lookback)}
+
+    @cached_property
+    def _lineage(self) -> str | None:
+        if not self._one("extract/row_versions", {}).comparable:
+            return None
+        row = self._try("extract/lineage") or self._try("extract/lineage_since_start")
+        return row.lineage if row else None
+
+    def _require_tables(self, needed: Mapping[str, str], later: Mapping[str, str]) -> None:
+        """Make sure that `needed` columns are there, and readable as those of `later` that are there."""
+        pairs, others = _columns(needed), _columns(later)
+        found = self._all(
+            "extract/needed_columns",
+            {
+                "tables": [table for table, _ in (*pairs, *others)],
+                "columns": [column for _, column in (*pairs, *others)],
+            },
+        )
+        found = [row for row in found if row.column_found or (row.table_name, row.column_name) in pairs]
+        missing = {
+            f"table {row.table_name}" if not row.table_found else f"column {row.table_name}.{row.column_name}"
+            for row in found
+            if not row.column_found
+        }
+        if missing:
+            raise NotAChatwootDatabase(self._where, sorted(missing))
+        closed = {row.table_name for row in found if not row.readable}
+        if closed:
+            raise MissingPrivileges(self._where, self._role, sorted(closed))
+
+    def _require_account(self, account_id: int) -> None:
+        known = self.accounts()
+        if all(account.id != account_id for account in known):
+            raise UnknownAccount(account_id, known)
+
+    def _all(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+        with _translated(self._where):
+            return self._connection.execute(statement(name), parameters).fetchall()
+
+    def _one(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        row, *_ = self._all(name, parameters)
+        return row
+
+    def _try(self, name: str) -> Any:
+        """Return the first row, None if there is none or the role or the server does not allow it."""
+        with _translated(self._where):
+            try:
+                # A savepoint keeps the transaction usable after a refusal.
+                with self._connection.transaction():
+                    return self._connection.execute(statement(name)).fetchone()
+            except _REFUSALS:
+                return None
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise SnapshotInterrupted(where, error.sqlstate, str(error).strip()) from error
+
+
+def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(table, column) for table, columns in of_tables.items() for column in columns.split()]
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return str(int(duration / timedelta(milliseconds=1)))
+
+
+def _earlier(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment - by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Chatwoot's webhooks: taken, checked, kept, registered."""

@@ -1,0 +1,1 @@
+"""Tells of what is wrong, once per change."""

@@ -1,0 +1,258 @@
+"""The question whether a held plan may be carried out, and what its answer does."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.plan.forecast import Expected, Queue
+from reconciliation.values.duration import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+log = logging.getLogger(__name__)
+
+APPROVE = "Approve"
+DECLINE = "Decline"
+# A nudge may be lost while the DAG is paused, so it is repeated with later plans.
+NUDGE_AGAIN = timedelta(minutes=10)
+BATCH = 1000
+LARGEST = 20
+FIELDS_SHOWN = 6
+A_MINUTE = 60
+NAMES = {"stage": ("lead stage", "lead stages"), "company": ("company", "companies")}
+BODY = """\
+The sync **{sync_name}** is about to change or delete more in Krayin than usual: **{kinds}**.
+It is held (approval {approval_id}); everything else goes on.
+
+Carrying it out takes about **{calls} calls, {time}** at {pace} calls a minute.
+
+| field | records |
+|---|---|
+{fields}
+
+Those that change most:
+
+{largest}
+{waiting}
+**Approve**: it is carried out now. **Decline**: Krayin stays as it is; what was declined is planned
+again when its contact changes, or by `krayin_replay`.
+"""
+WAITING = "\n{} more wait for an e-mail or phone that is given up here.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is shown of a held plan: numbers, ids and names of fields, never values.
+
+    `changes` counts its operations by source kind, `fields` by field; `largest` are those that change
+    the most fields. `calls` and `seconds` are what carrying it out will cost.
+    """
+
+    approval_id: int
+    sync_name: str
+    changes: Mapping[str, int]
+    waiting_with_it: int
+    fields: Mapping[str, int]
+    largest: Sequence[tuple[str, str, Sequence[str]]]
+    calls: int
+    seconds: int
+    requests_per_minute: int
+
+    @property
+    def subject(self) -> str:
+        """One line."""
+        return f"{self.sync_name}: may {sum(self.changes.values())} records be changed in Krayin?"
+
+    @property
+    def body(self) -> str:
+        """The question in Markdown."""
+        kinds = ", ".join(f"{number} {_named(kind, number)}" for kind, number in self.changes.items())
+        waiting = WAITING.format(self.waiting_with_it) if self.waiting_with_it else ""
+        return BODY.format(
+            sync_name=self.sync_name,
+            kinds=kinds,
+            approval_id=self.approval_id,
+            calls=self.calls,
+            time=spoken(self.seconds) if self.seconds >= A_MINUTE else "less than a minute",
+            pace=self.requests_per_minute,
+            fields="\n".join(f"| `{name}` | {number} |" for name, number in self.fields.items()),
+            largest="\n".join(
+                f"- {kind} {source_id}: {_listed(fields)}".replace(" :", ":")
+                for kind, source_id, fields in self.largest
+            ),
+            waiting=waiting,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers for `approval.shown`."""
+        return {
+            "changes": dict(self.changes),
+            "waiting_with_it": self.waiting_with_it,
+            "fields": dict(self.fields),
+            "largest": [[kind, source_id, list(fields)] for kind, source_id, fields in self.largest],
+            "forecast_calls": self.calls,
+            "forecast_seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """How many operations an answer planned, and how many it declined."""
+
+    planned: int = 0
+    declined: int = 0
+
+
+def is_to_be_asked(connection: psycopg.Connection, sync_name: str, given_up_after: timedelta) -> bool:
+    """Tell whether Airflow is to be told that a plan of a sync waits, and note that it is told.
+
+    A question older than `given_up_after` has lost its DAG run and is asked again.
+    """
+    rows = connection.execute(
+        statement("guard/nudge"),
+        {"sync_name": sync_name, "again_after": NUDGE_AGAIN, "given_up_after": given_up_after},
+    )
+    return rows.fetchone() is not None
+
+
+def ask(connection: psycopg.Connection, sync_name: str, dag_run_id: str) -> Question | None:
+    """Return the question about everything of a sync that is held, None when nothing is.
+
+    `connection` is in autocommit mode. Only one DAG run of a sync asks at a time, so whatever an
+    earlier one left without an answer is asked about here.
+    """
+    with connection.transaction():
+        rows = connection.execute(statement("guard/unanswered"), {"sync_name": sync_name}).fetchall()
+        if not rows:
+            return None
+        approval_id, shown = rows[0]
+        merged = [row[0] for row in rows[1:]]
+        _ask(connection, approval_id, dag_run_id, shown, merged)
+    connection.execute(
+        statement("guard/merge"),
+        {"sync_name": sync_name, "approval_id": approval_id, "merged_ids": merged},
+    )
+    with connection.transaction():
+        # Whoever is about to hold something more under it has done so by now.
+        connection.execute(statement("guard/unanswered"), {"sync_name": sync_name})
+        question = _question(connection, sync_name, approval_id, shown)
+        if not question.changes:
+            connection.execute(statement("guard/withdraw"), {"approval_ids": [approval_id]})
+    if not question.changes:
+        # What only waited for a plan that is gone may go on.
+        _release(connection, approval_id)
+        return None
+    _ask(connection, approval_id, dag_run_id, {**shown, **question.to_json()})
+    return question
+
+
+def answer(connection: psycopg.Connection, approval_id: int, *, approved: bool, decided_by: str) -> Decided:
+    """Carry out the answer to a question; the first answer counts, a repetition completes it.
+
+    `connection` is in autocommit mode; each batch is a transaction of its own.
+    """
+    connection.execute(
+        statement("guard/answer"),
+        {
+            "approval_id": approval_id,
+            "state": "approved" if approved else "declined",
+            "decided_by": decided_by,
+        },
+    )
+    decided = _release(connection, approval_id)
+    log.info(
+        "approval %d %s by %s: %d operation(s) planned, %d declined",
+        approval_id,
+        "approved" if approved else "declined",
+        decided_by,
+        decided.planned,
+        decided.declined,
+    )
+    return decided
+
+
+def leave_unanswered(connection: psycopg.Connection, approval_id: int) -> None:
+    """Note that nobody answered: the plan stays held."""
+    connection.execute(statement("guard/reopen"), {"approval_id": approval_id})
+
+
+def _ask(
+    connection: psycopg.Connection,
+    approval_id: int,
+    dag_run_id: str,
+    shown: Mapping[str, Any],
+    merged: Sequence[int] = (),
+) -> None:
+    if merged:
+        # First, because only one of a sync may be asked about.
+        connection.execute(statement("guard/withdraw"), {"approval_ids": list(merged)})
+    connection.execute(
+        statement("guard/ask"),
+        {"approval_id": approval_id, "dag_run_id": dag_run_id, "shown": Jsonb(dict(shown))},
+    )
+
+
+def _release(connection: psycopg.Connection, approval_id: int) -> Decided:
+    states: Counter[str] = Counter()
+    while rows := connection.execute(
+        statement("guard/let_go"), {"approval_id": approval_id, "size": BATCH}
+    ).fetchall():
+        states.update(row[0] for row in rows)
+    return Decided(states["planned"], states["declined"])
+
+
+def _question(
+    connection: psycopg.Connection, sync_name: str, approval_id: int, shown: Mapping[str, Any]
+) -> Question:
+    changes: Counter[str] = Counter()
+    fields: Counter[str] = Counter()
+    largest: list[tuple[str, str, Sequence[str]]] = []
+    costs: list[Expected] = []
+    waiting_with_it = 0
+    with connection.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(statement("guard/held"), {"approval_id": approval_id}):
+            costs.append(
+                Expected(row["forecast_calls"], frozenset(row["forecast_reads"]), row["forecast_company"])
+            )
+            if not row["changes"]:
+                waiting_with_it += 1
+                continue
+            changes[row["source_kind"]] += 1
+            fields.update(row["changes"])
+            if len(largest) < LARGEST:
+                # The name of a company is its id.
+                named = "" if row["source_kind"] == "company" else row["source_id"]
+                largest.append((row["source_kind"], named, row["changes"]))
+    pace = int(shown.get("requests_per_minute") or 60)
+    calls = Queue((one, 1) for one in costs).calls(pace, shown.get("with_custom") or ())
+    return Question(
+        approval_id=approval_id,
+        sync_name=sync_name,
+        changes=dict(changes.most_common()),
+        waiting_with_it=waiting_with_it,
+        fields=dict(fields.most_common()),
+        largest=largest,
+        calls=calls,
+        seconds=round(calls * 60 / pace),
+        requests_per_minute=pace,
+    )
+
+
+def _named(kind: str, number: int) -> str:
+    return NAMES.get(kind, (kind, f"{kind}s"))[number != 1]
+
+
+def _listed(fields: Sequence[str]) -> str:
+    more = len(fields) - FIELDS_SHOWN
+    return ", ".join(fields[:FIELDS_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""Krayin as it shows itself: connection, lists, records."""

@@ -1,0 +1,183 @@
+"""Translates between merged fields and the forms in which Krayin stores and takes them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from krayin.payloads import Labelled, LeadDraft, LeadUpdate, PersonDraft, PersonUpdate
+from krayin.records import labelled_rows
+
+from reconciliation.mapping.merge import CUSTOM_PREFIX, same_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from reconciliation.mapping.desired_contact import Fields
+    from reconciliation.mapping.merge import Merged
+    from reconciliation.settings.targets import LeadTargets
+
+
+CLOSE_DATE = "expected_close_date"
+
+
+def person_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
+    """Return the flat fields of a person as stored (see `lookup-entity`)."""
+    organization = stored.get("organization")
+    fields: dict[str, Any] = {
+        "name": stored.get("name"),
+        "emails": [row.value for row in labelled_rows(stored.get("emails"), "emails")],
+        "phones": [row.value for row in labelled_rows(stored.get("contact_numbers"), "contact_numbers")],
+        "job_title": stored.get("job_title"),
+        "organization": organization.get("name") if isinstance(organization, dict) else None,
+    }
+    return fields | _custom(stored, custom_codes)
+
+
+def lead_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
+    """Return the flat fields of a lead as stored (see `lookup-entity`)."""
+    fields = {
+        "title": stored.get("title"),
+        "lead_value": None
+        if same_value("lead_value", stored.get("lead_value"), None)
+        else stored["lead_value"],
+        "description": stored.get("description"),
+    }
+    return fields | _custom(stored, custom_codes)
+
+
+def organization_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
+    """Return the flat fields of an organization as stored; the address one field for each of its lines."""
+    fields = {f"address.{key}": value for key, value in _address(stored.get("address")).items()}
+    return fields | _custom(stored, custom_codes)
+
+
+def _address(stored: Any) -> Mapping[str, Any]:
+    # Krayin keeps whatever shape another program sent; what was one text becomes the street line.
+    match stored:
+        case dict():
+            return stored
+        case list():
+            return {"address": ", ".join(str(line) for line in stored)} if stored else {}
+        case None | "":
+            return {}
+        case _:
+            return {"address": str(stored)}
+
+
+def _custom(stored: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:
+    return {f"{CUSTOM_PREFIX}{code}": stored.get(code) for code in codes}
+
+
+def booleans_of(
+    stored: Mapping[str, Any], codes: Sequence[str], merged: Mapping[str, Any] | None = None
+) -> dict[str, bool]:
+    """Return every custom boolean with the value to keep or set: an absent one would be reset to 0."""
+    wanted = merged or {}
+    return {code: bool(int(wanted.get(f"{CUSTOM_PREFIX}{code}", stored.get(code)) or 0)) for code in codes}
+
+
+def _changed_custom(merged: Merged, booleans: Sequence[str]) -> dict[str, Any]:
+    return {
+        name.removeprefix(CUSTOM_PREFIX): merged.values[name] if merged.values[name] is not None else ""
+        for name in merged.changed
+        if name.startswith(CUSTOM_PREFIX) and name.removeprefix(CUSTOM_PREFIX) not in booleans
+    }
+
+
+def person_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]) -> PersonUpdate:
+    """Return the PUT that brings a person from `stored` to `merged` and changes nothing else."""
+    values = merged.values
+    organization_changed = "organization" in merged.changed
+    organization = values["organization"] if organization_changed else None
+    return PersonUpdate(
+        name=values["name"],
+        emails=_rows(values["emails"], stored.get("emails"), "emails"),
+        contact_numbers=_rows(values["phones"], stored.get("contact_numbers"), "contact_numbers"),
+        user_id=stored.get("user_id"),
+        organization_id=None if organization_changed else stored.get("organization_id"),
+        organization_name=organization,
+        job_title=(values["job_title"] or "") if "job_title" in merged.changed else None,
+        booleans=booleans_of(stored, booleans, values),
+        custom=_changed_custom(merged, booleans),
+    )
+
+
+def lead_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]) -> LeadUpdate:
+    """Return the PUT that brings a lead from `stored` to `merged` and changes nothing else."""
+    changes: dict[str, Any] = {}
+    if "title" in merged.changed:
+        changes["title"] = merged.values["title"]
+    if "description" in merged.changed:
+        changes["description"] = merged.values["description"] or ""
+    if "lead_value" in merged.changed:
+        # The column cannot be emptied over the API; nought is what an empty form gives.
+        changes["lead_value"] = Decimal(merged.values["lead_value"] or 0)
+    return LeadUpdate(
+        expected_close_date=day(stored.get(CLOSE_DATE)),
+        booleans=booleans_of(stored, booleans, merged.values),
+        custom=_changed_custom(merged, booleans),
+        **changes,
+    )
+
+
+def person_draft(person: Fields, *, owner_id: int | None, booleans: Sequence[str]) -> PersonDraft:
+    """Return the person to create from mapped fields."""
+    custom = {code: value for code, value in (person.get("custom") or {}).items() if value is not None}
+    return PersonDraft(
+        name=person["name"],
+        emails=tuple(Labelled(value=value) for value in person["emails"]),
+        contact_numbers=tuple(Labelled(value=value) for value in person["phones"]),
+        job_title=person["job_title"],
+        organization_name=person["organization"],
+        user_id=owner_id,
+        booleans={code: bool(int(custom[code])) for code in booleans if code in custom},
+        custom={code: value for code, value in custom.items() if code not in booleans},
+    )
+
+
+def lead_draft(
+    lead: Fields,
+    targets: LeadTargets,
+    *,
+    booleans: Sequence[str],
+    person: PersonDraft | None = None,
+    person_id: int | None = None,
+) -> LeadDraft:
+    """Return the lead to create from mapped fields, with a new person or for one that exists."""
+    custom = {code: value for code, value in (lead.get("custom") or {}).items() if value is not None}
+    return LeadDraft(
+        title=lead["title"],
+        description=lead["description"] or None,
+        lead_value=None if lead["lead_value"] is None else Decimal(lead["lead_value"]),
+        lead_pipeline_stage_id=targets.stage_id,
+        lead_source_id=targets.source_id,
+        lead_type_id=targets.type_id,
+        user_id=targets.owner_id,
+        person=person,
+        person_id=person_id,
+        booleans={code: bool(int(custom[code])) for code in booleans if code in custom},
+        custom={code: value for code, value in custom.items() if code not in booleans},
+    )
+
+
+def _rows(values: Sequence[str], stored: Any, what: str) -> tuple[Labelled, ...]:
+    # A value that stays keeps its label and whatever other programs put beside it.
+    there = {row.value: row for row in labelled_rows(stored, what)}
+    return tuple(there.get(value) or Labelled(value=value) for value in values)
+
+
+def day(value: Any) -> date | None:
+    """Return a date as stored (`2030-01-31`, also with a time behind it), None for none or one of noughts."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value or "").strip()[:10])
+    except ValueError:
+        return None
+
+
+def same_fields(left: Mapping[str, Any], right: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Tell whether the named fields mean the same on both sides."""
+    return all(same_value(name, left.get(name), right.get(name)) for name in names)

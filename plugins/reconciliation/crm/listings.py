@@ -1,0 +1,141 @@
+"""Krayin's lists: how each is read, what is kept of a record, and by which keys it is found again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from reconciliation.mapping.comment import comment_mark
+from reconciliation.mapping.contact import natural_keys
+from reconciliation.mapping.desired_activity import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from krayin.client import KrayinClient
+    from krayin.records import Activity, Lead, Organization, Page, Person
+
+PERSON, LEAD, ORGANIZATION, ACTIVITY = "person", "lead", "organization", "activity"
+
+
+class Listed(Protocol):
+    """A record as a list shows it."""
+
+    @property
+    def id(self) -> int:
+        """Its id in Krayin."""
+        ...
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was last changed, UTC; changes of custom attributes alone do not count."""
+        ...
+
+
+Record = TypeVar("Record", bound=Listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Record]):
+    """One of Krayin's lists.
+
+    `page` takes client, page, limit, sort column and order; `by_ids` the records with some ids;
+    `facts` gives what is kept of a record (JSON), `keys` by what it is found again. `is_whole` says that
+    the list shows every record of its table, so that `by_ids` shows none that is not in it.
+    """
+
+    crm_kind: str
+    page: Callable[[KrayinClient, int, int, str, str], Page[Record]]
+    by_ids: Callable[[KrayinClient, Iterable[int]], list[Record]]
+    facts: Callable[[Record], dict[str, Any]]
+    keys: Callable[[Record, dict[str, Any]], Sequence[str]]
+    is_whole: bool = True
+
+
+def persons(phone_region: str | None) -> Listing[Person]:
+    """Return the list of persons; their keys are e-mails and phones, those of `phone_region` completed."""
+    return Listing(
+        PERSON,
+        lambda client, *paging: client.persons_page(*paging),
+        lambda client, ids: client.persons_by_ids(ids),
+        person_facts,
+        lambda _, facts: natural_keys(facts["emails"], facts["phones"], phone_region),
+    )
+
+
+def leads() -> Listing[Lead]:
+    """Return the list of leads; the key of a lead is its person."""
+    return Listing(
+        LEAD,
+        lambda client, *paging: client.leads_page(*paging),
+        lambda client, ids: client.leads_by_ids(ids),
+        lead_facts,
+        lambda lead, _: () if lead.person_id is None else (f"person:{lead.person_id}",),
+    )
+
+
+def organizations() -> Listing[Organization]:
+    """Return the list of organizations; Krayin itself keeps their names apart."""
+    return Listing(
+        ORGANIZATION,
+        lambda client, *paging: client.organizations_page(*paging),
+        lambda client, ids: client.organizations_by_ids(ids),
+        lambda one: {"name": one.name, "address": one.address},
+        lambda *_: (),
+    )
+
+
+def activities() -> Listing[Activity]:
+    """Return the list of notes, calls and e-mails; what was said is kept as a mark only."""
+    return Listing(
+        ACTIVITY,
+        lambda client, *paging: client.activities_page(*paging),
+        lambda client, ids: client.activities_by_ids(ids),
+        activity_facts,
+        lambda activity, _: (f"{KEY}:{activity.additional[KEY]}",) if KEY in activity.additional else (),
+        # Krayin's own entries lie between.
+        is_whole=False,
+    )
+
+
+def person_facts(person: Person) -> dict[str, Any]:
+    """Return what is kept of a person: the fields that matching, forecasts and comparisons look at."""
+    return {
+        "name": person.name,
+        "emails": [row.value for row in person.emails],
+        "phones": [row.value for row in person.contact_numbers],
+        "job_title": person.job_title,
+        "organization_id": person.organization_id,
+        "organization_name": person.organization_name,
+        "owner_id": person.owner_id,
+    }
+
+
+def lead_facts(lead: Lead) -> dict[str, Any]:
+    """Return what is kept of a lead."""
+    return {
+        "title": lead.title,
+        "description": lead.description,
+        "lead_value": None if lead.lead_value is None else str(lead.lead_value),
+        "person_id": lead.person_id,
+        "pipeline_id": lead.pipeline_id,
+        "stage_id": lead.stage_id,
+    }
+
+
+def activity_facts(activity: Activity) -> dict[str, Any]:
+    """Return what is kept of an activity; moments in ISO form, UTC."""
+    return {
+        "type": activity.type,
+        "title": activity.title,
+        "comment": comment_mark(activity.comment),
+        "is_done": activity.is_done,
+        "schedule_from": _iso(activity.schedule_from),
+        "schedule_to": _iso(activity.schedule_to),
+        "ours": KEY in activity.additional,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,137 @@
+"""Reads Krayin's lists for a comparison: what changed, or everything; and tells what was deleted there."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from statements import statement
+
+from reconciliation.crm.fields import lead_fields, organization_fields, person_fields
+from reconciliation.crm.listings import activities, leads, organizations, persons
+from reconciliation.crm.snapshot import RecordSnapshot
+from reconciliation.mapping.merge import CUSTOM_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import psycopg
+    from krayin.catalogue import Catalogue
+    from krayin.client import EntityType, KrayinClient
+
+    from reconciliation.crm.listings import Listing
+    from reconciliation.identity import Identity
+    from reconciliation.settings.sync_settings import SyncSettings
+
+log = logging.getLogger(__name__)
+
+ENTITIES: dict[str, EntityType] = {"person": "persons", "lead": "leads", "organization": "organizations"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A record of ours that Krayin does not have any more, and what was sent to it."""
+
+    source_kind: str
+    source_id: str
+    crm_kind: str
+    crm_id: int
+    last_sent: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmLists:
+    """The lists of the kinds of records that a sync writes."""
+
+    connection: psycopg.Connection
+    client: KrayinClient
+    identity: Identity
+    listings: Sequence[Listing[Any]]
+
+    @classmethod
+    def of(
+        cls,
+        settings: SyncSettings,
+        connection: psycopg.Connection,
+        client: KrayinClient,
+        identity: Identity,
+    ) -> CrmLists:
+        """Return the lists that concern a sync with these settings."""
+        wanted: list[Listing[Any]] = [persons(settings.default_phone_region), leads()]
+        if settings.sync_to_organization:
+            wanted.append(organizations())
+        if settings.sync_conversations or settings.sync_messages:
+            wanted.append(activities())
+        return cls(connection, client, identity, wanted)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of records that are read."""
+        return [listing.crm_kind for listing in self.listings]
+
+    def refresh(self) -> dict[str, int]:
+        """Read what changed since the last reading, of each list; return how many records that were."""
+        return {listing.crm_kind: self._snapshot(listing).refresh() for listing in self.listings}
+
+    def read_fully(self) -> list[Deleted]:
+        """Read all lists whole and return what of ours is not there any more.
+
+        A record that the list did not show is asked for by its id before it counts as deleted: rows
+        move between pages while somebody deletes others.
+        """
+        deleted: list[Deleted] = []
+        for listing in self.listings:
+            began = self._snapshot(listing).read_fully()
+            scope = {"crm_kind": listing.crm_kind, "began": began}
+            unseen = self._ids("reconcile/unseen", {**self.identity.parameters(), **scope})
+            deleted += self.missing(listing.crm_kind, unseen)
+            self.connection.execute(
+                statement("reconcile/snapshot_forget"), {"target_id": self.identity.target_id, **scope}
+            )
+        return deleted
+
+    def missing(self, crm_kind: str, crm_ids: Iterable[int]) -> list[Deleted]:
+        """Read records of ours by their ids; note those that are gone and return them."""
+        wanted = sorted(set(crm_ids))
+        listing = next((one for one in self.listings if one.crm_kind == crm_kind), None)
+        if listing is None or not wanted:
+            return []
+        there = listing.by_ids(self.client, wanted)
+        snapshot = self._snapshot(listing)
+        snapshot.record(there)
+        gone = sorted(set(wanted) - {record.id for record in there})
+        if not gone:
+            return []
+        rows = self.connection.execute(
+            statement("reconcile/deleted"),
+            {**self.identity.parameters(), "crm_kind": crm_kind, "crm_ids": gone},
+        ).fetchall()
+        snapshot.forget(gone)
+        return [Deleted(row[0], row[1], crm_kind, row[2], row[3]) for row in rows]
+
+    def custom(self, catalogue: Catalogue, kind: str, crm_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Return the custom fields of some records by id, as `custom.<code>`: the lists do not show them."""
+        entity = ENTITIES[kind]
+        codes = [attribute.code for attribute in catalogue.custom_attributes(entity)]
+        return {
+            crm_id: {
+                name: value
+                for name, value in _FIELDS[kind](dict(raw.values), codes).items()
+                if name.startswith(CUSTOM_PREFIX)
+            }
+            for crm_id, raw in self.client.lookup_entities(entity, crm_ids).items()
+        }
+
+    def _ids(self, name: str, parameters: Mapping[str, Any]) -> list[int]:
+        return [row[0] for row in self.connection.execute(statement(name), parameters)]
+
+    def _snapshot(self, listing: Listing[Any]) -> RecordSnapshot[Any]:
+        return RecordSnapshot(self.connection, self.client, self.identity.target_id, listing)
+
+
+_FIELDS: dict[str, Callable[[Mapping[str, Any], Iterable[str]], dict[str, Any]]] = {
+    "person": person_fields,
+    "lead": lead_fields,
+    "organization": organization_fields,
+}

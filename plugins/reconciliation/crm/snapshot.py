@@ -1,0 +1,270 @@
+"""What Krayin's lists showed last, kept so that matching and comparing cost no call per record."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Generic
+
+from krayin.records import Person
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.crm.listings import Listing, Record, persons
+from reconciliation.values.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psycopg
+    from krayin.client import KrayinClient
+
+log = logging.getLogger(__name__)
+
+# Krayin needs about a second for a thousand persons; its time-outs are at thirty.
+FULL_PAGE = 500
+NEWEST_PAGE = 100
+# Two pages by id that leave out more ids than these are read again instead of asking for the ids.
+LARGEST_GAP = 100
+# updated_at has whole seconds and is stamped before the commit.
+MARGIN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    next_page: int = 1
+    complete_at: datetime | None = None
+    high_mark: datetime | None = None
+    settled_mark: datetime | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """The stamp from which on rows may not have been seen yet."""
+        return self.high_mark - MARGIN if self.high_mark is not None else None
+
+    def is_known(self, stamp: datetime) -> bool:
+        """Tell whether all rows with this stamp or an older one have been seen."""
+        return (self.since is not None and stamp < self.since) or (
+            self.settled_mark is not None and stamp <= self.settled_mark
+        )
+
+
+@dataclass(slots=True)
+class _Joints:
+    """Where the pages of a list by id meet.
+
+    A row deleted on an earlier page moves all later ones up, so that the first of the next page is passed
+    over; the list's total does not tell when others are added meanwhile. It is among the ids between two
+    pages: `left_out` are those to ask for.
+    """
+
+    left_out: list[int] = field(default_factory=list)
+    _last: int | None = None
+    _wide: tuple[int, int] | None = None
+
+    def fit(self, ids: Sequence[int]) -> bool:
+        """Take up the ids of the next page (ascending); False when the page before is to be read again."""
+        if not ids:
+            return True
+        if self._last is not None and ids[0] > self._last + 1:
+            if ids[0] - self._last - 1 <= LARGEST_GAP:
+                self.left_out.extend(range(self._last + 1, ids[0]))
+            elif self._wide != (self._last, ids[0]):
+                # Twice the same on both sides: nothing lies between.
+                self._wide = (self._last, ids[0])
+                return False
+        self._last = ids[-1]
+        return True
+
+
+def newest_pages() -> Iterator[tuple[int, int]]:
+    """Yield number and size of the pages by which the newest rows are read: a small one, then large ones."""
+    yield 1, NEWEST_PAGE
+    # The rows of the small page come again: pages are counted in their own size.
+    yield from ((number, FULL_PAGE) for number in count(1))
+
+
+class RecordSnapshot(Generic[Record]):
+    """The records of one of Krayin's lists as they were read last.
+
+    The first `refresh` reads all of them in pages by id and can be interrupted; later ones read
+    the newest changed first and stop where the last reading began.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        client: KrayinClient,
+        target_id: int,
+        listing: Listing[Record],
+    ) -> None:
+        """Use `connection` (autocommit) and `client`; `listing` says which list and what is kept of it."""
+        self._connection = connection
+        self._client = client
+        self._target_id = target_id
+        self._listing = listing
+
+    def refresh(self) -> int:
+        """Bring the snapshot up to date and return how many records were read."""
+        mark = self._mark()
+        return self._read_newest(mark) if mark.complete_at else self._read_all(mark)
+
+    def read_fully(self) -> datetime:
+        """Read every record, whatever is known already; return when that began, by the sync database's clock.
+
+        A record whose `seen_at` is older afterwards was not in the list, or moved between its pages.
+        """
+        row = self._connection.execute(statement("snapshot/clock")).fetchone()
+        assert row is not None
+        self._read_all(_Mark())
+        began: datetime = row[0]
+        return began
+
+    def record(self, records: Sequence[Record]) -> None:
+        """Keep what Krayin shows of `records`."""
+        if not records:
+            return
+        facts = [self._listing.facts(record) for record in records]
+        ids = [record.id for record in records]
+        keys = [
+            (key, record.id)
+            for record, fact in zip(records, facts, strict=True)
+            for key in self._listing.keys(record, fact)
+        ]
+        scope = {"target_id": self._target_id, "crm_kind": self._listing.crm_kind}
+        with self._connection.transaction():
+            self._connection.execute(
+                statement("snapshot/record"),
+                {
+                    **scope,
+                    "crm_ids": ids,
+                    "updated_ats": [record.updated_at for record in records],
+                    "hashes": [fingerprint(fact) for fact in facts],
+                    "facts": [Jsonb(fact) for fact in facts],
+                },
+            )
+            self._connection.execute(statement("snapshot/keys_forget"), {**scope, "crm_ids": ids})
+            self._connection.execute(
+                statement("snapshot/keys_record"),
+                {**scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
+            )
+
+    def forget(self, crm_ids: Sequence[int]) -> None:
+        """Forget records that Krayin does not have any more."""
+        self._connection.execute(
+            statement("snapshot/forget"),
+            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind, "crm_ids": list(crm_ids)},
+        )
+
+    def _read_all(self, mark: _Mark) -> int:
+        read = 0
+        # Going on: rows may have moved to the page before since that was read.
+        page_number = go_on_at = max(1, mark.next_page - 1)
+        high_mark = mark.high_mark
+        if high_mark is None:
+            # Later refreshes start here, so that what changes during this reading is read again.
+            newest = self._listing.page(self._client, 1, 1, "updated_at", "desc").rows
+            if not newest:
+                self._write_mark(1, None, complete=True)
+                return 0
+            high_mark = newest[0].updated_at
+        total: int | None = None
+        joints = _Joints()
+        while True:
+            page = self._listing.page(self._client, page_number, FULL_PAGE, "id", "asc")
+            if total is not None and page.total < total and page_number > 1:
+                # Somebody deleted persons meanwhile: rows moved to the page before.
+                total, page_number = page.total, page_number - 1
+                continue
+            total = page.total
+            if self._listing.is_whole and not joints.fit([record.id for record in page.rows]):
+                page_number -= 1
+                continue
+            self.record(page.rows)
+            read += len(page.rows)
+            complete = page_number >= page.last_page
+            if joints.left_out and (complete or len(joints.left_out) >= LARGEST_GAP):
+                self.record(self._listing.by_ids(self._client, joints.left_out))
+                joints.left_out.clear()
+            if not joints.left_out:
+                go_on_at = page_number if complete else page_number + 1
+            self._write_mark(go_on_at, high_mark, complete=complete)
+            log.info(
+                "Read %d of %d Krayin %ss", min(page_number * FULL_PAGE, total), total, self._listing.crm_kind
+            )
+            if complete:
+                return read
+            page_number += 1
+
+    def _read_newest(self, mark: _Mark) -> int:
+        read = 0
+        newest = mark.high_mark
+        total = 0
+        for number, limit in newest_pages():
+            page = self._listing.page(self._client, number, limit, "updated_at", "desc")
+            if page.total < total and number > 1:
+                # Somebody deleted records meanwhile: rows moved to the page before.
+                self.record(self._listing.page(self._client, number - 1, limit, "updated_at", "desc").rows)
+            total = page.total
+            self.record(page.rows)
+            read += len(page.rows)
+            stamps = [record.updated_at for record in page.rows if record.updated_at is not None]
+            newest = max([*stamps, *([newest] if newest else [])], default=None)
+            if number >= page.last_page or any(mark.is_known(stamp) for stamp in stamps):
+                break
+        self._write_mark(mark.next_page, newest, complete=True)
+        return read
+
+    def next_refresh_calls(self) -> int:
+        """Return how many calls the next `refresh` takes if nobody changes a person until then.
+
+        Only for a snapshot that has been read once.
+        """
+        mark = self._mark()
+        row = self._connection.execute(
+            statement("snapshot/newest"),
+            {
+                "target_id": self._target_id,
+                "crm_kind": self._listing.crm_kind,
+                "since": mark.since,
+                "settled_mark": mark.settled_mark,
+            },
+        ).fetchone()
+        assert row is not None
+        total, unknown = row
+        for calls, (number, limit) in enumerate(newest_pages(), 1):
+            if number * limit >= total or number * limit > unknown:
+                return calls
+        raise AssertionError
+
+    def _mark(self) -> _Mark:
+        row = self._connection.execute(
+            statement("snapshot/mark_read"),
+            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind},
+        ).fetchone()
+        return _Mark(*row) if row else _Mark()
+
+    def _write_mark(self, next_page: int, high_mark: datetime | None, *, complete: bool) -> None:
+        self._connection.execute(
+            statement("snapshot/mark_write"),
+            {
+                "target_id": self._target_id,
+                "crm_kind": self._listing.crm_kind,
+                "next_page": next_page,
+                "complete": complete,
+                "high_mark": high_mark,
+                "margin": MARGIN,
+            },
+        )
+
+
+class PersonSnapshot(RecordSnapshot[Person]):
+    """Krayin's persons; numbers without country code are of `phone_region`."""
+
+    def __init__(
+        self, connection: psycopg.Connection, client: KrayinClient, target_id: int, phone_region: str | None
+    ) -> None:
+        """Use `connection` (autocommit) and `client`."""
+        super().__init__(connection, client, target_id, persons(phone_region))

@@ -1,0 +1,1 @@
+"""Erases one contact on request."""

@@ -1,0 +1,1 @@
+"""Reads what changed in Chatwoot and keeps what differs from what was last planned."""

@@ -1,0 +1,360 @@
+"""Drains the planned operations of a sync into Krayin."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg
+from krayin.budget import BudgetUnavailable
+from krayin.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    KrayinError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    TurnedAway,
+    Unanswered,
+    UnexpectedAnswer,
+)
+from psycopg.errors import UniqueViolation
+from pydantic import ValidationError
+from structlog.contextvars import bound_contextvars
+
+from reconciliation.crm.outage import is_outage
+from reconciliation.errors import LeaseLostError, RunStoppedError, SyncDatabaseError
+from reconciliation.plan.forecast import batch_size, groups_of
+from reconciliation.sync_database.ledger import OperationState, Outcome
+from reconciliation.values.timing import DEFAULT, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from reconciliation.crm.reads import CrmReads
+    from reconciliation.sync_database.ledger import Ledger, Operation
+
+log = logging.getLogger(__name__)
+
+# So many failures in a row that are not the row's own fault mean that Krayin is down.
+BREAKER = 5
+# A repetition that fails alike is quarantined.
+ATTEMPTS = 2
+# Far likelier another program's use of the limiter than the row's fault; still, not for ever.
+ATTEMPTS_TURNED_AWAY = 6
+LONGEST_BACKOFF = DEFAULT.longest_backoff
+REPORT_EVERY = 10.0
+
+
+class Writer(Protocol):
+    """Carries out the operations on one kind of source record."""
+
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk what the operations will be merged against."""
+        ...
+
+    def write(self, operation: Operation) -> Outcome:
+        """Carry out one operation and return how it ended."""
+        ...
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a loading did: operations by how they ended, CRM records by what became of them."""
+
+    ended: Counter[str] = field(default_factory=Counter)
+    records: dict[str, Counter[str]] = field(default_factory=dict)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers for `sync_run.summary`: `created`, `updated`, `adopted`, ... by CRM kind."""
+        shown: dict[str, Any] = {
+            action: {kind: counts[action] for kind, counts in sorted(self.records.items()) if counts[action]}
+            for action in ("created", "updated", "adopted", "already_equal", "deleted_in_krayin")
+        }
+        return shown | {
+            "operations": dict(self.ended),
+            "stages": dict(self.records.get("stage", {})),
+            "quarantined": sum(self.quarantined.values()),
+            "quarantine": dict(self.quarantined),
+            "failed": self.ended[OperationState.REJECTED],
+            "waiting": self.waiting,
+        }
+
+
+@dataclass(slots=True)
+class Loader:
+    """Carries out what is planned for one sync, until nothing is due or the time is up.
+
+    `writers` by source kind; `requests_per_minute` sizes what is read ahead; `on_progress` is
+    told the numbers now and then, `at_rest` is called whenever nothing is due and at the end.
+    Timing, clock and sleep are given so that tests need not wait.
+    """
+
+    ledger: Ledger
+    reads: CrmReads
+    writers: Mapping[str, Writer]
+    sync_name: str
+    requests_per_minute: int
+    on_progress: Callable[[Loaded], None] = lambda _: None
+    at_rest: Callable[[], None] = lambda: None
+    seconds: float | None = None
+    timing: Timing = DEFAULT
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    loaded: Loaded = field(default_factory=Loaded)
+    _failures: int = 0
+    _failing: set[int] = field(default_factory=set)
+    _reported: float = float("-inf")
+    _renewed: float = float("-inf")
+    _held: list[Operation] = field(default_factory=list)
+
+    def run(self) -> Loaded:
+        """Load and return what was done.
+
+        Raises:
+            RunStoppedError: Krayin is down, or the token or address is wrong; everything planned is kept.
+        """
+        started = worked = self.monotonic()
+        # Whatever another worker holds or held is settled or free by then.
+        longest_idle = (self.timing.lease + self.timing.settle + self.timing.patience).total_seconds()
+        while self.seconds is None or self.monotonic() - started < self.seconds:
+            self.ledger.recover()
+            batch = self.ledger.claim(self.sync_name, self._batch_size())
+            if batch:
+                self._carry_out(batch)
+                worked = self.monotonic()
+                continue
+            self.at_rest()
+            waiting, due_in = self.ledger.waiting(self.sync_name)
+            if not waiting or due_in is None or due_in > self.timing.patience.total_seconds():
+                break
+            if self.monotonic() - worked > longest_idle:
+                break
+            self.sleep(min(max(due_in, 0.5), 5.0))
+        self.at_rest()
+        self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
+        self._report(always=True)
+        return self.loaded
+
+    def _batch_size(self) -> int:
+        return batch_size(self.requests_per_minute)
+
+    def _carry_out(self, batch: Sequence[Operation]) -> None:
+        """Carry out a claimed batch; what it does not come to is given back."""
+        self._held = list(batch)
+        self._renewed = self.monotonic()
+        # What a call without a trustworthy answer may have made must not be claimed by the next row.
+        unresolved: set[str] = set()
+        try:
+            # At a time as many as can be written before what was read for them is too old.
+            for group in groups_of(batch, self.requests_per_minute, self.reads.with_custom):
+                self.reads.forget()
+                if not self._prefetched(group):
+                    return
+                for operation in group:
+                    self._carry_out_in_turn(operation, unresolved)
+                    self._report()
+        finally:
+            self._give_back(self._held)
+
+    def _carry_out_in_turn(self, operation: Operation, unresolved: set[str]) -> None:
+        if not unresolved.isdisjoint(operation.keys):
+            return
+        outcome = self._carry_out_one(operation) if self._still_ours(operation) else None
+        self._held.remove(operation)
+        if outcome is not None and outcome.state is OperationState.UNKNOWN:
+            unresolved.update(operation.keys)
+
+    def _prefetched(self, batch: Sequence[Operation]) -> bool:
+        """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""
+        try:
+            for kind, writer in self.writers.items():
+                ours = [operation for operation in batch if operation.source_kind == kind]
+                if ours:
+                    writer.prefetch(ours)
+        except KrayinError as error:
+            log.warning("Reading ahead failed: %s", error)
+            if is_outage(error):
+                self._note_failure(error)
+                return False
+        return True
+
+    def _still_ours(self, operation: Operation) -> bool:
+        if self.monotonic() - self._renewed < self.timing.lease.total_seconds() / 3:
+            return True
+        ours = self.ledger.renew(self._held)
+        self._renewed = self.monotonic()
+        if operation.id not in ours:
+            log.warning("%s", LeaseLostError(operation.id))
+        return operation.id in ours
+
+    def _give_back(self, left: Sequence[Operation]) -> None:
+        if not left:
+            return
+        try:
+            self.ledger.release(left)
+        except psycopg.Error:
+            # What ended the loading is worth more than this: their leases run out by themselves.
+            log.warning("%d claimed operation(s) could not be given back now.", len(left))
+
+    def _carry_out_one(self, operation: Operation) -> Outcome | None:
+        # Airflow's structured logs show them beside every line, those of libraries too.
+        entity = f"{operation.source_kind} {operation.source_id}"
+        with bound_contextvars(operation=operation.id, entity=entity):
+            return self._try_to_carry_out(operation)
+
+    def _try_to_carry_out(self, operation: Operation) -> Outcome | None:
+        stopping: KrayinError | None = None
+        try:
+            outcome = self.writers[operation.source_kind].write(operation)
+            self._failures = 0
+            self._failing.clear()
+        except LeaseLostError as lost:
+            log.warning("%s", lost)
+            return None
+        except KrayinError as error:
+            outcome = outcome_of(operation, error, self.timing, alone=self._failing <= {operation.id})
+            stopping = error
+            log.warning("%s: %s", operation, error)
+        except ValidationError as error:
+            fields = ", ".join(
+                sorted({".".join(map(str, one["loc"])) or one["msg"] for one in error.errors()})
+            )
+            outcome = Outcome(
+                OperationState.QUARANTINED,
+                error_class="invalid",
+                error_message=f"cannot be put into Krayin's form ({fields}): correct the contact in Chatwoot",
+            )
+        except (psycopg.OperationalError, psycopg.InterfaceError, BudgetUnavailable, SyncDatabaseError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd row must not keep all others from being loaded
+            outcome = self._unforeseen(operation, error)
+        self._settle(operation, outcome)
+        if stopping is not None:
+            self._failing.add(operation.id)
+            self._note_failure(stopping)
+        return outcome
+
+    def _unforeseen(self, operation: Operation, error: Exception) -> Outcome:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # The error's own text may quote a customer's data.
+        said = f"{type(error).__name__} in {place.name}, {place.filename.rpartition('/')[2]}:{place.lineno}"
+        log.error("%s: %s", operation, said)
+        if operation.error_message == said:
+            return _quarantined("internal_error", f"this program failed on it ({said}); please report it")
+        return Outcome(
+            OperationState.UNKNOWN,
+            error_class="internal_error",
+            error_message=said,
+            delay=self.timing.settle,
+            counts_as_attempt=True,
+        )
+
+    def _settle(self, operation: Operation, outcome: Outcome) -> None:
+        try:
+            try:
+                self.ledger.settle(operation, outcome)
+            except UniqueViolation:
+                # A newer plan arrived in this moment; the second try gives way to it.
+                self.ledger.settle(operation, outcome)
+        except LeaseLostError as lost:
+            log.warning("%s", lost)
+            return
+        self.loaded.ended[outcome.state] += 1
+        for kind, what in outcome.result.items():
+            self.loaded.records.setdefault(kind, Counter())[what] += 1
+        if outcome.state is OperationState.QUARANTINED:
+            self.loaded.quarantined[outcome.error_class or "unknown"] += 1
+            log.warning("%s quarantined (%s): %s", operation, outcome.error_class, outcome.error_message)
+
+    def _note_failure(self, error: KrayinError) -> None:
+        if isinstance(error, AuthenticationFailed | ConfigurationError | RateLimited):
+            self._stop(f"{error}.")
+        if isinstance(error, NotSent | OutcomeUnknown | ServerFailed | UnexpectedAnswer):
+            self._failures += 1
+            if self._failures >= BREAKER:
+                self._stop(f"Krayin failed {self._failures} times in a row, last: {error}.")
+
+    def _stop(self, reason: str) -> None:
+        self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
+        raise RunStoppedError(reason, self.loaded.waiting)
+
+    def _report(self, *, always: bool = False) -> None:
+        if always or self.monotonic() - self._reported >= REPORT_EVERY:
+            self._reported = self.monotonic()
+            self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
+            self.on_progress(self.loaded)
+
+
+def outcome_of(
+    operation: Operation, error: KrayinError, timing: Timing = DEFAULT, *, alone: bool = True
+) -> Outcome:
+    """Return how an operation goes on after `error`, by the way one recovers from it.
+
+    What may be the row's own fault counts as an attempt, and the second one alike sets the row
+    aside. It does not count unless it stands `alone`: when another row failed right before, Krayin
+    is the likelier culprit.
+    """
+    said = str(error)
+    attempts = ATTEMPTS_TURNED_AWAY if isinstance(error, TurnedAway) else ATTEMPTS
+    alike = operation.attempts + 1 >= attempts and operation.error_message == said
+    backoff = timing.backoff_after(operation.attempts)
+    match error:
+        case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
+            # Nothing was done and it is not the row's fault: it keeps its place and its history.
+            return Outcome(
+                OperationState.PLANNED,
+                delay=timing.down if isinstance(error, NotSent) else timedelta(0),
+            )
+        case Rejected():
+            return _after_refusal(error, backoff, alike=alike)
+        case _ if not is_outage(error) and alike and alone:
+            return _quarantined("fails_in_krayin", said)
+        case OutcomeUnknown() | Unanswered():
+            return Outcome(
+                OperationState.UNKNOWN,
+                error_class="outcome_unknown",
+                error_message=said,
+                delay=timing.settle,
+                counts_as_attempt=alone and not is_outage(error),
+            )
+        case _:
+            return Outcome(
+                OperationState.PLANNED,
+                error_class="server_failed",
+                error_message=said,
+                delay=backoff,
+                counts_as_attempt=alone and not is_outage(error),
+            )
+
+
+def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outcome:
+    if error.taken_fields() and not alike:
+        # The address may be on its way from one contact to another.
+        return Outcome(
+            OperationState.PLANNED,
+            error_class="taken",
+            error_message=str(error),
+            delay=backoff,
+            counts_as_attempt=True,
+        )
+    fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
+    return _quarantined("taken" if error.taken_fields() else "rejected", fields or str(error))
+
+
+def _quarantined(error_class: str, message: str) -> Outcome:
+    return Outcome(
+        OperationState.QUARANTINED,
+        error_class=error_class,
+        error_message=f"{message}; correct it in Chatwoot or Krayin, then replay",
+        counts_as_attempt=True,
+    )

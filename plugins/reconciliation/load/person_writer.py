@@ -1,0 +1,264 @@
+"""Brings one contact's person over: take over, create with its lead, or update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from krayin.errors import Rejected
+from krayin.folding import fold_name
+
+from reconciliation.crm.fields import lead_draft, person_draft, person_fields, person_update
+from reconciliation.load.attempted import base_after_attempt
+from reconciliation.load.contact_work import (
+    CREATE_CONTACT,
+    CREATIONS,
+    RELEASE,
+    RELEASED,
+    UPDATE_PERSON,
+    ContactWork,
+    Stop,
+)
+from reconciliation.mapping.company_names import shown_company
+from reconciliation.mapping.contact import natural_keys
+from reconciliation.mapping.merge import flatten, merge
+from reconciliation.plan.expectation import with_address
+from reconciliation.plan.matching import is_marked
+from reconciliation.sync_database.ledger import OperationState, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from krayin.catalogue import Catalogue
+    from krayin.client import KrayinClient
+    from krayin.records import CreatedLead, Person
+
+    from reconciliation.crm.reads import CrmReads
+    from reconciliation.crm.snapshot import PersonSnapshot
+    from reconciliation.load.contact_records import ContactRecords
+    from reconciliation.load.person_search import FoundPerson, PersonSearch
+    from reconciliation.mapping.desired_contact import Fields
+    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.settings.targets import LeadTargets
+    from reconciliation.sync_database.ledger import Ledger, Operation
+    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.sync_database.mapping_store import MappingStore
+
+
+@dataclass(frozen=True, slots=True)
+class PersonWriter:
+    """Writes the persons of one sync's contacts."""
+
+    client: KrayinClient
+    ledger: Ledger
+    store: MappingStore
+    reads: CrmReads
+    snapshot: PersonSnapshot
+    catalogue: Catalogue
+    targets: LeadTargets
+    settings: SyncSettings
+    records: ContactRecords
+    search: PersonSearch
+
+    def with_address(self, operation: Operation, person: Fields) -> Fields:
+        """Return a person's fields with a made-up address where Krayin demands one."""
+        return with_address(
+            person,
+            operation.identity.account_id,
+            int(operation.source_id),
+            email_required=self.catalogue.email_required(),
+        )
+
+    def release(self, work: ContactWork) -> Outcome:
+        """Take from the person what another contact is waiting for; the rest follows in its turn.
+
+        Two contacts that swap an e-mail or phone block each other: Krayin lets nobody have a value
+        that somebody else has. So one of them first has neither.
+        """
+        row = work.row("person")
+        stored = None if row is None or row.crm_id is None else self.reads.entity("persons", row.crm_id)
+        if row is not None and row.crm_id is not None and stored is not None:
+            present: Mapping[str, Any] = person_fields(stored, self.records.custom("persons"))
+            region = self.settings.default_phone_region
+            held = set(natural_keys(present["emails"], present["phones"], region))
+            kept = {
+                "emails": [one for one in work.person["emails"] if {*natural_keys([one], [], region)} & held],
+                "phones": [one for one in work.person["phones"] if {*natural_keys([], [one], region)} & held],
+            }
+            desired = self.with_address(work.operation, kept)
+            base, present = base_after_attempt(
+                last_sent=row.last_sent,
+                attempted=row.attempted,
+                present=present,
+                desired=desired,
+                phone_region=region,
+            )
+            merged = merge(
+                last_sent=base,
+                present=present,
+                desired=desired,
+                on_crm_edit=self.settings.on_crm_edit,
+                phone_region=region,
+            )
+            if merged.changed:
+                update = person_update(stored, merged, self.records.booleans("persons"))
+                with self.records.intent(work, RELEASE, self.records.attempting(row, base, merged)):
+                    self.client.update_person(row.crm_id, update)
+                self.reads.written("persons", row.crm_id)
+        return Outcome(OperationState.PLANNED, step=RELEASED)
+
+    def link(self, work: ContactWork) -> bool:
+        """Find or create the contact's person; return True when everything was created in one call."""
+        if work.is_gone("person") and not self.settings.recreate_deleted:
+            raise Stop(
+                Outcome(
+                    OperationState.REJECTED,
+                    error_class="deleted_in_krayin",
+                    error_message="its person was deleted in Krayin; set recreate_deleted to make it again",
+                )
+            )
+        if "person" in work.adopt and self.reads.entity("persons", work.adopt["person"]) is not None:
+            self._adopt(work, work.adopt["person"])
+            return False
+        # What was planned as new may have been made since, by another sync of this Krayin.
+        if work.was_tried or self.search.seen(work):
+            found = self.search.find(work)
+            if found is not None:
+                self._take_over(work, found)
+                return False
+        try:
+            created = self._create(work)
+        except Rejected as rejection:
+            if not rejection.taken_fields():
+                raise
+            found = self.search.find(work)
+            if found is None:
+                # Somebody has the address in a form the search cannot see; asking again would give the same.
+                raise
+            self._adopt(work, found.person.id)
+            return False
+        self._ack_created(work, created)
+        return True
+
+    def _create(self, work: ContactWork) -> CreatedLead:
+        draft = lead_draft(
+            work.lead,
+            self.targets,
+            booleans=self.records.booleans("leads"),
+            person=person_draft(
+                work.person, owner_id=self.targets.owner_id, booleans=self.records.booleans("persons")
+            ),
+        )
+        with self.records.intent(work, CREATE_CONTACT):
+            return self.client.create_lead(draft)
+
+    def _adopt(self, work: ContactWork, person_id: int) -> None:
+        self.records.link(work, "person", person_id, origin="adopted")
+        work.result["person"] = "adopted"
+        if "lead" in work.adopt and work.row("lead") is None:
+            lead = next((one for one in self.reads.leads_of(person_id) if one.id == work.adopt["lead"]), None)
+            if lead is not None:
+                self.records.link(work, "lead", lead.id, origin="adopted")
+                work.result["lead"] = "adopted"
+
+    def _take_over(self, work: ContactWork, found: FoundPerson) -> None:
+        """Link the person found after a creation without an answer.
+
+        If that creation made it, what it wrote counts as sent, and what differs by now was typed
+        by a salesperson. In doubt the person is adopted: then nothing in it is ever overwritten.
+        """
+        leads = self.reads.leads_of(found.person.id) if work.operation.step in CREATIONS else []
+        ours = found.is_new or any(is_marked(lead, work.lead) for lead in leads)
+        self.records.link(
+            work,
+            "person",
+            found.person.id,
+            origin="created" if ours else "adopted",
+            last_sent=flatten(work.person) if ours else None,
+        )
+        work.result["person"] = "created" if ours else "adopted"
+
+    def _ack_created(self, work: ContactWork, created: CreatedLead) -> None:
+        assert created.person is not None
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
+            self.records.store_link(
+                work, "person", created.person.id, "created", work.person_hash, flatten(work.person)
+            )
+            self.records.store_link(
+                work, "lead", created.lead.id, "created", work.lead_hash, flatten(work.lead)
+            )
+            self.records.link_organization(work, created.organization_id)
+        self.snapshot.record([created.person])
+        work.result |= {"person": "created", "lead": "created"}
+
+    def bring(self, work: ContactWork) -> None:
+        """Update the linked person where it differs.
+
+        Raises:
+            Stop: the person was deleted in Krayin.
+        """
+        row = work.row("person")
+        assert row is not None
+        assert row.crm_id is not None
+        if row.acked_hash == work.person_hash:
+            return
+        stored = self.reads.entity("persons", row.crm_id)
+        if stored is None:
+            self.records.lost(work, "person", row)
+            return
+        desired = flatten(work.person)
+        base, present = base_after_attempt(
+            last_sent=row.last_sent,
+            attempted=row.attempted,
+            present=self._shown(work, row, stored),
+            desired=desired,
+            phone_region=self.settings.default_phone_region,
+        )
+        merged = merge(
+            last_sent=base,
+            present=present,
+            desired=desired,
+            on_crm_edit=self.settings.on_crm_edit,
+            phone_region=self.settings.default_phone_region,
+        )
+        organization_id = stored.get("organization_id")
+        if merged.changed:
+            update = person_update(stored, merged, self.records.booleans("persons"))
+            with self.records.intent(work, UPDATE_PERSON, self.records.attempting(row, base, merged)):
+                person = self.client.update_person(row.crm_id, update)
+            self.reads.written("persons", row.crm_id)
+            self.snapshot.record([person])
+            if "organization" in merged.changed:
+                organization_id = self._organization_of(work, person)
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, f"{UPDATE_PERSON}:done")
+            self.store.ack(row.id, work.person_hash, merged.last_sent)
+            if "organization" not in merged.kept:
+                self.records.link_organization(work, organization_id)
+        work.result.setdefault("person", "updated" if merged.changed else "already_equal")
+
+    def _shown(self, work: ContactWork, row: MappingRow, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the person's flat fields; its organization goes by the company we know it for."""
+        present = person_fields(stored, self.records.custom("persons"))
+        companies = (work.person["organization"], (row.last_sent or {}).get("organization"))
+        if any(companies) and stored.get("organization_id") is not None:
+            known = self.store.company_names(work.operation.identity.target_id, stored["organization_id"])
+            present["organization"] = shown_company(present["organization"], known, *companies)
+        return present
+
+    def _organization_of(self, work: ContactWork, person: Person) -> int | None:
+        """Return the id of the organization a person was given by name; None when it need not be known.
+
+        Krayin's answer to the change still shows the organization the person had before.
+        """
+        name = work.person["organization"]
+        if work.organization is None or not name:
+            return None
+        if person.organization_name is not None and fold_name(person.organization_name) == fold_name(name):
+            return person.organization_id
+        known = self.store.rows(work.operation.identity, "company", [work.organization])
+        row = known.get((work.organization, "organization"))
+        if row is not None and row.crm_id is not None:
+            return None
+        return next((one.id for one in self.client.organizations_by_names([name])), None)

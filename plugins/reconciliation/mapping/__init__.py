@@ -1,0 +1,1 @@
+"""From Chatwoot's records to what Krayin should hold, without any I/O."""

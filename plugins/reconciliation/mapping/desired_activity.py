@@ -1,0 +1,70 @@
+"""What Krayin should hold for one conversation or message."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from reconciliation.values.fingerprint import fingerprint
+
+CONVERSATION = "conversation"
+MESSAGE = "message"
+KEY = "chatwoot"
+"""The name in an activity's `additional` under which our key stands."""
+
+
+class ActivitySkip(StrEnum):
+    """Why a conversation or message is left out."""
+
+    NO_CONTACT = "its contact was deleted"
+    CONTACT_NOT_SYNCED = "its contact is not brought over"
+    BEFORE_HISTORY = "older than history"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredActivity:
+    """An activity as it should be; `start` and `end` are aware, both the same moment for a message.
+
+    `key` is what it is found again by, `earlier_person` the person an earlier integration noted.
+    """
+
+    source_kind: str
+    source_id: str
+    contact_id: int
+    type: str
+    title: str = field(repr=False)
+    comment: str = field(repr=False)
+    is_done: bool
+    start: datetime
+    end: datetime
+    key: str
+    earlier_person: int | None = None
+
+    def hash(self) -> bytes:
+        """Return a fingerprint of what is sent after creation; Krayin cannot change an activity's type.
+
+        Krayin keeps whole seconds, and Chatwoot's API tells no more.
+        """
+        return fingerprint(
+            [
+                self.contact_id,
+                self.title,
+                self.comment,
+                self.is_done,
+                self.start.isoformat(timespec="seconds"),
+                self.end.isoformat(timespec="seconds"),
+            ]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` takes."""
+        return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Return the activity that `to_json` gave."""
+        moments = {name: datetime.fromisoformat(document[name]) for name in ("start", "end")}
+        return cls(**{**document, **moments})

@@ -1,0 +1,1 @@
+"""Compares both sides in full, and repairs."""

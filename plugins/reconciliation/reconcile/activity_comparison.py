@@ -1,0 +1,243 @@
+"""Compares activities and lead stages with what was sent and with what Chatwoot's conversations earn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from statements import statement
+
+from reconciliation.load.activity_writer import sent_of
+from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, DesiredActivity
+from reconciliation.mapping.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide
+from reconciliation.reconcile.contact_comparison import KEPT
+from reconciliation.reconcile.finding import Finding, FindingClass, Side
+from reconciliation.reconcile.record_comparison import activity_differences
+from reconciliation.sync_database.mapping_row import MappingState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    import psycopg
+
+    from reconciliation.identity import Identity
+    from reconciliation.mapping.merge import OnCrmEdit
+    from reconciliation.reconcile.repair_policy import Policy
+
+ACTIVITY = "activity"
+STAGE = "stage"
+
+
+@dataclass(slots=True)
+class ActivityComparison:
+    """Compares activities and collects findings.
+
+    `repaired` are conversations (display ids) and messages (ids) that are written or made again, `anew`
+    others that are to be compared whatever the sweep says.
+    """
+
+    connection: psycopg.Connection
+    identity: Identity
+    policy: Policy
+    on_crm_edit: OnCrmEdit
+    pipeline: Pipeline
+    first_stage: int
+    findings: list[Finding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    repaired: dict[str, set[int]] = field(default_factory=lambda: {CONVERSATION: set(), MESSAGE: set()})
+    anew: dict[str, set[int]] = field(default_factory=lambda: {CONVERSATION: set(), MESSAGE: set()})
+
+    def edited(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take up activities that somebody changed in Krayin; rows as `reconcile/due` gives them."""
+        if not rows:
+            return
+        contacts = self._contacts(rows)
+        repaired = []
+        overwrites = self.on_crm_edit == "overwrite"
+        for row in rows:
+            last_sent = row["last_sent"] or {}
+            names = activity_differences(last_sent, row["facts"])
+            for place, name in enumerate(names):
+                shown = name != "comment"
+                self.findings.append(
+                    Finding(
+                        FindingClass.CHANGED,
+                        "write what Chatwoot says" if overwrites else KEPT,
+                        source_kind=row["source_kind"],
+                        source_id=row["source_id"],
+                        contact_id=contacts.get(row["id"]),
+                        crm_kind=ACTIVITY,
+                        crm_id=row["crm_id"],
+                        field=name,
+                        side=Side.THEIRS,
+                        # What was said is never kept.
+                        detail={"chatwoot": last_sent[name], "krayin": row["facts"].get(name)}
+                        if shown and name != "title"
+                        else {},
+                        calls=int(overwrites and place == 0),
+                        repairable=overwrites,
+                    )
+                )
+            if names and overwrites and self.policy.repairs(FindingClass.CHANGED):
+                repaired.append(row["id"])
+                self.repaired[row["source_kind"]].add(int(row["source_id"]))
+        if repaired:
+            self.connection.execute(statement("reconcile/forget_schedule"), {"ids": repaired})
+
+    def gone(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Take up activities that were deleted in Krayin: mapping row, source kind and id."""
+        made = []
+        again = self.policy.recreate
+        for row_id, source_kind, source_id in rows:
+            self.findings.append(
+                Finding(
+                    FindingClass.STALE_MAPPING,
+                    "make the activity again"
+                    if again
+                    else "none: what was deleted in Krayin stays deleted (recreate_deleted: false)",
+                    source_kind=source_kind,
+                    source_id=source_id,
+                    crm_kind=ACTIVITY,
+                    calls=int(again),
+                    repairable=again,
+                )
+            )
+            if again and self.policy.repairs(FindingClass.STALE_MAPPING):
+                made.append(row_id)
+                self.repaired[source_kind].add(int(source_id))
+        if made:
+            self.connection.execute(statement("reconcile/forget"), {"ids": made, "recreate": True})
+
+    def staged(self, run_id: int, unplanned: Collection[int]) -> None:
+        """Take up what a run staged because Chatwoot changed; what is not to be repaired is unstaged.
+
+        `unplanned` are contacts that this run makes nothing for: their activities wait with them.
+        """
+        dropped: dict[str, list[str]] = {CONVERSATION: [], MESSAGE: [], STAGE: []}
+        rows = self.connection.execute(
+            statement("reconcile/staged"), {"run_id": run_id, **self.identity.parameters()}
+        ).fetchall()
+        busy = {
+            kind: self._busy(kind, [row[1] for row in rows if row[0] == kind])
+            for kind in (CONVERSATION, MESSAGE, STAGE)
+        }
+        for row in rows:
+            kind, source_id, contact_id = row[0], row[1], row[2]
+            if source_id in busy[kind]:
+                self.counts["waiting"] += 1
+                continue
+            if contact_id in unplanned or row[8] == MappingState.ORPHANED:
+                dropped[kind].append(source_id)
+                continue
+            if kind != STAGE and int(source_id) in self.repaired[kind]:
+                continue
+            found = self._stage(row) if kind == STAGE else self._activity(row)
+            self.findings += found
+            if found and not any(one.repairable and self.policy.repairs(one.kind) for one in found):
+                dropped[kind].append(source_id)
+        for kind, ids in dropped.items():
+            if ids:
+                self.connection.execute(
+                    statement("reconcile/staged_drop"),
+                    {"run_id": run_id, "source_kind": kind, "source_ids": ids},
+                )
+
+    def _activity(self, row: Sequence[Any]) -> list[Finding]:
+        kind, source_id, contact_id, desired, _, state, crm_id, last_sent, person, *_ = row
+        where = {
+            "source_kind": kind,
+            "source_id": source_id,
+            "contact_id": contact_id,
+            "crm_kind": ACTIVITY,
+            "side": Side.OURS,
+            "repairable": True,
+        }
+        if MappingState.GONE in {person, state}:
+            return []
+        if crm_id is None:
+            text = "make the activity" if person == MappingState.LINKED else "make it with its contact"
+            return [Finding(FindingClass.MISSING, text, **where, calls=1)]
+        wanted = sent_of(DesiredActivity.from_json(desired), {})
+        before = {**(last_sent or {}), "type": desired["type"]}
+        names = activity_differences(wanted, before)
+        return [
+            Finding(
+                FindingClass.CHANGED,
+                "write what Chatwoot says",
+                **where,
+                crm_id=crm_id,
+                field=name,
+                calls=int(place == 0),
+            )
+            # A conversation that moved to another contact differs in nothing but whom it hangs on.
+            for place, name in enumerate(names or ["contact"])
+        ]
+
+    def _stage(self, row: Sequence[Any]) -> list[Finding]:
+        _, source_id, contact_id, desired, _, _, _, last_sent, _, *lead = row
+        lead_state, lead_id, origin, facts, follows = lead
+        # What a lead that follows a closed one has earned counts from a closing that is not known here.
+        if lead_state != MappingState.LINKED or facts is None or follows:
+            return []
+        before = last_sent or {}
+        base = before.get("stage") if before.get("lead") == lead_id else None
+        if base is None and origin == "created":
+            base = self.first_stage
+        wanted = Wanted(
+            desired["stage_id"],
+            Milestone(desired["milestone"]),
+            datetime.fromisoformat(desired["reached_at"]),
+        )
+        standing = Standing(facts.get("pipeline_id"), facts.get("stage_id"), base)
+        verdict = decide(wanted, standing, self.pipeline, self.on_crm_edit)
+        if verdict is Verdict.MOVED_BY_HAND:
+            # What stands beyond the stage earned is no difference: leads are only moved forward.
+            ahead = decide(wanted, standing, self.pipeline, "overwrite") is not Verdict.MOVE
+            if ahead:
+                return []
+        elif verdict is not Verdict.MOVE:
+            return []
+        moves = verdict is Verdict.MOVE
+        return [
+            Finding(
+                FindingClass.MOVED_STAGE,
+                "move the lead on" if moves else "none: where a salesperson put it the lead stays",
+                source_kind="contact",
+                source_id=source_id,
+                contact_id=contact_id,
+                crm_kind="lead",
+                crm_id=lead_id,
+                field="stage",
+                side=Side.OURS if moves else Side.THEIRS,
+                detail={"wanted": wanted.stage_id, "krayin": facts.get("stage_id")},
+                calls=int(moves),
+                repairable=moves,
+            )
+        ]
+
+    def _contacts(self, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+        """Return the contact of each activity by mapping row, from the record it was hung on."""
+        found: dict[int, int] = {}
+        for kind in ("person", "lead"):
+            hung = {row["id"]: (row["last_sent"] or {}).get(kind) for row in rows}
+            ids = sorted({one for one in hung.values() if one is not None})
+            if not ids:
+                continue
+            owners = {
+                row[0]: int(row[1])
+                for row in self.connection.execute(
+                    statement("reconcile/owners"),
+                    {**self.identity.parameters(), "crm_kind": kind, "crm_ids": ids},
+                )
+            }
+            found |= {row_id: owners[one] for row_id, one in hung.items() if one in owners}
+        return found
+
+    def _busy(self, source_kind: str, source_ids: Sequence[str]) -> set[str]:
+        rows = self.connection.execute(
+            statement("reconcile/waiting"),
+            {**self.identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
+        )
+        return {row[0] for row in rows}

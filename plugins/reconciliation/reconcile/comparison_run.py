@@ -1,0 +1,428 @@
+"""One comparison of Krayin with Chatwoot, from the reading of both sides to the plan of the repairs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.source import ByIds, Listed, Scope
+from chatwoot.sweep import BUCKET_BITS, Stream
+from krayin.pacing import Lane
+from psycopg.rows import dict_row
+from statements import statement
+
+from reconciliation.crm.lists import CrmLists
+from reconciliation.extract.activities import ActivityStage
+from reconciliation.extract.contact_trace import remember_traces
+from reconciliation.extract.sweep import Sweep
+from reconciliation.mapping.activity import ActivityRules, short_name
+from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.mapping.stages import Pipeline
+from reconciliation.plan.operation_rows import PlanScope
+from reconciliation.plan.stage_planner import stage_progress, stages_of
+from reconciliation.reconcile.activity_comparison import ActivityComparison
+from reconciliation.reconcile.company_comparison import ORGANIZATION, CompanyComparison
+from reconciliation.reconcile.contact_comparison import CHUNK, ContactComparison
+from reconciliation.reconcile.duplicates import Duplicates
+from reconciliation.reconcile.finding import Finding, FindingState
+from reconciliation.reconcile.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
+from reconciliation.reconcile.orphans import Orphans
+from reconciliation.reconcile.repair_plan import RepairPlan
+from reconciliation.reconcile.unsettled import unsettled
+from reconciliation.run.parts import RunParts
+from reconciliation.run.request import RunRequest
+from reconciliation.run.talk import STAGES, SWEPT, streams
+from reconciliation.settings.targets import final_stages
+from reconciliation.sync_database.run_rows import RunKind, RunState, count_calls, update_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import psycopg
+    from chatwoot.source import SourceSnapshot
+
+    from reconciliation.crm.krayin_connection import OpenKrayin
+    from reconciliation.extract.sweep import Differences
+    from reconciliation.identity import Identity
+    from reconciliation.plan.planned import Planned
+    from reconciliation.reconcile.finding_store import FindingStore
+    from reconciliation.reconcile.krayin_look import Edits, Gone
+    from reconciliation.reconcile.repair_policy import Policy
+    from reconciliation.reconcile.request import Depth, ReconcileRequest
+    from reconciliation.run.sync_run import Sync
+    from reconciliation.run.talk import Talk
+    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.settings.targets import LeadTargets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ComparisonRun:
+    """One comparison of one sync, with an open Krayin.
+
+    Krayin is read first, because that may take long and Chatwoot's snapshot should not be held open
+    meanwhile; what then looks edited is read once more before it is called so. The connection to the
+    sync database is in autocommit mode.
+    """
+
+    sync: Sync
+    connection: psycopg.Connection
+    run_id: int
+    request: ReconcileRequest
+    krayin: OpenKrayin
+    targets: LeadTargets
+    identity: Identity
+    store: FindingStore
+    depth: Depth
+    policy: Policy
+
+    @property
+    def settings(self) -> SyncSettings:
+        """The settings of the sync."""
+        return self.sync.settings
+
+    @property
+    def _parts(self) -> RunParts:
+        return RunParts(self.sync, self.connection, self.krayin, self.targets)
+
+    @property
+    def _repairs(self) -> RepairPlan:
+        return RepairPlan(self._parts, self.identity, self.run_id, self.policy)
+
+    @property
+    def named(self) -> frozenset[int]:
+        """The contacts asked for, none for all."""
+        return self.request.contact_ids
+
+    def run(self) -> None:
+        """Compare, keep the findings, and plan the repairs that the policy names."""
+        lists = CrmLists.of(self.settings, self.connection, self.krayin.client, self.identity)
+        look = KrayinLook(
+            self.connection,
+            self.identity,
+            self.settings,
+            lists,
+            self.krayin.catalogue,
+            self.depth,
+            self.named,
+        )
+        read = look.read()
+        before = self._clock()
+        edits = look.edits()
+        custom = look.custom(edits) if self.depth == "full" and not self.named else {}
+        present = self.store.present()
+        gone = look.gone()
+        with self.sync.source.snapshot() as snapshot:
+            scope = self._scope(snapshot)
+            remember_traces(self.connection, self.identity, snapshot)
+            sweep = None if self.named else self._sweep(snapshot, scope)
+            orphans = self._orphans(snapshot, scope, sweep)
+            activities = self._activities(lists, edits, gone)
+            companies = self._companies(edits, gone, custom)
+            contacts = self._contacts(snapshot, scope, lists, custom)
+            contacts.forced = companies.members
+            unmapped = self._unmapped() if self.depth == "full" and sweep is not None else {}
+            wanted = (
+                edits.contacts
+                | gone.contacts
+                | (present.contacts & self.named if self.named else present.contacts)
+                | orphans.survivors
+                | companies.members
+                | unmapped.get(Stream.CONTACTS, set())
+            )
+            self._compare_contacts(contacts, sweep, wanted)
+            for stream, kind in _ACTIVITIES.items():
+                if not self.named:
+                    activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
+            talk = self._stage_talk(snapshot, scope, sweep, contacts, activities)
+            read_at = snapshot.read_at
+        repairs = self._repairs
+        decisions = repairs.decide(contacts, read_at)
+        repaired = repairs.drop_unrepaired(contacts, decisions)
+        activities.staged(self.run_id, contacts.undecided - repaired)
+        # Before the sweep is remembered: what it found is not found a second time.
+        self._keep(
+            [
+                *contacts.findings,
+                *activities.findings,
+                *companies.findings,
+                *orphans.findings,
+                *decisions.findings(contacts.undecided),
+            ]
+        )
+        plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
+        planned = repairs.plan(plan, orphans, talk, sweep, custom)
+        twins = Duplicates(
+            self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
+        )
+        self._keep(
+            [
+                *unsettled(self.connection, self.identity, self.settings.name),
+                *twins.findings(lists.kinds),
+            ]
+        )
+        self._finish(lists, before, contacts, planned, read, sweep)
+
+    def _clock(self) -> datetime:
+        row = self.connection.execute(statement("snapshot/clock")).fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
+
+    # --- Chatwoot -----------------------------------------------------------------------------
+
+    def _scope(self, snapshot: SourceSnapshot) -> Scope:
+        scope = self.sync.scope
+        snapshot.check(scope)
+        return scope
+
+    def _sweep(self, snapshot: SourceSnapshot, scope: Scope) -> Differences:
+        wanted = (Stream.CONTACTS, *(SWEPT[stream] for stream in streams(self.settings)))
+        return Sweep(
+            self.connection,
+            self.settings.name,
+            self.identity,
+            snapshot,
+            scope,
+            wanted,
+            self.settings.history_start(datetime.now(UTC)),
+        ).differences(every_mapped=self.depth == "full")
+
+    def _orphans(self, snapshot: SourceSnapshot, scope: Scope, sweep: Differences | None) -> Orphans:
+        orphans = Orphans(self.connection, self.identity, self.settings, self.policy)
+        if sweep is None:
+            there = snapshot.there(Stream.CONTACTS, scope, sorted(self.named))
+            orphans.note("contact", self._mapped(self.named - there))
+            orphans.only = self.named
+        else:
+            for stream, kind in _ORPHANED.items():
+                if stream in sweep.streams:
+                    orphans.note(kind, sweep.vanished(stream))
+        orphans.see_to(snapshot, scope)
+        return orphans
+
+    def _unmapped(self) -> dict[Stream, set[int]]:
+        """Return what earlier sweeps saw in Chatwoot and the mapping does not know: left out, or lost."""
+        return {
+            stream: {
+                row[0]
+                for row in self.connection.execute(
+                    statement("reconcile/unmapped"),
+                    {
+                        "sync_name": self.settings.name,
+                        "stream": stream,
+                        **self.identity.parameters(),
+                        "bits": BUCKET_BITS,
+                        "source_kind": kind,
+                    },
+                )
+            }
+            for stream, kind in {Stream.CONTACTS: "contact", **_ACTIVITIES}.items()
+        }
+
+    def _mapped(self, contact_ids: frozenset[int]) -> list[int]:
+        rows = self.connection.execute(
+            statement("plan/mapped_hashes"),
+            {**self.identity.parameters(), "contact_ids": [str(one) for one in contact_ids]},
+        )
+        return sorted({int(row[0]) for row in rows})
+
+    def _contacts(
+        self,
+        snapshot: SourceSnapshot,
+        scope: Scope,
+        lists: CrmLists,
+        custom: Mapping[tuple[str, int], Mapping[str, Any]],
+    ) -> ContactComparison:
+        self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
+        return ContactComparison(
+            connection=self.connection,
+            identity=self.identity,
+            run_id=self.run_id,
+            snapshot=snapshot,
+            scope=scope,
+            lists=lists,
+            mapping_rules=self._parts.mapping_rules(),
+            rules=self._repairs.planner(dry_run=True, read_at=snapshot.read_at).rules,
+            policy=self.policy,
+            stage_order=self._pipeline().order,
+            custom=custom,
+        )
+
+    @staticmethod
+    def _compare_contacts(contacts: ContactComparison, sweep: Differences | None, wanted: set[int]) -> None:
+        left = set(wanted)
+        for ids in () if sweep is None else _chunks(sweep.changed(Stream.CONTACTS)):
+            left.difference_update(ids)
+            contacts.chunk(ids)
+        for ids in _chunks(iter(sorted(left))):
+            contacts.chunk(ids)
+
+    def _activities(self, lists: CrmLists, edits: Edits, gone: Gone) -> ActivityComparison:
+        activities = ActivityComparison(
+            self.connection,
+            self.identity,
+            self.policy,
+            self.settings.on_crm_edit,
+            self._pipeline(),
+            self.targets.stage_id,
+        )
+        if edits.activities:
+            # The list was read a while ago, and the sync went on meanwhile: ask before claiming.
+            lists.missing("activity", [row["crm_id"] for row in edits.activities])
+            activities.edited(self._again([row["id"] for row in edits.activities]))
+        activities.gone(gone.activities)
+        return activities
+
+    def _again(self, row_ids: Sequence[int]) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                statement("reconcile/settled_activities"),
+                {"target_id": self.identity.target_id, "ids": list(row_ids)},
+            ).fetchall()
+
+    def _companies(
+        self, edits: Edits, gone: Gone, custom: Mapping[tuple[str, int], Mapping[str, Any]]
+    ) -> CompanyComparison:
+        companies = CompanyComparison(self.connection, self.identity, self.policy, self.settings.on_crm_edit)
+        for row in edits.companies:
+            companies.one(row, custom.get((ORGANIZATION, row["crm_id"]), {}))
+        companies.gone(gone.companies)
+        return companies
+
+    def _stage_talk(
+        self,
+        snapshot: SourceSnapshot,
+        scope: Scope,
+        sweep: Differences | None,
+        contacts: ContactComparison,
+        activities: ActivityComparison,
+    ) -> Talk:
+        """Stage what was said and differs: what the sweep found, what is repaired, what differed before."""
+        request = RunRequest(
+            kind=RunKind.RECONCILE,
+            contact_ids=self.named,
+            sweep_id=None if sweep is None else sweep.sweep_id,
+        )
+        talk = self._parts.talk(self.identity, self.run_id, request)
+        now = datetime.now(UTC)
+        talk.stage(snapshot, scope, now)
+        since = self.settings.history_start(now)
+        on = streams(self.settings)
+        stage = ActivityStage(
+            self.connection,
+            self.identity,
+            self.run_id,
+            ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
+            talk.seen,
+        )
+        listed = {
+            kind: Listed(partial(_chunks_of, sorted(activities.repaired[kind] | activities.anew[kind])))
+            for kind in SOURCES_OF_ACTIVITIES
+        }
+        if self.settings.sync_conversations:
+            stage.conversations(snapshot.conversations(scope, listed[CONVERSATION], since=since))
+        if self.settings.sync_messages:
+            stage.messages(snapshot.messages(scope, listed[MESSAGE], since=since))
+        again = frozenset(contacts.restage | contacts.repaired)
+        if STAGES in on and again:
+            stage_progress(
+                self.connection,
+                self.identity,
+                self.run_id,
+                snapshot.progress(scope, ByIds(again), since=since),
+                stages_of(self.settings),
+                self._pipeline().order,
+                talk.seen,
+                follow=self.settings.new_lead_after_close,
+            )
+        return talk
+
+    def _pipeline(self) -> Pipeline:
+        catalogue = self.krayin.catalogue
+        order = catalogue.stage_order(self.targets.pipeline_id)
+        return Pipeline(self.targets.pipeline_id, order, final_stages(catalogue))
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _finish(  # noqa: PLR0913, PLR0917 - everything that is counted
+        self,
+        lists: CrmLists,
+        before: datetime,
+        contacts: ContactComparison,
+        planned: Planned,
+        read: Mapping[str, int],
+        sweep: Differences | None,
+    ) -> None:
+        store = self.store
+        store.end_others(self.run_id, self.named or None)
+        store.link(self.run_id)
+        if not self.named:
+            compared = {"crm_kinds": lists.kinds, "before": before}
+            self.connection.execute(
+                statement("reconcile/compared"), {"target_id": self.identity.target_id, **compared}
+            )
+            self.connection.execute(
+                statement("reconcile/compared_anew"), {**self.identity.parameters(), **compared}
+            )
+        known, records = store.scope()
+        in_scope = known + len(contacts.unknown)
+        differing = store.differing_contacts()
+        waiting = contacts.counts["waiting"]
+        counts = {
+            **store.counts(),
+            "in_scope": in_scope,
+            "in_sync": max(0, in_scope - differing - waiting),
+            "waiting": waiting,
+            "left_out": contacts.counts["left_out"],
+            "compared": contacts.counts["compared"],
+            "records": records,
+        }
+        store.finish(counts)
+        calls = count_calls(self.connection, self.run_id)
+        load_calls = planned.queue_calls
+        update_run(
+            self.connection,
+            self.run_id,
+            RunState.PLANNED,
+            {
+                "reconciliation": {"id": store.reconciliation_id, "depth": self.depth, **counts},
+                "read_in_krayin": dict(read),
+                "sweep": {} if sweep is None else sweep.to_json(),
+                **planned.to_json(),
+                **calls,
+                "requests_per_minute": self.krayin.requests_per_minute,
+                "forecast_load_calls": load_calls,
+                "forecast_calls": calls["calls"] + load_calls,
+                "forecast_seconds": round(load_calls * 60 / self.krayin.requests_per_minute),
+            },
+        )
+
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        self.store.write(
+            self._with_state(one) for one in findings if not self.named or one.contact_id in self.named
+        )
+
+    def _with_state(self, finding: Finding) -> Finding:
+        if not finding.repairable:
+            return finding
+        repairs = self.policy.repairs(finding.kind)
+        return finding.in_state(FindingState.REPAIRING if repairs else FindingState.OPEN)
+
+
+_ACTIVITIES = {Stream.CONVERSATIONS: CONVERSATION, Stream.MESSAGES: MESSAGE}
+_ORPHANED = {Stream.CONTACTS: "contact", **_ACTIVITIES}
+
+
+def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:
+    while chunk := list(islice(keys, CHUNK)):
+        yield chunk
+
+
+def _chunks_of(keys: Sequence[int]) -> Iterator[list[int]]:
+    return _chunks(iter(keys))

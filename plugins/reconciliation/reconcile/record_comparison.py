@@ -1,0 +1,151 @@
+"""Compares what Krayin shows of a record with what was sent to it and what Chatwoot wants, field by field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from krayin.limits import NAME_CHARACTERS, TEXT_BYTES
+
+from reconciliation.mapping.company_names import shown_company
+from reconciliation.mapping.merge import merge
+from reconciliation.reconcile.finding import Side
+from reconciliation.values.stored_text import stored_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from reconciliation.mapping.merge import OnCrmEdit
+
+# How the lines of an organization's address are called.
+ADDRESS = "address."
+# The fields of an activity that are compared; the comment by its mark.
+_SENT = ("title", "comment", "is_done", "schedule_from", "schedule_to")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that differs: whose change it is, both values, and whether a repair would write it."""
+
+    field: str
+    side: Side
+    wanted: Any
+    shown: Any
+    writes: bool
+
+
+def compare(
+    *,
+    last_sent: Mapping[str, Any] | None,
+    present: Mapping[str, Any],
+    desired: Mapping[str, Any],
+    on_crm_edit: OnCrmEdit,
+    phone_region: str | None = None,
+) -> list[Difference]:
+    """Return the fields in which a record differs from what it should be; all are flat dictionaries.
+
+    It is the writer's own merge that decides: `ours` would be written whatever the setting, `theirs`
+    only with `overwrite`. What Chatwoot never filled is nobody's difference. Fields that `present`
+    lacks (custom ones, which Krayin's lists do not show) count as they were sent, if they were.
+    """
+    sent = last_sent or {}
+    here = {name: present.get(name, sent.get(name, desired.get(name))) for name in {*desired, *present}}
+    keeping = merge(
+        last_sent=last_sent, present=here, desired=desired, on_crm_edit="keep", phone_region=phone_region
+    )
+    writing = (
+        keeping
+        if on_crm_edit == "keep"
+        else merge(
+            last_sent=last_sent,
+            present=here,
+            desired=desired,
+            on_crm_edit=on_crm_edit,
+            phone_region=phone_region,
+        )
+    )
+    found = []
+    for name, wanted in desired.items():
+        if name in keeping.changed:
+            side = Side.OURS
+        elif name in keeping.kept and not (_silent(wanted) and _silent(sent.get(name))):
+            side = Side.THEIRS
+        else:
+            continue
+        found.append(Difference(name, side, wanted, here.get(name), name in writing.changed))
+    return found
+
+
+def edited(
+    last_sent: Mapping[str, Any], present: Mapping[str, Any], phone_region: str | None = None
+) -> list[Difference]:
+    """Return what somebody else changed since it was sent; what was not sent is not looked at."""
+    return compare(
+        last_sent=last_sent,
+        present=present,
+        desired={name: value for name, value in last_sent.items() if name in present},
+        on_crm_edit="keep",
+        phone_region=phone_region,
+    )
+
+
+def _silent(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not stored_text(value))
+
+
+def person_present(
+    facts: Mapping[str, Any], spellings: Mapping[int, Collection[str]], *companies: str | None
+) -> dict[str, Any]:
+    """Return the flat fields of a person as the list showed it.
+
+    `spellings` are the folded names under which organizations are known to us: a person who is in the
+    organization of one of `companies` has that company, whatever somebody renamed the organization to.
+    """
+    present = {name: facts.get(name) for name in ("name", "emails", "phones", "job_title")}
+    known = spellings.get(facts.get("organization_id") or 0, ())
+    present["organization"] = shown_company(facts.get("organization_name"), known, *companies)
+    return present
+
+
+def lead_present(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flat fields of a lead as the list showed it."""
+    return {name: facts.get(name) for name in ("title", "lead_value", "description")}
+
+
+def organization_present(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flat fields of an organization as the list showed it: its address, a field each line."""
+    address = facts.get("address")
+    if isinstance(address, str):
+        address = {"address": address}
+    elif isinstance(address, list):
+        address = {"address": ", ".join(map(str, address))} if address else {}
+    return {f"address.{line}": value for line, value in (address or {}).items()}
+
+
+def activity_differences(sent: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    """Return the fields in which an activity differs from what was or would be sent (see `_SENT`).
+
+    Notes have no schedule of ours.
+    """
+    names = _SENT if facts.get("type") != "note" else _SENT[:3]
+    return [
+        name for name in names if name in sent and not _same_in_activity(name, sent[name], facts.get(name))
+    ]
+
+
+def _same_in_activity(name: str, left: Any, right: Any) -> bool:
+    if name.startswith("schedule") and left and right:
+        # Krayin keeps whole seconds.
+        moments = (datetime.fromisoformat(one).replace(microsecond=0) for one in (left, right))
+        return len(set(moments)) == 1
+    return bool(stored_text(left) == stored_text(right)) if name == "title" else bool(left == right)
+
+
+def is_cut(wanted: Any, shown: Any) -> bool:
+    """Tell whether Krayin shows only the beginning of a text, as much as its column holds."""
+    if not (isinstance(wanted, str) and isinstance(shown, str)) or wanted == shown:
+        return False
+    size = len(shown.encode())
+    full = len(shown) == NAME_CHARACTERS or TEXT_BYTES - 4 < size <= TEXT_BYTES
+    return full and wanted.startswith(shown)

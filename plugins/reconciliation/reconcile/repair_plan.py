@@ -1,0 +1,122 @@
+"""What a comparison does about its differences: decided by the planner, dropped or planned by the policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from statements import statement
+
+from reconciliation.extract.sweep import remember
+from reconciliation.reconcile.decisions import CLASSES, Decisions
+from reconciliation.reconcile.finding import FindingClass
+from reconciliation.reconcile.seen_reads import SeenReads
+from reconciliation.run.request import RunRequest
+from reconciliation.sync_database.run_rows import RunKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciliation.extract.sweep import Differences
+    from reconciliation.identity import Identity
+    from reconciliation.plan.contact_planner import Planner
+    from reconciliation.plan.operation_rows import PlanScope
+    from reconciliation.plan.planned import Planned
+    from reconciliation.reconcile.contact_comparison import ContactComparison
+    from reconciliation.reconcile.orphans import Orphans
+    from reconciliation.reconcile.repair_policy import Policy
+    from reconciliation.run.parts import RunParts
+    from reconciliation.run.talk import Talk
+
+# What frees an address goes before what claims it.
+EARLY = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairPlan:
+    """Plans the repairs of one comparison, through the ordinary planner and in the drift lane.
+
+    The parts' connection to the sync database is in autocommit mode.
+    """
+
+    parts: RunParts
+    identity: Identity
+    run_id: int
+    policy: Policy
+
+    def planner(self, *, dry_run: bool, read_at: datetime) -> Planner:
+        """Return a planner of what is staged; Chatwoot was read at ``read_at`` (aware)."""
+        request = RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run)
+        return self.parts.planner(self.identity, self.run_id, request, read_at)
+
+    def decide(self, contacts: ContactComparison, read_at: datetime) -> Decisions:
+        """Ask the planner what it would do about contacts without a person, and about their companies."""
+        decisions = Decisions()
+        if contacts.undecided or contacts.news:
+            planner = self.planner(dry_run=True, read_at=read_at)
+            # The forecast of single records is not asked for: that would read each of them.
+            planner.reads = None
+            planner.run(decisions)
+        return decisions
+
+    def drop_unrepaired(self, contacts: ContactComparison, decisions: Decisions) -> set[int]:
+        """Unstage the contacts that the policy leaves alone; return the new ones that are planned."""
+        kept = {
+            contact_id
+            for contact_id in contacts.undecided
+            if (made := decisions.made.get(contact_id)) is not None
+            and self.policy.repairs(CLASSES[made.action])
+        }
+        dropped = contacts.undecided - kept
+        if not self.policy.repairs(FindingClass.CHANGED):
+            dropped |= contacts.news - contacts.repaired
+        if dropped:
+            self.parts.connection.execute(
+                statement("reconcile/staged_contacts_drop"),
+                {"run_id": self.run_id, "contact_ids": sorted(dropped)},
+            )
+        return kept
+
+    def plan(
+        self,
+        plan: PlanScope,
+        orphans: Orphans,
+        talk: Talk,
+        sweep: Differences | None,
+        custom: Mapping[tuple[str, int], Mapping[str, Any]],
+    ) -> Planned:
+        """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it.
+
+        Args:
+            plan: where the operations belong.
+            orphans: with the retirements to plan.
+            talk: with the activities and stage moves that are staged.
+            sweep: what Chatwoot's sweep found, None when single contacts were compared.
+            custom: custom fields by (kind, CRM id), where they were read and differ.
+        """
+        run_id = self.run_id
+        guard = self.parts.guard(self.identity, run_id, dry_run=False)
+        due_at = (datetime.now(UTC) - EARLY).isoformat()
+        with self.parts.connection.transaction():
+            for retirement in orphans.retirements:
+                records = {
+                    **self.identity.parameters(),
+                    "source_kind": retirement.source_kind,
+                    "source_ids": [retirement.source_id],
+                }
+                self.parts.connection.execute(statement("plan/supersede"), records)
+                self.parts.connection.execute(statement("plan/quarantine_replaced"), records)
+            plan.write(self.parts.connection, [one.to_operation(due_at) for one in orphans.retirements])
+            guard.hold()
+        planner = self.planner(dry_run=False, read_at=plan.read_at)
+        planner.guard = guard
+        planner.reads = SeenReads(self.parts, self.identity, custom)
+        planned = planner.run()
+        talk.plan(plan, self.parts.krayin.client, guard, dry_run=False)
+        with self.parts.connection.transaction():
+            if sweep is not None:
+                remember(self.parts.connection, sweep.sweep_id, self.parts.sync.settings.name, self.identity)
+            talk.clear()
+            self.parts.connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
+        return planned

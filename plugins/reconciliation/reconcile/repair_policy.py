@@ -1,0 +1,60 @@
+"""What a comparison repairs by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from statements import statement
+
+from reconciliation.reconcile.finding import FindingClass
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from reconciliation.identity import Identity
+    from reconciliation.reconcile.finding import Finding
+    from reconciliation.settings.sync_settings import SyncSettings
+
+DECLINED = "none: somebody declined it (krayin_replay carries it out)"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is repaired: the classes, and whether a deleted record is made again.
+
+    `declined` are source records whose latest plan somebody declined, so that they stay as they are:
+    kind, id, and whether that plan was about a record that is gone in Chatwoot.
+    """
+
+    classes: frozenset[FindingClass] = frozenset()
+    recreate: bool = False
+    declined: frozenset[tuple[str, str, bool]] = frozenset()
+
+    def repairs(self, kind: FindingClass) -> bool:
+        """Tell whether differences of this class are repaired."""
+        return kind in self.classes
+
+    def heeding(self, finding: Finding) -> Finding:
+        """Return a finding that is not to be repaired where somebody declined that."""
+        # Stages have plans of their own.
+        kind = "stage" if finding.kind is FindingClass.MOVED_STAGE else finding.source_kind
+        plan = (kind or "", finding.source_id or "", finding.kind is FindingClass.ORPHAN)
+        if not finding.repairable or plan not in self.declined:
+            return finding
+        return replace(finding, repair=DECLINED, calls=0, repairable=False)
+
+
+def policy_of(settings: SyncSettings, *, repair: bool | None) -> Policy:
+    """Return what is repaired by these settings; `repair` True or False goes before them."""
+    chosen = frozenset(
+        kind for kind in FindingClass if (settings.reconcile.repairs(kind) if repair is None else repair)
+    )
+    named = settings.reconcile.repair_by_class.get("stale_mapping") == "repair"
+    return Policy(chosen, recreate=settings.recreate_deleted or named)
+
+
+def declined_sources(connection: psycopg.Connection, identity: Identity) -> frozenset[tuple[str, str, bool]]:
+    """Return the source records whose latest plan somebody declined, as `Policy.declined`."""
+    rows = connection.execute(statement("reconcile/declined"), identity.parameters())
+    return frozenset((row[0], row[1], row[2]) for row in rows)

@@ -1,0 +1,79 @@
+"""What the planning of repairs knows of the records to be repaired: what the comparison has just seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from statements import statement
+
+from reconciliation.plan.plan_reads import ORGANIZATION_ID, PlanReads
+from reconciliation.reconcile.record_comparison import ADDRESS, lead_present, organization_present
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import psycopg
+
+    from reconciliation.identity import Identity
+    from reconciliation.run.parts import RunParts
+
+
+class SeenReads(PlanReads):
+    """A plan's reads that ask Krayin for nothing which the comparison has seen already.
+
+    What was last sent does not do where somebody edited Krayin: a repair that overwrites would seem to
+    change nothing, and pass the guard. `custom` are the fields that the lists do not show, where they
+    were read; others count as they were sent.
+    """
+
+    def __init__(
+        self, parts: RunParts, identity: Identity, custom: Mapping[tuple[str, int], Mapping[str, Any]]
+    ) -> None:
+        """Look into the sync database of `parts`."""
+        super().__init__(parts.krayin.client, parts.krayin.catalogue, parts.with_custom, exact=False)
+        self._connection: psycopg.Connection = parts.connection
+        self._identity = identity
+        self._custom = custom
+
+    def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+        """Return the flat fields of those among some persons that are ours."""
+        return {
+            crm_id: {
+                **sent,
+                **{name: facts.get(name) for name in ("name", "emails", "phones", "job_title")},
+                "organization": facts.get("organization_name"),
+                ORGANIZATION_ID: facts.get("organization_id"),
+                **self._custom.get(("person", crm_id), {}),
+            }
+            for crm_id, _, sent, facts in self._seen("person", crm_ids=sorted(set(ids)))
+        }
+
+    def leads(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+        """Return the flat fields of those among some leads that are ours."""
+        return {
+            crm_id: {**sent, **lead_present(facts), **self._custom.get(("lead", crm_id), {})}
+            for crm_id, _, sent, facts in self._seen("lead", crm_ids=sorted(set(ids)))
+        }
+
+    def organizations(self, names: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+        """Return the flat fields of the organizations that we know for some folded names."""
+        return {
+            folded_name: {
+                # A line that an emptied form does not have any more is blank.
+                **{name: None if name.startswith(ADDRESS) else value for name, value in sent.items()},
+                **organization_present(facts),
+                **self._custom.get(("organization", crm_id), {}),
+            }
+            for crm_id, folded_name, sent, facts in self._seen("organization", source_ids=sorted(names))
+        }
+
+    def _seen(
+        self, kind: str, *, crm_ids: list[int] | None = None, source_ids: list[str] | None = None
+    ) -> Iterator[tuple[int, str, Mapping[str, Any], Mapping[str, Any]]]:
+        if not crm_ids and not source_ids:
+            return
+        wanted = {"crm_kind": kind, "crm_ids": crm_ids, "source_ids": source_ids}
+        for crm_id, source_id, sent, facts in self._connection.execute(
+            statement("reconcile/seen_records"), {**self._identity.parameters(), **wanted}
+        ):
+            yield crm_id, source_id, sent or {}, facts

@@ -1,0 +1,50 @@
+"""What waits for somebody's decision, and calls whose outcome nobody knows, as findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statements import statement
+
+from reconciliation.reconcile.finding import Finding, FindingClass
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from reconciliation.identity import Identity
+
+_CRM_KINDS = {
+    "contact": "person",
+    "company": "organization",
+    "conversation": "activity",
+    "message": "activity",
+    "stage": "lead",
+}
+
+
+def unsettled(connection: psycopg.Connection, identity: Identity, sync_name: str) -> list[Finding]:
+    """Return a finding for every operation of a sync that is quarantined or without a known outcome."""
+    found = []
+    for number, kind, source_id, state, reason, message, candidates, contact_id in connection.execute(
+        statement("reconcile/unsettled"), {**identity.parameters(), "sync_name": sync_name}
+    ):
+        quarantined = state == "quarantined"
+        found.append(
+            Finding(
+                FindingClass.QUARANTINED if quarantined else FindingClass.UNKNOWN,
+                "none: put it right, then replay it (DAG krayin_replay)"
+                if quarantined
+                else "the next run looks it up in Krayin",
+                source_kind=kind,
+                source_id=source_id,
+                contact_id=int(source_id) if kind in {"contact", "stage"} else contact_id,
+                crm_kind=_CRM_KINDS[kind],
+                detail={
+                    "operation": number,
+                    "reason": reason,
+                    "message": message,
+                    "candidates": candidates or [],
+                },
+            )
+        )
+    return found

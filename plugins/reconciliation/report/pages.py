@@ -1,0 +1,80 @@
+"""The templates in `include/templates`, and how they write numbers and times."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).resolve().parents[3] / "include" / "templates"
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "share": share,
+        "moment": moment,
+        "duration": duration,
+        "plural": plural,
+    }
+    return environment
+
+
+def page(template: str, **facts: Any) -> str:
+    """Return a template of `include/templates` filled in; everything but Markup is escaped."""
+    return _environment().get_template(template).render(**facts)
+
+
+def number(value: float | None) -> str:
+    """Return a number with thousands set apart, an en dash for None."""
+    return "–" if value is None else f"{value:,.0f}"  # noqa: RUF001 - a dash for nothing
+
+
+def share(value: float | None) -> str:
+    """Return a share of 1 in per cent; less than all never reads as all."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    percent = float(value) * 100
+    shown = f"{percent:.2f}".rstrip("0").rstrip(".")
+    if percent < 100 and shown == "100":
+        shown = "99.99"
+    return f"{shown} %"
+
+
+def moment(value: datetime | None) -> str:
+    """Return an aware time as UTC to the minute, an en dash for None."""
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"  # noqa: RUF001
+
+
+def duration(value: timedelta | float | None) -> str:
+    """Return a length of time (or seconds) in its two largest units, an en dash for None."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, name, smaller, below in (
+        (DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"),
+    ):  # fmt: skip
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {name}" + (f" {rest} {below}" if rest else "")
+    return f"{whole} s"
+
+
+def plural(count: float, one: str, many: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"

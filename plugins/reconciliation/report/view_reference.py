@@ -1,0 +1,90 @@
+"""Renders `docs/data-model.md`: `python -m reconciliation.report.view_reference URL-of-a-sync-database`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+from statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HEAD = """\
+# Views for dashboards
+
+Written by `PYTHONPATH=plugins python -m reconciliation.report.view_reference URL > docs/data-model.md` from
+the comments in a migrated sync database; a test fails when the two differ. `\\d+ krayin_sync.runs` in psql
+shows the same.
+
+They lie in schema `krayin_sync` of the sync database, beside the tables they are made of
+([how it works](how-it-works.md#the-sync-database)). The tables may change from version to version; the views
+keep their columns, and new ones come last. Times are `timestamptz`; shares run from 0 to 1; durations are
+seconds. An example stands behind the semicolon. How far back a view reaches is up to what the maintenance DAG
+keeps.
+
+Values of contacts stand in `open_findings.detail` alone. A company's id in Chatwoot is its name
+(`open_findings.source_id`).
+
+## A role that may only read them
+
+A view reads with its owner's rights, so this role sees the views and none of the tables. Leave the last
+line out where nobody needs the values on both sides of a difference.
+
+```sql
+CREATE ROLE krayin_reports LOGIN PASSWORD 'choose one';
+GRANT USAGE ON SCHEMA krayin_sync TO krayin_reports;
+GRANT SELECT ON
+    {harmless}
+    TO krayin_reports;
+GRANT SELECT ON krayin_sync.open_findings TO krayin_reports;
+```
+
+## For example
+
+Contacts that Krayin does not hold yet, as a share, over time:
+
+```sql
+SELECT finished_at, 1 - coverage AS missing
+FROM krayin_sync.coverage_history WHERE sync_name = 'chatwoot' AND depth = 'full' ORDER BY finished_at;
+```
+
+The Krayin records of a contact:
+
+```sql
+SELECT external_ids FROM krayin_sync.external_ids WHERE account_id = 1 AND contact_id = 17;
+```
+
+How much of a day's calls was used:
+
+```sql
+SELECT day, calls / (60 * 24 * u.allowed_per_minute)::numeric AS share
+FROM krayin_sync.calls_per_day JOIN krayin_sync.budget_use AS u USING (krayin) ORDER BY day;
+```
+"""
+PERSONAL = "open_findings"
+BAR = r"\|"
+
+
+def render(connection: psycopg.Connection) -> str:
+    """Return the Markdown of `docs/data-model.md`; `connection` leads to a migrated sync database."""
+    columns = connection.execute(statement("report/view_columns")).fetchall()
+    views = dict.fromkeys((view, about) for view, about, *_ in columns)
+    harmless = ",\n    ".join(f"krayin_sync.{view}" for view, _ in sorted(views) if view != PERSONAL)
+    parts = [_HEAD.replace("{harmless}", harmless)]
+    for view, about in views:
+        parts.append(f"\n## {view}\n\n{about}\n\n| column | type | meaning |\n|---|---|---|\n")
+        parts += _rows(columns, view)
+    return "".join(parts)
+
+
+def _rows(columns: list[tuple[str, str, str, str, str]], view: str) -> Iterator[str]:
+    for of, _, name, kind, meaning in columns:
+        if of == view:
+            yield f"| `{name}` | {kind} | {meaning.replace('|', BAR)} |\n"
+
+
+if __name__ == "__main__":
+    with psycopg.connect(sys.argv[1]) as database:
+        sys.stdout.write(render(database))

@@ -1,0 +1,1 @@
+"""One run of a sync, from its request to its summary."""

@@ -1,0 +1,222 @@
+"""Puts together what a run is made of: rules, planner, talk, guard, loader."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chatwoot.source import ByIds, Window
+
+from reconciliation.crm.reads import CrmReads
+from reconciliation.crm.snapshot import PersonSnapshot
+from reconciliation.load.activity_marks import ActivityMarks
+from reconciliation.load.activity_writer import ActivityWriter
+from reconciliation.load.contact_writer import ContactWriter
+from reconciliation.load.loader import Loader
+from reconciliation.load.organization_writer import OrganizationWriter
+from reconciliation.load.retirement import RetirementWriter, WithRetirements
+from reconciliation.load.stage_writer import StageWriter
+from reconciliation.mapping.contact import MappingRules
+from reconciliation.plan.contact_planner import Planner
+from reconciliation.plan.expectation import Rules
+from reconciliation.plan.guard import Guard
+from reconciliation.plan.plan_reads import PlanReads
+from reconciliation.run.talk import Talk
+from reconciliation.settings.targets import final_stages
+from reconciliation.sync_database.connection import connect
+from reconciliation.sync_database.ledger import Ledger, lowest_lane
+from reconciliation.sync_database.mapping_store import MappingStore
+from reconciliation.sync_database.run_rows import LANES
+
+if TYPE_CHECKING:
+    import psycopg
+    from krayin.client import EntityType
+
+    from reconciliation.crm.krayin_connection import OpenKrayin
+    from reconciliation.identity import Identity
+    from reconciliation.run.request import RunRequest
+    from reconciliation.run.sync_run import Sync
+    from reconciliation.settings.targets import LeadTargets
+    from reconciliation.sync_database.run_rows import Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What one run of a sync is made of, with an open Krayin; `targets` are where new leads go."""
+
+    sync: Sync
+    connection: psycopg.Connection
+    krayin: OpenKrayin
+    targets: LeadTargets
+
+    @property
+    def with_custom(self) -> tuple[EntityType, ...]:
+        """The kinds of records that have custom attributes, which Krayin's lists do not show."""
+        kinds: tuple[EntityType, ...] = ("persons", "leads", "organizations")
+        return tuple(kind for kind in kinds if self.krayin.catalogue.custom_attributes(kind))
+
+    def mapping_rules(self) -> MappingRules:
+        """Return the rules by which this sync's contacts are mapped for this Krayin now."""
+        settings = self.sync.settings
+        return MappingRules(
+            phone_region=settings.default_phone_region,
+            skip_blocked=settings.skip_blocked,
+            skip_phone_only=settings.phone_only_contacts == "skip" and self.krayin.catalogue.email_required(),
+            link_organizations=settings.sync_to_organization,
+            history_start=settings.history_start(datetime.now(UTC)),
+            custom_fields=settings.custom_fields.model_dump(),
+            custom_types=self.targets.custom_types,
+        )
+
+    def snapshot_of_persons(self) -> PersonSnapshot:
+        """Return what is remembered of Krayin's persons."""
+        return PersonSnapshot(
+            self.connection,
+            self.krayin.client,
+            self.krayin.target_id,
+            self.sync.settings.default_phone_region,
+        )
+
+    def guard(self, identity: Identity, run_id: int, *, dry_run: bool) -> Guard:
+        """Return what holds a plan back that would change too much."""
+        return Guard(
+            connection=self.connection,
+            identity=identity,
+            sync_name=self.sync.settings.name,
+            run_id=run_id,
+            limits=self.sync.settings.max_changes_without_approval,
+            requests_per_minute=self.krayin.requests_per_minute,
+            with_custom=self.with_custom,
+            dry_run=dry_run,
+        )
+
+    def planner(self, identity: Identity, run_id: int, request: RunRequest, read_at: datetime) -> Planner:
+        """Return the planner of a run; `read_at` is when Chatwoot was read by its own clock."""
+        settings, catalogue = self.sync.settings, self.krayin.catalogue
+        return Planner(
+            connection=self.connection,
+            identity=identity,
+            run_id=run_id,
+            sync_name=settings.name,
+            lane=LANES[request.kind],
+            read_at=read_at,
+            recreate_deleted=settings.recreate_deleted,
+            connect=partial(connect, self.sync.sync_dsn),
+            dry_run=request.dry_run,
+            rules=Rules(
+                on_crm_edit=settings.on_crm_edit,
+                phone_region=settings.default_phone_region,
+                email_required=catalogue.email_required(),
+                pipeline_id=self.targets.pipeline_id,
+                final_stages=final_stages(catalogue),
+                recreate_deleted=settings.recreate_deleted,
+            ),
+            reads=PlanReads(self.krayin.client, catalogue, self.with_custom, exact=request.dry_run),
+            requests_per_minute=self.krayin.requests_per_minute,
+            with_custom=self.with_custom,
+        )
+
+    def talk(self, identity: Identity, run_id: int, request: RunRequest) -> Talk:
+        """Return what reads and plans what was said."""
+        asked: ByIds | Window | None = None
+        if request.contact_ids:
+            asked = ByIds(request.contact_ids)
+        elif request.window is not None:
+            asked = Window(*request.window)
+        return Talk(
+            self.connection,
+            self.sync.settings,
+            identity,
+            run_id,
+            asked,
+            full=request.full,
+            order=self.krayin.catalogue.stage_order(self.targets.pipeline_id),
+            sweep_id=request.sweep_id,
+        )
+
+    def loader(self, run: Run, seconds: float | None) -> Loader:
+        """Return what carries out the plans of this sync, for at most `seconds`."""
+        sync, krayin = self.sync, self.krayin
+        ledger = Ledger(
+            self.connection,
+            krayin.target_id,
+            _worker_name(),
+            sync.timing,
+            lowest=lowest_lane(LANES[run.kind]),
+        )
+        store = MappingStore(self.connection)
+        reads = CrmReads(krayin.client, self.with_custom)
+        snapshot = self.snapshot_of_persons()
+        contacts = ContactWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            snapshot=snapshot,
+            catalogue=krayin.catalogue,
+            targets=self.targets,
+            settings=sync.settings,
+            timing=sync.timing,
+        )
+        companies = OrganizationWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            catalogue=krayin.catalogue,
+            settings=sync.settings,
+        )
+        marks = ActivityMarks(self.connection, krayin.client, krayin.target_id, run.sync_name, sync.timing)
+        activities = ActivityWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            marks=marks,
+            settings=sync.settings,
+            timing=sync.timing,
+        )
+        stages = StageWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            catalogue=krayin.catalogue,
+            targets=self.targets,
+            settings=sync.settings,
+            timing=sync.timing,
+        )
+        retirements = RetirementWriter(
+            connection=self.connection,
+            client=krayin.client,
+            ledger=ledger,
+            reads=reads,
+            snapshot=snapshot,
+            catalogue=krayin.catalogue,
+            settings=sync.settings,
+        )
+        return Loader(
+            ledger=ledger,
+            reads=reads,
+            writers={
+                "contact": WithRetirements(contacts, retirements),
+                "company": companies,
+                "conversation": WithRetirements(activities, retirements),
+                "message": WithRetirements(activities, retirements),
+                "stage": stages,
+            },
+            at_rest=marks.make,
+            sync_name=run.sync_name,
+            requests_per_minute=krayin.requests_per_minute,
+            seconds=seconds,
+            timing=sync.timing,
+        )
+
+
+def _worker_name() -> str:
+    # No other worker on any machine has it.
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,280 @@
+"""The first half of a run: read what changed in Chatwoot, and plan what Krayin lacks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Window
+from chatwoot.sweep import Stream
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.extract.contact_trace import remember_traces
+from reconciliation.extract.contacts import stage_contacts
+from reconciliation.extract.sweep import keys_of, remember
+from reconciliation.identity import Identity, register_installation, require_known_installation
+from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
+from reconciliation.plan.operation_rows import PlanScope
+from reconciliation.run.parts import RunParts
+from reconciliation.sync_database.inheritance import inherit
+from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
+from reconciliation.values.duration import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import psycopg
+    from chatwoot.source import Selection, SourceSnapshot
+
+    from reconciliation.crm.krayin_connection import OpenKrayin
+    from reconciliation.extract.contacts import Extracted
+    from reconciliation.run.request import RunRequest
+    from reconciliation.run.sync_run import Sync
+    from reconciliation.run.talk import Talk
+    from reconciliation.settings.sync_settings import SyncSettings
+
+    AlsoPlanned = Callable[[psycopg.Connection, int], object]
+
+log = logging.getLogger(__name__)
+
+STREAM = "contacts"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read in Chatwoot and staged; `mailing` are the workflows a first load waits for, in words."""
+
+    identity: Identity
+    first: bool
+    mailing: list[str]
+    mark: Mark | None
+    read_at: datetime
+    extracted: Extracted
+    talk: Talk
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """The planning of one run of a sync. The connection to the sync database is in autocommit mode."""
+
+    sync: Sync
+    connection: psycopg.Connection
+    run_id: int
+    request: RunRequest
+
+    def run(self, also: AlsoPlanned) -> None:
+        """Read and plan; `also` is called in the transaction that ends the planning."""
+        if not self._settings.enabled:
+            update_run(
+                self.connection,
+                self.run_id,
+                RunState.PLANNED,
+                {"read": 0},
+                "the sync is switched off (enabled: false)",
+            )
+            also(self.connection, self.run_id)
+            return
+        with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
+            parts = RunParts(self.sync, self.connection, krayin, targets)
+            with self.sync.source.snapshot() as snapshot:
+                read = self._read(parts, snapshot)
+            summary = self._plan(parts, read, also)
+        _log_plan(summary, dry_run=self.request.dry_run)
+
+    @property
+    def _settings(self) -> SyncSettings:
+        return self.sync.settings
+
+    # --- Chatwoot -----------------------------------------------------------------------------
+
+    def _read(self, parts: RunParts, snapshot: SourceSnapshot) -> _Read:
+        request, settings = self.request, self._settings
+        identity = self._identity(parts.krayin, snapshot)
+        scope = self.sync.scope
+        snapshot.check(scope)
+        if self.sync.existing is not None and not request.dry_run:
+            inherit(self.connection, identity, settings.name, self.sync.existing)
+        first = self._watermark(identity) is None
+        mailing = self._check_first_load(parts.krayin) if first else []
+        selection = self._selection(identity, snapshot)
+        # It costs a scan of all contacts, which a run for a few of them should not pay.
+        mark = snapshot.mark if request.moves_watermark else None
+        talk = parts.talk(identity, self.run_id, request)
+        extracted = stage_contacts(
+            self.connection,
+            identity,
+            self.run_id,
+            talk.contacts(snapshot, scope, selection),
+            parts.mapping_rules(),
+            follow_closed=settings.new_lead_after_close,
+        )
+        talk.stage(snapshot, scope, datetime.now(UTC))
+        if mark is not None:
+            remember_traces(self.connection, identity, snapshot)
+        return _Read(identity, first, mailing, mark, snapshot.read_at, extracted, talk)
+
+    def _identity(self, krayin: OpenKrayin, snapshot: SourceSnapshot) -> Identity:
+        chatwoot = self._settings.chatwoot
+        if chatwoot.source == "api":
+            # An API does not say the installation's own name: its address stands in, and may change.
+            require_known_installation(
+                self.connection,
+                self._settings.name,
+                krayin.target_id,
+                chatwoot.account_id,
+                snapshot.installation,
+            )
+        installation = register_installation(self.connection, snapshot.installation)
+        return Identity(krayin.target_id, installation, chatwoot.account_id)
+
+    def _selection(  # noqa: PLR0911 - one for each way to be asked
+        self, identity: Identity, snapshot: SourceSnapshot
+    ) -> Selection:
+        request = self.request
+        if request.contact_ids:
+            return ByIds(request.contact_ids)
+        if request.window is not None:
+            return Window(*request.window)
+        if request.sweep_id is not None:
+            return Listed(partial(keys_of, self.connection, request.sweep_id, Stream.CONTACTS))
+        if request.full:
+            return Everything()
+        row = self._watermark(identity)
+        if row is None:
+            return Everything()
+        if bytes(row[1]) != self._settings.contents_hash():
+            log.info("The settings changed what contacts turn into: everything is compared once more.")
+            return Everything()
+        changed = ChangedSince(Mark.from_json(row[0]))
+        if snapshot.reach(changed) not in {Reach.EXACT, Reach.RECENT}:
+            log.info("Chatwoot was restored, moved or is read another way: everything is compared once more.")
+            return Everything()
+        return changed
+
+    def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
+        """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
+        workflows = unconfirmed(krayin.client.workflows(), self._settings.confirmed_workflows)
+        waiting = {workflow.id: described(workflow) for workflow in workflows}
+        if waiting and not self.request.dry_run:
+            raise WorkflowsNotConfirmedError(self._settings.name, waiting)
+        return list(waiting.values())
+
+    def _watermark(self, identity: Identity) -> tuple[Any, ...] | None:
+        return self.connection.execute(
+            statement("plan/watermark_read"),
+            {"sync_name": self._settings.name, "stream": STREAM, **identity.parameters()},
+        ).fetchone()
+
+    def _move_watermark(self, identity: Identity, mark: Mark) -> None:
+        self.connection.execute(
+            statement("plan/watermark_move"),
+            {
+                "sync_name": self._settings.name,
+                "stream": STREAM,
+                **identity.parameters(),
+                "mark": Jsonb(mark.to_json()),
+                "settings_hash": self._settings.contents_hash(),
+                "run_id": self.run_id,
+            },
+        )
+
+    # --- the plan -----------------------------------------------------------------------------
+
+    def _plan(self, parts: RunParts, read: _Read, also: AlsoPlanned) -> dict[str, Any]:
+        """Plan what is staged, keep the run's summary and return it."""
+        request, identity, talk = self.request, read.identity, read.talk
+        dry_run = request.dry_run
+        guard = parts.guard(identity, self.run_id, dry_run=dry_run)
+        planner = parts.planner(identity, self.run_id, request, read.read_at)
+        planner.guard = guard
+        # What a run to be carried out will begin with again.
+        repeated = int(read.first)
+        if planner.anything_unlinked():
+            persons = parts.snapshot_of_persons()
+            persons.refresh()
+            repeated += persons.next_refresh_calls()
+        planned = planner.run()
+        if planner.reads is not None:
+            repeated += planner.reads.repeated
+        talk.plan(
+            PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at),
+            parts.krayin.client,
+            guard,
+            dry_run=dry_run,
+        )
+        load = planned.queue_calls + talk.calls
+        with self.connection.transaction():
+            also(self.connection, self.run_id)
+            if request.sweep_id is not None and not dry_run:
+                remember(self.connection, request.sweep_id, self._settings.name, identity)
+            if read.mark is not None:
+                self._move_watermark(identity, read.mark)
+                talk.move_watermarks(read.mark)
+            talk.clear()
+            self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
+            spent = count_calls(self.connection, self.run_id)["calls"]
+            summary = {
+                **read.extracted.to_json(),
+                **planned.to_json(),
+                **talk.to_json(),
+                # Of contacts and companies as planned, of lead stages as it stands now.
+                "held": max(planned.held, guard.held()),
+                "calls": spent,
+                "first_load": read.first,
+                "mailing_workflows": read.mailing,
+                **_forecast(
+                    before=repeated if dry_run else spent,
+                    left=load + (repeated if dry_run else 0),
+                    load=load,
+                    requests_per_minute=parts.krayin.requests_per_minute,
+                ),
+            }
+            update_run(self.connection, self.run_id, RunState.PLANNED, summary)
+        return summary
+
+
+def _forecast(*, before: int, left: int, load: int, requests_per_minute: int) -> dict[str, int]:
+    """Return the forecast for `sync_run.summary`.
+
+    `before` are the calls of planning, `load` those of carrying the plan out, `left` those that
+    are still to be made from now on.
+    """
+    return {
+        "forecast_calls": before + load,
+        "forecast_load_calls": load,
+        "forecast_seconds": round(left * 60 / requests_per_minute),
+        "requests_per_minute": requests_per_minute,
+    }
+
+
+def _log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:
+    """Write what a plan holds to the log."""
+    if summary.get("first_load"):
+        log.info("This is the first load of the sync; the forecast below is what it will take.")
+    for workflow in summary.get("mailing_workflows", ()):
+        log.warning("The first load waits: Krayin workflow %s is not confirmed", workflow)
+    log.info(
+        "%s: %d contacts read, %d unchanged, %s; about %d calls, %s at %d calls a minute",
+        "Dry run, nothing is sent" if dry_run else "Planned",
+        summary["read"],
+        summary["unchanged"],
+        ", ".join(f"{number} to {action}" for action, number in summary["planned"].items())
+        or "nothing to do",
+        summary["forecast_calls"],
+        spoken(summary["forecast_seconds"]),
+        summary["requests_per_minute"],
+    )
+    for reason, number in summary["skipped"].items():
+        log.info("Skipped %d contacts: %s", number, reason)
+    if summary["held"]:
+        log.warning(
+            "%d of them %s: more than max_changes_without_approval",
+            summary["held"],
+            "would wait for approval" if dry_run else "wait for approval",
+        )
+    for reason, number in summary["planned_quarantine"].items():
+        log.warning("Quarantined %d contacts: %s", number, reason)

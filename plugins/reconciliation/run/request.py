@@ -1,0 +1,36 @@
+"""What a run is asked to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciliation.sync_database.run_rows import RunKind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run is asked to look at.
+
+    `contact_ids`, `window` (aware start and end) or `sweep_id` (what a sweep found to differ) name the
+    records; without them it is what changed since the watermark, or everything with `full`. Only a run
+    without them moves the watermark, and never a dry or a backfill one. `seconds` bounds the loading.
+    """
+
+    kind: RunKind = RunKind.MANUAL
+    dag_run_id: str | None = None
+    contact_ids: frozenset[int] = frozenset()
+    window: tuple[datetime, datetime] | None = None
+    sweep_id: int | None = None
+    full: bool = False
+    dry_run: bool = False
+    seconds: float | None = None
+
+    @property
+    def moves_watermark(self) -> bool:
+        """Whether what changed since the watermark counts as seen after this run."""
+        named = self.contact_ids or self.window or self.sweep_id is not None
+        return not (self.dry_run or named or self.kind is RunKind.BACKFILL)

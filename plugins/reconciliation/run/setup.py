@@ -1,0 +1,120 @@
+"""Checks one sync before anything is sent: can it read, may it write, do its settings fit?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from krayin.errors import ConfigurationError
+from krayin.pacing import Lane
+from krayin.versions import generation_of
+
+from reconciliation.crm.krayin_connection import open_krayin
+from reconciliation.plan.first_load import described, mailing_workflows
+from reconciliation.settings.targets import resolve_targets
+from reconciliation.sync_database.connection import connect
+from reconciliation.sync_database.run_rows import RunKind, RunState, open_run, update_run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from krayin.catalogue import Catalogue
+    from krayin.configuration import Workflow
+
+    from reconciliation.run.sync_run import Sync
+    from reconciliation.settings.targets import LeadTargets
+
+
+def check_sync(sync: Sync) -> Iterator[str]:
+    """Check a sync and yield what was found, a line each. The catalogue is read anew.
+
+    Raises:
+        ChatwootError: Chatwoot cannot be read, or has no such account or inbox.
+        KrayinError: Krayin does not answer, refuses the token, or cannot be written to safely.
+        SettingsDoNotFitKrayinError: the settings name something this Krayin does not have.
+        SyncDatabaseError: the sync database cannot be reached.
+    """
+    settings = sync.settings
+    yield f"Sync {settings.name}: {'on' if settings.enabled else 'switched off (enabled: false)'}"
+    with sync.source.snapshot() as snapshot:
+        snapshot.check(sync.scope)
+        account = next(one for one in snapshot.accounts() if one.id == settings.chatwoot.account_id)
+        known = snapshot.inboxes(account.id)
+        version = snapshot.version
+        yield (
+            f"Chatwoot {snapshot.installation} {version.shown}: account {account.id} ({account.name}), "
+            f"{len(known)} inboxes"
+        )
+        if version.problem:
+            yield f"Warning: {version.problem}"
+        if account.suspended:
+            yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
+    with connect(sync.sync_dsn) as connection:
+        run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
+        try:
+            with open_krayin(
+                connection,
+                partial(connect, sync.sync_dsn),
+                sync.krayin,
+                lane=Lane.SCHEDULED,
+                run_id=run_id,
+                requests_per_minute=settings.krayin.requests_per_minute,
+                fresh=True,
+            ) as krayin:
+                generation = generation_of(krayin.client.base_url)
+                user = krayin.catalogue.user
+                yield (
+                    f"Krayin {krayin.client.base_url} {generation.shown}: API user {user.name} ({user.id}), "
+                    f"{krayin.requests_per_minute} calls a minute"
+                )
+                if generation.problem:
+                    yield f"Warning: {generation.problem}"
+                targets = resolve_targets(settings, krayin.catalogue)
+                yield from _describe(krayin.catalogue, targets)
+                yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
+        except Exception as error:
+            update_run(connection, run_id, RunState.FAILED, message=str(error))
+            raise
+        update_run(connection, run_id, RunState.DONE)
+
+
+def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
+    broken = catalogue.breaking_attributes()
+    if broken:
+        named = ", ".join(f"{one.entity_type}.{one.code} (type {one.type})" for one in broken)
+        message = (
+            f"these attributes make every write of their kind fail in Krayin: {named}. Delete them first"
+        )
+        raise ConfigurationError(message)
+    pipeline, stage = catalogue.pipeline(targets.pipeline_id), catalogue.stage(targets.stage_id)
+    assert pipeline is not None
+    assert stage is not None
+    yield f"New leads: pipeline {pipeline.id} ({pipeline.name}), stage {stage.id} ({stage.name})"
+    sources = {source.id: source.name for source in catalogue.sources}
+    types = {kind.id: kind.name for kind in catalogue.types}
+    yield (
+        f"New leads: source {targets.source_id} ({sources.get(targets.source_id or 0, 'none')}), "
+        f"type {targets.type_id} ({types.get(targets.type_id or 0, 'none')})"
+    )
+    if targets.owner_id is None:
+        yield (
+            "New records have no owner: users whose view permission is group or individual will not see "
+            "them; set lead_owner to change that"
+        )
+    if catalogue.email_required():
+        yield (
+            "Krayin demands an e-mail of every person: contacts with only a phone get a reserved .invalid "
+            "address (or are skipped, see phone_only_contacts). Making the attribute 'Emails' optional in "
+            "Settings > Attributes avoids both"
+        )
+
+
+def _describe_workflows(workflows: Iterable[Workflow], confirmed: Collection[int]) -> Iterator[str]:
+    for workflow in mailing_workflows(workflows):
+        if workflow.id in confirmed:
+            yield f"Confirmed: Krayin sends e-mails by workflow {described(workflow)}"
+        else:
+            yield (
+                f"Not confirmed: Krayin sends e-mails by workflow {described(workflow)}. A first load waits "
+                f"until it is switched off in Krayin or named in confirmed_workflows"
+            )

@@ -1,0 +1,1 @@
+"""What a user sets: sync files, their model, and whether it fits."""

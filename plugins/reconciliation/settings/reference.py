@@ -1,0 +1,75 @@
+"""Renders `docs/settings.md` from the settings model: `python -m reconciliation.settings.reference`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+
+from reconciliation.settings.sync_settings import SyncSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+_HEAD = """\
+# Settings of a sync
+
+Written by `PYTHONPATH=plugins python -m reconciliation.settings.reference > docs/settings.md` from the
+model that checks the files; a test fails when the two differ.
+
+Each file `include/syncs/<name>.yaml` is one sync: one Chatwoot account, or some of its inboxes, into one
+Krayin. `include/syncs/example.yaml.sample` shows every key with its default. Changes are taken up when
+Airflow next reads its DAG files; nothing has to be restarted. `KRAYIN_SYNC_SYNCS` names another folder.
+
+A mistake in a file stops only the sync of that file. The DAG of that sync then shows what is wrong, as do
+`make up` and `krayin_setup`: file, key, what was read and what is allowed. Ids of Krayin (pipelines, stages,
+sources, types, users, attribute codes) are checked against that Krayin before anything is sent.
+
+Addresses, tokens and passwords stand in Airflow connections, never here.
+
+| key | default | meaning |
+|---|---|---|
+"""
+
+
+def render() -> str:
+    """Return the Markdown of `docs/settings.md`."""
+    rows = (
+        f"| `{key}` | {_default(field)} | {_meaning(field)} |" for key, field in _fields(SyncSettings, "")
+    )
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _fields(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if default is None:
+        return "none"
+    return f"`{default if isinstance(default, str) else json.dumps(default)}`"
+
+
+def _meaning(field: FieldInfo) -> str:
+    allowed = " or ".join(f"`{choice}`" for choice in _choices(field.annotation))
+    return " ".join(part for part in (field.description, f"({allowed})" if allowed else "") if part)
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,425 @@
+"""The settings of one sync, as written in a file of `include/syncs/`."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
+
+from reconciliation.values.fingerprint import fingerprint
+
+_SYNC_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_AGE = re.compile(r"([0-9]{1,6})\s*(days?|weeks?|months?|years?)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_OLDEST_DAYS = 100 * 365
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_CRON_FIELDS = 5
+
+
+def _sync_name(value: str) -> str:
+    if not _SYNC_NAME.fullmatch(value):
+        message = (
+            "must start with a lower-case letter and hold only a-z, 0-9, '-' and '_', at most 60 characters"
+        )
+        raise ValueError(message)
+    return value
+
+
+def _schedule(value: str) -> str:
+    if value.startswith("@") or len(value.split()) == _CRON_FIELDS:
+        from croniter import croniter  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - a parse-time import would slow every DAG file
+
+        if value == "@once" or croniter.is_valid(value):
+            return value
+    message = (
+        "must be a cron expression of five fields such as '*/10 * * * *', a preset such as '@hourly', or null"
+    )
+    raise ValueError(message)
+
+
+def _region(value: str) -> str:
+    # Its tables of all countries would be read with every parse of a DAG file.
+    import phonenumbers  # noqa: PLC0415
+
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        message = "must be a two-letter country code such as 'DE' or 'US'"
+        raise ValueError(message)
+    return value.upper()
+
+
+def _history(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).date() if value.tzinfo else value.date()
+    if isinstance(value, date) or value == "all":
+        return value
+    if isinstance(value, str):
+        age = _AGE.fullmatch(value.strip())
+        days = int(age[1]) * _DAYS[age[2].rstrip("s")] if age else None
+        if days is not None and days <= _OLDEST_DAYS:
+            return timedelta(days=days)
+        if _DATE.fullmatch(value.strip()):
+            with suppress(ValueError):
+                return date.fromisoformat(value.strip())
+    message = "must be 'all', an age of at most 100 years such as '90 days', or a date such as 2026-01-31"
+    raise ValueError(message)
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+RepairPolicy = Literal["report", "repair"]
+Repairable = Literal["missing", "changed", "orphan", "unmapped", "stale_mapping", "moved_stage"]
+REPAIRABLE: tuple[Repairable, ...] = get_args(Repairable)
+
+
+# What contacts are mapped from beside their own fields: whoever writes these would change Krayin.
+READ_ATTRIBUTES = frozenset(
+    {
+        "job_title", "lead_value", "city", "country", "description",
+        "company_name", "company", "organization",
+        "company_address", "company_city", "company_state", "company_country", "company_zipcode",
+    }
+)  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ChatwootSettings(_Strict):
+    """Where the records come from."""
+
+    source: Literal["database", "api"] = Field(
+        "database", description="Read Chatwoot's database, or its REST API where there is no database access."
+    )
+    conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
+    installation: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="With `source: api`: the name of the Chatwoot installation, part of every key; left out: "
+        "its address. When a sync moves from the database to the API, enter the name that `krayin_setup` "
+        "showed before.",
+    )
+    account_id: PositiveInt = Field(description="The Chatwoot account, the number in its address bar.")
+    inboxes: Annotated[
+        Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None,
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+    ] = Field(
+        None, description="Ids of the inboxes whose contacts are brought over; all of them when left out."
+    )
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = Field(
+        None,
+        description="Address of Chatwoot as agents open it, for example `https://chat.example.com`: "
+        "activities then link to their conversation.",
+    )
+
+    @model_validator(mode="after")
+    def _installation_of_an_api(self) -> Self:
+        if self.installation is not None and self.source != "api":
+            message = "installation: a database says its own name; only `source: api` takes one"
+            raise ValueError(message)
+        return self
+
+
+class KrayinSettings(_Strict):
+    """Where the records go."""
+
+    conn_id: str = Field("krayin_default", min_length=1, description="Airflow connection of type Krayin CRM.")
+    requests_per_minute: PositiveInt | None = Field(
+        None,
+        description="Calls a minute Krayin allows this API user, shared by all its syncs; left out: what the "
+        "connection says, else 60 as Krayin is shipped.",
+    )
+    loaders: Annotated[int, Field(ge=1, le=16)] = Field(
+        1,
+        description="Tasks that carry one run's plan out side by side. One makes a few hundred calls a "
+        "minute: more of them help only where Krayin allows more than that.",
+    )
+
+
+class WebhookSettings(_Strict):
+    """How Chatwoot tells of changes at once."""
+
+    api_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Airflow connection of type HTTP to Chatwoot's API, its password an administrator's "
+        "access token; with it, `krayin_setup` registers the webhook.",
+    )
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] | None = Field(
+        None,
+        description="Address at which Chatwoot reaches this sync's webhook; left out: Airflow's base URL "
+        "with `/chatwoot/webhooks/<name>`.",
+    )
+    allow_unsigned: bool = Field(
+        False,
+        description="Take webhooks without a signature, as Chatwoot before 4.11.2 sends them: whoever knows "
+        "the address can then make the sync look again.",
+    )
+
+
+class CustomFields(_Strict):
+    """Chatwoot attribute names and the Krayin attribute codes they fill."""
+
+    person: dict[str, str] = Field(
+        default_factory=dict,
+        description="Chatwoot attribute: code of the custom attribute of Krayin's persons it fills"
+        ", for example `{loyalty_level: loyalty}`.",
+    )
+    lead: dict[str, str] = Field(
+        default_factory=dict,
+        description="Chatwoot attribute: code of the custom attribute of Krayin's leads it fills.",
+    )
+    organization: dict[str, str] = Field(
+        default_factory=dict,
+        description="Chatwoot attribute: code of the custom attribute of Krayin's organizations it fills.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source_each(self) -> Self:
+        for kind, fields in (
+            ("person", self.person),
+            ("lead", self.lead),
+            ("organization", self.organization),
+        ):
+            sources: dict[str, list[str]] = {}
+            for source, code in fields.items():
+                sources.setdefault(code, []).append(source)
+            for code, names in sources.items():
+                if len(names) > 1:
+                    message = f"{kind}: {' and '.join(names)} both fill {code!r}: keep one of them"
+                    raise ValueError(message)
+        return self
+
+
+class ChangeGuard(_Strict):
+    """How much may be changed or deleted in Krayin within a period before a person is asked."""
+
+    share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Share of the contacts and companies known in Krayin that may be changed without asking.",
+    )
+    number: PositiveInt = Field(
+        500, description="Number of changed records up to which nobody is asked, whatever the share."
+    )
+    hours: PositiveInt = Field(
+        24, le=24 * 31, description="Hours over which changes are counted, of all runs and webhooks together."
+    )
+    days_to_answer: PositiveInt = Field(
+        7, le=365, description="Days after which an unanswered question ends; its plan stays held."
+    )
+
+
+class NotifySettings(_Strict):
+    """Who is told when something is wrong, and from when on it is."""
+
+    http_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Airflow connection of type HTTP to which each change is posted as JSON."
+    )
+    endpoint: str = Field("", description="Path at that connection, for example `hooks/krayin`.")
+    smtp_conn_id: str = Field(
+        "smtp_default", min_length=1, description="Airflow connection of type SMTP for mails."
+    )
+    email_to: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^@\s,;]+@[^@\s,;]+$")], ...],
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+    ] = Field((), description="Addresses that get a mail for each change.")
+    email_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+        None, description="Sender of these mails; left out: the one in the SMTP connection."
+    )
+    quarantined_over: Annotated[int, Field(ge=0)] = Field(
+        20, description="Told when more contacts than these are quarantined."
+    )
+    unknown_minutes: PositiveInt = Field(
+        60, description="Told when a call has had no known outcome for so many minutes."
+    )
+    behind_minutes: PositiveInt = Field(
+        120, description="Told when a scheduled sync has not read Chatwoot for so many minutes."
+    )
+
+
+class ReconcileSettings(_Strict):
+    """How Krayin is compared with Chatwoot, and what is mended by itself."""
+
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
+        "30 2 * * *", description="Cron expression or preset, UTC; null for comparisons by hand only."
+    )
+    full_on: Weekday | None = Field(
+        "sunday",
+        description="Weekday (UTC) on which Krayin's lists are read whole, which alone shows what was "
+        "deleted there; on other days what changed is read. null: only by hand.",
+    )
+    repair: RepairPolicy = Field(
+        "report", description="`report` tells what differs, `repair` mends it as well."
+    )
+    repair_by_class: dict[Repairable, RepairPolicy] = Field(
+        default_factory=dict,
+        description="Another choice for some classes of differences, for example `{missing: repair}`.",
+    )
+
+    def repairs(self, difference: str) -> bool:
+        """Tell whether differences of this class are mended by themselves."""
+        return any(
+            name == difference and self.repair_by_class.get(name, self.repair) == "repair"
+            for name in REPAIRABLE
+        )
+
+
+class SyncSettings(_Strict):
+    """One sync: which Chatwoot account goes to which Krayin, and how."""
+
+    name: Annotated[str, AfterValidator(_sync_name)] = Field(
+        description="Names the DAGs: `<name>__sync` and so on."
+    )
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
+        "*/10 * * * *", description="Cron expression or preset, UTC; null for manual runs only."
+    )
+    enabled: bool = Field(True, description="false: nothing is read, planned or sent.")
+    chatwoot: ChatwootSettings
+    krayin: KrayinSettings = KrayinSettings()
+    webhook: WebhookSettings = WebhookSettings()
+
+    lead_pipeline_id: PositiveInt | None = Field(
+        None, description="Pipeline of new leads; Krayin's default one when left out."
+    )
+    lead_pipeline_stage_id: PositiveInt | None = Field(
+        None, description="Stage of new leads; the pipeline's first when left out."
+    )
+    lead_source_id: PositiveInt | None = Field(
+        None, description="Source of new leads; one named like 'web', else the first."
+    )
+    lead_type_id: PositiveInt | None = Field(None, description="Type of new leads; the first when left out.")
+    lead_owner: PositiveInt | None = Field(
+        None,
+        description="Krayin user who owns new records; without one, users with group or individual view do "
+        "not see them.",
+    )
+
+    sync_conversations: bool = Field(False, description="Bring conversations over as activities.")
+    sync_messages: bool = Field(False, description="Bring messages over as activities.")
+    sync_to_organization: bool = Field(False, description="Link persons to an organization by company name.")
+
+    stage_progression_enabled: bool = Field(False, description="Lead stages follow the conversation.")
+    stage_on_conversation_created: PositiveInt | None = Field(
+        None, description="Id of the stage a lead reaches when a conversation exists."
+    )
+    stage_on_first_response: PositiveInt | None = Field(
+        None, description="Id of the stage a lead reaches with the first human reply."
+    )
+    stage_on_conversation_resolved: PositiveInt | None = Field(
+        None, description="Id of the stage a lead reaches when the conversation is resolved."
+    )
+
+    phone_only_contacts: Literal["placeholder", "skip"] = Field(
+        "placeholder",
+        description="Contacts without e-mail while Krayin demands one: give a reserved .invalid address, or "
+        "skip.",
+    )
+    custom_fields: CustomFields = Field(
+        CustomFields(), description="Chatwoot attribute to Krayin attribute code."
+    )
+    new_lead_after_close: bool = Field(
+        False, description="A customer who writes again after won or lost gets a new lead."
+    )
+    confirmed_workflows: Annotated[
+        tuple[PositiveInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+    ] = Field(
+        (),
+        description="Ids of Krayin's workflows that may send e-mails for records this sync creates or "
+        "changes; its first load waits until every such workflow is named here or switched off.",
+    )
+    recreate_deleted: bool = Field(
+        False, description="A person or lead deleted in Krayin is made again when its contact changes."
+    )
+    skip_blocked: bool = Field(True, description="Leave blocked contacts out.")
+    history: Annotated[Literal["all"] | timedelta | date, BeforeValidator(_history)] = Field(
+        "all",
+        description="How far back records are brought over: 'all', an age such as '90 days', or a date.",
+    )
+    default_phone_region: Annotated[str, AfterValidator(_region)] | None = Field(
+        None, description="Country of phone numbers written without a country code."
+    )
+    on_crm_edit: Literal["keep", "overwrite"] = Field(
+        "keep",
+        description="When a contact changes: what becomes of fields edited in Krayin since our last write. "
+        "Fields that Chatwoot never filled are kept either way.",
+    )
+    on_source_delete: Literal["report", "close_lead", "delete"] = Field(
+        "report", description="What happens in Krayin when a contact is deleted in Chatwoot."
+    )
+    write_back_attribute: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")] | None = Field(
+        None,
+        description="Custom attribute of Chatwoot's contacts that is given their ids in Krayin, "
+        "`krayin:person:123|krayin:lead:456`; needs Chatwoot's API: `webhook.api_conn_id` or `source: api`.",
+    )
+    activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
+    max_changes_without_approval: ChangeGuard = Field(
+        ChangeGuard(), description="Above it a plan waits for approval."
+    )
+
+    reconcile: ReconcileSettings = ReconcileSettings()
+    notify: NotifySettings = NotifySettings()
+
+    @model_validator(mode="after")
+    def _stages_need_the_switch(self) -> Self:
+        configured = [
+            name
+            for name in (
+                "stage_on_conversation_created",
+                "stage_on_first_response",
+                "stage_on_conversation_resolved",
+            )
+            if getattr(self, name) is not None
+        ]
+        if configured and not self.stage_progression_enabled:
+            message = f"{', '.join(configured)} set, but stage_progression_enabled is false: make it true"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _written_back_is_not_read(self) -> Self:
+        name = self.write_back_attribute
+        if name is None:
+            return self
+        if self.api_conn_id is None:
+            message = "write_back_attribute needs webhook.api_conn_id: ids are written through Chatwoot's API"
+            raise ValueError(message)
+        fields = self.custom_fields
+        if name in READ_ATTRIBUTES | fields.person.keys() | fields.lead.keys() | fields.organization.keys():
+            message = f"write_back_attribute: {name!r} is brought over to Krayin; choose another attribute"
+            raise ValueError(message)
+        return self
+
+    @property
+    def api_conn_id(self) -> str | None:
+        """The Airflow connection of Chatwoot's API, None where none is named."""
+        return self.chatwoot.conn_id if self.chatwoot.source == "api" else self.webhook.api_conn_id
+
+    def history_start(self, now: datetime) -> datetime | None:
+        """Return the instant before which records stay behind, None for no bound; `now` is aware."""
+        if isinstance(self.history, timedelta):
+            return now - self.history
+        if isinstance(self.history, date):
+            return datetime(self.history.year, self.history.month, self.history.day, tzinfo=UTC)
+        return None
+
+    def contents_hash(self) -> bytes:
+        """Return a fingerprint of the settings that decide what a contact turns into."""
+        deciding = self.model_dump(
+            mode="json",
+            include={
+                "phone_only_contacts", "custom_fields", "sync_to_organization", "default_phone_region",
+                "skip_blocked", "history", "recreate_deleted",
+            },
+        )  # fmt: skip
+        deciding["inboxes"] = sorted(set(self.chatwoot.inboxes)) if self.chatwoot.inboxes else None
+        return fingerprint(deciding)

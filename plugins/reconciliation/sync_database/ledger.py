@@ -1,0 +1,286 @@
+"""The operations of the sync database: claimed, intended, settled, each under a lease with a fence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from krayin.pacing import Lane
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.errors import LeaseLostError
+from reconciliation.identity import Identity
+from reconciliation.values.timing import DEFAULT, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    import psycopg
+
+SETTLE = DEFAULT.settle
+LOWEST_LANE = max(Lane)
+
+
+class OperationState(StrEnum):
+    """Where an operation stands."""
+
+    PLANNED = "planned"
+    IN_FLIGHT = "in_flight"
+    DONE = "done"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+    DECLINED = "declined"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing more happens to it by itself."""
+        return self in {
+            OperationState.DONE, OperationState.REJECTED, OperationState.QUARANTINED,
+            OperationState.SUPERSEDED, OperationState.DECLINED,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One claimed operation.
+
+    `fence` is the number of this claim, `state` planned or unknown, `step` the call that was last
+    intended, `sent_at` when that was (aware). `payload` holds the fields wanted. `writes` and
+    `reads` are what it is expected to cost (see `forecast`).
+    """
+
+    id: int
+    fence: int
+    lane: int
+    identity: Identity
+    source_kind: str
+    source_id: str
+    payload: Mapping[str, Any] = field(repr=False)
+    natural_keys: tuple[str, ...] = field(repr=False)
+    state: OperationState
+    step: str | None
+    attempts: int
+    sent_at: datetime | None
+    error_class: str | None
+    error_message: str | None
+    writes: int = 1
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What no other operation may share while the outcome of this one is not known.
+
+        A contact and its stage are one record: both write the lead.
+        """
+        kind = "contact" if self.source_kind == "stage" else self.source_kind
+        return frozenset({*self.natural_keys, f"{kind} {self.source_id}"})
+
+    def __str__(self) -> str:
+        """Name the operation for a log: ids only."""
+        return f"operation {self.id} ({self.source_kind} {self.source_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an operation ended or goes on.
+
+    `result` says what became of each CRM kind. `delay` is how long to wait before it may be
+    claimed again.
+    """
+
+    state: OperationState
+    step: str | None = None
+    error_class: str | None = None
+    error_message: str | None = None
+    candidates: Sequence[Mapping[str, Any]] = ()
+    delay: timedelta = timedelta(0)
+    result: Mapping[str, str] = field(default_factory=dict)
+    counts_as_attempt: bool = False
+
+
+def lowest_lane(lane: Lane) -> Lane:
+    """Return the lowest lane whose work a run of `lane` takes up.
+
+    A webhook's run must not take up a backfill's work: the next webhook would wait for its end.
+    """
+    return lane if lane is Lane.LIVE else LOWEST_LANE
+
+
+# Neither a repetition nor a person's look is worth while once a newer plan waits for the same record.
+_GIVES_WAY = frozenset({OperationState.PLANNED, OperationState.QUARANTINED})
+
+
+class Ledger:
+    """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        target_id: int,
+        worker: str,
+        timing: Timing = DEFAULT,
+        *,
+        lowest: Lane = LOWEST_LANE,
+    ) -> None:
+        """Act for `worker`, a name no other worker has; leave what lies in a lane below `lowest`."""
+        self._lowest = lowest
+        self._connection = connection
+        self._target_id = target_id
+        self._timing = timing
+        self.worker = worker
+
+    def recover(self) -> int:
+        """Take back what dead workers left and return how many operations that were."""
+        return self._connection.execute(
+            statement("load/recover"), {"target_id": self._target_id, "settle": self._timing.settle}
+        ).rowcount
+
+    def claim(self, sync_name: str, size: int) -> list[Operation]:
+        """Take at most `size` operations that are due, in the order they should be carried out."""
+        with self._connection.transaction():
+            self._connection.execute(statement("load/lock_claims"), {"target_id": self._target_id})
+            with self._connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(
+                    statement("load/claim"),
+                    {
+                        "target_id": self._target_id,
+                        "sync_name": sync_name,
+                        "worker": self.worker,
+                        "lease": self._timing.lease,
+                        "size": size,
+                        "lowest_lane": int(self._lowest),
+                    },
+                ).fetchall()
+        rows.sort(key=lambda row: (row["lane"], row["next_attempt_at"], row["id"]))
+        return [self._operation(row) for row in rows]
+
+    def intend(self, operation: Operation, step: str) -> datetime:
+        """Commit that the call named `step` is about to be made; return when, by the database's clock.
+
+        Raises:
+            LeaseLostError: the operation is not this worker's any more; do not make the call.
+        """
+        row = self._connection.execute(
+            statement("load/intent"),
+            {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
+        ).fetchone()
+        if row is None:
+            raise LeaseLostError(operation.id)
+        sent_at: datetime = row[0]
+        return sent_at
+
+    def renew(self, operations: Sequence[Operation]) -> frozenset[int]:
+        """Extend the leases of claimed operations and return the ids of those that are still this worker's.
+
+        A lease that ran out during a long wait is taken up again unless somebody took the operation.
+        """
+        rows = self._connection.execute(
+            statement("load/renew"),
+            {
+                "ids": [operation.id for operation in operations],
+                "fences": [operation.fence for operation in operations],
+                "lease": self._timing.lease,
+            },
+        )
+        return frozenset(int(row[0]) for row in rows)
+
+    def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
+        """Open a transaction in which an answer is recorded together with what it means."""
+        return self._connection.transaction()
+
+    def progress(self, operation: Operation, step: str) -> None:
+        """Note that a step of an operation is done, in the transaction that records its answer.
+
+        Raises:
+            LeaseLostError: the operation is not this worker's any more; the answer must not be recorded.
+        """
+        row = self._connection.execute(
+            statement("load/progress"),
+            {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
+        ).fetchone()
+        if row is None:
+            raise LeaseLostError(operation.id)
+
+    def settle(self, operation: Operation, outcome: Outcome, *, release: bool = True) -> None:
+        """Record `outcome`; with `release` the operation is free for others.
+
+        Raises:
+            LeaseLostError: the operation is not this worker's any more; nothing was recorded.
+        """
+        if outcome.state in _GIVES_WAY and release and self._yield_to_newer(operation):
+            return
+        row = self._connection.execute(
+            statement("load/settle"),
+            {
+                "id": operation.id,
+                "fence": operation.fence,
+                "state": str(outcome.state),
+                "step": outcome.step,
+                "attempts": operation.attempts + int(outcome.counts_as_attempt),
+                "error_class": outcome.error_class,
+                "error_message": outcome.error_message,
+                "candidates": Jsonb([dict(one) for one in outcome.candidates])
+                if outcome.candidates
+                else None,
+                "delay": outcome.delay,
+                "result": Jsonb(dict(outcome.result)),
+                "release": release,
+            },
+        ).fetchone()
+        if row is None:
+            raise LeaseLostError(operation.id)
+
+    def release(self, operations: Sequence[Operation]) -> None:
+        """Give back operations that were claimed and not started."""
+        self._connection.execute(
+            statement("load/release"),
+            {
+                "ids": [operation.id for operation in operations],
+                "fences": [operation.fence for operation in operations],
+            },
+        )
+
+    def waiting(self, sync_name: str) -> tuple[int, float | None]:
+        """Return how many operations of a sync are open, and in how many seconds the next is due."""
+        row = self._connection.execute(
+            statement("report/waiting"),
+            {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
+        ).fetchone()
+        assert row is not None
+        return int(row[0]), None if row[2] is None else float(row[2])
+
+    def _yield_to_newer(self, operation: Operation) -> bool:
+        return (
+            self._connection.execute(
+                statement("load/yield_to_newer"), {"id": operation.id, "fence": operation.fence}
+            ).fetchone()
+            is not None
+        )
+
+    def _operation(self, row: Mapping[str, Any]) -> Operation:
+        return Operation(
+            id=row["id"],
+            fence=row["fence"],
+            lane=row["lane"],
+            identity=Identity(self._target_id, row["installation_id"], row["account_id"]),
+            source_kind=row["source_kind"],
+            source_id=row["source_id"],
+            payload=row["payload"],
+            natural_keys=tuple(row["natural_keys"]),
+            state=OperationState(row["state"]),
+            step=row["step"],
+            attempts=row["attempts"],
+            sent_at=row["sent_at"],
+            error_class=row["error_class"],
+            error_message=row["error_message"],
+            writes=row["forecast_calls"],
+            reads=frozenset(row["forecast_reads"]),
+        )

@@ -1,0 +1,37 @@
+"""One row of the mapping table: a source record and the Krayin record it became."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class MappingState(StrEnum):
+    """Where a source record stands with one CRM kind."""
+
+    PENDING = "pending"
+    LINKED = "linked"
+    GONE = "gone"
+    ORPHANED = "orphaned"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """One row of the mapping table, as far as planning and loading look at it."""
+
+    id: int
+    crm_id: int | None
+    origin: str | None
+    state: MappingState
+    source_hash: bytes | None
+    acked_hash: bytes | None
+    last_sent: Mapping[str, Any] | None = None
+    attempted: Mapping[str, Any] | None = None
+    former_crm_ids: tuple[int, ...] = ()
+    former_adopted_ids: tuple[int, ...] = ()
+    """Those of the former ones that were there before us."""

@@ -1,0 +1,155 @@
+"""The rows of the mapping table, as the loader reads and writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.mapping.company_names import known_names
+from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from reconciliation.identity import Identity
+
+
+class AlreadyMappedError(Exception):
+    """The Krayin record belongs to another source record."""
+
+
+class MappingStore:
+    """Reads and writes mapping rows over a connection in autocommit mode."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        """Use `connection`."""
+        self._connection = connection
+
+    def rows(
+        self, identity: Identity, source_kind: str, source_ids: Sequence[str]
+    ) -> dict[tuple[str, str], MappingRow]:
+        """Return the mapping rows of some source records by (source id, CRM kind)."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(
+                statement("load/mapping_of"),
+                {**identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
+            ).fetchall()
+        return {(row["source_id"], row["crm_kind"]): mapping_row(row) for row in found}
+
+    def link(  # noqa: PLR0913 - the columns of one row
+        self,
+        identity: Identity,
+        *,
+        source_kind: str,
+        source_id: str,
+        crm_kind: str,
+        crm_id: int,
+        origin: str,
+        acked_hash: bytes | None = None,
+        last_sent: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that a source record is this Krayin record, and what was written to it if anything.
+
+        Raises:
+            AlreadyMappedError: the Krayin record belongs to another source record.
+        """
+        try:
+            with self._connection.transaction():
+                self._connection.execute(
+                    statement("load/mapping_link"),
+                    {
+                        **identity.parameters(),
+                        "source_kind": source_kind,
+                        "source_id": source_id,
+                        "crm_kind": crm_kind,
+                        "crm_id": crm_id,
+                        "origin": origin,
+                        "acked_hash": acked_hash,
+                        "last_sent": None if last_sent is None else Jsonb(dict(last_sent)),
+                    },
+                )
+        except UniqueViolation as error:
+            raise AlreadyMappedError from error
+
+    def ack(self, row_id: int, acked_hash: bytes | None, last_sent: Mapping[str, Any]) -> None:
+        """Note what Krayin accepted for a linked record; `acked_hash` stays while more is to be sent."""
+        self._connection.execute(
+            statement("load/mapping_ack"),
+            {"id": row_id, "acked_hash": acked_hash, "last_sent": Jsonb(dict(last_sent))},
+        )
+
+    def attempt(self, row: MappingRow, base: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> None:
+        """Note that an update is about to write `changes` over `base` (what we sent so far)."""
+        self._connection.execute(
+            statement("load/mapping_attempt"),
+            {
+                "id": row.id,
+                "last_sent": None if base is None else Jsonb(dict(base)),
+                "attempted": Jsonb(dict(changes)),
+            },
+        )
+
+    def seen_before(self, target_id: int, person_ids: Sequence[int], moment: datetime) -> set[int]:
+        """Return which of some Krayin persons are known to have been there before `moment` (aware)."""
+        rows = self._connection.execute(
+            statement("load/seen_before"),
+            {"target_id": target_id, "crm_ids": list(person_ids), "moment": moment},
+        )
+        return {int(row[0]) for row in rows}
+
+    def persons_with_keys(self, target_id: int, keys: Sequence[str]) -> list[int]:
+        """Return the ids of the persons Krayin showed with one of these e-mails or phones."""
+        rows = self._connection.execute(
+            statement("load/persons_with_keys"), {"target_id": target_id, "keys": list(keys)}
+        )
+        return sorted(int(row[0]) for row in rows)
+
+    def set_state(self, row_id: int, state: MappingState) -> None:
+        """Note that a record is gone in Krayin, or to be made anew."""
+        self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})
+
+    def link_organization(self, identity: Identity, folded_name: str, crm_id: int) -> None:
+        """Note which organization a company is; an address planned for it may then be sent."""
+        self._connection.execute(
+            statement("load/organization_link"),
+            {**identity.parameters(), "folded_name": folded_name, "crm_id": crm_id},
+        )
+
+    def company_names(self, target_id: int, organization_id: int | None) -> Sequence[str]:
+        """Return the folded names under which an organization is known to us."""
+        return known_names(self._connection, target_id, [organization_id]).get(organization_id or 0, ())
+
+    def owners(self, target_id: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
+        """Return whose some Krayin records are, in words, by CRM id; records of nobody are absent."""
+        rows = self._connection.execute(
+            statement("load/mapped_to"),
+            {"target_id": target_id, "crm_kind": crm_kind, "crm_ids": list(crm_ids)},
+        )
+        return {row[0]: f"{row[3]} {row[4]} of account {row[2]}" for row in rows}
+
+
+def mapping_row(row: Mapping[str, Any]) -> MappingRow:
+    """Return a mapping row from a database row as a dictionary."""
+    return MappingRow(
+        id=row["id"],
+        crm_id=row["crm_id"],
+        origin=row["origin"],
+        state=MappingState(row["state"]),
+        source_hash=_bytes(row["source_hash"]),
+        acked_hash=_bytes(row["acked_hash"]),
+        last_sent=row.get("last_sent"),
+        attempted=row.get("attempted"),
+        former_crm_ids=tuple(row.get("former_crm_ids") or ()),
+        former_adopted_ids=tuple(row.get("former_adopted_ids") or ()),
+    )
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)

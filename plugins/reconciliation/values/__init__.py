@@ -1,0 +1,1 @@
+"""Small pure helpers: texts, numbers and times, and their forms."""

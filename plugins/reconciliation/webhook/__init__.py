@@ -1,0 +1,1 @@
+"""Takes Chatwoot's webhooks and acts upon them."""

@@ -1,0 +1,71 @@
+"""The webhook receiver as an application: inside Airflow's API server, or alone.
+
+Alone: `KRAYIN_SYNC_DATABASE_URL=postgresql://… AIRFLOW__CORE__FERNET_KEY=… PYTHONPATH=plugins
+uvicorn reconciliation.webhook.app:standalone --factory`, with the sync files in `KRAYIN_SYNC_SYNCS` or
+`include/syncs`. It then needs no Airflow; a secret may also stand in `CHATWOOT_WEBHOOK_SECRET_<SYNC>`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from chatwoot.webhook.receiver import create_app
+
+from reconciliation.sync_database.secret_box import SecretBox, airflow_box
+from reconciliation.webhook.desk import SyncDesk, Ways
+from reconciliation.webhook.long_lived import left_out
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+
+def in_airflow() -> FastAPI:
+    """Return the application for Airflow's API server; connections come from Airflow."""
+    return _app(Ways(_airflow_dsn, _airflow_secret, airflow_box))
+
+
+def standalone() -> FastAPI:
+    """Return the application to be run without Airflow; everything comes from the environment."""
+    return _app(
+        Ways(
+            lambda: os.environ["KRAYIN_SYNC_DATABASE_URL"],
+            lambda sync_name: os.environ.get(secret_variable(sync_name)),
+            lambda: SecretBox(os.environ.get("AIRFLOW__CORE__FERNET_KEY", "")),
+        )
+    )
+
+
+def secret_variable(sync_name: str) -> str:
+    """Return the environment variable that may hold a sync's secret for the receiver alone."""
+    return f"CHATWOOT_WEBHOOK_SECRET_{re.sub('[^A-Z0-9]', '_', sync_name.upper())}"
+
+
+def _app(ways: Ways) -> FastAPI:
+    desk = SyncDesk(ways)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Airflow's API server holds so much that each full garbage collection would keep all webhooks
+        # waiting for three quarters of a second.
+        with left_out():
+            yield
+        await desk.close()
+
+    return create_app(desk, lifespan=lifespan)
+
+
+def _airflow_dsn() -> str:
+    from reconciliation.settings.airflow_connections import sync_dsn  # noqa: PLC0415 - alone it runs without Airflow
+
+    return sync_dsn()
+
+
+def _airflow_secret(sync_name: str) -> str | None:
+    from reconciliation.settings.airflow_connections import given_secret  # noqa: PLC0415 - see above
+
+    return given_secret(sync_name)

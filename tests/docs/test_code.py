@@ -1,0 +1,84 @@
+"""The map of the code names every package, and its order is the order of the imports."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from tests.docs.markdown import ROOT
+
+PLUGINS = ROOT / "plugins"
+MAP = (ROOT / "docs" / "code.md").read_text(encoding="utf-8")
+# A port and the checksums it offers name each other's types.
+TOGETHER = {"source", "sweep"}
+
+
+def listed(package: str) -> list[str]:
+    """The first column of the table below a package's heading, from top to bottom."""
+    section = MAP.split(f"## `plugins/{package}`")[1].split("\n## ")[0]
+    firsts = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    return [name for first in firsts for name in re.findall(r"`(\w+)`", first)]
+
+
+def imported(package: str, name: str) -> set[str]:
+    """What of its own package a part imports, for types too."""
+    part = PLUGINS / package / name
+    files = part.rglob("*.py") if part.is_dir() else [part.with_suffix(".py")]
+    found: set[str] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.ImportFrom(module=str(module)) if module == package:
+                    found |= {alias.name for alias in node.names}
+                case ast.ImportFrom(module=str(module)) if module.startswith(f"{package}."):
+                    found.add(module.split(".")[1])
+                case ast.Import():
+                    found |= {a.name.split(".")[1] for a in node.names if a.name.startswith(f"{package}.")}
+    return found - {name}
+
+
+@pytest.mark.parametrize("package", ["reconciliation", "chatwoot"])
+def test_every_part_is_on_the_map(package):
+    parts = {path.stem for path in (PLUGINS / package).iterdir()} - {"__init__", "__pycache__"}
+    assert sorted(listed(package)) == sorted(parts)
+
+
+@pytest.mark.parametrize("package", ["reconciliation", "chatwoot"])
+def test_imports_go_upwards_on_the_map_only(package):
+    order = listed(package)
+    against = {
+        f"{name} imports {other}"
+        for at, name in enumerate(order)
+        for other in imported(package, name) - set(order[:at])
+        if not {name, other} <= TOGETHER
+    }
+    assert against == set()
+
+
+def test_chatwoot_and_krayin_know_nothing_of_each_other_or_of_what_is_above():
+    below = {
+        "chatwoot": {"chatwoot", "statements"},
+        "krayin": {"krayin", "statements"},
+        "statements": {"statements"},
+    }
+    ours = {"chatwoot", "krayin", "reconciliation", "statements"}
+    for package, allowed in below.items():
+        for file in (PLUGINS / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    assert node.module.split(".")[0] not in ours - allowed, file
+
+
+def test_first_readings_exist():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \|$", MAP, re.MULTILINE)
+    assert rows
+    for package, module in rows:
+        assert (PLUGINS / "reconciliation" / package / f"{module}.py").is_file()
+
+
+def test_modules_named_for_krayin_exist():
+    section = MAP.split("## `plugins/krayin`")[1].split("\n## ")[0]
+    for name in re.findall(r"`(\w+)`", section):
+        assert (PLUGINS / "krayin" / f"{name}.py").is_file()

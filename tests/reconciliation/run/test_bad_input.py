@@ -1,0 +1,167 @@
+"""Bad input gives one clear message, stops nothing else and loses nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from chatwoot.database.source import DatabaseSource
+from chatwoot.errors import ChatwootUnreachable, UnknownAccount, UnknownInbox
+from krayin.errors import AuthenticationFailed, ConfigurationError
+from reconciliation.errors import RunStoppedError, SettingsDoNotFitKrayinError, SyncDatabaseError
+from reconciliation.run.request import RunRequest
+from reconciliation.run.sync_run import Sync
+from reconciliation.sync_database.connection import connect
+from reconciliation.sync_database.run_rows import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.reconciliation.world import World
+
+
+def writes(world: World) -> list[Any]:
+    return [call for call in world.krayin.calls() if call["method"] != "GET"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"lead_pipeline_id": 7},
+            "lead_pipeline_id: 7 does not exist in this Krayin; there is 1 (Default Pipeline)",
+        ),
+        ({"lead_pipeline_stage_id": 99}, "lead_pipeline_stage_id: 99 does not exist in pipeline 1"),
+        ({"lead_source_id": 42}, "lead_source_id: 42 does not exist in this Krayin; there is 1 (Email)"),
+        ({"lead_type_id": 42}, "lead_type_id: 42 does not exist"),
+        ({"lead_owner": 42}, "lead_owner: 42 does not exist"),
+        ({"custom_fields": {"person": {"plan": "plan"}}}, "Krayin has no custom person attribute 'plan'"),
+    ],
+)
+def test_settings_that_do_not_fit_krayin_are_found_before_anything_is_sent(
+    world: World, settings: Mapping[str, Any], said: str
+) -> None:
+    world.add(name="Ada", email="ada@example.com")
+    with pytest.raises(SettingsDoNotFitKrayinError) as error:
+        world.run(**settings)
+    assert said in str(error.value)
+    assert writes(world) == []
+    assert world.rows("SELECT count(*) FROM operation") == [(0,)]
+    assert world.run().summary["created"] == {"lead": 1, "person": 1}, "nothing was lost"
+
+
+def test_a_wrong_token_is_named_and_nothing_moves(world: World) -> None:
+    world.add(name="Ada", email="ada@example.com")
+    right, world.krayin.token = world.krayin.token, "9|wrong"
+    with pytest.raises(AuthenticationFailed) as error:
+        world.run()
+    assert "token" in str(error.value)
+    assert "wrong" not in str(error.value)
+    world.krayin.token = right
+    assert world.run().summary["created"] == {"lead": 1, "person": 1}
+
+
+def test_a_wrong_krayin_address_is_named(world: World) -> None:
+    sync = world.sync()
+    object.__setattr__(sync.krayin, "address", f"{world.krayin.url}/sandbox")
+    with pytest.raises(ConfigurationError) as error:
+        sync.run(RunRequest())
+    assert world.krayin.url in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_token_that_dies_in_the_middle_keeps_what_is_left_for_the_next_run(world: World) -> None:
+    for number in range(6):
+        world.add(name=f"Contact {number}", email=f"c{number}@example.com")
+    # A token that worked before is tried once more after a whole window before it is given up.
+    world.access_options = {"options": {"sleep": lambda _: None}}
+    sync = world.sync()
+    run_id = sync.plan(RunRequest())
+    tokens = world.krayin.application.krayin.database["personal_access_tokens"].rows
+    kept = dict(tokens)
+    tokens.clear()
+    with pytest.raises(RunStoppedError) as error:
+        sync.load(run_id)
+    assert "token" in str(error.value)
+    assert "6 planned operation(s) are kept" in str(error.value)
+    assert world.rows("SELECT state, count(*) FROM operation GROUP BY state") == [("planned", 6)]
+    tokens.update(kept)
+    assert world.run().summary["created"] == {"lead": 6, "person": 6}
+
+
+def test_an_unreachable_chatwoot_database_is_named(world: World) -> None:
+    sync = world.sync()
+    broken = Sync(
+        sync.settings,
+        sync.sync_dsn,
+        DatabaseSource("postgresql://x:secret@127.0.0.1:1/chatwoot"),
+        sync.krayin,
+    )
+    with pytest.raises(ChatwootUnreachable) as error:
+        broken.plan(RunRequest())
+    assert "127.0.0.1:1" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_an_unreachable_sync_database_is_named() -> None:
+    with pytest.raises(SyncDatabaseError) as error:
+        connect("postgresql://x:secret@127.0.0.1:1/krayin_sync", patience=0.1, sleep=lambda _: None)
+    assert "127.0.0.1:1" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_an_unknown_account_or_inbox_lists_what_there_is(world: World) -> None:
+    with pytest.raises(UnknownAccount) as account:
+        world.run(chatwoot={"account_id": 77})
+    assert "77" in str(account.value)
+    with pytest.raises(UnknownInbox):
+        world.run(chatwoot={"account_id": 1, "inboxes": [424242]})
+
+
+def test_contacts_with_absurd_rows_are_counted_and_the_others_still_sync(world: World) -> None:
+    fine = world.add(name="Fine", email="fine@example.com")
+    broken = world.add(name="Broken", email="broken@example.com")
+    absurd = world.add(
+        name="\u202e" + "x" * 400,
+        email="absurd@example.com",
+        custom_attributes={"lead_value": "1e999999", "job_title": ["a", {"b": 1}], "company_name": {"x": 1}},
+    )
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE contacts SET custom_attributes = '\"not an object\"', updated_at = now() WHERE id = %s",
+            (broken,),
+        )
+    run = world.run()
+    assert run.state is RunState.DONE
+    assert run.summary["created"] == {"lead": 2, "person": 2}
+    assert run.summary["skipped"]["unreadable"] == 1
+    assert [row["contact"] for row in run.summary["broken"]] == [broken]
+    assert {row["emails"][0]["value"] for row in world.persons()} == {
+        "fine@example.com",
+        "absurd@example.com",
+    }
+    (long_name,) = [row["name"] for row in world.persons() if row["emails"][0]["value"].startswith("absurd")]
+    assert long_name.endswith("… [cut]")
+    assert len(long_name) == 255
+    assert (fine, absurd) is not None
+
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        connection.execute("UPDATE contacts SET custom_attributes = '{}' WHERE id = %s", (broken,))
+    assert world.run().summary["created"] == {"lead": 1, "person": 1}, (
+        "a mended row is seen, updated_at or not"
+    )
+
+
+def test_a_contact_krayin_refuses_is_quarantined_with_its_reason_and_holds_nobody_up(world: World) -> None:
+    refused = world.add(name="No address", email="not-an-address")
+    world.add(name="Ada", email="ada@example.com")
+    run = world.run()
+    assert run.summary["created"] == {"lead": 1, "person": 1}
+    ((kind, source, error_class, message),) = world.operations("quarantined")
+    assert (kind, source, error_class) == ("contact", str(refused), "rejected")
+    assert "must be a valid email address" in message
+    assert "not-an-address" not in message
+    world.change(refused, email="address@example.com")
+    assert world.run().summary["created"] == {"lead": 1, "person": 1}
+    assert world.operations("quarantined") == []
