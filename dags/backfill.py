@@ -56,9 +56,9 @@ def backfill_dag(settings: SyncSettings) -> DAG:
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def bring_over() -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks as tasks
+            from reconciliation.tasks import sync_tasks
 
-            return tasks.backfill(settings.name, get_current_context())
+            return sync_tasks.backfill(settings.name, get_current_context())
 
         bring_over()
 

@@ -60,9 +60,9 @@ def events_dag(settings: SyncSettings) -> DAG:
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def act_on_events() -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks as tasks
+            from reconciliation.tasks import sync_tasks
 
-            return tasks.events(settings.name, get_current_context())
+            return sync_tasks.events(settings.name, get_current_context())
 
         act_on_events()
 

@@ -38,9 +38,9 @@ FORM = {
 def krayin_replay() -> None:
     @task
     def replay() -> dict[str, int]:
-        from reconciliation.tasks import sync_tasks as tasks
+        from reconciliation.tasks import replay_tasks
 
-        return tasks.replay(get_current_context()["params"])
+        return replay_tasks.replay(get_current_context()["params"])
 
     replay()
 

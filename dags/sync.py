@@ -47,23 +47,23 @@ def sync_dag(settings: SyncSettings) -> DAG:
 
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def plan() -> int:
-            from reconciliation.tasks import sync_tasks as tasks
+            from reconciliation.tasks import sync_tasks
 
-            return tasks.plan(settings.name, get_current_context())
+            return sync_tasks.plan(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, outlets=[ended])
         def load(run: int) -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks as tasks
+            from reconciliation.tasks import sync_tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
-            return tasks.load(settings.name, run, seconds=seconds, context=get_current_context())
+            return sync_tasks.load(settings.name, run, seconds=seconds, context=get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def help_load(run: int, number: int) -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks as tasks
+            from reconciliation.tasks import sync_tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
-            return tasks.help_load(settings.name, run, number, seconds=seconds)
+            return sync_tasks.help_load(settings.name, run, number, seconds=seconds)
 
         run = plan()
         load(run)

@@ -15,7 +15,7 @@ from reconciliation.alert.alerts import tell, watch
 from reconciliation.settings.airflow_connections import sync_dsn
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
 from reconciliation.sync_database.connection import connect
-from reconciliation.tasks.sync_tasks import telling
+from reconciliation.tasks.telling import telling
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,7 +11,8 @@ from reconciliation.approval.question import APPROVE, answer, ask, leave_unanswe
 from reconciliation.settings.airflow_connections import sync_dsn
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.run_rows import RunKind, open_run
-from reconciliation.tasks.sync_tasks import load, tell_of_held, telling
+from reconciliation.tasks.sync_tasks import load, tell_of_held
+from reconciliation.tasks.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from reconciliation.erasure.contact_erasure import erase, identity_of, let_back
 from reconciliation.sync_database.connection import connect
-from reconciliation.tasks.sync_tasks import open_sync, telling
+from reconciliation.tasks.opening import open_sync
+from reconciliation.tasks.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciliation.maintenance.retention import load_retention, retain
 from reconciliation.settings.airflow_connections import sync_dsn
 from reconciliation.sync_database.connection import connect
-from reconciliation.tasks.sync_tasks import telling
+from reconciliation.tasks.telling import telling
 
 
 def delete_what_is_old() -> dict[str, int]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.reconcile import reconcile
 from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.reconcile.summary import lines_of, numbers_of
-from reconciliation.tasks.sync_tasks import open_sync, tell_of_held, telling
+from reconciliation.tasks.opening import open_sync
+from reconciliation.tasks.sync_tasks import tell_of_held
+from reconciliation.tasks.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from reconciliation.report.address import report_address
 from reconciliation.settings.airflow_connections import sync_dsn
 from reconciliation.settings.sync_files import sync_named
 from reconciliation.sync_database.connection import working
-from reconciliation.tasks.sync_tasks import telling
+from reconciliation.tasks.telling import telling
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from reconciliation.sync_database.run_rows import RunKind
-from reconciliation.tasks.sync_tasks import backfill, backfill_of, request_of
+from reconciliation.tasks.form import backfill_of, request_of
+from reconciliation.tasks.sync_tasks import backfill
 
 DAY = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
 
