@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
@@ -74,20 +73,3 @@ def test_what_importing_does_not_import(modules: str, unwanted: str, tmp_path: P
         check=False,
     )
     assert done.returncode == 0
-
-
-def test_chatwoot_knows_nothing_of_krayin() -> None:
-    imported = {
-        name.split(".")[0]
-        for path in (ROOT / "plugins" / "chatwoot").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert "psycopg" in imported
-    assert imported.isdisjoint({"krayin", "reconciliation"})
