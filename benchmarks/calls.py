@@ -14,7 +14,6 @@ stand-in's are put forward together. Its physical limit is one call for each con
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -29,7 +28,7 @@ from reconciliation.migrations import upgrade
 from reconciliation.run.request import RunRequest
 
 from benchmarks.common.chatwoot_rows import add_contacts, new_chatwoot
-from benchmarks.common.results import show
+from benchmarks.common.results import keep, show
 from benchmarks.common.straightforward import Straightforward
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin
@@ -70,9 +69,7 @@ def main() -> None:
         show(kinds, "Calls for each change")
         long = long_run(cluster, options.contacts)
         show([long], f"New contacts at {LIMIT} calls a minute")
-    results = ROOT / "benchmarks" / "results"
-    results.mkdir(exist_ok=True)
-    (results / "calls.json").write_text(json.dumps({"changes": kinds, "long_run": long}, indent=2) + "\n")
+    keep("calls", {"changes": kinds, "long_run": long})
 
 
 def new_world(cluster: Cluster, name: str, krayin: RunningKrayin) -> World:

@@ -22,11 +22,10 @@ from typing import Any
 import httpx
 import psycopg
 
-from benchmarks.common.results import show
+from benchmarks.common.results import keep, show
 from sandbox.chatwoot import changes
 from stack.testing import RunningStack, running_stack
 
-RESULTS = Path(__file__).parent / "results" / "celery_workers.json"
 SYNC = """\
 name: sandbox
 schedule: null
@@ -61,7 +60,9 @@ def main() -> None:
             celery_broker_url=arguments.broker,
             celery_workers=arguments.workers,
         ) as stack:
-            show([measure(stack, arguments)], "One run on several Celery workers", RESULTS)
+            measured = [measure(stack, arguments)]
+    show(measured, "One run on several Celery workers")
+    keep("celery_workers", measured)
 
 
 def measure(stack: RunningStack, arguments: argparse.Namespace) -> dict[str, Any]:

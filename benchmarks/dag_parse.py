@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.results import show
+from benchmarks.common.results import keep, show
 
 ROOT = Path(__file__).resolve().parents[1]
 PARSE = """
@@ -56,7 +56,8 @@ def main() -> None:
                 "connections": max(one["connections"] for one in parses),
             }
         )
-    show(rows, "Parsing the DAG files", ROOT / "benchmarks/results/dag_parse.json")
+    show(rows, "Parsing the DAG files")
+    keep("dag_parse", rows)
 
 
 def parse(file: Path) -> dict[str, Any]:

@@ -123,6 +123,7 @@ def main() -> None:
         f"{options.contacts} contacts, {options.conversations} conversations, {options.messages} messages; "
         f"{CHANGED} contacts and {CHANGED} messages written since the mark; {CHUNK} rows read by id\n"
     )
+    options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(head + "".join(f"\n== {name}\n{plan}\n" for name, plan in found.items()))
 
 

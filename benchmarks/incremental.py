@@ -26,7 +26,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.common.chatwoot_rows import add_contacts, add_talk, new_chatwoot
-from benchmarks.common.results import show
+from benchmarks.common.results import keep, show
 from benchmarks.common.usage import in_a_process, measured, postmaster, report
 from stack.postgres import Cluster
 from stack.testing import free_ports
@@ -73,11 +73,8 @@ def main() -> None:
         cluster.start()
         stack.callback(cluster.stop, "immediate")
         rows = measure(cluster, options.contacts, options.messages, options.changes)
-    show(
-        rows,
-        f"A run over {options.contacts:,} contacts and {options.messages:,} messages",
-        ROOT / "benchmarks/results/incremental.json",
-    )
+    show(rows, f"A run over {options.contacts:,} contacts and {options.messages:,} messages")
+    keep("incremental", rows)
 
 
 def measure(cluster: Cluster, contacts: int, messages: int, changes: tuple[int, ...]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.common.chatwoot_rows import add_contacts, new_chatwoot
-from benchmarks.common.results import show
+from benchmarks.common.results import keep, show
 from benchmarks.common.usage import in_a_process, measured, postmaster, report
 from stack.postgres import Cluster
 from stack.testing import free_ports
@@ -52,7 +52,8 @@ def main() -> None:
         for size in options.sizes:
             rows.append(of_size(cluster, size))
             show([rows[-1]], "")
-    show(rows, "A first plan", ROOT / "benchmarks/results/planning.json")
+    show(rows, "A first plan")
+    keep("planning", rows)
 
 
 def of_size(cluster: Cluster, size: int) -> dict[str, Any]:

@@ -19,7 +19,6 @@ python benchmarks/rate_budget.py --window 60 --windows 5 --rates 60 --workers 4 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import random
 import statistics
@@ -39,6 +38,7 @@ from krayin.unpaced import Unpaced
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.results import keep
 from stack.postgres import Cluster
 
 if TYPE_CHECKING:
@@ -289,7 +289,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--lane", type=str.upper, choices=Lane.__members__, default="SCHEDULED")
     parser.add_argument("--neighbour", type=Neighbour.parse)
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/rate_budget.json")
     options = parser.parse_args()
     results = []
     table = Table(
@@ -314,8 +313,7 @@ def main() -> None:
         finally:
             cluster.stop("fast")
     Console(width=160).print(table)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    keep("rate_budget", [asdict(result) for result in results])
 
 
 def options_port() -> int:

@@ -10,7 +10,6 @@ turns with the sweeps. With --messages also ten times fewer conversations are ma
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import statistics
 import tempfile
@@ -31,6 +30,7 @@ from reconciliation.migrations import upgrade
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.results import keep
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from stack.postgres import Cluster
@@ -201,9 +201,7 @@ def main() -> None:
     console = Console(width=120)
     console.print(table)
     console.print(f"Seconds, medians of {arguments.rounds} rounds; peak memory of this process {peak:.0f} MB")
-    results = ROOT / "benchmarks" / "results"
-    results.mkdir(exist_ok=True)
-    (results / "sweep.json").write_text(json.dumps({"streams": rows, "peak_mb": round(peak)}, indent=2))
+    keep("sweep", {"streams": rows, "peak_mb": round(peak)})
 
 
 def made(cluster: Cluster, contacts: int, messages: int) -> Databases:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import random
 import re
@@ -39,6 +38,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.results import keep
 from sandbox.chatwoot import changes, webhooks
 from stack.syncs import SANDBOX
 from stack.testing import RunningStack, running_stack
@@ -257,7 +257,7 @@ def report(found: list[dict[str, float]], facts: dict[str, Any], name: str) -> N
         }
         table.add_row(part, *(f"{number:.3f}" for number in result[part].values()))
     Console().print(table)
-    (ROOT / "benchmarks" / "results" / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    keep(name, result)
 
 
 if __name__ == "__main__":

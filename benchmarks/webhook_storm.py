@@ -32,6 +32,7 @@ from reconciliation.run.request import RunRequest
 from reconciliation.webhook.events import act_on_events
 from rich.console import Console
 
+from benchmarks.common.results import keep
 from sandbox.chatwoot import changes, webhooks
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
@@ -133,8 +134,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = (in_airflow if given.airflow else alone)(Path(folder), given)
     Console().print_json(json.dumps(result))
-    name = "webhook_storm_airflow.json" if given.airflow else "webhook_storm.json"
-    (ROOT / "benchmarks" / "results" / name).write_text(json.dumps(result, indent=2) + "\n")
+    keep("webhook_storm_airflow" if given.airflow else "webhook_storm", result)
 
 
 def alone(folder: Path, given: argparse.Namespace) -> dict[str, Any]:

@@ -43,9 +43,10 @@ def events_dag(settings: SyncSettings) -> DAG:
         f"{settings.name}__events",
         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP, timezone="UTC"), assets=[inbox]),
         catchup=False,
-        # The next run stands ready while one works. With 1, Airflow 3.3 keeps a mark on a DAG whose only run
-        # is active, and a run that ends while the file is parsed leaves it standing until the next parsing.
-        max_active_runs=2,
+        # One works, the next stands ready, and the one of the clock may come between: never as many as this.
+        # Airflow 3.3 keeps a mark on a DAG that has reached its number, and a run that ends while the file is
+        # parsed leaves it standing until the next parsing: a webhook would wait for seconds.
+        max_active_runs=4,
         tags=["krayin", settings.name],
         doc_md=__doc__,
         default_args={"owner": "krayin-sync"},

@@ -91,7 +91,7 @@ def test_dags_keep_the_house_rules(syncs: Path, tmp_path: Path) -> None:
         assert dag["doc"].strip(), dag_id
         assert not dag["catchup"], dag_id
         # The next run for webhooks stands ready while one works; its task takes turns.
-        assert dag["max_active_runs"] == (2 if dag_id.endswith("__events") else 1), dag_id
+        assert dag["max_active_runs"] == (4 if dag_id.endswith("__events") else 1), dag_id
     assert read["dags"]["good__sync"]["tasks"] == ["plan", "load"]
     assert read["dags"]["good__reconcile"]["tasks"] == ["compare", "repair", "report", "ended"]
     assert read["dags"]["good__reconcile"]["params"] == ["accept", "contact_ids", "depth", "repair"]

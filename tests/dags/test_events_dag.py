@@ -21,4 +21,4 @@ def test_each_good_sync_has_a_dag_of_one_task_for_its_webhooks(tmp_path: Path) -
     for dag_id in found:
         # Each further task would cost half a second between a webhook and Krayin.
         assert read["dags"][dag_id]["tasks"] == ["act_on_events"]
-        assert read["dags"][dag_id]["max_active_runs"] == 2
+        assert read["dags"][dag_id]["max_active_runs"] == 4
