@@ -48,6 +48,7 @@ SYNC = "sandbox"
 SECRET = "benchmark-secret-1234567"
 PARTS = ("receive", "run", "start", "plan", "person", "lead", "shown", "total")
 FULL_PACE = 60
+WATCHED = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'krayin_sync_trigger'"
 # The calls for the first contact of the event's run: the person's, and the last one.
 ARRIVED = """
 SELECT event.processed_at, run.dag_run_id,
@@ -114,6 +115,14 @@ def once(
     }
 
 
+def wait_for_watcher(sync_db: psycopg.Connection) -> None:
+    """Wait until the triggerer watches the inbox; it begins some seconds after Airflow has started."""
+    deadline = time.monotonic() + 60
+    while not sync_db.execute(WATCHED).fetchone():
+        assert time.monotonic() < deadline, "the triggerer does not watch the inbox"
+        time.sleep(0.2)
+
+
 def arrival(sync_db: psycopg.Connection, contact_id: int, delivery: str) -> tuple[Any, ...]:
     """Wait for a change; return when it was planned, by which DAG run, and when Krayin took the calls."""
     deadline = time.monotonic() + 180
@@ -137,6 +146,7 @@ def measure(stack: RunningStack, times: int, pause: float, burst: int) -> list[d
                 " AND source_kind = 'contact' ORDER BY source_id::bigint LIMIT 100"
             ).fetchall()
         )
+        wait_for_watcher(sync_db)
         found = []
         expected: dict[int, str] = {}
         for number in range(times + 1):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from benchmarks.common import results
 from tests.docs.markdown import ROOT
 
