@@ -16,12 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import reconciliation.crm.krayin_connection
 from chatwoot.database.source import DatabaseSource
 from krayin import session
 from krayin.budget import BudgetUnavailable, RateBudget
 from krayin.client import KrayinClient
 from krayin.errors import KrayinError
+from reconciliation.crm import krayin_connection
 from reconciliation.errors import ReconciliationError
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
@@ -92,7 +92,7 @@ def work(job: Job) -> None:
     )
     random.seed(job.seed)
     session.WINDOW = 1.2
-    reconciliation.krayin_connection.RateBudget = partial(RateBudget, window=2.0, call_timeout=5.0)
+    krayin_connection.RateBudget = partial(RateBudget, window=2.0, call_timeout=5.0)
     transport = Transport(job)
     access = DirectAccess(
         job.krayin_url,

@@ -63,7 +63,7 @@ def test_testing_the_connection_tells_what_is_wrong(
     ("modules", "unwanted"),
     [
         ("chatwoot.database.hook", "pandas"),
-        ("chatwoot.records, chatwoot.source, chatwoot.database, chatwoot.errors", "airflow"),
+        ("chatwoot.records, chatwoot.source, chatwoot.database.source, chatwoot.errors", "airflow"),
     ],
 )
 def test_what_importing_does_not_import(modules: str, unwanted: str, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import reconciliation.run.parts
 from krayin.errors import TurnedAway
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.identity import Identity
 from reconciliation.load.contact_writer import ContactWriter
 from reconciliation.load.loader import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
+from reconciliation.run import parts
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.ledger import Operation, OperationState
 from reconciliation.values.timing import Timing
@@ -181,7 +181,7 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
 
     monkeypatch.setattr(ContactWriter, "write", expired)
     late = iter(range(0, 10**6, 1000))
-    monkeypatch.setattr(reconciliation.run_parts, "Loader", partial(Loader, monotonic=lambda: next(late)))
+    monkeypatch.setattr(parts, "Loader", partial(Loader, monotonic=lambda: next(late)))
     sync = replace(world.sync(), timing=QUICK)
     run_id = sync.plan(RunRequest())
     run = sync.load(run_id)
