@@ -42,6 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[OWN_FOLDER] = True
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that work on a PostgreSQL: each has a database of its own, which takes its time."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the run's folder only where there is something to look for."""

@@ -239,6 +239,7 @@ def test_a_full_disk_is_not_waited_for() -> None:
     assert len(tried) == 1
 
 
+@pytest.mark.database
 def test_a_restart_of_postgresql_is_survived(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "data", free_port(), "tests", {"fsync": "off"})
     tmp_path.chmod(0o755)

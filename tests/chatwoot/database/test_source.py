@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -168,6 +169,15 @@ def test_a_label_without_a_name_is_none(source: DatabaseSource, chatwoot: Connec
     assert the_contact(source, number).labels == ("vip",)
 
 
+def follows_a_depth_of(levels: int) -> bool:
+    """Whether this Python reads JSON nested so deeply: 3.11 does not, later ones do."""
+    try:
+        json.loads("[" * levels + "]" * levels)
+    except RecursionError:
+        return False
+    return True
+
+
 def test_broken_rows_stand_beside_the_good_ones(source: DatabaseSource, chatwoot: Connection[Any]) -> None:
     good = add_contact(chatwoot, 1, name="Good")
     never = add_contact(chatwoot, 1)
@@ -193,9 +203,10 @@ def test_broken_rows_stand_beside_the_good_ones(source: DatabaseSource, chatwoot
     broken = {row.id: row.reason.split(":")[0] for row in found if isinstance(row, BrokenRow)}
     assert broken == {
         never: "updated_at", ancient: "created_at", far: "last_activity_at", text: "custom_attributes",
-        listed: "additional_attributes", big: "custom_attributes", deep: "custom_attributes",
+        listed: "additional_attributes", big: "custom_attributes",
+        **({} if follows_a_depth_of(5000) else {deep: "custom_attributes"}),
     }  # fmt: skip
-    assert [row.id for row in found if isinstance(row, Contact)] == [good, last]
+    assert [row.id for row in found if isinstance(row, Contact)] == sorted({good, deep, last} - broken.keys())
 
 
 def test_a_time_in_the_future_does_not_raise_the_mark(
