@@ -85,7 +85,7 @@ def test_many_bars_are_ten_and_lose_none() -> None:
     assert sum(shown) == sum(values)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_a_single_moment_is_a_plot_too() -> None:
     assert "<svg" in line_plot("one", [NOON], {"x": [0.5]}, unit=str, limits=(0, 1))
     assert "1.0" in words(line_plot("one", DAYS, {"x": [0.2, 3, 70, 9, 8]}, unit=str, steps=[0.1, 1.0, 10]))
