@@ -7,12 +7,17 @@ never, and goes back where the total tells that rows moved the other way. Rows m
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from chatwoot.api.spool import Spool
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 # Where rows come faster than they are read, going back must end some time.
@@ -108,3 +113,31 @@ class Walk:
         if page == 1 and answer.count is not None and 0 < shown < min(self.size, answer.count):
             self.size = shown
         return answer
+
+
+def whole(walk_by: Callable[[str], Walk], orders: Sequence[str], rows_are: str) -> Iterator[list[Row]]:
+    """Yield the pages of a list, in further orders too as long as it shows fewer rows than it has.
+
+    The first of `orders` is by what never changes, oldest first; `rows_are` names the rows in the log.
+    """
+    with Spool() as seen:
+        for order in orders:
+            walk = walk_by(order)
+            pages = walk.from_the_end() if order == orders[0] else walk.from_the_start(never)
+            for rows in pages:
+                seen.put({"id": row["id"]} for row in rows)
+                yield rows
+            if walk.count is None or len(seen) >= walk.count:
+                return
+        log.warning(
+            "Chatwoot says it has %d %s and showed %d: the list changed all the time. The "
+            "comparison of everything finds the others.",
+            walk.count,
+            rows_are,
+            len(seen),
+        )
+
+
+def never(_: Row) -> bool:
+    """Tell of no row that it is old: a walk goes to the end."""
+    return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.api import rows as api_rows
 from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
-from chatwoot.api.pages import Page, Walk
+from chatwoot.api.pages import Page, Walk, whole
 from chatwoot.api.rows import moment
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api.spool import Spool
@@ -306,26 +306,8 @@ class ApiSnapshot:
                 self._spool_ids(spool, (number for number in ids if number not in listed))
 
     def _spool_all(self, spool: Spool) -> None:
-        for rows in self._whole(self._walk):
+        for rows in whole(self._walk, _ORDERS, "contacts"):
             spool.put(rows)
-
-    def _whole(self, walk_by: Callable[[str], Walk]) -> Iterator[list[Json]]:
-        """Yield the pages of a list, in further orders too as long as it shows fewer rows than it has."""
-        with Spool() as seen:
-            for order in _ORDERS:
-                walk = walk_by(order)
-                pages = walk.from_the_end() if order == _ORDERS[0] else walk.from_the_start(_never)
-                for rows in pages:
-                    seen.put({"id": row["id"]} for row in rows)
-                    yield rows
-                if walk.count is None or len(seen) >= walk.count:
-                    return
-            log.warning(
-                "Chatwoot says it has %d contacts and showed %d: the list changed all the time. The "
-                "comparison of everything finds the others.",
-                walk.count,
-                len(seen),
-            )
 
     def _newest(self, key: str, cutoff: datetime) -> Iterator[list[Json]]:
         """Yield pages with all contacts whose `key` is not before `cutoff`, and some others."""
@@ -360,7 +342,7 @@ class ApiSnapshot:
                 PAGE,
             )
 
-        yield from self._whole(walk_by)
+        yield from whole(walk_by, _ORDERS, "contacts")
 
     def _page(self, answer: Any) -> Page:
         return Page(api_rows.listed(answer, self.session.where), api_rows.total(answer, "count"))
@@ -463,7 +445,3 @@ def _before(key: str, cutoff: datetime, row: Json) -> bool:
 def _within(row: Json, key: str, start: datetime, end: datetime) -> bool:
     at = moment(row.get(key))
     return at is not None and start - _SECOND < at < end
-
-
-def _never(_: Json) -> bool:
-    return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.api import rows as api_rows
 from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
-from chatwoot.api.pages import Page, Walk
+from chatwoot.api.pages import Page, Walk, never, whole
 from chatwoot.api.rows import is_public, moment
 from chatwoot.api.spool import Spool
 from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
@@ -169,27 +169,10 @@ class ApiTalk:
 
     def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
         if since is None:
-            yield from self._whole_list(inbox)
+            yield from whole(lambda order: self._walk(order, inbox), _ORDERS, "conversations")
             return
         for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
             yield [row for row in rows if not _inactive_since(since)(row)]
-
-    def _whole_list(self, inbox: int | None) -> Iterator[list[Json]]:
-        with Spool() as seen:
-            for sort_by in _ORDERS:
-                walk = self._walk(sort_by, inbox)
-                pages = walk.from_the_end() if sort_by == _ORDERS[0] else walk.from_the_start(_never)
-                for rows in pages:
-                    seen.put({"id": row["id"]} for row in rows)
-                    yield rows
-                if walk.count is None or len(seen) >= walk.count:
-                    return
-            log.warning(
-                "Chatwoot says it has %d conversations and showed %d: the list changed all the time. The "
-                "comparison of everything finds the others.",
-                walk.count,
-                len(seen),
-            )
 
     def _updated_since(self, cutoff: datetime) -> Iterator[list[Json]]:
         gap = self.read_at - cutoff
@@ -226,7 +209,7 @@ class ApiTalk:
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
 
-        yield from Walk(fetch, PAGE).from_the_start(_never)
+        yield from Walk(fetch, PAGE).from_the_start(never)
 
     def _of_contact(self, contact_id: int) -> list[Json]:
         answer = self.session.find(f"/contacts/{contact_id}/conversations")
@@ -240,7 +223,7 @@ class ApiTalk:
             return self._page(self.session.post("/conversations/filter", body, page=page))
 
         try:
-            found = [row for some in Walk(fetch, PAGE).from_the_start(_never) for row in some]
+            found = [row for some in Walk(fetch, PAGE).from_the_start(never) for row in some]
         except ChatwootApiRefused as refused:
             if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
@@ -254,7 +237,7 @@ class ApiTalk:
         contact = None if answer is None else answer.get("payload")
         found: list[Json] = []
         for source_id in sorted(api_rows.source_ids_of(contact) if isinstance(contact, dict) else ()):
-            pages = self._walk("created_at_asc", None, source_id=source_id).from_the_start(_never)
+            pages = self._walk("created_at_asc", None, source_id=source_id).from_the_start(never)
             found += (row for rows in pages for row in rows if api_rows.contact_id_of(row) == contact_id)
         return found
 
@@ -414,10 +397,6 @@ def _inactive_since(since: datetime) -> Callable[[Json], bool]:
 
 def _updated_at(row: Json, unknown: datetime) -> datetime:
     return moment(row.get("updated_at")) or unknown
-
-
-def _never(_: Json) -> bool:
-    return False
 
 
 def _touched(row: Json, start: datetime, end: datetime) -> bool:
