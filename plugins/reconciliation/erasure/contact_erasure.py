@@ -21,7 +21,7 @@ from reconciliation.erasure.traces import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.identity import Identity, register_installation
 from reconciliation.sync_database.connection import connect, working
-from reconciliation.sync_database.run_rows import RunKind, RunState, open_run, update_run
+from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,21 +129,20 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
     settings = sync.settings
     with working(sync.sync_dsn) as connection:
         run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
-        try:
-            with open_krayin(
+        with (
+            failing_run(connection, run_id),
+            open_krayin(
                 connection,
                 partial(connect, sync.sync_dsn),
                 sync.krayin,
                 lane=Lane.SCHEDULED,
                 run_id=run_id,
                 requests_per_minute=settings.krayin.requests_per_minute,
-            ) as krayin:
-                identity, said = _look_up(sync, connection, krayin.target_id, contact_id)
-                erasure = _Erasure(connection, identity, settings.name, contact_id, krayin.client, said)
-                receipt = erasure.run(also_adopted=also_adopted)
-        except Exception as error:
-            update_run(connection, run_id, RunState.FAILED, message=str(error))
-            raise
+            ) as krayin,
+        ):
+            identity, said = _look_up(sync, connection, krayin.target_id, contact_id)
+            erasure = _Erasure(connection, identity, settings.name, contact_id, krayin.client, said)
+            receipt = erasure.run(also_adopted=also_adopted)
         update_run(connection, run_id, RunState.DONE)
     for line in receipt.lines():
         log.info("Contact %d: %s", contact_id, line)

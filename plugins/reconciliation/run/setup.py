@@ -13,7 +13,7 @@ from reconciliation.crm.krayin_connection import open_krayin
 from reconciliation.plan.first_load import described, mailing_workflows
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect
-from reconciliation.sync_database.run_rows import RunKind, RunState, open_run, update_run
+from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -51,8 +51,9 @@ def check_sync(sync: Sync) -> Iterator[str]:
             yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
     with connect(sync.sync_dsn) as connection:
         run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
-        try:
-            with open_krayin(
+        with (
+            failing_run(connection, run_id),
+            open_krayin(
                 connection,
                 partial(connect, sync.sync_dsn),
                 sync.krayin,
@@ -60,21 +61,19 @@ def check_sync(sync: Sync) -> Iterator[str]:
                 run_id=run_id,
                 requests_per_minute=settings.krayin.requests_per_minute,
                 fresh=True,
-            ) as krayin:
-                generation = generation_of(krayin.client.base_url)
-                user = krayin.catalogue.user
-                yield (
-                    f"Krayin {krayin.client.base_url} {generation.shown}: API user {user.name} ({user.id}), "
-                    f"{krayin.requests_per_minute} calls a minute"
-                )
-                if generation.problem:
-                    yield f"Warning: {generation.problem}"
-                targets = resolve_targets(settings, krayin.catalogue)
-                yield from _describe(krayin.catalogue, targets)
-                yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
-        except Exception as error:
-            update_run(connection, run_id, RunState.FAILED, message=str(error))
-            raise
+            ) as krayin,
+        ):
+            generation = generation_of(krayin.client.base_url)
+            user = krayin.catalogue.user
+            yield (
+                f"Krayin {krayin.client.base_url} {generation.shown}: API user {user.name} ({user.id}), "
+                f"{krayin.requests_per_minute} calls a minute"
+            )
+            if generation.problem:
+                yield f"Warning: {generation.problem}"
+            targets = resolve_targets(settings, krayin.catalogue)
+            yield from _describe(krayin.catalogue, targets)
+            yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
         update_run(connection, run_id, RunState.DONE)
 
 
