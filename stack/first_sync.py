@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import psycopg
+from reconciliation.sync_database.incidents import open_incidents
 
 from stack import summary
 from stack.errors import StackError
@@ -142,6 +143,18 @@ def _unpause(api: AirflowApi, instance: Instance, dag_ids: Collection[str]) -> b
         api.unpause(dag_id)
     instance.remember(unpaused=sorted(before | new))
     return bool(new)
+
+
+def show_incidents(dsn: str, progress: Progress) -> None:
+    """Print what stands between the syncs and their work."""
+    try:
+        with psycopg.connect(dsn) as connection:
+            incidents = open_incidents(connection)
+    except psycopg.Error as error:
+        progress.warn(f"The sync database cannot tell whether an incident is open: {error}")
+        return
+    for one in incidents:
+        progress.warn(f"Incident {one.id} ({one.sync_name or 'all syncs to this Krayin'}): {one.sentence}")
 
 
 def show(dsn: str, name: str, run_id: str | None, progress: Progress) -> None:

@@ -16,6 +16,7 @@ def tell(instance: Instance, progress: Progress) -> None:
     """Print what each sync did last, the addresses with their passwords, and the next commands."""
     settings = instance.settings
     begun = instance.remembered().get("first_syncs", {})
+    first_sync.show_incidents(instance.dsn(SYNC_DATABASE), progress)
     names = syncs.read(syncs.folder(settings)).first
     for name in names:
         first_sync.show(instance.dsn(SYNC_DATABASE), name, None, progress)

@@ -121,6 +121,20 @@ class RunStoppedError(ReconciliationError):
         super().__init__(f"{reason} Stopped early: {waiting} planned operation(s) are kept for the next run.")
 
 
+class IncidentOpenError(ReconciliationError):
+    """Chatwoot or Krayin is not what it should be, and nothing goes on until that is explained.
+
+    `incident_id` and `kind` name the incident, `sentence` says what was seen and what to do.
+    """
+
+    def __init__(self, incident_id: int, kind: str, sentence: str) -> None:
+        """Keep the incident."""
+        self.incident_id = incident_id
+        self.kind = kind
+        self.sentence = sentence
+        super().__init__(f"Incident {incident_id}: {sentence}")
+
+
 class LeaseLostError(ReconciliationError):
     """The operation is not this worker's any more; its answer must not be recorded."""
 

@@ -2,7 +2,7 @@
 --          stopped or failed is over.
 -- Parameters: sync_name, unknown_age (interval).
 -- Indexes: operation_quarantine, operation_queue, operation_of_approval, approval_waiting, sync_run_latest,
---          api_call_of_run.
+--          api_call_of_run, incident_open, watermark_pkey.
 WITH last_run AS (
     SELECT id, state FROM krayin_sync.sync_run
     WHERE sync_name = %(sync_name)s AND kind NOT IN ('setup', 'reconcile') AND NOT dry_run
@@ -37,4 +37,8 @@ SELECT
     (SELECT state FROM last_run) AS run_state,
     (SELECT id FROM last_reconciliation) AS reconciliation_id,
     (SELECT state FROM last_reconciliation) AS reconciliation_state,
-    coalesce((SELECT refused FROM last_call), false) AS token_refused
+    coalesce((SELECT refused FROM last_call), false) AS token_refused,
+    (SELECT string_agg(format('Incident %%s: %%s', id, sentence), E'\n' ORDER BY id) FROM krayin_sync.incident
+     WHERE closed_at IS NULL
+       AND (sync_name = %(sync_name)s OR sync_name IS NULL AND target_id IN (
+           SELECT target_id FROM krayin_sync.watermark WHERE sync_name = %(sync_name)s))) AS incidents

@@ -107,6 +107,7 @@ def conditions_of(row: Mapping[str, Any], settings: SyncSettings) -> Iterator[Co
         held > 0,
         f"{held} changes wait for an answer in {settings.name}__approval" if held else "nothing is held",
     )
+    yield Condition("incident", row["incidents"] is not None, row["incidents"] or "no incident is open")
 
 
 def channels_of(notify: NotifySettings) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Retention(BaseModel):
     calls: PositiveInt = Field(90, description="The audit of calls to Krayin.")
     findings: PositiveInt = Field(180, description="Differences between Chatwoot and Krayin that are over.")
     reports: PositiveInt = Field(180, description="The report files of runs.")
-    runs: PositiveInt = Field(365, description="Runs, comparisons and approvals, and their numbers.")
+    runs: PositiveInt = Field(365, description="Runs, comparisons, approvals, ended incidents.")
 
     @model_validator(mode="after")
     def _contents_before_rows(self) -> Self:
@@ -53,10 +53,11 @@ class Retention(BaseModel):
             **self.model_dump(),
             "reconciliations": self.runs,
             "approvals": self.runs,
+            "incidents": self.runs,
         }
         for name in (
             "webhooks", "payloads", "findings", "operations", "calls", "reports", "reconciliations",
-            "approvals", "runs",
+            "approvals", "incidents", "runs",
         ):  # fmt: skip
             yield name, timedelta(days=days[name])
 

@@ -15,6 +15,7 @@ from reconciliation.run.loading import Loading
 from reconciliation.run.planning import Planning
 from reconciliation.settings.targets import LeadTargets, resolve_targets
 from reconciliation.sync_database.connection import connect, working
+from reconciliation.sync_database.incidents import require_no_incident
 from reconciliation.sync_database.run_rows import (
     Run,
     RunState,
@@ -121,7 +122,11 @@ class Sync:
     def opened(
         self, connection: psycopg.Connection, run_id: int, lane: Lane
     ) -> Iterator[tuple[OpenKrayin, LeadTargets]]:
-        """Open the sync's Krayin for a run; yield it and where new leads go."""
+        """Open the sync's Krayin for a run; yield it and where new leads go.
+
+        Raises:
+            IncidentOpenError: this sync, or every sync to that Krayin, is stopped.
+        """
         with open_krayin(
             connection,
             partial(connect, self.sync_dsn),
@@ -130,4 +135,5 @@ class Sync:
             run_id=run_id,
             requests_per_minute=self.settings.krayin.requests_per_minute,
         ) as krayin:
+            require_no_incident(connection, sync_name=self.settings.name, target_id=krayin.target_id)
             yield krayin, resolve_targets(self.settings, krayin.catalogue)

@@ -24,9 +24,10 @@ from reconciliation.status.health import Health, Level, health_of
 from reconciliation.sync_database.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.status.facts import Row
 
 SLOWEST: Final = "15s"
 BIGGEST_ID: Final = 2**63 - 1
@@ -133,6 +134,7 @@ class _Pages:
             "status.html.j2",
             now=now,
             trouble=trouble,
+            incidents=_incidents(facts.values()),
             syncs=[] if trouble else [_shown(sync, facts[sync.name], dags, now) for sync in syncs],
             names=[sync.name for sync in syncs],
             dags=[(dag, label) for dag, label in ALL_DAGS if dag in dags],
@@ -193,6 +195,12 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _incidents(facts: Iterable[SyncFacts]) -> list[Row]:
+    """Return what is open of all these syncs, each incident once."""
+    found = {row["incident_id"]: row for each in facts for row in each.incidents}
+    return [found[number] for number in sorted(found)]
 
 
 def _shown(

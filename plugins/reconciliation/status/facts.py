@@ -30,6 +30,7 @@ class SyncFacts:
         inbox: webhooks that wait, None without any.
         comparison: the last finished comparison.
         backfill: the backfills of the last two weeks taken together.
+        incidents: what is open of the sync and of its Krayin, the oldest first.
     """
 
     last_runs: Mapping[str, Row] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class SyncFacts:
     approvals: Sequence[Row] = ()
     backfill: Row | None = None
     budgets: Sequence[Row] = ()
+    incidents: Sequence[Row] = ()
 
     @property
     def quarantined(self) -> int:
@@ -97,7 +99,7 @@ def _read(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str
     last_runs, last_done, watermarks = rows("last_runs"), rows("last_done"), rows("watermarks")
     backlog, errors, inbox = rows("backlog"), rows("errors"), rows("inbox")
     comparisons, approvals, backfills = rows("comparisons"), rows("approvals"), rows("backfills")
-    budgets = rows("budgets")
+    budgets, incidents = rows("budgets"), rows("incidents")
     facts = {}
     for name in sync_names:
         mark, done = one(watermarks, name), one(last_done, name)
@@ -114,5 +116,10 @@ def _read(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str
             approvals=of_sync(approvals, name),
             backfill=one(backfills, name),
             budgets=[row for row in budgets if row["krayin"] == krayin],
+            incidents=[
+                row
+                for row in incidents
+                if row["sync_name"] == name or (row["sync_name"] is None and row["krayin"] == krayin)
+            ],
         )
     return facts

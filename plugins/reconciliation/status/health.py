@@ -60,7 +60,7 @@ def health_of(
     """
     if not enabled:
         return Health(Level.QUIET, "Switched off", ("Its file says enabled: false.",))
-    bad = tuple(_failures(facts))
+    bad = (*_incidents(facts), *_failures(facts))
     if facts.done_at is None and not bad:
         reason = (
             "Its DAG is paused: unpause it, and it starts by its schedule."
@@ -71,12 +71,18 @@ def health_of(
     late = tuple(_lateness(facts, now, schedule, paused=paused))
     attention = tuple(_attention(facts))
     if bad:
-        return Health(Level.BAD, "Failing", bad + late + attention)
+        verdict = "An incident is open" if facts.incidents else "Failing"
+        return Health(Level.BAD, verdict, bad + late + attention)
     if late:
         return Health(Level.WARN, "Behind", late + attention)
     if attention:
         return Health(Level.WARN, "Works, needs you", attention)
     return Health(Level.GOOD, "Healthy")
+
+
+def _incidents(facts: SyncFacts) -> Iterator[str]:
+    for row in facts.incidents:
+        yield f"Incident {row['incident_id']} stands on top of this page, since {moment(row['opened_at'])}."
 
 
 def _failures(facts: SyncFacts) -> Iterator[str]:

@@ -17,6 +17,7 @@ from krayin.errors import KrayinError
 from reconciliation.alert.alerts import Alert, channels_of, conditions_of, tell, watch
 from reconciliation.errors import RunStoppedError
 from reconciliation.settings.sync_settings import SyncSettings
+from reconciliation.sync_database.incidents import open_incident
 from reconciliation.tasks import alert_tasks
 
 from sandbox.krayin.testing import running_krayin
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 QUIET = {
     "quarantined": 0, "unknown": 0, "seconds_behind": None, "held": 0, "run_id": 1, "run_state": "done",
     "reconciliation_id": None, "reconciliation_state": None, "token_refused": False,
+    "incidents": None,
 }  # fmt: skip
 
 
@@ -51,6 +53,7 @@ def raised(settings: SyncSettings, **seen: Any) -> set[str]:
         ({"reconciliation_state": "failed"}, "reconciliation_failed"),
         ({"token_refused": True}, "token_refused"),
         ({"held": 3}, "approval_waiting"),
+        ({"incidents": "Incident 1: Chatwoot hides rows."}, "incident"),
     ],
 )
 def test_each_condition_by_itself(seen: dict[str, Any], condition: str) -> None:
@@ -161,9 +164,12 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
         "INSERT INTO api_call (at, target_id, run_id, method, route, status, milliseconds, outcome)"
         " VALUES (now(), 1, 1, 'GET', 'x', 401, 1, 'unauthorized')"
     )
+    open_incident(db, kind="k", sentence="All of them.", facts={}, target_id=1)
+    open_incident(db, kind="k", sentence="Another's.", facts={}, sync_name="t")
     now = {one.name: one for one in watch(db, settings(quarantined_over=0))}
+    assert now["incident"].message == "Incident 1: All of them."
     assert {name for name, one in now.items() if one.raised} == {
-        "quarantine", "unknown_outcomes", "behind", "token_refused", "approval_waiting",
+        "quarantine", "unknown_outcomes", "behind", "token_refused", "approval_waiting", "incident",
     }  # fmt: skip
     assert now["unknown_outcomes"].message.startswith("1 calls")
     assert "3.0 hours" in now["behind"].message

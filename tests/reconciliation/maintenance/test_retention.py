@@ -108,6 +108,16 @@ def test_contents_go_before_rows(old: psycopg.Connection) -> None:
     assert all(row[1] == row[2] for row in rows)
 
 
+def test_an_incident_stays_while_it_is_open(sync_db: psycopg.Connection) -> None:
+    sync_db.execute(
+        "INSERT INTO krayin_sync.incident (kind, sync_name, sentence, opened_at, closed_at)"
+        " VALUES ('open', 's', 'a', now() - interval '900 days', NULL),"
+        " ('over', 's', 'b', now() - interval '900 days', now() - interval '400 days')"
+    )
+    assert retain(sync_db, Retention())["incidents"] == 1
+    assert count(sync_db, "SELECT count(*) FROM krayin_sync.incident WHERE kind = 'open'") == 1
+
+
 def test_the_last_run_of_a_sync_stays_however_old(sync_db: psycopg.Connection) -> None:
     sync_db.execute(
         "INSERT INTO krayin_sync.sync_run (sync_name, kind, state, started_at)"

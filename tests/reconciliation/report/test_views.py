@@ -41,7 +41,7 @@ def test_the_document_is_the_rendered_one(sync_db: psycopg.Connection) -> None:
 
 def test_every_view_and_column_is_explained(sync_db: psycopg.Connection) -> None:
     rows = sync_db.execute(statement("report/view_columns")).fetchall()
-    assert len({row[0] for row in rows}) == 17
+    assert len({row[0] for row in rows}) == 18
     assert [row for row in rows if not row[1] or not row[4]] == []
 
 

@@ -24,6 +24,7 @@ from reconciliation.report.store import keep
 from reconciliation.report.words import CLASSES, HINTS
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, Surroundings, create_app
+from reconciliation.sync_database.incidents import close_incident, open_incident
 
 from tests.reconciliation.ledger_rows import Ledger
 
@@ -131,6 +132,19 @@ def test_one_who_may_read_no_dag_sees_no_sync_and_no_report(around: Surroundings
     missing = stranger.get("/krayin-sync/reports/99/report.html")
     assert (hidden.status_code, hidden.text) == (404, missing.text)
     assert browser(around).get(f"/krayin-sync/reports/{run}/report.html").text == "kept-secret"
+
+
+def test_an_open_incident_stands_on_top_until_it_is_closed(around: Surroundings, sync_db_url: str) -> None:
+    sentence = "Chatwoot hides <rows>: row security applies."
+    with psycopg.connect(sync_db_url, autocommit=True) as connection:
+        number = open_incident(connection, kind="k", sentence=sentence, facts={}, sync_name="test")
+        open_incident(connection, kind="k", sentence="Another's.", facts={}, sync_name="hidden")
+        text = browser(around).get("/krayin-sync/").text
+        close_incident(connection, number, by="ada", why="granted")
+    assert "hides &lt;rows&gt;" in text
+    assert text.index(f"Incident {number}: test") < text.index("An incident is open")
+    assert "Another" not in text
+    assert "An incident is open" not in browser(around).get("/krayin-sync/").text
 
 
 def test_a_fresh_install_says_that_nothing_happened_yet(around: Surroundings) -> None:

@@ -44,6 +44,14 @@ def test_a_sync_that_is_switched_off_or_new_alarms_nobody():
     assert "unpause" in resting.reasons[0]
 
 
+def test_an_open_incident_goes_before_everything_else():
+    incident = {"incident_id": 3, "opened_at": NOW - timedelta(hours=1), "sentence": "Rows are hidden."}
+    known = facts(incidents=[incident], last_runs={"scheduled": run(2, "failed", "Rows are hidden")})
+    health = health_of(known, NOW, schedule=EVERY_TEN_MINUTES)
+    assert (health.level, health.verdict) == (Level.BAD, "An incident is open")
+    assert health.reasons[0].startswith("Incident 3 stands on top of this page, since 2026-11-22 11:03")
+
+
 @pytest.mark.parametrize("state", ["failed", "stopped"])
 def test_a_failed_last_run_tells_why(state):
     known = facts(last_runs={"scheduled": run(2, state, "Krayin does not accept the token.")})
