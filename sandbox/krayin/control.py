@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from sandbox.krayin.application import Application
+    from sandbox.krayin.tables import Backup
 
     Endpoint = Callable[[Request], Awaitable[JSONResponse]]
 
@@ -69,6 +70,8 @@ def controls(application: Application) -> Starlette:
         ("mails", "GET", endpoints.mails),
         ("records", "GET", endpoints.records),
         ("records", "PUT", endpoints.edit_records),
+        ("backup", "POST", endpoints.backup),
+        ("restore", "POST", endpoints.restore),
     )
     return Starlette(
         routes=[Route(f"/sandbox/{path}", endpoint, methods=[method]) for path, method, endpoint in table],
@@ -92,6 +95,7 @@ class _Endpoints:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        self._backup: Backup | None = None
 
     async def health(self, _: Request) -> JSONResponse:
         application = self._application
@@ -193,6 +197,22 @@ class _Endpoints:
         if self._application.state is not None:
             self._application.state.flush()
         return JSONResponse({"edited": edited})
+
+    async def backup(self, _: Request) -> JSONResponse:
+        krayin = self._application.krayin
+        with krayin.lock:
+            self._backup = krayin.database.backup()
+        return JSONResponse({"rows": {name: len(rows) for name, (_, rows) in self._backup.items()}})
+
+    async def restore(self, _: Request) -> JSONResponse:
+        application = self._application
+        if self._backup is None:
+            return JSONResponse({"message": "there is no backup: POST /sandbox/backup makes one"}, 409)
+        with application.krayin.lock:
+            application.krayin.database.bring_back(self._backup)
+            if application.state is not None:
+                application.state.attach(application.krayin.database)
+        return JSONResponse({"restored": True})
 
     async def records(self, request: Request) -> JSONResponse:
         dump = self._application.krayin.database.dump()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.krayin.columns import Column
 
 Row = dict[str, Any]
+Backup = dict[str, tuple[int, list[Row]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +295,15 @@ class Database:
     def dump(self) -> dict[str, list[Row]]:
         """Return every table's rows, ordered by id."""
         return {name: [table.rows[key] for key in sorted(table.rows)] for name, table in self.tables.items()}
+
+    def backup(self) -> Backup:
+        """Return every table's rows and next id; rows are never changed in place, so none is copied."""
+        return {name: (table.next_id, list(table.rows.values())) for name, table in self.tables.items()}
+
+    def bring_back(self, backup: Backup) -> None:
+        """Put every table back to how it was; ids given out since are given out again, as MariaDB does."""
+        self.clear()
+        for name, (next_id, rows) in backup.items():
+            for row in rows:
+                self.tables[name].restore(row)
+            self.tables[name].next_id = next_id

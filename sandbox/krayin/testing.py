@@ -115,6 +115,14 @@ class RunningKrayin:
         """Change rows behind the API's back: table -> rows with their id and the columns to change."""
         self._ask("PUT", "records", rows)
 
+    def backup(self) -> None:
+        """Remember all records; `restore` brings them back."""
+        self._ask("POST", "backup")
+
+    def restore(self) -> None:
+        """Put everything back to the last backup; ids given out since are given out again."""
+        self._ask("POST", "restore")
+
     def set_faults(self, *rules: dict[str, Any], seed: int | None = None) -> None:
         """Replace the faults; each rule has the fields of faults.Fault."""
         self._ask("PUT", "faults", {"rules": list(rules), "seed": seed})

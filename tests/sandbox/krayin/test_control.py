@@ -200,3 +200,14 @@ def test_the_command_starts_a_server_that_keeps_its_records(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_restored_backup_gives_ids_out_again(krayin, api):
+    kept = api.post(PERSONS, json=person(1)).json()["data"]["id"]
+    krayin.backup()
+    lost = api.post(PERSONS, json=person(2)).json()["data"]["id"]
+    krayin.restore()
+    assert [row["id"] for row in krayin.records("persons")["persons"]] == [kept]
+    assert api.post(PERSONS, json=person(3)).json()["data"]["id"] == lost
+    # What was lost can be written again: nothing of it is left in an index.
+    assert api.post(PERSONS, json=person(2)).status_code == 200
