@@ -99,8 +99,10 @@ def _add_participants(krayin: Krayin, activity_id: int, participants: Any) -> No
 def _overlaps(krayin: Krayin, data: dict[str, Any]) -> bool:
     """Say whether another scheduled activity lies in the time of a meeting.
 
-    Without participants every activity counts, with participants only those of the same ones.
+    Without participants every activity counts, with participants only those of the same ones. Where the
+    conditions on its beginning are joined by OR, any activity lies in the time of any meeting.
     """
+    later = any if krayin.version.any_meeting_meets else all
     start, end = (_comparable(data[name]) for name in ("schedule_from", "schedule_to"))
     if start is None or end is None:
         return False
@@ -110,7 +112,7 @@ def _overlaps(krayin: Krayin, data: dict[str, Any]) -> bool:
         begins, ends = row["schedule_from"], row["schedule_to"]
         if begins is None or ends is None or row["id"] == own:
             continue
-        meets = begins <= start <= ends or start <= begins <= end
+        meets = begins <= start <= ends or later((start <= begins, begins <= end))
         if meets and (chosen is None or _shares(krayin, row, chosen)):
             return True
     return False
@@ -225,11 +227,20 @@ def download(krayin: Krayin, call: Call) -> Any:
     if file is None:
         model = "Webkul\\Activity\\Models\\File"
         raise RecordNotFoundError(model, call.params.get("id"))
-    content = krayin.files.get(file["path"])
+    return stored_file(krayin, file["path"])
+
+
+def stored_file(krayin: Krayin, path: Any) -> Answer:
+    """Send a file of the storage.
+
+    Raises:
+        ServerError: there is none at the path.
+    """
+    content = krayin.files.get(path) if isinstance(path, str) else None
     if content is None:
         message = "Unable to retrieve the file_size for file"
         raise ServerError(message, "League\\Flysystem\\UnableToRetrieveMetadata")
-    name = file["path"].rpartition("/")[2]
+    name = path.rpartition("/")[2]
     kind = "text/plain; charset=UTF-8" if name.endswith(".txt") else "application/octet-stream"
     return Answer(200, content, kind, {"Content-Disposition": f"attachment; filename={name}"})
 

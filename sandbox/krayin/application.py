@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.krayin.requests import Call
     from sandbox.krayin.settings import Settings
     from sandbox.krayin.state import StateFile
+    from sandbox.krayin.versions import Version
 
 GATEWAY = {
     "status_502": (502, "502 Bad Gateway"),
@@ -47,7 +48,9 @@ class Application:
         self._plant()
 
     def _plant(self) -> None:
-        if self.state is None or not self.state.load(self.krayin.database):
+        if self.state is not None and self.state.load(self.krayin.database):
+            self.krayin.move()
+        else:
             self.krayin.plant()
         if self.state is not None:
             self.state.attach(self.krayin.database)
@@ -83,7 +86,7 @@ class Application:
         await _send(send, answer, head=scope["method"] == "HEAD", entry=entry)
 
     async def _answered(self, scope: Scope, content: bytes) -> tuple[calls.Received, Answer | None]:
-        call = _call(scope, content)
+        call = _call(scope, content, self.krayin.version)
         query = scope["query_string"].decode("latin-1")
         entry = calls.Received(time.time(), call.method, scope["path"], query, request=calls.cut(content))
         chosen = self.faults.choose(call)
@@ -145,7 +148,7 @@ def _replaced(fault: Fault, call: Call) -> Answer:
     return page(title, call.host, "nginx", status)
 
 
-def _call(scope: Scope, content: bytes) -> Call:
+def _call(scope: Scope, content: bytes, version: Version) -> Call:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope.get("client")
     headers["x-client"] = client[0] if client else ""
@@ -154,7 +157,7 @@ def _call(scope: Scope, content: bytes) -> Call:
     method, path = scope["method"], scope["path"]
     if len(content) > requests.LARGEST_BODY:
         content = b""
-    return requests.read(requests.Arrival(method, path, host, headers, query, content))
+    return requests.read(requests.Arrival(method, path, host, headers, query, content), version)
 
 
 async def _content(receive: Receive) -> bytes:

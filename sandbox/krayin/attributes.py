@@ -82,8 +82,11 @@ def named(krayin: Krayin, code: str) -> Row | None:
 
 
 def values_of(krayin: Krayin, entity_type: str, entity_id: int) -> list[Row]:
-    """Return all attribute values of one record, by id."""
-    return krayin.database["attribute_values"].found("entity", (entity_type, entity_id))
+    """Return all attribute values of one record, in the order in which the database reads them."""
+    rows = krayin.database["attribute_values"].found("entity", (entity_type, entity_id))
+    if krayin.database.storage.values_in_index_order:
+        return sorted(rows, key=lambda row: row["attribute_id"])
+    return rows
 
 
 def value_of(krayin: Krayin, entity_type: str, entity_id: int, attribute: Row | None) -> Any:
@@ -378,9 +381,9 @@ def looked_up(krayin: Krayin, lookup: str, key: Any) -> Any:
 def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
     """Say whether no other record has the value of a unique attribute.
 
-    E-mails and phones are compared byte by byte at any place of the list, texts as the column compares. The
-    list is stored with escaped letters while Laravel asks with the letters themselves, and MariaDB's
-    JSON_CONTAINS reads no escapes: an e-mail or phone with a letter beyond ASCII is always free.
+    E-mails and phones are compared byte by byte at any place of the list, texts as the column compares. Where
+    the list is the text PHP wrote, with escaped letters, while Laravel asks with the letters themselves,
+    JSON_CONTAINS reads no escapes: there an e-mail or phone with a letter beyond ASCII is always free.
 
     ``entity_id`` is the record that may have it: the id of the body, else of the route, else None.
     """
@@ -389,7 +392,8 @@ def is_free(krayin: Krayin, entity_id: Any, attribute: Row, value: Any) -> bool:
     kind = attribute["type"]
     column = value_column(attribute)
     if kind in LISTS:
-        if isinstance(value, str) and not ESCAPED_ALIKE.fullmatch(value):
+        as_text = krayin.database.storage.json_is_text
+        if as_text and isinstance(value, str) and not ESCAPED_ALIKE.fullmatch(value):
             return True
         keys = element_keys(attribute["id"], [{"value": value}])
         rows = table.found("element", keys[0])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.krayin import php
 from sandbox.krayin.clock import LOCAL, ZERO_DATE, ZERO_DATETIME, sql_datetime
 from sandbox.krayin.collation import fold
 from sandbox.krayin.errors import QueryError
+
+if TYPE_CHECKING:
+    from sandbox.krayin.versions import Storage
 
 Kind = Literal["int", "uint", "bool", "string", "text", "json", "decimal", "double", "datetime", "date"]
 INT_RANGE = {"int": (-(2**31), 2**31 - 1), "uint": (0, 2**32 - 1), "bool": (-128, 127)}
@@ -36,7 +40,7 @@ class Column:
             self.kind, ""
         )
 
-    def stored(self, value: Any) -> Any:
+    def stored(self, value: Any, storage: Storage) -> Any:
         """Return what the column holds after the value was written.
 
         Raises:
@@ -44,15 +48,22 @@ class Column:
         """
         if isinstance(value, datetime):
             value = value.strftime(LOCAL)
-        if value is None:
-            return self._checked(None if self.nullable else self.blank())
-        return self._checked(_CONVERSIONS[self.kind](self, value))
+        if value is None and self.nullable:
+            return None
+        if self.kind == "json":
+            return self._json(value, storage)
+        return self.blank() if value is None else _CONVERSIONS[self.kind](self, value)
 
-    def _checked(self, value: Any) -> Any:
-        if self.kind == "json" and value is not None and not php.decode_json(value)[0]:
+    def _json(self, value: Any, storage: Storage) -> str:
+        if value is None and storage.missing_is_json_null:
+            return "null"
+        text = self.blank() if value is None else _bound(value)
+        if not php.decode_json(text)[0]:
             message = f"SQLSTATE[23000]: CONSTRAINT `{self.name}` failed"
             raise QueryError(message)
-        return value
+        if storage.json_is_text:
+            return text
+        return json.dumps(_ordered(json.loads(text)), ensure_ascii=False)
 
     def key(self, value: Any) -> Any:
         """Return a hashable that is equal for stored values the database calls equal."""
@@ -76,6 +87,16 @@ class Column:
         return fold(wanted) if self.kind in {"string", "text"} else wanted.rstrip(" ")
 
 
+def _ordered(value: Any) -> Any:
+    """Return JSON with the keys of its objects by length, then by bytes, as MySQL keeps them."""
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: _ordered(value[key]) for key in keys}
+    return value
+
+
 def _integer(column: Column, value: Any) -> int:
     smallest, largest = INT_RANGE[column.kind]
     if type(value) is int and smallest <= value <= largest:
@@ -94,10 +115,6 @@ def _text(_: Column, value: Any) -> str:
     if len(text) * 4 <= TEXT_BYTES:
         return text
     return text.encode("utf-8")[:TEXT_BYTES].decode("utf-8", "ignore")
-
-
-def _json(_: Column, value: Any) -> str:
-    return _bound(value)
 
 
 def _bound(value: Any) -> str:
@@ -129,7 +146,6 @@ _CONVERSIONS: dict[str, Any] = {
     "bool": _integer,
     "string": _string,
     "text": _text,
-    "json": _json,
     "decimal": _decimal,
     "double": _double,
     "datetime": _datetime,

@@ -15,6 +15,7 @@ from sandbox.krayin import seeding
 from sandbox.krayin.errors import KrayinError
 from sandbox.krayin.faults import FaultPlan
 from sandbox.krayin.settings import Instance  # noqa: TC001 (pydantic reads it)
+from sandbox.krayin.versions import DatabaseName, HandlerName, VersionName  # noqa: TC001 (pydantic reads it)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +34,9 @@ class Changes(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     instance: Instance | None = None
+    version: VersionName | None = None
+    handler: HandlerName | None = None
+    database: DatabaseName | None = None
     timezone: str | None = None
     requests_per_minute: int | None = None
     latency_ms: float | None = None
@@ -125,6 +129,8 @@ class _Endpoints:
         with krayin.lock:
             if changes.persons_email_required is not None:
                 krayin.database["attributes"].update(29, {"is_required": changes.persons_email_required})
+            if changes.database is not None:
+                krayin.move()
             if changes.timezone is not None:
                 krayin.clock.set_zone(changes.timezone)
         return JSONResponse(self._shown())
@@ -138,6 +144,9 @@ class _Endpoints:
         settings = self._application.krayin.settings
         return {
             "instance": settings.instance,
+            "version": settings.version,
+            "handler": settings.handler,
+            "database": settings.database,
             "timezone": settings.timezone,
             "requests_per_minute": settings.limit,
             "latency_ms": settings.latency_ms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from sandbox.krayin import attributes, listing, massive, php, records, resources, validation
+from sandbox.krayin import activities, attributes, listing, massive, php, records, resources, validation
 from sandbox.krayin.answers import Answer, wrapped
 from sandbox.krayin.collation import fold, folded_like
 from sandbox.krayin.errors import RecordNotFoundError, ServerError, type_error
@@ -26,7 +26,7 @@ def index(krayin: Krayin, call: Call) -> Any:
 
 
 def show(krayin: Krayin, call: Call) -> Any:
-    """Show an attribute; a missing one is an error 500."""
+    """Show an attribute."""
     return {"data": resources.attribute(krayin, massive.shown_record(krayin, call, ATTRIBUTE).attributes)}
 
 
@@ -38,15 +38,17 @@ def _rules(krayin: Krayin, entity_type: Any) -> Rules:
             for row in krayin.database["attributes"]
         )
 
+    taken = krayin.version.attribute_types
+    types = [] if taken is None else [f"in:{taken}"]
     return {
         "code": ["required", Unique(is_free, "The code has already been taken."), Code()],
         "name": ["required"],
-        "type": ["required"],
+        "type": ["required", *types],
     }
 
 
 def store(krayin: Krayin, call: Call) -> Any:
-    """Create an attribute; any type is taken."""
+    """Create an attribute; any type is taken, unless this Krayin checks it."""
     validation.validate(krayin.clock, call.all, _rules(krayin, call.input("entity_type")))
     data = {**call.all, "quick_add": 1}
     record = records.create(krayin, ATTRIBUTE, data)
@@ -122,6 +124,11 @@ def _change_options(krayin: Krayin, record: Record, options: Any) -> None:
         else:
             sent = {name: value for name, value in php.items_of(inputs) if name in {"name", "sort_order"}}
             table.update(row["id"], sent)
+
+
+def download(krayin: Krayin, call: Call) -> Any:
+    """Send the file or image that an attribute holds."""
+    return activities.stored_file(krayin, call.input("path"))
 
 
 def destroy(krayin: Krayin, call: Call) -> Any:
@@ -203,6 +210,9 @@ def _raw(krayin: Krayin, table: str, column: str, row: Row) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": row["id"], "name": row[column]}
     if table == "users":
         shown["image_url"] = None
+    if table == "leads":
+        # The model counts its rotten days from its stage, but without created_at, which was not selected.
+        shown["rotten_days"] = 0
     if table not in BY_TABLE:
         return shown
     own = attributes.of_entity(krayin, table)
@@ -219,8 +229,6 @@ def _raw(krayin: Krayin, table: str, column: str, row: Row) -> dict[str, Any]:
     if table == "persons":
         shown["organization"] = None if organization is None else _organization(krayin, organization)
     if table == "leads":
-        # The model counts its rotten days from its stage, but without created_at, which was not selected.
-        shown["rotten_days"] = 0
         shown["stage"] = krayin.database["lead_pipeline_stages"].get(
             records.row_key(shown.get("lead_pipeline_stage_id"))
         )

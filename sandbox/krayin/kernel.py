@@ -7,10 +7,11 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import pages, routing, tokens
-from sandbox.krayin.answers import Answer, page, redirect
+from sandbox.krayin.answers import HTML_VIEW, Answer, page, redirect
 from sandbox.krayin.errors import (
     KrayinError,
     MethodNotAllowedError,
+    QueryError,
     RecordNotFoundError,
     RouteNotFoundError,
     ServerError,
@@ -30,11 +31,13 @@ log = logging.getLogger(__name__)
 
 MINUTE = 60
 HOUR = 3_600
-MESSAGES = {
-    401: "admin::app.common.unauthenticated",
-    404: "admin::app.common.resource-not-found",
-    500: "admin::app.common.internal-server-error",
+# What the REST API's own exception handler says; its last text is Laravel's for errors it does not know.
+REST_API_TEXTS = {
+    401: "You are not authenticated. Please log in to continue.",
+    404: "The requested resource could not be found.",
+    500: "An unexpected error occurred on the server. Please try again later.",
 }
+SERVER_ERROR = "Server Error"
 TITLES = {401: "401 Unauthorized", 404: "404 Page Not Found", 500: "500 Internal Server Error"}
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\"
 
@@ -53,11 +56,14 @@ class Kernel:
     def handle(self, call: Call) -> Answer:
         """Answer one request; never raises."""
         try:
-            return self._routed(call)
+            answer = self._routed(call)
         except KrayinError as error:
-            return self.render(error, call)
+            answer = self.render(error, call)
         except Exception:  # noqa: BLE001
-            return self._crashed(call)
+            answer = self._crashed(call)
+        if answer.content_type == HTML_VIEW:
+            answer.content_type = self.krayin.version.html
+        return answer
 
     def _crashed(self, call: Call) -> Answer:
         trace = traceback.format_exc()
@@ -71,20 +77,22 @@ class Kernel:
             return web
         if call.method == "OPTIONS":
             return self._options(call)
-        route, call.params = routing.match(call.method, call.path)
+        route, call.params = routing.match(call.method, call.path, self.krayin.version)
         if route.guarded:
             call.user = tokens.authenticate(self.krayin, call)
         key = f"user:{call.user_id}" if call.user is not None else f"ip:{call.headers.get('x-client', '')}"
-        allowance = self.krayin.limiter.admit(key, self.krayin.settings.limit, MINUTE)
+        limit = self.krayin.settings.limit
+        allowance = None if limit is None else self.krayin.limiter.admit(key, limit, MINUTE)
         answer = self._throttled(route, call)
-        allowance.add_to(answer.headers)
+        if allowance is not None:
+            allowance.add_to(answer.headers)
         return answer
 
     def _options(self, call: Call) -> Answer:
-        allowed = routing.allowed_methods(call.path)
+        allowed = routing.allowed_methods(call.path, self.krayin.version)
         if not allowed:
             raise RouteNotFoundError(call.path)
-        return Answer(200, b"", "text/html; charset=UTF-8", {"Allow": ",".join(allowed)})
+        return Answer(200, b"", HTML_VIEW, {"Allow": ",".join(allowed)})
 
     def _throttled(self, route: Route, call: Call) -> Answer:
         """Run the route inside its own hourly throttle, when it has one."""
@@ -117,25 +125,50 @@ class Kernel:
             if call.wants_json:
                 return Answer(422, error.body())
             return redirect(call.headers.get("referer") or call.host)
-        if self.krayin.settings.debug:
+        settings = self.krayin.settings
+        if settings.handler == "rest-api" and not (
+            settings.debug and not isinstance(error, UnauthenticatedError)
+        ):
+            return _by_rest_api(error, call)
+        if settings.debug:
             return self._debug(error, call)
         status = 500
         if isinstance(error, RecordNotFoundError | RouteNotFoundError):
             status = 404
         if call.wants_json:
-            return Answer(status, {"message": MESSAGES[status]})
+            return Answer(status, {"message": self.krayin.version.texts[status]})
         return page(TITLES[status], call.host, "Something went wrong.")
 
     def _debug(self, error: KrayinError, call: Call) -> Answer:
         status, exception, headers = _described(error)
         if isinstance(error, UnauthenticatedError):
             if call.wants_json:
-                return Answer(401, {"message": MESSAGES[401]})
+                return Answer(401, {"message": self.krayin.version.texts[401]})
             status, exception = 500, HTTP_EXCEPTION + "RouteNotFoundException"
         message = str(getattr(error, "message", error.args[0] if error.args else ""))
         if call.wants_json:
             return Answer(status, {"message": message, "exception": exception}, headers=headers)
         return page(message or exception, call.host, exception, status)
+
+
+def _by_rest_api(error: KrayinError, call: Call) -> Answer:
+    """Return the answer of the REST API's own exception handler, for those errors that it takes."""
+    status = 500
+    if isinstance(error, UnauthenticatedError):
+        status = 401
+    elif isinstance(error, RecordNotFoundError | RouteNotFoundError):
+        status = 404
+    # Without JSON wanted Laravel sends who is not logged in to a login page that has no route.
+    taken = not isinstance(error, ServerError) if call.wants_json else status == 404
+    if not taken and not isinstance(error, QueryError):
+        return (
+            Answer(500, {"message": SERVER_ERROR})
+            if call.wants_json
+            else page(SERVER_ERROR, call.host, SERVER_ERROR, 500)
+        )
+    if call.wants_json:
+        return Answer(status, {"message": REST_API_TEXTS[status]})
+    return page(TITLES[status], call.host, "Something went wrong.", status)
 
 
 def _described(error: KrayinError) -> tuple[int, str, dict[str, str]]:

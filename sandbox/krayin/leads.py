@@ -57,7 +57,8 @@ def check(krayin: Krayin, call: Call) -> None:
         **attributes.rules(krayin, "leads", attributes.Sent(frozenset(data), own, quick)),
         **attributes.rules(krayin, "persons", nested),
     }
-    rules["expected_close_date"] = ["date_format:Y-m-d", f"after:{_yesterday(krayin)}"]
+    if krayin.version.close_date_checked:
+        rules["expected_close_date"] = ["date_format:Y-m-d", f"after:{_yesterday(krayin)}"]
     validation.validate(krayin.clock, data, {**rules, **_product_rules(krayin)})
 
 
@@ -86,13 +87,13 @@ def _with_stage(krayin: Krayin, data: dict[str, Any]) -> tuple[dict[str, Any], R
     """Return the data with the pipeline of its stage; a falsy stage means the default one.
 
     Raises:
-        ServerError: the stage key is absent.
+        ServerError: the stage key is absent, and needed.
         RecordNotFoundError: there is no such stage.
     """
-    if "lead_pipeline_stage_id" not in data:
+    if "lead_pipeline_stage_id" not in data and not krayin.version.stage_optional:
         message = 'Undefined array key "lead_pipeline_stage_id"'
         raise ServerError(message)
-    wanted = data["lead_pipeline_stage_id"]
+    wanted = data.get("lead_pipeline_stage_id")
     if php.truthy(wanted):
         stage = records.find_or_fail(krayin, STAGE, wanted).attributes
         return {**data, "lead_pipeline_id": stage["lead_pipeline_id"]}, stage
@@ -375,7 +376,7 @@ def _kanban_stage(krayin: Krayin, call: Call, pipeline_id: int, stage: Row) -> d
     shown = rows[page.offset : page.offset + page.size]
     first = page.offset + 1 if shown else None
     return {
-        **resources.stage(stage, total),
+        **resources.stage(krayin, stage, total),
         "leads": {
             "data": [resources.lead(krayin, Record(LEAD, row)) for row in shown],
             "meta": {

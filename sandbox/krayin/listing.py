@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import pagination, php
-from sandbox.krayin.collation import fold
-from sandbox.krayin.errors import QueryError, ServerError, type_error
+from sandbox.krayin.errors import QueryError, ServerError, ValidationError, type_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,22 +17,31 @@ if TYPE_CHECKING:
     from sandbox.krayin.server import Krayin
     from sandbox.krayin.tables import Row, Table
 
+DIRECTIONS = frozenset({"asc", "desc"})
+# Lists that take any key even where the others refuse what is no column.
+UNCHECKED = frozenset({"users", "roles"})
 NOT_COLUMNS = frozenset({"entity_type", "limit", "page", "pagination", "order", "sort"})
 BRACKETS = re.compile(r"(\[[^\]]+\])+\Z")
 PATH_STEP = re.compile(r"\[(\d+|\*|last)\]")
 
 
-def listed(krayin: Krayin, call: Call, table: str, show: Callable[[Row], Any]) -> dict[str, Any]:
+def listed(
+    krayin: Krayin, call: Call, table: str, show: Callable[[Row], Any], *, only: int | None = None
+) -> dict[str, Any]:
     """Answer a list request.
 
-    ``show`` makes the JSON of one row.
+    ``show`` makes the JSON of one row; with ``only`` the list holds no other row than the one of this id.
 
     Raises:
         ServerError: unknown columns, array values, bad limits and directions.
+        ValidationError: unknown columns and directions, where the list checks its keys.
     """
     values = call.all
     source = krayin.database[table]
-    filters = [(name, _wanted(value)) for name, value in values.items() if name not in NOT_COLUMNS]
+    if krayin.version.strict_list_keys and table not in UNCHECKED:
+        _refuse_unknown(source, values)
+    filters = [] if only is None else [("id", [str(only)])]
+    filters += [(name, _wanted(value)) for name, value in values.items() if name not in NOT_COLUMNS]
     order = _order(values)
     pages = values.get("pagination") is None or php.truthy(values.get("pagination"))
     column, descending = order
@@ -43,11 +52,31 @@ def listed(krayin: Krayin, call: Call, table: str, show: Callable[[Row], Any]) -
         return {"data": [show(row) for row in sort(source, rows, *order, statement=statement)]}
     rows = _matching(source, filters, _statement("count(*) as aggregate", table, filters))
     ordered = _statement("*", table, filters, ordered)
-    page = pagination.page_of(values.get("limit"), values.get("page"), len(rows), ordered)
+    product = source.database.storage.product
+    page = pagination.page_of(values.get("limit"), values.get("page"), len(rows), ordered, product)
     if rows:
         limited = f"{ordered} limit {page.size} offset {page.offset}"
         rows = sort(source, rows, *order, statement=limited)[page.offset : page.offset + page.size]
-    return pagination.paginated([show(row) for row in rows], page, f"{call.host}/{call.path}")
+    address = f"{call.host}/{call.path}"
+    return pagination.paginated(
+        [show(row) for row in rows], page, address, numbered=krayin.version.links_numbered
+    )
+
+
+def _refuse_unknown(table: Table, values: dict[str, Any]) -> None:
+    """Let nothing but columns reach the database.
+
+    Raises:
+        ValidationError: naming the first key, or the sort or its order, that is none.
+    """
+    unknown = [name for name in values if name not in NOT_COLUMNS and name not in table.columns]
+    column, direction = values.get("sort"), values.get("order")
+    if php.truthy(column):
+        unknown += ["sort"] if php.text_of(column) not in table.columns else []
+        descends = direction is None or php.text_of(direction).lower() in DIRECTIONS
+        unknown += [] if descends else ["order"]
+    if unknown:
+        raise ValidationError({unknown[0]: [f"The selected {unknown[0]} is invalid."]})
 
 
 def _statement(selected: str, table: str, filters: list[tuple[str, list[str]]], rest: str = "") -> str:
@@ -82,7 +111,7 @@ def is_descending(direction: Any) -> bool:
         ServerError: it is neither asc nor desc.
     """
     lowered = php.text_of(direction).lower()
-    if lowered not in {"asc", "desc"}:
+    if lowered not in DIRECTIONS:
         message = 'Order direction must be "asc" or "desc".'
         raise ServerError(message, "InvalidArgumentException")
     return lowered == "desc"
@@ -115,7 +144,7 @@ def _matching(table: Table, filters: list[tuple[str, list[str]]], statement: str
         head, arrow, path = name.partition("->")
         column = column_name(table, head, statement)
         if arrow:
-            tests.append(_json_test(column, path, wanted))
+            tests.append(_json_test(column, path, wanted, escaped=table.database.storage.json_is_text))
         elif column == "id" and rows is None:
             keys = {php.number_of(text) for text in wanted}
             rows = [
@@ -128,20 +157,12 @@ def _matching(table: Table, filters: list[tuple[str, list[str]]], statement: str
             keys = {php.number_of(text) for text in wanted}
             rows = [row for key in keys if key == int(key) for row in table.found(column, int(key))]
         else:
-            tests.append(_test(table, column, wanted))
+            tests.append(table.equals(column, wanted))
     found = list(table) if rows is None else rows
     return [row for row in found if all(test(row) for test in tests)] if tests else found
 
 
-def _test(table: Table, name: str, wanted: list[str]) -> Callable[[Row], bool]:
-    column = table.columns[name]
-    keys = {column.matches(text) for text in wanted} - {None}
-    if column.kind in {"string", "text"}:
-        return lambda row: row[name] is not None and fold(row[name]) in keys
-    return lambda row: row[name] is not None and column.key(row[name]) in keys
-
-
-def _json_test(column: str, path: str, wanted: list[str]) -> Callable[[Row], bool]:
+def _json_test(column: str, path: str, wanted: list[str], *, escaped: bool) -> Callable[[Row], bool]:
     steps = _steps(path)
     keys = set(wanted)
     # What is not in the text is not at the path, unless escapes hide it or it is printed with other blanks.
@@ -158,20 +179,11 @@ def _json_test(column: str, path: str, wanted: list[str]) -> Callable[[Row], boo
         if not found:
             return False
         if "*" in steps:
-            return _json_text(found) in keys
-        text = found[0] if isinstance(found[0], str) else _json_text(found[0])
+            return json.dumps(found, ensure_ascii=escaped) in keys
+        text = found[0] if isinstance(found[0], str) else json.dumps(found[0], ensure_ascii=escaped)
         return text in keys
 
     return test
-
-
-def _json_text(value: Any) -> str:
-    """Return JSON as the database prints it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f'"{key}": {_json_text(item)}' for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_json_text(item) for item in value) + "]"
-    return php.encode_json(value).replace("\\/", "/")
 
 
 def _steps(path: str) -> list[Any]:

@@ -37,11 +37,14 @@ def typed_id(call: Call) -> int:
 
 
 def shown_record(krayin: Krayin, call: Call, entity: Entity) -> Record:
-    """Return the record of a show request that does not expect it to be missing.
+    """Return the record of a show request.
 
     Raises:
-        ServerError: there is no such record, and the resource reads its id all the same.
+        RecordNotFoundError: there is no such record, and this Krayin looks.
+        ServerError: there is none, and the resource reads its id all the same.
     """
+    if krayin.version.missing_is_404:
+        return records.find_or_fail(krayin, entity, typed_id(call))
     record = records.find(krayin, entity, typed_id(call))
     if record is None:
         message = 'Attempt to read property "id" on null'

@@ -53,7 +53,7 @@ class Resource:
         return listing.listed(krayin, call, self.entity.table, lambda row: self.show_row(krayin, row))
 
     def show(self, krayin: Krayin, call: Call) -> Any:
-        """Show a record; a missing one is an error 500."""
+        """Show a record."""
         record = massive.shown_record(krayin, call, self.entity)
         return {"data": self.show_row(krayin, record.attributes)}
 

@@ -60,7 +60,7 @@ def index(krayin: Krayin, call: Call) -> Any:
 
 
 def show(krayin: Krayin, call: Call) -> Any:
-    """Show an organization; a missing one is an error 500."""
+    """Show an organization."""
     record = massive.shown_record(krayin, call, ORGANIZATION)
     return {"data": resources.organization(krayin, record)}
 

@@ -43,10 +43,11 @@ class Page:
         return (self.number - 1) * self.size
 
 
-def page_of(limit: Any, number: Any, total: int, statement: str = "") -> Page:
+def page_of(limit: Any, number: Any, total: int, statement: str = "", product: str = "MariaDB") -> Page:
     """Read the page asked for.
 
-    The statement is the SQL of the list before its limit, which APP_DEBUG=true shows in errors.
+    The statement is the SQL of the list before its limit, which APP_DEBUG=true shows in errors, as the
+    database of that name reports them.
 
     Raises:
         ServerError: a limit that is no number, or a negative one where there are rows.
@@ -67,7 +68,7 @@ def page_of(limit: Any, number: Any, total: int, statement: str = "") -> Page:
     if size < 0 and total:
         message = (
             "SQLSTATE[42000]: Syntax error or access violation: 1064 You have an error in your SQL syntax; "
-            "check the manual that corresponds to your MariaDB server version for the right syntax to use "
+            f"check the manual that corresponds to your {product} server version for the right syntax to use "
             f"near 'offset 0' at line 1 (Connection: mysql, SQL: {statement} offset 0)"
         )
         raise QueryError(message)
@@ -75,13 +76,14 @@ def page_of(limit: Any, number: Any, total: int, statement: str = "") -> Page:
     return Page(size or MODEL_SIZE, max(asked, 1), total)
 
 
-def paginated(shown: list[Any], page: Page, address: str) -> dict[str, Any]:
+def paginated(shown: list[Any], page: Page, address: str, *, numbered: bool) -> dict[str, Any]:
     """Return a list answer.
 
     Args:
         shown: the records of the page.
         page: which page it is.
         address: URL of the list without its query.
+        numbered: whether the links say their page, as Laravel 12's do.
     """
 
     def link(number: int) -> str:
@@ -89,6 +91,9 @@ def paginated(shown: list[Any], page: Page, address: str) -> dict[str, Any]:
 
     previous = link(page.number - 1) if page.number > 1 else None
     following = link(page.number + 1) if page.number < page.last else None
+    links = _links(page, link)
+    if not numbered:
+        links = [{key: value for key, value in entry.items() if key != "page"} for entry in links]
     first = page.offset + 1 if shown else None
     return {
         "data": shown,
@@ -97,11 +102,7 @@ def paginated(shown: list[Any], page: Page, address: str) -> dict[str, Any]:
             "current_page": page.number,
             "from": first,
             "last_page": page.last,
-            "links": [
-                {"url": previous, "label": "&laquo; Previous", "active": False},
-                *_numbers(page, link),
-                {"url": following, "label": "Next &raquo;", "active": False},
-            ],
+            "links": links,
             "path": address,
             "per_page": page.size,
             "to": None if first is None else first + len(shown) - 1,
@@ -110,14 +111,17 @@ def paginated(shown: list[Any], page: Page, address: str) -> dict[str, Any]:
     }
 
 
-def _numbers(page: Page, link: Callable[[int], str]) -> list[dict[str, Any]]:
-    result: list[dict[str, Any]] = []
+def _links(page: Page, link: Callable[[int], str]) -> list[dict[str, Any]]:
+    def entry(label: str, number: int | None, *, active: bool = False) -> dict[str, Any]:
+        url = None if number is None else link(number)
+        return {"url": url, "label": label, "page": number, "active": active}
+
+    result = [entry("&laquo; Previous", page.number - 1 if page.number > 1 else None)]
     for index, block in enumerate(_window(page.number, page.last)):
         if index:
             result.append({"url": None, "label": "...", "active": False})
-        result.extend(
-            {"url": link(number), "label": str(number), "active": number == page.number} for number in block
-        )
+        result.extend(entry(str(number), number, active=number == page.number) for number in block)
+    result.append(entry("Next &raquo;", page.number + 1 if page.number < page.last else None))
     return result
 
 

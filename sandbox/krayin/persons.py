@@ -56,13 +56,18 @@ def _numbers(value: Any) -> Any:
     return attributes.without_nulls(value if php.is_array(value) else [value])
 
 
-def _request_data(call: Call) -> dict[str, Any]:
-    """Return the request's values; the phones are needed, always.
+def _request_data(krayin: Krayin, call: Call) -> dict[str, Any]:
+    """Return the request's values, with phones only where one has a value when they are optional.
 
     Raises:
-        ServerError: ``contact_numbers`` is not there.
+        ServerError: ``contact_numbers`` is not there, and needed.
     """
     data = call.all
+    if krayin.version.phones_optional:
+        sent = data.pop("contact_numbers", None)
+        rows = [sent] if isinstance(sent, str | int | float) else [row for _, row in php.items_of(sent or [])]
+        numbers = [row for row in rows if php.dig(row, "value") is not None]
+        return {**data, "contact_numbers": numbers} if numbers else data
     if "contact_numbers" not in data:
         message = 'Undefined array key "contact_numbers"'
         raise ServerError(message)
@@ -136,7 +141,7 @@ def find(krayin: Krayin, call: Call) -> Any:
 
 
 def show(krayin: Krayin, call: Call) -> Any:
-    """Show a person; a missing one is an error 500."""
+    """Show a person."""
     return {"data": resources.person(krayin, massive.shown_record(krayin, call, PERSON))}
 
 
@@ -145,7 +150,7 @@ def store(krayin: Krayin, call: Call) -> Any:
     call.body["entity_type"] = "persons"
     organizations.check(krayin, call, "persons")
     krayin.pause()
-    record = make(krayin, call, _request_data(call))
+    record = make(krayin, call, _request_data(krayin, call))
     return {"data": resources.person(krayin, record), "message": "Person created successfully."}
 
 
@@ -154,7 +159,7 @@ def update(krayin: Krayin, call: Call) -> Any:
     call.body["entity_type"] = "persons"
     organizations.check(krayin, call, "persons")
     krayin.pause()
-    record = change(krayin, call, _request_data(call), call.params["id"])
+    record = change(krayin, call, _request_data(krayin, call), call.params["id"])
     return {"data": resources.person(krayin, record), "message": "Person updated successfully."}
 
 
@@ -162,8 +167,7 @@ def destroy(krayin: Krayin, call: Call) -> Any:
     """Delete a person; when a lead needs it, it stays without activities and attribute values."""
     record = records.find(krayin, PERSON, call.params["id"])
     if record is None:
-        message = "Call to a member function delete() on null"
-        raise ServerError(message, "Error", caught=False)
+        raise massive.cloned_nothing()
     try:
         massive.delete_logged(krayin, record)
     except ServerError as error:
@@ -189,7 +193,7 @@ def attach_tag(krayin: Krayin, call: Call) -> Any:
 def detach_tag(krayin: Krayin, call: Call) -> Any:
     """Take a tag off a person."""
     tags.detach(krayin, call, PERSON, "person_tags", "person_id")
-    return {"message": "rest-api::app.contacts.persons.view.tags.destroy-success"}
+    return {"message": krayin.version.detached}
 
 
 def list_activities(krayin: Krayin, call: Call) -> Any:

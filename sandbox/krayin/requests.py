@@ -6,15 +6,16 @@ import re
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import php
 
 if TYPE_CHECKING:
     from sandbox.krayin.tables import Row
+    from sandbox.krayin.versions import Version
 
 LARGEST_BODY = 8 * 1024 * 1024
-BLANK = re.compile(r"^[\s\ufeff\u200b\u200e]+|[\s\ufeff\u200b\u200e]+$")
 QUALITY = re.compile(r";\s*q=([0-9.]+)")
 # TrimStrings leaves these alone.
 UNTRIMMED = frozenset({"current_password", "password", "password_confirmation"})
@@ -118,9 +119,10 @@ class Arrival:
     content: bytes
 
 
-def read(arrival: Arrival) -> Call:
+def read(arrival: Arrival, version: Version) -> Call:
     """Make a Call of what came over the socket.
 
+    The version says what Laravel's middleware trims, and whether a blank text is null.
     Broken JSON, JSON without its Content-Type and bodies of unknown types give no values.
     """
     query = php.parse_query(arrival.query)
@@ -143,8 +145,8 @@ def read(arrival: Arrival) -> Call:
         arrival.path.strip("/"),
         arrival.host,
         arrival.headers,
-        _trimmed(query),
-        _trimmed(body),
+        _cleaned(query, version),
+        _cleaned(body, version),
         files,
     )
 
@@ -183,15 +185,25 @@ def _multipart(content_type: str, content: bytes) -> tuple[dict[str, Any], dict[
     return {key: php.normal(value) for key, value in body.items()}, files
 
 
-def _trimmed(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value if key in UNTRIMMED else _trim(value) for key, value in values.items()}
+def _cleaned(values: dict[str, Any], version: Version) -> dict[str, Any]:
+    return {
+        key: _clean(value, version, _ends("" if key in UNTRIMMED else version.trimmed))
+        for key, value in values.items()
+    }
 
 
-def _trim(value: Any) -> Any:
+@lru_cache
+def _ends(trimmed: str) -> re.Pattern[str]:
+    """Return what is cut off both ends of a text; nothing when there is nothing to trim."""
+    return re.compile(rf"^[\s{trimmed}]+|[\s{trimmed}]+$" if trimmed else r"(?!)")
+
+
+def _clean(value: Any, version: Version, ends: re.Pattern[str]) -> Any:
     if isinstance(value, str):
-        return BLANK.sub("", value)
+        text = ends.sub("", value)
+        return None if version.blank_is_null and not text else text
     if isinstance(value, list):
-        return [_trim(item) for item in value]
+        return [_clean(item, version, ends) for item in value]
     if isinstance(value, dict):
-        return {key: _trim(item) for key, item in value.items()}
+        return {key: _clean(item, version, ends) for key, item in value.items()}
     return value

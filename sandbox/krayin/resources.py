@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sandbox.krayin.tables import Row
 
 JSON = dict[str, Any]
+# Where a stage stands, which not every Krayin shows.
+STAGE_ORDER = ("sort_order", "lead_pipeline_id")
 
 
 def _times(krayin: Krayin, row: Row) -> JSON:
@@ -222,7 +224,7 @@ def _participant(krayin: Krayin, row: Row) -> JSON:
     return {"person": None if own is None else person(krayin, own)}
 
 
-def stage(row: Row, lead_value: Any = None) -> JSON:
+def stage(krayin: Krayin, row: Row, lead_value: Any = None) -> JSON:
     """Show a pipeline stage.
 
     ``lead_value`` is the sum of the leads in it, where the kanban asks for it.
@@ -234,6 +236,7 @@ def stage(row: Row, lead_value: Any = None) -> JSON:
         "lead_value": lead_value,
         "formatted_lead_value": attributes.money(lead_value),
         "is_user_defined": None,
+        **({name: row[name] for name in STAGE_ORDER} if krayin.version.stages_ordered else {}),
         "created_at": None,
         "updated_at": None,
     }
@@ -252,7 +255,7 @@ def pipeline(krayin: Krayin, row: Row) -> JSON:
         "name": row.get("name"),
         "is_default": row.get("is_default"),
         "rotten_days": row.get("rotten_days"),
-        "stages": [stage(own) for own in stages_of(krayin, row["id"])],
+        "stages": [stage(krayin, own) for own in stages_of(krayin, row["id"])],
         **_times(krayin, row),
     }
 
@@ -283,15 +286,19 @@ def tag(krayin: Krayin, row: Row) -> JSON:
 
 
 def workflow(krayin: Krayin, row: Row) -> JSON:
-    """Show a workflow."""
-    names = ("name", "description", "entity_type", "event", "condition_type")
+    """Show a workflow; not every REST API gets its event right."""
+    event = row.get("event" if krayin.version.workflow_events_shown else "entity_type")
     decoded = {
         name: None if row.get(name) is None else php.decode_json(row[name])[1]
         for name in ("conditions", "actions")
     }
     return {
         "id": row["id"],
-        **{name: row.get(name) for name in names},
+        "name": row.get("name"),
+        "description": row.get("description"),
+        "entity_type": row.get("entity_type"),
+        "event": event,
+        "condition_type": row.get("condition_type"),
         **decoded,
         **_times(krayin, row),
     }

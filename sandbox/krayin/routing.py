@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sandbox.krayin import (
     activities,
@@ -21,6 +22,9 @@ from sandbox.krayin import (
 from sandbox.krayin.errors import MethodNotAllowedError, RouteNotFoundError
 from sandbox.krayin.requests import Call
 from sandbox.krayin.server import Krayin
+
+if TYPE_CHECKING:
+    from sandbox.krayin.versions import Version
 
 Handler = Callable[[Krayin, Call], Any]
 PREFIX = "api/v1"
@@ -112,6 +116,7 @@ _TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", "settings/attributes/{id}", fields.update),
     ("DELETE", "settings/attributes/{id}", fields.destroy),
     ("POST", "settings/attributes/mass-destroy", fields.mass_destroy),
+    ("GET", "settings/attributes/download", fields.download),
     ("GET", "settings/attributes/lookup/{lookup?}", fields.lookup),
     ("GET", "settings/attributes/lookup-entity/{lookup?}", fields.lookup_entity),
 )
@@ -149,19 +154,20 @@ def _settings_table() -> list[tuple[str, str, Handler]]:
     return found
 
 
-def _routes() -> list[Route]:
+@cache
+def routes(version: Version) -> tuple[Route, ...]:
+    """Return the routes of a version, in the order in which they are tried."""
     found: list[Route] = []
     for method, path, handler in (*_TABLE, *_settings_table()):
         template = f"{PREFIX}/{path}"
+        if version.numeric_attribute_ids:
+            template = template.replace("settings/attributes/{id}", "settings/attributes/{id:n}")
         hourly = _HOURLY.get((method, path))
         found.append(Route(method, template, _pattern(template), handler, path not in _OPEN, hourly))
-    return found
+    return tuple(found)
 
 
-ROUTES = tuple(_routes())
-
-
-def match(method: str, path: str) -> tuple[Route, dict[str, str]]:
+def match(method: str, path: str, version: Version) -> tuple[Route, dict[str, str]]:
     """Return the route of a request and what it takes from the path.
 
     Raises:
@@ -169,19 +175,19 @@ def match(method: str, path: str) -> tuple[Route, dict[str, str]]:
         RouteNotFoundError: no route has it.
     """
     wanted = "GET" if method == "HEAD" else method
-    for route in ROUTES:
+    for route in routes(version):
         found = route.pattern.match(path) if route.method == wanted else None
         if found:
             return route, {key: value for key, value in found.groupdict().items() if value is not None}
-    allowed = allowed_methods(path)
+    allowed = allowed_methods(path, version)
     if allowed:
         raise MethodNotAllowedError(method, path, allowed)
     raise RouteNotFoundError(path)
 
 
-def allowed_methods(path: str) -> list[str]:
+def allowed_methods(path: str, version: Version) -> list[str]:
     """Return the methods that have a path."""
-    present = {route.method for route in ROUTES if route.pattern.match(path)}
+    present = {route.method for route in routes(version) if route.pattern.match(path)}
     if "GET" in present:
         present.add("HEAD")
     return [method for method in METHODS if method in present]

@@ -337,9 +337,7 @@ def _own(krayin: Krayin, table: str, sought: _Wanted) -> Callable[[Row], bool]:
         if column.kind == "json" and not set(value) & {"%", "_", "\\"}:
             return lambda row: row[own] is not None and value in row[own]
         return lambda row: row[own] is not None and pattern.fullmatch(str(row[own])) is not None
-    wanted = [value] if condition == "=" else value.split(",")
-    keys = {column.matches(text) for text in wanted} - {None}
-    return lambda row: row[own] is not None and column.key(row[own]) in keys
+    return source.equals(own, [value] if condition == "=" else value.split(","))
 
 
 def _column(krayin: Krayin, table: str, name: str) -> str:

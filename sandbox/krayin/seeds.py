@@ -83,13 +83,21 @@ WORKFLOWS = (
 )
 
 
-def plant(database: Database, now: str, token: str, *, emails_required: bool) -> None:
+def plant(
+    database: Database,
+    now: str,
+    token: str,
+    *,
+    reseeded: dict[int, dict[str, Any]],
+    emails_required: bool,
+) -> None:
     """Empty the database and put what a new installation holds.
 
     Args:
         database: all tables.
         now: local time of the installation, 'Y-m-d H:i:s'.
         token: API token that the administrator (user 1) gets, with or without an ``id|`` prefix.
+        reseeded: id of an attribute below -> columns that this release seeds otherwise.
         emails_required: the flag of the persons attribute ``emails``, 1 as shipped.
     """
     database.clear()
@@ -138,7 +146,8 @@ def plant(database: Database, now: str, token: str, *, emails_required: bool) ->
     fields = ("id", "code", "name", "type", "lookup_type", "entity_type", "sort_order", "validation")
     for row in ATTRIBUTES:
         values = dict(zip((*fields, "is_required", "is_unique"), row, strict=True))
-        database["attributes"].insert({**values, "quick_add": 1, "is_user_defined": 0, **times})
+        values |= {"quick_add": 1, "is_user_defined": 0, **reseeded.get(row[0], {})}
+        database["attributes"].insert({**values, **times})
     if not emails_required:
         database["attributes"].update(29, {"is_required": 0})
     for name, event, template in WORKFLOWS:

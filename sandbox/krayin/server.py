@@ -13,6 +13,7 @@ from sandbox.krayin.tables import Database
 
 if TYPE_CHECKING:
     from sandbox.krayin.settings import Settings
+    from sandbox.krayin.versions import Version
 
 # How long a validated write waits at most for the others of a race, in seconds.
 RACE_SECONDS = 2.0
@@ -29,7 +30,7 @@ class Krayin:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(SHAPES)
+        self.database = Database(SHAPES, settings.storage)
         self.clock = Clock(settings.timezone)
         self.limiter = Limiter(self.clock)
         self.mails: list[dict[str, Any]] = []
@@ -37,6 +38,15 @@ class Krayin:
         self.lock = threading.Lock()
         self._meeting = threading.Condition()
         self._met = 0
+
+    @property
+    def version(self) -> Version:
+        """What the Krayin that runs does otherwise than another release."""
+        return self.settings.release
+
+    def move(self) -> None:
+        """Go on with the same records on the database that the settings name now."""
+        self.database.move(self.settings.storage)
 
     def reset(self) -> None:
         """Make everything as a fresh installation, the clock included."""
@@ -48,10 +58,12 @@ class Krayin:
 
     def plant(self) -> None:
         """Empty the database and put what a new installation holds."""
+        self.database.storage = self.settings.storage
         seeds.plant(
             self.database,
             self.clock.now_text(),
             self.settings.token,
+            reseeded=self.version.reseeded,
             emails_required=self.settings.persons_email_required,
         )
 

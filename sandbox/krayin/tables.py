@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from sandbox.krayin.columns import Column
+    from sandbox.krayin.versions import Storage
 
 Row = dict[str, Any]
 Backup = dict[str, tuple[int, list[Row]]]
@@ -85,6 +86,15 @@ class Table:
         ids = self._indexes[index].get(key)
         return [self.rows[number] for number in ids] if ids else []
 
+    def equals(self, name: str, wanted: Iterable[str]) -> Callable[[Row], bool]:
+        """Return a test whether the database calls a row's column equal to one of some texts."""
+        column = self.columns[name]
+        keys = {column.matches(text) for text in wanted} - {None}
+        if column.kind == "json" and not self.database.storage.json_is_text:
+            # Of the JSON values only a string ever equals a text.
+            return lambda row: row[name] is not None and _string(row[name]) in keys
+        return lambda row: row[name] is not None and column.key(row[name]) in keys
+
     def by_unique(self, column: str, key: Hashable) -> Row | None:
         """Return the row whose unique column has a key (as its Column gives keys), or None."""
         number = self.shape.uniques.index((column,))
@@ -104,7 +114,7 @@ class Table:
                 continue
             if name not in values:
                 value = column.default
-                row[name] = column.stored(value) if value is not None or not column.nullable else None
+                row[name] = self._stored(name, value) if value is not None or not column.nullable else None
                 continue
             value = values[name]
             if php.is_array(value):
@@ -113,7 +123,7 @@ class Table:
             if value is None and not column.nullable:
                 message = f"SQLSTATE[23000]: 1048 Column '{name}' cannot be null"
                 raise QueryError(message)
-            row[name] = column.stored(value)
+            row[name] = self._stored(name, value)
         row["id"] = int(values["id"]) if values.get("id") is not None else self.next_id
         self.next_id = max(self.next_id, row["id"] + 1)
         self._check(row, None)
@@ -129,7 +139,7 @@ class Table:
         old = self.rows[key]
         row = dict(old)
         for name, value in values.items():
-            row[name] = self.columns[name].stored(php.encode_json(value) if php.is_array(value) else value)
+            row[name] = self._stored(name, php.encode_json(value) if php.is_array(value) else value)
         self._check(row, old)
         self._replace(old, row)
         return row
@@ -166,6 +176,9 @@ class Table:
         """Take a row away without looking at what hangs on it (state file)."""
         if key in self.rows:
             self._take(self.rows[key])
+
+    def _stored(self, name: str, value: Any) -> Any:
+        return self.columns[name].stored(value, self.database.storage)
 
     def _keys(self, row: Row) -> Iterator[tuple[int, tuple[Any, ...]]]:
         for number, group in enumerate(self.shape.uniques):
@@ -232,14 +245,21 @@ class Table:
                     del index[found]
 
 
+def _string(stored: str) -> str | None:
+    value = php.stored_json(stored)
+    return value if isinstance(value, str) else None
+
+
 class Database:
     """All tables, and who depends on whom.
 
     Attributes:
+        storage: what the database makes of JSON.
         recorder: called with (table, id, row or None) after each change; the state file listens here.
     """
 
-    def __init__(self, shapes: Iterable[Shape]) -> None:
+    def __init__(self, shapes: Iterable[Shape], storage: Storage) -> None:
+        self.storage = storage
         self.recorder: Callable[[str, int, Row | None], None] | None = None
         self.tables = {shape.name: Table(shape, self) for shape in shapes}
         self._dependants: dict[str, list[tuple[Table, ForeignKey]]] = defaultdict(list)
@@ -255,6 +275,16 @@ class Database:
         for table in self.tables.values():
             table.clear()
 
+    def move(self, storage: Storage) -> None:
+        """Go on with the same rows in another database, which writes their JSON in its own form."""
+        self.storage = storage
+        if storage.json_is_text:
+            return
+        for table in self.tables.values():
+            names = [column.name for column in table.shape.columns if column.kind == "json"]
+            for row in list(table) if names else ():
+                table.update(row["id"], {name: row[name] for name in names if row[name] is not None})
+
     def record(self, table: str, key: int, row: Row | None) -> None:
         """Tell the state file of a change."""
         if self.recorder is not None:
@@ -267,7 +297,10 @@ class Database:
             QueryError: there is no such row.
         """
         if key not in self.tables[table].rows:
-            message = f"SQLSTATE[23000]: 1452 a foreign key constraint fails (`{table}`)"
+            message = (
+                "SQLSTATE[23000]: Integrity constraint violation: 1452 Cannot add or update a child row: "
+                f"a foreign key constraint fails (`{table}`)"
+            )
             raise QueryError(message)
 
     def release(self, table: str, key: int) -> None:

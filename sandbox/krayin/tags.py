@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sandbox.krayin import massive, php, records
+from sandbox.krayin import massive, php, records, validation
 from sandbox.krayin.errors import ServerError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def attach(krayin: Krayin, call: Call, entity: Entity, pivot: str, column: str) 
 
     Raises:
         ServerError: there is no such tag or no such record.
+        ValidationError, RecordNotFoundError: the same, where this Krayin looks.
     """
     record = _tagged(krayin, call, entity)
     tag_id = call.input("tag_id")
@@ -35,18 +36,28 @@ def detach(krayin: Krayin, call: Call, entity: Entity, pivot: str, column: str) 
 
     Raises:
         ServerError: there is no such record.
+        ValidationError, RecordNotFoundError: no such tag or record, where this Krayin looks.
     """
     record = _tagged(krayin, call, entity)
     tag_id = call.input("tag_id")
     table = krayin.database[pivot]
-    wanted = [number for _, number in php.items_of(tag_id)] if php.is_array(tag_id) else [tag_id]
-    keys = {records.row_key(number) for number in wanted}
+    keys = _keys(tag_id)
     for row in table.found(column, record.id):
         if tag_id is None or row["tag_id"] in keys:
             table.delete(row["id"])
 
 
+def _keys(tag_id: Any) -> set[int | None]:
+    wanted = [number for _, number in php.items_of(tag_id)] if php.is_array(tag_id) else [tag_id]
+    return {records.row_key(number) for number in wanted}
+
+
 def _tagged(krayin: Krayin, call: Call, entity: Entity) -> Record:
+    if krayin.version.tags_checked:
+        table = krayin.database["tags"]
+        exists = validation.Exists(lambda value: all(key in table.rows for key in _keys(value)))
+        validation.validate(krayin.clock, call.all, {"tag_id": ["required", exists]})
+        return records.find_or_fail(krayin, entity, massive.typed_id(call))
     record = records.find(krayin, entity, massive.typed_id(call))
     if record is None:
         message = 'Attempt to read property "tags" on null'

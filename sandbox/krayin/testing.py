@@ -27,7 +27,8 @@ class RunningKrayin:
 
     Args:
         instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
-        options: further fields of Settings, as timezone, requests_per_minute or latency_ms.
+        options: further fields of Settings, as version, handler, database, timezone, requests_per_minute or
+            latency_ms.
 
     Attributes:
         url: as ``http://127.0.0.1:PORT``, without a trailing slash.
@@ -103,7 +104,7 @@ class RunningKrayin:
         self._ask("POST", "reset", changes)
 
     def configure(self, **changes: Any) -> None:
-        """Change settings and keep the records."""
+        """Change settings and keep the records: also the version, as an upgrade does, and the database."""
         self._ask("PUT", "settings", changes)
 
     def seed(self, **rows: list[dict[str, Any]]) -> dict[str, list[int]]:
@@ -171,7 +172,8 @@ def running_krayin(instance: Instance = "unlimited", **options: Any) -> Iterator
 
     Args:
         instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
-        options: further fields of Settings.
+        options: further fields of Settings: version ("2.1", "2.2"), handler ("shipped", "rest-api"), database
+            ("mariadb", "mysql") and the others.
     """
     with RunningKrayin(instance, **options) as krayin:
         yield krayin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.krayin import massive, php, records, resources, validation
+from sandbox.krayin import listing, massive, php, records, resources, validation
 from sandbox.krayin.answers import Answer, wrapped
 from sandbox.krayin.errors import ServerError
 from sandbox.krayin.options import Resource, free_name
@@ -29,6 +29,11 @@ def _rules(krayin: Krayin, own: Any) -> Rules:
 
 class UserResource(Resource):
     """Users, whose view permission is written in a second step."""
+
+    def index(self, krayin: Krayin, call: Call) -> Any:
+        """List users; those that the caller may not see are left out where this Krayin looks."""
+        own = _sees_only(krayin, call)
+        return listing.listed(krayin, call, "users", lambda row: resources.user(krayin, row), only=own)
 
     def store(self, krayin: Krayin, call: Call) -> Any:
         """Create a user; without ``view_permission`` it fails after the user is there."""
@@ -107,6 +112,20 @@ def current(krayin: Krayin, call: Call) -> Any:
     """Show the user of the token."""
     assert call.user is not None
     return {"data": resources.user(krayin, call.user)}
+
+
+def _sees_only(krayin: Krayin, call: Call) -> int | None:
+    """Return the id of the one user whom the caller sees in the list, or None for all of them.
+
+    Krayin 2.2 shows a restricted user those made by the users it may see, and itself; who made a user is
+    written down from 2.2.6 on, and a group user without a group sees all.
+    """
+    assert call.user is not None
+    view = call.user["view_permission"]
+    ungrouped = not krayin.database["user_groups"].found("user_id", call.user["id"])
+    if not krayin.version.users_by_view or view == "global" or (view == "group" and ungrouped):
+        return None
+    return int(call.user["id"])
 
 
 def visible_owners(call: Call) -> set[int]:

@@ -75,6 +75,8 @@ def _object(expected: dict[str, Any], actual: Any, now: datetime, path: str) -> 
         return [f"{path}: {_shown(actual)} instead of an object"]
     result = [f"{path}.{key}: missing" for key in expected if key not in actual]
     result += [f"{path}.{key}: not recorded" for key in actual if key not in expected]
+    if not result and list(actual) != list(expected):
+        result.append(f"{path}: keys in the order {', '.join(actual)} instead of {', '.join(expected)}")
     for key, wanted in expected.items():
         if key in actual:
             result += differences(wanted, actual[key], now, f"{path}.{key}")

@@ -1,7 +1,7 @@
 """Plays recorded calls of a real Krayin against a server and reports where its answers differ.
 
-``python -m tests.contract.replay --url http://127.0.0.1:8088 --token T`` takes any stand-in; without
-``--url`` it starts one. A real Krayin has no /sandbox routes: with ``--plain`` only sequences that
+``python -m tests.contract.replay --version 2.2 --url http://127.0.0.1:8088 --token T`` takes any stand-in;
+without ``--url`` it starts one. A real Krayin has no /sandbox routes: with ``--plain`` only sequences that
 need none are played, each of which wants a fresh database.
 """
 
@@ -35,6 +35,7 @@ TOKENS = {
     "user11": "51|user-eleven-token",
     "user12": "52|user-twelve-token",
 }
+USUAL = {"instance": "unlimited", "handler": "shipped"}
 COMPARED = ("Content-Type", "Location", "Allow", "Retry-After", "X-RateLimit-Reset", "Content-Disposition")
 
 
@@ -72,16 +73,16 @@ class Replay:
         self._kept = {}
         with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as client:
             if not self.plain:
-                _control(client, "POST", "reset", {"instance": "unlimited"})
+                _control(client, "POST", "reset", {**installation(path), **USUAL})
                 # Lists by time: rows that were made within one second there must be so here.
                 _control(client, "PUT", "clock", {"stopped": True})
-            instance = "unlimited"
+            present = USUAL
             pairs: list[Pair] = []
             for step in steps:
-                wanted = step.get("instance", "unlimited")
-                if wanted != instance and "method" in step and not self.plain:
-                    _control(client, "PUT", "settings", {"instance": wanted})
-                    instance = wanted
+                wanted = {name: step.get(name, usual) for name, usual in USUAL.items()}
+                if wanted != present and "method" in step and not self.plain:
+                    _control(client, "PUT", "settings", wanted)
+                    present = wanted
                 found = self._step(client, step, shared)
                 if found is not None:
                     pairs.append(found)
@@ -170,9 +171,19 @@ def _content(answer: httpx.Response) -> Any:
         return answer.text
 
 
-def sequences() -> list[Path]:
-    """Return the recorded sequences, in order."""
-    return sorted(RECORDED.glob("*.jsonl"))
+def installation(path: Path) -> dict[str, str]:
+    """Return the version and the database of the Krayin that a sequence was recorded on."""
+    version, database = path.parent.name.split("-")
+    return {"version": version, "database": database}
+
+
+def sequences(**wanted: str | None) -> list[Path]:
+    """Return the recorded sequences in order, of a version, of a database, or all."""
+    return [
+        path
+        for path in sorted(RECORDED.glob("*/*.jsonl"))
+        if all(value in {None, installation(path)[name]} for name, value in wanted.items())
+    ]
 
 
 def main() -> int:
@@ -180,22 +191,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="server to play against; a stand-in is started without it")
     parser.add_argument("--token", default="1|sandbox")
+    parser.add_argument("--version", help="2.1 or 2.2; both without it")
+    parser.add_argument("--database", help="mariadb or mysql; both without it")
     parser.add_argument("--plain", action="store_true", help="the server has no /sandbox routes")
     parser.add_argument("only", nargs="*", help="sequences whose names contain one of these")
     chosen = parser.parse_args()
     if chosen.url:
-        return report(Replay(chosen.url.rstrip("/"), chosen.token, chosen.plain), chosen.only)
+        return report(Replay(chosen.url.rstrip("/"), chosen.token, chosen.plain), chosen)
     with running_krayin() as krayin:
-        return report(Replay(krayin.url, krayin.token), chosen.only)
+        return report(Replay(krayin.url, krayin.token), chosen)
 
 
-def report(replay: Replay, only: list[str]) -> int:
+def report(replay: Replay, chosen: argparse.Namespace) -> int:
     """Play the chosen sequences and print each pair that differs."""
     total = matching = 0
-    for path in sequences():
+    for path in sequences(version=chosen.version, database=chosen.database):
         text = path.read_text(encoding="utf-8")
         needs = any(f'"do":"{name}"' in text for name in ("seed", "edit", "advance"))
-        if (only and not any(name in path.stem for name in only)) or (replay.plain and needs):
+        if (chosen.only and not any(name in path.stem for name in chosen.only)) or (replay.plain and needs):
             continue
         for pair in replay.sequence(path):
             total += 1

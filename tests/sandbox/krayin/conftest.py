@@ -16,6 +16,9 @@ def server():
 @pytest.fixture
 def krayin(server):
     server.configure(
+        version="2.1",
+        handler="shipped",
+        database="mariadb",
         timezone="Asia/Kolkata",
         requests_per_minute=None,
         latency_ms=0,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sandbox.krayin import requests
 from sandbox.krayin.application import Application
-from sandbox.krayin.routing import ROUTES
+from sandbox.krayin.routing import routes
 from sandbox.krayin.settings import Settings
+from sandbox.krayin.versions import DATABASES, HANDLERS, RELEASES, VERSIONS
 
 KEYS = [
     "id",
@@ -168,6 +169,14 @@ BODIES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=9)
 QUERIES = st.lists(
     st.tuples(st.sampled_from([*KEYS, "query[]", "id[]", "a[b][c]", "[", "x[", "x]"]), TEXTS), max_size=4
 )
+INSTALLATIONS = st.fixed_dictionaries(
+    {
+        "instance": st.sampled_from(["unlimited", "unlimited-debug"]),
+        "version": st.sampled_from(VERSIONS),
+        "handler": st.sampled_from(HANDLERS),
+        "database": st.sampled_from(DATABASES),
+    }
+)
 IDS = st.sampled_from(
     [
         "1",
@@ -202,15 +211,16 @@ PERSON = {
 
 def asked(application, method, path, query, body, headers=HEADERS):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    call = requests.read(requests.Arrival(method, path, "http://h", headers, query, content))
+    arrival = requests.Arrival(method, path, "http://h", headers, query, content)
+    call = requests.read(arrival, application.krayin.version)
     answer = application.kernel.handle(call)
     if not isinstance(answer.body, bytes):
         json.dumps(answer.body)
     return answer
 
 
-def filled(instance):
-    application = Application(Settings(instance=instance))
+def filled(installation):
+    application = Application(Settings(**installation))
     for kind, code in (
         ("text", "custom"),
         ("multiselect", "flags"),
@@ -248,11 +258,13 @@ def filled(instance):
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    steps=st.lists(st.tuples(st.sampled_from(ROUTES), IDS, QUERIES, BODIES), min_size=1, max_size=8),
-    instance=st.sampled_from(["unlimited", "unlimited-debug"]),
+    steps=st.lists(
+        st.tuples(st.sampled_from(routes(RELEASES["2.1"])), IDS, QUERIES, BODIES), min_size=1, max_size=8
+    ),
+    installation=INSTALLATIONS,
 )
-def test_no_call_crashes_it(steps, instance):
-    application = filled(instance)
+def test_no_call_crashes_it(steps, installation):
+    application = filled(installation)
     for route, key, query, body in steps:
         path = "/" + route.template
         for name in ("{id:n}", "{id}", "{id?}", "{lookup?}", "{pipeline_id?}"):
@@ -266,6 +278,7 @@ def test_no_call_crashes_it(steps, instance):
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
+    version=st.sampled_from(VERSIONS),
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "X"]),
     path=st.text(max_size=30).map(lambda text: "/api/v1/" + text)
     | st.sampled_from(["/", "/api", "/api/user", "/admin/login"]),
@@ -282,8 +295,8 @@ def test_no_call_crashes_it(steps, instance):
         ]
     ),
 )
-def test_no_noise_crashes_it(method, path, query, content, kind):
-    application = Application(Settings())
+def test_no_noise_crashes_it(version, method, path, query, content, kind):
+    application = Application(Settings(version=version))
     asked(application, method, path, query, content, {**HEADERS, "content-type": kind})
     asked(application, method, "/api/v1/contacts/persons", query, content, {**HEADERS, "content-type": kind})
     assert application.kernel.crashes == []

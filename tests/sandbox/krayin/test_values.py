@@ -13,6 +13,7 @@ from sandbox.krayin.clock import Clock, sql_datetime
 from sandbox.krayin.collation import fold, like
 from sandbox.krayin.columns import Column
 from sandbox.krayin.errors import ServerError
+from sandbox.krayin.versions import STORAGES
 
 
 def test_query_strings_nest_and_mangle_as_php_does():
@@ -74,12 +75,35 @@ def test_like_patterns_escape_with_a_backslash():
     ],
 )
 def test_columns_take_what_they_can(kind, value, stored):
-    assert Column("c", kind).stored(value) == stored
+    assert Column("c", kind).stored(value, STORAGES["mariadb"]) == stored
 
 
-def test_json_columns_refuse_what_is_no_json():
+@pytest.mark.parametrize("database", STORAGES)
+def test_json_columns_refuse_what_is_no_json(database):
     with pytest.raises(ServerError):
-        Column("c", "json").stored("no json")
+        Column("c", "json").stored("no json", STORAGES[database])
+
+
+@pytest.mark.parametrize(
+    ("database", "stored"),
+    [
+        ("mariadb", r'{"value":"\u00fc\/1","label":"w","b":{"zz":1e3,"a":[]}}'),
+        ("mysql", '{"b": {"a": [], "zz": 1000.0}, "label": "w", "value": "ü/1"}'),
+    ],
+)
+def test_a_json_column_is_phps_text_or_the_databases_own(database, stored):
+    text = r'{"value":"\u00fc\/1","label":"w","b":{"zz":1e3,"a":[]}}'
+    assert Column("c", "json").stored(text, STORAGES[database]) == stored
+
+
+@pytest.mark.parametrize(("database", "stored"), [("mariadb", None), ("mysql", "null")])
+def test_a_json_column_that_needs_a_value_and_gets_none(database, stored):
+    column = Column("c", "json", nullable=False)
+    if stored is None:
+        with pytest.raises(ServerError):
+            column.stored(None, STORAGES[database])
+    else:
+        assert column.stored(None, STORAGES[database]) == stored
 
 
 @pytest.mark.parametrize(
