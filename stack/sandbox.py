@@ -57,6 +57,7 @@ def krayin_command(instance: Instance) -> list[str]:
         "--port", str(instance.settings.krayin_sandbox_port),
         "--token", instance.keys.sandbox_token,
         "--instance", "unlimited",
+        "--version", instance.settings.krayin_sandbox_version,
         "--state", str(instance.layout.sandbox),
     ]  # fmt: skip
 

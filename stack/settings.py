@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Workers that share the parallelism, with a broker only."""
     postgres_port: Port = 5499
     krayin_sandbox_port: Port = 8090
+    krayin_sandbox_version: Literal["2.1", "2.2"] = "2.1"
+    """Krayin's version that the sandbox answers as; records made under another are kept, as in an upgrade."""
 
     chatwoot_database_url: SecretStr | None = None
     chatwoot_account_id: Annotated[int, Field(ge=1)] | None = None

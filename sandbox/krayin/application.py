@@ -48,9 +48,7 @@ class Application:
         self._plant()
 
     def _plant(self) -> None:
-        if self.state is not None and self.state.load(self.krayin.database):
-            self.krayin.move()
-        else:
+        if self.state is None or not self.state.load(self.krayin.database):
             self.krayin.plant()
         if self.state is not None:
             self.state.attach(self.krayin.database)

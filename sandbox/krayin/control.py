@@ -130,7 +130,7 @@ class _Endpoints:
             if changes.persons_email_required is not None:
                 krayin.database["attributes"].update(29, {"is_required": changes.persons_email_required})
             if changes.database is not None:
-                krayin.move()
+                krayin.database.move(krayin.settings.storage)
             if changes.timezone is not None:
                 krayin.clock.set_zone(changes.timezone)
         return JSONResponse(self._shown())

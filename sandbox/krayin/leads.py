@@ -206,13 +206,21 @@ def _change(
 
     With ``only``, just these attribute values are written and products are left alone. The close date is
     cleared unless it is sent. Errors leave behind what was written before them.
+
+    Raises:
+        ServerError: among others for a number in the place of another closing time, when it is written.
     """
     data = _with_person(krayin, call, data)
     if data.get("lead_pipeline_stage_id") is not None:
         data = {**data, "closed_at": _closing(krayin, data)}
     data = _with_close_date(data)
     record = records.find_or_fail(krayin, LEAD, key)
-    persons.log_changes(krayin, call, record, records.update(krayin, record, data))
+    changes = records.update(krayin, record, data)
+    closed_at, before = changes.get("closed_at", (None, None))
+    if before is not None and php.is_numeric(closed_at):
+        message = "Could not parse the closing time: Failed to parse time string"
+        raise ServerError(message, "Carbon\\Exceptions\\InvalidFormatException")
+    persons.log_changes(krayin, call, record, changes)
     values = {**data, "entity_id": record.id}
     if only is not None:
         attributes.save(krayin, call, values, only)

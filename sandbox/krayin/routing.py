@@ -160,8 +160,8 @@ def routes(version: Version) -> tuple[Route, ...]:
     found: list[Route] = []
     for method, path, handler in (*_TABLE, *_settings_table()):
         template = f"{PREFIX}/{path}"
-        if version.numeric_attribute_ids:
-            template = template.replace("settings/attributes/{id}", "settings/attributes/{id:n}")
+        if version.numeric_attribute_ids and (method, path) == ("GET", "settings/attributes/{id}"):
+            template = template.replace("{id}", "{id:n}")
         hourly = _HOURLY.get((method, path))
         found.append(Route(method, template, _pattern(template), handler, path not in _OPEN, hourly))
     return tuple(found)

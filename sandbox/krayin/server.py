@@ -44,10 +44,6 @@ class Krayin:
         """What the Krayin that runs does otherwise than another release."""
         return self.settings.release
 
-    def move(self) -> None:
-        """Go on with the same records on the database that the settings name now."""
-        self.database.move(self.settings.storage)
-
     def reset(self) -> None:
         """Make everything as a fresh installation, the clock included."""
         self.clock = Clock(self.settings.timezone)

@@ -163,8 +163,12 @@ class Table:
         return [number for number, row in self.rows.items() if row[column] == key]
 
     def restore(self, row: Row) -> None:
-        """Put a row read from a state file."""
+        """Put a row of a state file, a backup or another database, its JSON in this database's form."""
         row = {"id": row["id"], **{name: row.get(name) for name in self.columns}}
+        if not self.database.storage.json_is_text:
+            for name, column in self.columns.items():
+                if column.kind == "json" and row[name] is not None:
+                    row[name] = self._stored(name, row[name])
         old = self.rows.get(row["id"])
         self.next_id = max(self.next_id, row["id"] + 1)
         if old is None:
@@ -276,14 +280,11 @@ class Database:
             table.clear()
 
     def move(self, storage: Storage) -> None:
-        """Go on with the same rows in another database, which writes their JSON in its own form."""
+        """Go on with the same rows in another database."""
         self.storage = storage
-        if storage.json_is_text:
-            return
         for table in self.tables.values():
-            names = [column.name for column in table.shape.columns if column.kind == "json"]
-            for row in list(table) if names else ():
-                table.update(row["id"], {name: row[name] for name in names if row[name] is not None})
+            for row in list(table):
+                table.restore(row)
 
     def record(self, table: str, key: int, row: Row | None) -> None:
         """Tell the state file of a change."""

@@ -46,7 +46,7 @@ class Version:
         html: Content-Type of pages.
         any_meeting_meets: a meeting overlaps with whatever is scheduled (Laravel 12 joins the
             conditions of an orWhere by OR).
-        numeric_attribute_ids: paths of attributes take digits only.
+        numeric_attribute_ids: showing an attribute takes digits only, so that /download is reached.
         texts: what the shipped exception handler says, by status.
         reseeded: id of a seeded attribute -> what a new installation holds otherwise.
     """

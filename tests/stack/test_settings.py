@@ -78,6 +78,16 @@ def test_wrong_values_are_all_named_with_what_was_read(monkeypatch: pytest.Monke
     assert "POSTGRES_PORT" in str(caught.value)
 
 
+def test_the_sandboxs_krayin_is_one_of_two_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRAYIN_SANDBOX_VERSION", "2.2")
+    assert settings().krayin_sandbox_version == "2.2"
+    monkeypatch.setenv("KRAYIN_SANDBOX_VERSION", "2.3")
+    with pytest.raises(
+        SettingsError, match=r"KRAYIN_SANDBOX_VERSION: Input should be '2.1' or '2.2' .*'2.3'"
+    ):
+        settings()
+
+
 def test_secrets_are_not_shown() -> None:
     found = settings(chatwoot_database_url=URL, krayin_api_url="https://c", krayin_api_token="1|secret")
     assert "hunter2" not in repr(found) + repr(found.real)
