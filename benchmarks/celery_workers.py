@@ -29,6 +29,7 @@ from stack.testing import RunningStack, running_stack
 SYNC = """\
 name: sandbox
 schedule: null
+reconcile: {{schedule: null}}
 chatwoot: {{account_id: 1}}
 krayin: {{requests_per_minute: {limit}, loaders: {workers}}}
 sync_to_organization: true

@@ -194,7 +194,7 @@ def in_airflow(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     syncs.mkdir()
     text = (SANDBOX / "sandbox.yaml").read_text()
     guard = f"max_changes_without_approval: {{number: {100 * given.contacts}}}\n"
-    (syncs / "sandbox.yaml").write_text(text + guard)
+    (syncs / "sandbox.yaml").write_text(text + guard + "reconcile: {schedule: null}\n")
     with running_stack(
         folder / "stack",
         krayin_sync_syncs=syncs,

@@ -28,6 +28,7 @@ SECRET = "uQ5rW9xK3nVb7ZmT2cLhYp4D"
 SETTINGS = f"""\
 name: {SYNC}
 schedule: null
+reconcile: {{schedule: null}}
 chatwoot: {{account_id: 1}}
 sync_conversations: true
 sync_messages: true

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 
-DAG = "sandbox__backfill"
+SYNC = "history"
+DAG = f"{SYNC}__backfill"
+# Only the backfill may bring history over here, so nothing else runs by the clock.
+SETTINGS = f"""\
+name: {SYNC}
+schedule: null
+reconcile: {{schedule: null}}
+chatwoot: {{account_id: 1}}
+"""
 DAYS = 30 if SOAK else 10
 A_DAY = 3
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,18 +36,16 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    syncs = tmp_path_factory.mktemp("syncs")
+    (syncs / f"{SYNC}.yaml").write_text(SETTINGS)
     with running_stack(
         tmp_path_factory.mktemp("backfill"),
+        krayin_sync_syncs=syncs,
         sandbox_contacts=2,
         sandbox_conversations=0,
         sandbox_messages=0,
         airflow_parallelism=2,
     ) as running:
-        # Only the backfill may bring history over here.
-        for part in ("sync", "events", "reconcile"):
-            dag_id = f"sandbox__{part}"
-            if dag_id in running.api.paused():
-                running.api._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": True})
         with psycopg.connect(running.chatwoot_dsn, autocommit=True) as connection:
             for number in range(DAYS * A_DAY):
                 born = FIRST + timedelta(days=number // A_DAY, hours=number % A_DAY)

@@ -28,9 +28,10 @@ def sync_database(database_url: str) -> str:
     upgrade(database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute(
-            "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, state, finished_at, summary)"
-            " VALUES ('shop', 'first', 'manual', 'done', now(), %s), ('shop', 'second', 'manual', 'loading', NULL, %s),"
-            " ('shop', 'check', 'setup', 'done', now(), '{}')",
+            "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state, finished_at, summary)"
+            " VALUES ('shop', 'first', 'manual', false, 'done', now(), %s),"
+            " ('shop', 'second', 'manual', false, 'loading', NULL, %s),"
+            " ('shop', 'check', 'setup', true, 'done', now(), '{}')",
             (Jsonb(TOLD), Jsonb({})),
         )
     return database_url

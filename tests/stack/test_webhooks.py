@@ -14,7 +14,6 @@ import pytest
 from sandbox.chatwoot import changes, conversations, webhooks
 from stack.airflow import DATABASE
 from stack.instance import SYNC_DATABASE
-from stack.syncs import SANDBOX
 from stack.testing import RunningStack, running_stack
 
 if TYPE_CHECKING:
@@ -25,6 +24,15 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 SECRET = "uQ5rW9xK3nVb7ZmT2cLhYp4D"
 SYNC = "sandbox"
+# Only webhooks may bring changes over here, so nothing runs by the clock.
+SETTINGS = f"""\
+name: {SYNC}
+schedule: null
+reconcile: {{schedule: null}}
+chatwoot: {{account_id: 1}}
+sync_conversations: true
+sync_messages: true
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("webhooks")
     syncs = folder / "syncs"
     syncs.mkdir()
-    (syncs / "sandbox.yaml").write_text(
-        (SANDBOX / "sandbox.yaml").read_text() + "sync_conversations: true\nsync_messages: true\n"
-    )
+    (syncs / f"{SYNC}.yaml").write_text(SETTINGS)
     with running_stack(
         folder / "stack",
         krayin_sync_syncs=syncs,
@@ -43,8 +49,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         sandbox_messages=4,
         airflow_parallelism=2,
     ) as running:
-        # Only webhooks may bring changes over here.
-        running.api._call("PATCH", f"/api/v2/dags/{SYNC}__sync", json={"is_paused": True})
         running.api.write_connections(
             [{"connection_id": f"chatwoot_webhook_{SYNC}", "conn_type": "generic", "password": SECRET}]
         )
@@ -207,9 +211,7 @@ def test_what_a_private_note_says_is_nowhere_after_a_full_run(stack: RunningStac
     assert post(stack, public).json() == {"status": "accepted"}
     folder = stack.instance.settings.data_dir
     eventually(lambda: any("krayin" in name for name in files_with(folder, PUBLIC)))
-    stack.api._call("PATCH", f"/api/v2/dags/{SYNC}__sync", json={"is_paused": False})
     stack.run(f"{SYNC}__sync", {"full": True})
-    stack.api._call("PATCH", f"/api/v2/dags/{SYNC}__sync", json={"is_paused": True})
     eventually(lambda: not stack.api.active_runs(f"{SYNC}__events"))
     found = {table for table, rows in databases(stack) if PRIVATE in rows}
     assert found == set()
