@@ -55,7 +55,8 @@ def of_run(dsn: str, sync_name: str, run_id: str | None) -> dict[str, Any] | Non
             FROM krayin_sync.sync_run
             WHERE sync_name = %(sync)s
               AND CASE WHEN %(run)s::text IS NULL
-                       THEN finished_at IS NOT NULL AND (kind IN ('manual', 'scheduled') OR kind = 'backfill' AND dry_run)
+                       THEN finished_at IS NOT NULL
+                            AND (kind IN ('manual', 'scheduled') OR kind = 'backfill' AND dry_run)
                        ELSE dag_run_id = %(run)s END
             ORDER BY id DESC LIMIT 1
             """,
