@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 MINUTE = 60
 HOUR = 3_600
-# What the REST API's own exception handler says; its last text is Laravel's for errors it does not know.
+# What the REST API's own exception handler says, and Laravel for what that handler leaves to it.
 REST_API_TEXTS = {
     401: "You are not authenticated. Please log in to continue.",
     404: "The requested resource could not be found.",
@@ -126,9 +126,7 @@ class Kernel:
                 return Answer(422, error.body())
             return redirect(call.headers.get("referer") or call.host)
         settings = self.krayin.settings
-        if settings.handler == "rest-api" and not (
-            settings.debug and not isinstance(error, UnauthenticatedError)
-        ):
+        if settings.handler == "rest-api" and (not settings.debug or isinstance(error, UnauthenticatedError)):
             return _by_rest_api(error, call)
         if settings.debug:
             return self._debug(error, call)
@@ -152,23 +150,19 @@ class Kernel:
 
 
 def _by_rest_api(error: KrayinError, call: Call) -> Answer:
-    """Return the answer of the REST API's own exception handler, for those errors that it takes."""
+    """Return the answer of the REST API's own exception handler, which leaves errors of PHP to Laravel."""
     status = 500
     if isinstance(error, UnauthenticatedError):
         status = 401
     elif isinstance(error, RecordNotFoundError | RouteNotFoundError):
         status = 404
-    # Without JSON wanted Laravel sends who is not logged in to a login page that has no route.
-    taken = not isinstance(error, ServerError) if call.wants_json else status == 404
-    if not taken and not isinstance(error, QueryError):
-        return (
-            Answer(500, {"message": SERVER_ERROR})
-            if call.wants_json
-            else page(SERVER_ERROR, call.host, SERVER_ERROR, 500)
-        )
+    taken = isinstance(error, QueryError) or not isinstance(error, ServerError)
+    if status == 401 and not call.wants_json:
+        # Laravel sends a browser to a login page that has no route.
+        status, taken = 500, False
     if call.wants_json:
-        return Answer(status, {"message": REST_API_TEXTS[status]})
-    return page(TITLES[status], call.host, "Something went wrong.", status)
+        return Answer(status, {"message": REST_API_TEXTS[status] if taken else SERVER_ERROR})
+    return page(TITLES[status] if taken else SERVER_ERROR, call.host, "Something went wrong.", status)
 
 
 def _described(error: KrayinError) -> tuple[int, str, dict[str, str]]:
