@@ -108,7 +108,7 @@ class Workload:
                             "lead_source_id": 1,
                             "lead_type_id": 1,
                             "user_id": 2,
-                            "expected_close_date": "2031-05-06",
+                            "expected_close_date": "2131-05-06",
                             "hot": 1,
                             "tags": [1],
                             "products": [{"product_id": 1, "price": 5, "quantity": 2}],
@@ -135,7 +135,7 @@ class Workload:
                         {
                             "id": lead["id"],
                             "user_id": 2,
-                            "expected_close_date": "2031-05-06" if number % 4 else "2020-01-02",
+                            "expected_close_date": "2131-05-06" if number % 4 else "2020-01-02",
                             "lead_pipeline_stage_id": 2,
                         }
                     ]

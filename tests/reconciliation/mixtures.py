@@ -80,7 +80,7 @@ def lead(at: int = 0, stage: int = NEW, **columns: Any) -> dict[str, Any]:
         "lead_pipeline_id": OTHER if stage >= OTHER_STAGE else OURS,
         "lead_source_id": 1,
         "lead_type_id": 1,
-        "expected_close_date": "2020-02-03" if stage == PROSPECT else "2031-04-05",
+        "expected_close_date": "2020-02-03" if stage == PROSPECT else "2131-04-05",
         **columns,
     }
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tests.reconciliation.world import World
 
-PAST, FUTURE = "2020-01-02", "2031-05-06"
+PAST, FUTURE = "2020-01-02", "2131-05-06"
 SETTINGS = {"sync_to_organization": True}
 # What any write of Krayin moves by itself.
 DERIVED = {"updated_at", "unique_id"}

@@ -87,18 +87,18 @@ def test_dates_owner_products_and_other_fields_survive_a_move(world: World) -> N
         {
             "title": "Ada",
             "lead_pipeline_stage_id": NEW,
-            "expected_close_date": "2031-02-03",
+            "expected_close_date": "2131-02-03",
             "user_id": 1,
         },
     )
     world.run(**STAGES)
     assert stage(world) == FOLLOW_UP
     stored = world.stored("leads", lead["id"])
-    assert stored["expected_close_date"][:10] == "2031-02-03"
+    assert stored["expected_close_date"][:10] == "2131-02-03"
     assert stored["user_id"] == 1
     answer(world, talk)
     world.run(**STAGES)
-    assert world.stored("leads", lead["id"])["expected_close_date"][:10] == "2031-02-03"
+    assert world.stored("leads", lead["id"])["expected_close_date"][:10] == "2131-02-03"
 
 
 @pytest.mark.parametrize(

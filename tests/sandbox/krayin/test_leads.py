@@ -19,11 +19,11 @@ def product(api):
 
 
 def test_stage_edit_clears_the_column_while_the_api_shows_the_old_date(api, krayin, add_lead):
-    add_lead(expected_close_date="2030-01-31")
+    add_lead(expected_close_date="2130-01-31")
     moved = api.put(f"{LEADS}/stage/edit/1", json={"lead_pipeline_stage_id": 2}).json()["data"]
-    assert moved["expected_close_date"] == "2030-01-30T18:30:00.000000Z"
+    assert moved["expected_close_date"] == "2130-01-30T18:30:00.000000Z"
     assert stored(krayin)["expected_close_date"] is None
-    assert api.get(f"{LEADS}?expected_close_date=2030-01-31").json()["meta"]["total"] == 0
+    assert api.get(f"{LEADS}?expected_close_date=2130-01-31").json()["meta"]["total"] == 0
 
 
 def test_values_beyond_the_column_are_clamped(api, add_lead):
@@ -32,9 +32,9 @@ def test_values_beyond_the_column_are_clamped(api, add_lead):
 
 
 def test_the_close_date_written_back_as_read_shifts_a_day(api, add_lead):
-    read = add_lead(expected_close_date="2030-01-31")["expected_close_date"]
+    read = add_lead(expected_close_date="2130-01-31")["expected_close_date"]
     api.put(f"{LEADS}/attributes/edit/1", json={"expected_close_date": read})
-    assert api.get(f"{LEADS}/1").json()["data"]["expected_close_date"] == "2030-01-29T18:30:00.000000Z"
+    assert api.get(f"{LEADS}/1").json()["data"]["expected_close_date"] == "2130-01-29T18:30:00.000000Z"
 
 
 def test_mass_update_sets_the_column_only(api, krayin, add_lead):
@@ -132,10 +132,10 @@ def test_custom_booleans_are_reset_by_every_full_write(api, add_lead):
 
 def test_lookup_entity_shows_owner_raw_date_and_many_at_once(api, add_lead):
     for number in (1, 2, 3):
-        add_lead(title=f"L{number}", expected_close_date="2030-01-31")
+        add_lead(title=f"L{number}", expected_close_date="2130-01-31")
     found = api.get("/api/v1/settings/attributes/lookup-entity/leads?query[]=1&query[]=3&query[]=9").json()
     assert [row["title"] for row in found] == ["L1", "L3"]
-    assert {row["expected_close_date"] for row in found} == {"2030-01-31"}
+    assert {row["expected_close_date"] for row in found} == {"2130-01-31"}
     assert {row["user_id"] for row in found} == {1}
     assert api.get("/api/v1/settings/attributes/lookup-entity/leads?query=9").json() == {}
 
@@ -222,7 +222,7 @@ def test_the_kanban_shows_users_without_global_permission_only_what_they_may_see
 
 @pytest.mark.parametrize(
     ("value", "status"),
-    [("9999-12-31", 200), ("2030-02-30", 422), ("garbage", 422), (0, 422), (["2030-01-01"], 422)],
+    [("9999-12-31", 200), ("2130-02-30", 422), ("garbage", 422), (0, 422), (["2130-01-01"], 422)],
 )
 def test_close_dates_up_to_the_last_year(api, value, status):
     answer = api.post(LEADS, json={"title": "t", "lead_pipeline_stage_id": 1, "expected_close_date": value})
