@@ -74,6 +74,20 @@ class MissingPrivileges(ChatwootError):
         )
 
 
+class RowsHidden(ChatwootError):
+    """Row security applies to the role: rows may be missing from whatever it reads."""
+
+    def __init__(self, where: str, role: str, tables: Iterable[str]) -> None:
+        self.where = where
+        self.role = role
+        self.tables = tuple(tables)
+        super().__init__(
+            f'Row security hides rows of {", ".join(self.tables)} at {where} from role "{role}": what is '
+            f"not shown may be there, so nothing is read or planned. Let a Chatwoot administrator run: "
+            f'ALTER ROLE "{role}" BYPASSRLS'
+        )
+
+
 class UnknownAccount(ChatwootError):
     """The configured account does not exist, or the API token's user is not in it."""
 

@@ -130,6 +130,23 @@ class Reach(Enum):
     """What is new or was active is given; other edits are not: webhooks and sweeps tell of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Vouch:
+    """What a reading says of its own completeness, beyond that every question was answered.
+
+    Attributes:
+        lineage: as in `Mark`, with the table of contacts; another one may be of a restored Chatwoot.
+        narrow: what makes it see less than there may be for as long as it stays as it is, one clause each.
+        passing: the same for what passes by itself.
+        contacts: how many contacts the account has, where the source says so by the way.
+    """
+
+    lineage: str | None
+    narrow: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
+    contacts: int | None = None
+
+
 class SourceSnapshot(Protocol):
     """Chatwoot at one moment: everything read from it belongs together."""
 
@@ -151,6 +168,11 @@ class SourceSnapshot(Protocol):
     @property
     def mark(self) -> Mark:
         """How far this snapshot sees; finding out may take a scan."""
+        ...
+
+    @property
+    def vouch(self) -> Vouch:
+        """What it says of its own completeness so far; at the end of a reading it may know more."""
         ...
 
     def accounts(self) -> list[Account]:
@@ -253,6 +275,6 @@ class ChatwootSource(Protocol):
         """Open a consistent view; it is closed with the context.
 
         Raises:
-            ChatwootUnreachable, NotAChatwootDatabase, MissingPrivileges: it cannot be opened.
+            ChatwootUnreachable, NotAChatwootDatabase, MissingPrivileges, RowsHidden: it cannot be opened.
         """
         ...

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.errors import InstallationChangedError
-
 if TYPE_CHECKING:
     import psycopg
 
@@ -38,23 +36,6 @@ def register_target(connection: psycopg.Connection, base_url: str) -> int:
 def register_installation(connection: psycopg.Connection, identity: str) -> int:
     """Return the id of the Chatwoot that calls itself `identity`, registering it at first sight."""
     return _one_id(connection, "setup/installation", {"identity": identity})
-
-
-def require_known_installation(
-    connection: psycopg.Connection, sync_name: str, target_id: int, account_id: int, identity: str
-) -> None:
-    """Make sure that a sync goes by the installation it was run with, if it was.
-
-    Raises:
-        InstallationChangedError: it does not.
-    """
-    rows = connection.execute(
-        statement("plan/watermark_installations"),
-        {"sync_name": sync_name, "target_id": target_id, "account_id": account_id},
-    ).fetchall()
-    known = [row[0] for row in rows]
-    if known and identity not in known:
-        raise InstallationChangedError(sync_name, identity, known)
 
 
 def _one_id(connection: psycopg.Connection, name: str, parameters: dict[str, Any]) -> int:

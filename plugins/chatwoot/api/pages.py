@@ -115,10 +115,13 @@ class Walk:
         return answer
 
 
-def whole(walk_by: Callable[[str], Walk], orders: Sequence[str], rows_are: str) -> Iterator[list[Row]]:
+def whole(
+    walk_by: Callable[[str], Walk], orders: Sequence[str], rows_are: str, short: list[str]
+) -> Iterator[list[Row]]:
     """Yield the pages of a list, in further orders too as long as it shows fewer rows than it has.
 
-    The first of `orders` is by what never changes, oldest first; `rows_are` names the rows in the log.
+    The first of `orders` is by what never changes, oldest first. Where rows are missing at the end all the
+    same, a clause that says so is added to `short`; `rows_are` names the rows in it.
     """
     with Spool() as seen:
         for order in orders:
@@ -129,13 +132,8 @@ def whole(walk_by: Callable[[str], Walk], orders: Sequence[str], rows_are: str) 
                 yield rows
             if walk.count is None or len(seen) >= walk.count:
                 return
-        log.warning(
-            "Chatwoot says it has %d %s and showed %d: the list changed all the time. The "
-            "comparison of everything finds the others.",
-            walk.count,
-            rows_are,
-            len(seen),
-        )
+        short.append(f"its API says it has {walk.count} {rows_are} and showed {len(seen)}")
+        log.warning("Chatwoot changes while it is read, or hides rows: %s.", short[-1])
 
 
 def never(_: Row) -> bool:

@@ -19,7 +19,7 @@ from chatwoot.api.sweep import FORMULA, ApiSweep
 from chatwoot.api.talk import ApiTalk
 from chatwoot.errors import UnknownAccount, UnknownInbox
 from chatwoot.records import Account, Inbox
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Vouch, Window
 from chatwoot.versions import Version, version_of_api
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class ApiSnapshot:
         self._read_at = read_at
         self._earlier = Spool()
         self._all_listed = False
+        self._short: list[str] = []
+        self._total: int | None = None
         self._warned = False
         self._sweep = ApiSweep(self)
 
@@ -147,6 +149,12 @@ class ApiSnapshot:
             # Not everybody lets that through.
             answer = None
         return version_of_api(str(answer.get("version") or "") if isinstance(answer, dict) else None)
+
+    @property
+    def vouch(self) -> Vouch:
+        """What this reading says of its own completeness so far; see `chatwoot.source.Vouch`."""
+        agents = () if self.sees_all else ("the access token is an agent's, who sees only some inboxes",)
+        return Vouch(LINEAGE, narrow=agents, passing=tuple(self._short), contacts=self._total)
 
     def accounts(self) -> list[Account]:
         """Return the accounts of the token's user by id."""
@@ -293,7 +301,7 @@ class ApiSnapshot:
         with Spool() as wanted:
             for keys in chunks():
                 wanted.put({"id": key} for key in keys)
-            count = self._page(self.session.get("/contacts", sort="created_at", page=1)).count or 0
+            count = self._list("created_at", 1).count or 0
             if len(wanted) > count / PAGE:
                 with Spool() as everything:
                     self._spool_all(everything)
@@ -306,7 +314,7 @@ class ApiSnapshot:
                 self._spool_ids(spool, (number for number in ids if number not in listed))
 
     def _spool_all(self, spool: Spool) -> None:
-        for rows in whole(self._walk, _ORDERS, "contacts"):
+        for rows in whole(self._walk, _ORDERS, "contacts", self._short):
             spool.put(rows)
 
     def _newest(self, key: str, cutoff: datetime) -> Iterator[list[Json]]:
@@ -321,7 +329,12 @@ class ApiSnapshot:
             yield from self._filtered(key, cutoff, self._read_at + _DAY)
 
     def _walk(self, sort: str) -> Walk:
-        return Walk(lambda page: self._page(self.session.get("/contacts", sort=sort, page=page)), PAGE)
+        return Walk(lambda page: self._list(sort, page), PAGE)
+
+    def _list(self, sort: str, page: int) -> Page:
+        answer = self._page(self.session.get("/contacts", sort=sort, page=page))
+        self._total = answer.count
+        return answer
 
     def _filtered(self, key: str, start: datetime, end: datetime) -> Iterator[list[Json]]:
         """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
@@ -342,7 +355,7 @@ class ApiSnapshot:
                 PAGE,
             )
 
-        yield from whole(walk_by, _ORDERS, "contacts")
+        yield from whole(walk_by, _ORDERS, "contacts", self._short)
 
     def _page(self, answer: Any) -> Page:
         return Page(api_rows.listed(answer, self.session.where), api_rows.total(answer, "count"))
@@ -373,6 +386,7 @@ class ApiSnapshot:
             self._earlier_ids,
             {inbox.id: inbox.name for inbox in self._inboxes},
             self._source.parallel,
+            self._short,
         )
 
     def _remember(self, rows: list[Json]) -> None:

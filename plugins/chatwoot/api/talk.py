@@ -56,6 +56,7 @@ class ApiTalk:
         earlier_ids: the texts of an earlier integration, by contact.
         inbox_names: the inboxes' names by their ids.
         parallel: how many conversations are asked for their messages at once.
+        short: takes what says that a list was not read whole.
     """
 
     session: ApiSession
@@ -64,6 +65,7 @@ class ApiTalk:
     earlier_ids: Callable[[int], tuple[str, ...]]
     inbox_names: Mapping[int, str]
     parallel: int
+    short: list[str]
 
     def conversations(
         self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
@@ -169,7 +171,7 @@ class ApiTalk:
 
     def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
         if since is None:
-            yield from whole(lambda order: self._walk(order, inbox), _ORDERS, "conversations")
+            yield from whole(lambda order: self._walk(order, inbox), _ORDERS, "conversations", self.short)
             return
         for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
             yield [row for row in rows if not _inactive_since(since)(row)]

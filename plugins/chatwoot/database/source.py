@@ -24,12 +24,24 @@ from chatwoot.errors import (
     ChatwootUnreachable,
     MissingPrivileges,
     NotAChatwootDatabase,
+    RowsHidden,
     SnapshotInterrupted,
     UnknownAccount,
     UnknownInbox,
 )
 from chatwoot.records import Account, BrokenRow, Contact, Inbox
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Selection, Window
+from chatwoot.source import (
+    ByIds,
+    ChangedSince,
+    Everything,
+    Listed,
+    Mark,
+    Reach,
+    Scope,
+    Selection,
+    Vouch,
+    Window,
+)
 from chatwoot.sweep import Stream, SweepReading
 from chatwoot.versions import Version, version_of_schema
 
@@ -41,6 +53,8 @@ if TYPE_CHECKING:
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.sweep import BucketSum
 
+LONGEST_LAG = timedelta(minutes=5)
+"""How far a standby may be behind before its look counts as incomplete."""
 APPLICATION_NAME = "chatwoot-krayin-sync"
 _NEEDED = {
     "accounts": "id name status",
@@ -99,7 +113,7 @@ class DatabaseSource:
         Raises:
             ChatwootUnreachable: no connection.
             NotAChatwootDatabase: tables or columns are missing.
-            MissingPrivileges: the role may not read them.
+            MissingPrivileges, RowsHidden: the role may not read them, or not all of their rows.
             SnapshotInterrupted: the database broke off.
         """
         connection = self._connect()
@@ -186,6 +200,20 @@ class DatabaseSnapshot:
         row = self._one("extract/high", {"read_at": self._read_at})
         high = row.high.astimezone(UTC) if row.high else self._read_at
         return Mark(self._xids, self._lineage, self._read_at, high)
+
+    @cached_property
+    def vouch(self) -> Vouch:
+        """What this snapshot says of its own completeness; see `chatwoot.source.Vouch`."""
+        found = self._try("extract/vouch")
+        if found is None:
+            return Vouch(self._lineage)
+        behind = found.seconds_behind
+        late = behind is not None and behind > LONGEST_LAG.total_seconds()
+        return Vouch(
+            f"{self._lineage}/{found.contacts_table}",
+            narrow=tuple(f"{name} is no table but something in its place" for name in found.not_tables),
+            passing=(f"this standby is {behind / 60:.0f} minutes behind its primary",) if late else (),
+        )
 
     def accounts(self) -> list[Account]:
         """Return all accounts by id."""
@@ -387,7 +415,7 @@ class DatabaseSnapshot:
         return row.lineage if row else None
 
     def _require_tables(self, needed: Mapping[str, str], later: Mapping[str, str]) -> None:
-        """Make sure that `needed` columns are there, and readable as those of `later` that are there."""
+        """Make sure that `needed` columns are there, and with those of `later` that are there readable."""
         pairs, others = _columns(needed), _columns(later)
         found = self._all(
             "extract/needed_columns",
@@ -407,6 +435,9 @@ class DatabaseSnapshot:
         closed = {row.table_name for row in found if not row.readable}
         if closed:
             raise MissingPrivileges(self._where, self._role, sorted(closed))
+        hidden = {row.table_name for row in found if row.row_security}
+        if hidden:
+            raise RowsHidden(self._where, self._role, sorted(hidden))
 
     def _require_account(self, account_id: int) -> None:
         known = self.accounts()

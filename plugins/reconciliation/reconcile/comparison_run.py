@@ -18,7 +18,8 @@ from statements import statement
 from reconciliation.crm.lists import CrmLists
 from reconciliation.extract.activities import ActivityStage
 from reconciliation.extract.contact_trace import remember_traces
-from reconciliation.extract.sweep import Sweep
+from reconciliation.extract.look import Look, looking
+from reconciliation.extract.sweep import Difference, Sweep
 from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
@@ -117,11 +118,13 @@ class ComparisonRun:
         custom = look.custom(edits) if self.depth == "full" and not self.named else {}
         present = self.store.present()
         gone = look.gone()
-        with self.sync.source.snapshot() as snapshot:
+        with looking(self.connection, self.settings, self.sync.source) as snapshot:
             scope = self._scope(snapshot)
+            seen = Look.begin(self.connection, self.settings, self.identity, snapshot)
             remember_traces(self.connection, self.identity, snapshot)
             sweep = None if self.named else self._sweep(snapshot, scope)
-            orphans = self._orphans(snapshot, scope, sweep)
+            doubt = self._judge(seen, sweep)
+            orphans = self._orphans(snapshot, scope, sweep, seen)
             activities = self._activities(lists, edits, gone)
             companies = self._companies(edits, gone, custom)
             contacts = self._contacts(snapshot, scope, lists, custom)
@@ -156,7 +159,8 @@ class ComparisonRun:
             ]
         )
         plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
-        planned = repairs.plan(plan, orphans, talk, sweep, custom)
+        # What is doubted is to be found again.
+        planned = repairs.plan(plan, orphans, talk, sweep if seen.is_whole else None, custom)
         twins = Duplicates(
             self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )
@@ -166,7 +170,8 @@ class ComparisonRun:
                 *twins.findings(lists.kinds),
             ]
         )
-        self._finish(lists, before, contacts, planned, read, sweep)
+        seen.note(compared=sweep is not None)
+        self._finish(lists, before, contacts, planned, read, sweep, doubt)
 
     def _clock(self) -> datetime:
         row = self.connection.execute(statement("snapshot/clock")).fetchone()
@@ -193,8 +198,19 @@ class ComparisonRun:
             self.settings.history_start(datetime.now(UTC)),
         ).differences(every_mapped=self.depth == "full")
 
-    def _orphans(self, snapshot: SourceSnapshot, scope: Scope, sweep: Differences | None) -> Orphans:
+    @staticmethod
+    def _judge(seen: Look, sweep: Differences | None) -> str | None:
+        """Return in a sentence why the look at Chatwoot may not be whole, None where nothing says so."""
+        for stream, swept in ({} if sweep is None else sweep.streams).items():
+            seen.counted(stream, swept.rows, swept.counts.get(Difference.VANISHED, 0))
+        return seen.judge()
+
+    def _orphans(
+        self, snapshot: SourceSnapshot, scope: Scope, sweep: Differences | None, seen: Look
+    ) -> Orphans:
         orphans = Orphans(self.connection, self.identity, self.settings, self.policy)
+        if not seen.is_whole:
+            return orphans
         if sweep is None:
             there = snapshot.there(Stream.CONTACTS, scope, sorted(self.named))
             orphans.note("contact", self._mapped(self.named - there))
@@ -358,9 +374,11 @@ class ComparisonRun:
         planned: Planned,
         read: Mapping[str, int],
         sweep: Differences | None,
+        doubt: str | None,
     ) -> None:
         store = self.store
-        store.end_others(self.run_id, self.named or None)
+        if doubt is None:
+            store.end_others(self.run_id, self.named or None)
         store.link(self.run_id)
         if not self.named:
             compared = {"crm_kinds": lists.kinds, "before": before}
@@ -401,6 +419,7 @@ class ComparisonRun:
                 "forecast_calls": calls["calls"] + load_calls,
                 "forecast_seconds": round(load_calls * 60 / self.krayin.requests_per_minute),
             },
+            doubt,
         )
 
     def _keep(self, findings: Iterable[Finding]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from krayin.pacing import Lane
 
+from reconciliation.extract.look import looking
 from reconciliation.identity import Identity, register_installation
 from reconciliation.reconcile.comparison_run import ComparisonRun
 from reconciliation.reconcile.finding_store import FindingStore, accept, settle
@@ -65,7 +66,7 @@ def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: R
         ", ".join(sorted(policy.classes)) or "nothing",
     )
     with sync.opened(connection, run_id, Lane.DRIFT) as (krayin, targets):
-        with sync.source.snapshot() as snapshot:
+        with looking(connection, settings, sync.source, reads_all=False) as snapshot:
             installation = register_installation(connection, snapshot.installation)
         identity = Identity(krayin.target_id, installation, settings.chatwoot.account_id)
         if policy.classes and not (request.repair or request.contact_ids):

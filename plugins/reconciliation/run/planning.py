@@ -15,8 +15,9 @@ from statements import statement
 
 from reconciliation.extract.contact_trace import remember_traces
 from reconciliation.extract.contacts import stage_contacts
+from reconciliation.extract.look import Look, looking
 from reconciliation.extract.sweep import keys_of, remember
-from reconciliation.identity import Identity, register_installation, require_known_installation
+from reconciliation.identity import Identity, register_installation
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.plan.operation_rows import PlanScope
 from reconciliation.run.parts import RunParts
@@ -46,7 +47,11 @@ STREAM = "contacts"
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read in Chatwoot and staged; `mailing` are the workflows a first load waits for, in words."""
+    """What was read in Chatwoot and staged.
+
+    `mailing` are the workflows a first load waits for, in words; `mark` is None where the watermark stays,
+    be it that `doubt` says why the look may not have been whole.
+    """
 
     identity: Identity
     first: bool
@@ -55,6 +60,8 @@ class _Read:
     read_at: datetime
     extracted: Extracted
     talk: Talk
+    look: Look
+    doubt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class Planning:
             return
         with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
             parts = RunParts(self.sync, self.connection, krayin, targets)
-            with self.sync.source.snapshot() as snapshot:
+            with looking(self.connection, self._settings, self.sync.source) as snapshot:
                 read = self._read(parts, snapshot)
             summary = self._plan(parts, read, also)
         _log_plan(summary, dry_run=self.request.dry_run)
@@ -93,9 +100,11 @@ class Planning:
 
     def _read(self, parts: RunParts, snapshot: SourceSnapshot) -> _Read:
         request, settings = self.request, self._settings
-        identity = self._identity(parts.krayin, snapshot)
+        installation = register_installation(self.connection, snapshot.installation)
+        identity = Identity(parts.krayin.target_id, installation, settings.chatwoot.account_id)
         scope = self.sync.scope
         snapshot.check(scope)
+        look = Look.begin(self.connection, settings, identity, snapshot)
         if self.sync.existing is not None and not request.dry_run:
             inherit(self.connection, identity, settings.name, self.sync.existing)
         first = self._watermark(identity) is None
@@ -108,28 +117,20 @@ class Planning:
             self.connection,
             identity,
             self.run_id,
-            talk.contacts(snapshot, scope, selection),
+            look.watching(talk.contacts(snapshot, scope, selection)),
             parts.mapping_rules(),
             follow_closed=settings.new_lead_after_close,
         )
         talk.stage(snapshot, scope, datetime.now(UTC))
+        doubt = None
         if mark is not None:
             remember_traces(self.connection, identity, snapshot)
-        return _Read(identity, first, mailing, mark, snapshot.read_at, extracted, talk)
-
-    def _identity(self, krayin: OpenKrayin, snapshot: SourceSnapshot) -> Identity:
-        chatwoot = self._settings.chatwoot
-        if chatwoot.source == "api":
-            # An API does not say the installation's own name: its address stands in, and may change.
-            require_known_installation(
-                self.connection,
-                self._settings.name,
-                krayin.target_id,
-                chatwoot.account_id,
-                snapshot.installation,
-            )
-        installation = register_installation(self.connection, snapshot.installation)
-        return Identity(krayin.target_id, installation, chatwoot.account_id)
+            if isinstance(selection, Everything):
+                look.counted(Stream.CONTACTS, extracted.read)
+            look.count(scope)
+            doubt = look.judge()
+            mark = mark if doubt is None else None
+        return _Read(identity, first, mailing, mark, snapshot.read_at, extracted, talk, look, doubt)
 
     def _selection(  # noqa: PLR0911 - one for each way to be asked
         self, identity: Identity, snapshot: SourceSnapshot
@@ -213,6 +214,7 @@ class Planning:
                 remember(self.connection, request.sweep_id, self._settings.name, identity)
             if read.mark is not None:
                 self._move_watermark(identity, read.mark)
+                read.look.note()
                 talk.move_watermarks(read.mark)
             talk.clear()
             self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
@@ -233,7 +235,7 @@ class Planning:
                     requests_per_minute=parts.krayin.requests_per_minute,
                 ),
             }
-            update_run(self.connection, self.run_id, RunState.PLANNED, summary)
+            update_run(self.connection, self.run_id, RunState.PLANNED, summary, read.doubt)
         return summary
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chatwoot.source import ByIds
 from krayin.errors import ConfigurationError
 from krayin.pacing import Lane
 from krayin.versions import generation_of
 
 from reconciliation.crm.krayin_connection import open_krayin
+from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import described, mailing_workflows
+from reconciliation.run.talk import streams
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
@@ -18,6 +21,7 @@ from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from chatwoot.source import SourceSnapshot
     from krayin.catalogue import Catalogue
     from krayin.configuration import Workflow
 
@@ -36,20 +40,9 @@ def check_sync(sync: Sync) -> Iterator[str]:
     """
     settings = sync.settings
     yield f"Sync {settings.name}: {'on' if settings.enabled else 'switched off (enabled: false)'}"
-    with sync.source.snapshot() as snapshot:
-        snapshot.check(sync.scope)
-        account = next(one for one in snapshot.accounts() if one.id == settings.chatwoot.account_id)
-        known = snapshot.inboxes(account.id)
-        version = snapshot.version
-        yield (
-            f"Chatwoot {snapshot.installation} {version.shown}: account {account.id} ({account.name}), "
-            f"{len(known)} inboxes"
-        )
-        if version.problem:
-            yield f"Warning: {version.problem}"
-        if account.suspended:
-            yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
     with connect(sync.sync_dsn) as connection:
+        with looking(connection, settings, sync.source) as snapshot:
+            yield from _describe_chatwoot(sync, snapshot)
         run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
         with (
             failing_run(connection, run_id),
@@ -75,6 +68,28 @@ def check_sync(sync: Sync) -> Iterator[str]:
             yield from _describe(krayin.catalogue, targets)
             yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
         update_run(connection, run_id, RunState.DONE)
+
+
+def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:
+    scope, nobody = sync.scope, ByIds(frozenset())
+    snapshot.check(scope)
+    if streams(sync.settings):
+        # It reads nothing, but asks whether the tables of conversations can be read.
+        list(snapshot.conversations(scope, nobody))
+    account = next(one for one in snapshot.accounts() if one.id == scope.account_id)
+    known = snapshot.inboxes(account.id)
+    version = snapshot.version
+    yield (
+        f"Chatwoot {snapshot.installation} {version.shown}: account {account.id} ({account.name}), "
+        f"{len(known)} inboxes"
+    )
+    if version.problem:
+        yield f"Warning: {version.problem}"
+    if account.suspended:
+        yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
+    vouch = snapshot.vouch
+    for clause in (*vouch.narrow, *vouch.passing):
+        yield f"Warning: not all of Chatwoot may be seen: {clause}"
 
 
 def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:

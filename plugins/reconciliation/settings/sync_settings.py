@@ -366,6 +366,12 @@ class SyncSettings(_Strict):
         ChangeGuard(), description="Above it a plan waits for approval."
     )
 
+    doubt_fall_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1,
+        description="When more than this share of what was known in Chatwoot (and more than 10 rows) is not "
+        "there any more, that is doubted: nothing is taken for deleted until a person has confirmed it.",
+    )
+
     reconcile: ReconcileSettings = ReconcileSettings()
     notify: NotifySettings = NotifySettings()
 

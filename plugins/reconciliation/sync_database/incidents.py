@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
 SOURCE_KINDS = "chatwoot_"
-"""How the kinds begin that every look at Chatwoot judges anew: these stop what they must by themselves."""
+"""How the kinds of `extract.look` begin: every look judges anew, and stops what it must by itself."""
 
 
 @dataclass(frozen=True, slots=True)

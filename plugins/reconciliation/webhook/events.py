@@ -15,6 +15,7 @@ from krayin.pacing import Lane
 from statements import statement
 
 from reconciliation.crm.krayin_connection import open_krayin
+from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.run.planning import STREAM
 from reconciliation.run.request import RunRequest
@@ -108,7 +109,7 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
         waiting = take(connection, sync.settings.name)
         if waiting is None:
             return None
-        contacts = waiting.of("contact") | _talking(sync, waiting.strays)
+        contacts = waiting.of("contact") | _talking(sync, connection, waiting.strays)
         log.info("%d webhooks about %d contacts", len(waiting.ids), len(contacts))
         if not contacts:
             # Asked for no contact in particular, a run would compare all of them.
@@ -127,11 +128,11 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
     return sync.plan(request, also=processed)
 
 
-def _talking(sync: Sync, display_ids: frozenset[int]) -> frozenset[int]:
+def _talking(sync: Sync, connection: psycopg.Connection, display_ids: frozenset[int]) -> frozenset[int]:
     """Return whose conversations these are, as far as the sync brings conversations over."""
     if not display_ids or not sync.settings.enabled or not streams(sync.settings):
         return frozenset()
-    with sync.source.snapshot() as snapshot:
+    with looking(connection, sync.settings, sync.source, reads_all=False) as snapshot:
         chunks = snapshot.conversations(sync.scope, Listed(lambda: iter([sorted(display_ids)])))
         return frozenset(
             row.contact_id

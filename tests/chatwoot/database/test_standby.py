@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -110,3 +111,31 @@ def test_a_standby_loses_no_late_commit_and_a_failover_is_noticed(
     with psycopg.connect(replica.conninfo, autocommit=True) as connection:
         update_columns(connection, slow, name="after the failover")
     assert read(replica, promoted)[1:] == (Reach.EXACT, [slow])
+
+
+def test_a_standby_that_is_behind_says_so(
+    standby: Cluster, chatwoot: Connection[Any], source: DatabaseSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatwoot.database.source.LONGEST_LAG", timedelta(0))
+    replica = DatabaseSource(standby.dsn(chatwoot.info.dbname))
+
+    def passing(of: DatabaseSource) -> tuple[str, ...]:
+        with of.snapshot() as snapshot:
+            return snapshot.vouch.passing
+
+    add_contact(chatwoot, 1)
+    catch_up(chatwoot, replica)
+    with psycopg.connect(replica.conninfo, autocommit=True) as connection:
+        connection.execute("SELECT pg_wal_replay_pause()")
+    add_contact(chatwoot, 1)
+    chatwoot.execute("SELECT pg_logical_emit_message(false, 'tests', 'flush', true)")
+    for _ in range(600):
+        if passing(replica):
+            break
+        time.sleep(0.05)
+    assert passing(replica) == ("this standby is 0 minutes behind its primary",)
+    assert passing(source) == ()
+    with psycopg.connect(replica.conninfo, autocommit=True) as connection:
+        connection.execute("SELECT pg_wal_replay_resume()")
+    catch_up(chatwoot, replica)
+    assert passing(replica) == ()

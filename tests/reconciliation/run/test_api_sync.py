@@ -15,7 +15,8 @@ from chatwoot.api.client import ChatwootApiUnreachable
 from chatwoot.api.source import ApiSource
 from chatwoot.database.source import DatabaseSource
 from psycopg.conninfo import conninfo_to_dict
-from reconciliation.errors import InstallationChangedError
+from reconciliation.errors import IncidentOpenError, InstallationChangedError
+from reconciliation.extract.look import FEWER, OTHER
 from reconciliation.reconcile.reconcile import compare, repair
 from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
@@ -60,13 +61,14 @@ class ApiWorld(World):
 
     chatwoot_api: RunningChatwootApi | None = None
     installation: str | None = None
+    token: str | None = None
 
     def sync(self, name: str = "test", **settings: Any) -> Sync:
         assert self.chatwoot_api is not None
         given = super().sync(name, **settings)
         source = ApiSource(
             self.chatwoot_api.url,
-            self.chatwoot_api.token,
+            self.token or self.chatwoot_api.token,
             1,
             installation=self.installation,
             requests_per_minute=1_000_000,
@@ -274,3 +276,61 @@ def test_a_comparison_over_the_api_finds_and_mends_what_no_list_tells(by_api: Ap
     again = compare(sync, ReconcileRequest(depth="full"))
     repair(sync, again)
     assert [call for call in by_api.calls(again) if call[0] != "GET"] == []
+
+
+def open_kinds(world: World) -> list[str]:
+    return [row[0] for row in world.rows("SELECT kind FROM incident WHERE closed_at IS NULL ORDER BY id")]
+
+
+def test_an_api_that_shows_less_is_doubted_and_its_truth_caught_up_with(by_api: ApiWorld) -> None:
+    ids = [by_api.add(email=f"a{number}@example.com", name=f"A {number}") for number in range(40)]
+    by_api.run()
+    before = by_api.rows("SELECT mark FROM watermark")
+    with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE aside AS SELECT * FROM contacts WHERE id % 2 = 0")
+        connection.execute("DELETE FROM contacts WHERE id IN (SELECT id FROM aside)")
+        changes.update_contact(connection, ids[0], name="Ada", last_activity_at=datetime.now(UTC))
+    by_api.run()
+    assert (open_kinds(by_api), by_api.rows("SELECT mark FROM watermark")) == ([FEWER], before)
+    sync = by_api.sync(on_source_delete="delete")
+    repair(sync, compare(sync, ReconcileRequest(depth="full", repair=True)))
+    assert (open_kinds(by_api), len(by_api.persons())) == ([FEWER], 40)
+    assert by_api.rows("SELECT count(*) FROM mapping WHERE state = 'orphaned'") == [(0,)]
+    with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO contacts SELECT * FROM aside")
+    by_api.run()
+    assert open_kinds(by_api) == []
+    assert by_api.rows("SELECT mark FROM watermark") != before
+
+
+def test_an_api_without_the_contacts_that_were_known_plans_nothing(by_api: ApiWorld) -> None:
+    for number in range(5):
+        by_api.add(email=f"a{number}@example.com")
+    by_api.run()
+    with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE contacts CASCADE")
+    with pytest.raises(IncidentOpenError, match="none of 5 known contacts looked at is there"):
+        by_api.run()
+    assert open_kinds(by_api) == [OTHER]
+
+
+def test_a_token_that_became_an_agents_is_doubted(by_api: ApiWorld) -> None:
+    by_api.add(email="a@example.com")
+    by_api.token = "own-token"
+    with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
+        role = (
+            "UPDATE account_users SET role = %s WHERE user_id ="
+            " (SELECT owner_id FROM access_tokens WHERE token = 'own-token')"
+        )
+        connection.execute(
+            "INSERT INTO access_tokens (owner_type, owner_id, token, created_at, updated_at)"
+            " SELECT 'User', min(user_id), 'own-token', now(), now() FROM account_users WHERE role = 1"
+        )
+        by_api.run()
+        connection.execute(role, [0])
+        by_api.run()
+        ((sentence,),) = by_api.rows("SELECT sentence FROM incident WHERE closed_at IS NULL")
+        assert "the access token is an agent's" in sentence
+        connection.execute(role, [1])
+        by_api.run()
+    assert open_kinds(by_api) == []
