@@ -192,6 +192,18 @@ class RateBudget:
             if not granted:
                 self._leave(ticket)
 
+    def acquire_now(self) -> Slot | float:
+        """Return a slot if one is free, else the seconds after which to ask again, at most `poll`.
+
+        Raises:
+            BudgetUnavailable: the sync database stayed unreachable.
+        """
+        ticket = uuid.uuid4()
+        turn = self.ask(ticket)
+        if not isinstance(turn, Slot):
+            self._leave(ticket)
+        return turn
+
     def ask(self, ticket: uuid.UUID) -> Slot | float:
         """Return a slot if it is this waiter's turn, else the seconds after which to ask again.
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from krayin import endpoints
 from krayin.audit import ApiCall
 from krayin.configuration import Attribute, LeadType, Pipeline, Source, User, Workflow
-from krayin.errors import NotFound, OutcomeUnknown, Rejected, ServerFailed, UnreadableRecord
+from krayin.errors import (
+    DeletionsLimited,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    ServerFailed,
+    UnreadableRecord,
+)
 from krayin.folding import fold_email, fold_name
 from krayin.json_values import ShapeError, integer_of, list_of, object_of
 from krayin.records import Activity, CreatedLead, Lead, Organization, Page, Person, RawEntity
@@ -252,6 +260,7 @@ class KrayinClient:
         destroys their activities and attribute values, so this asks for leads first.
 
         Raises:
+            DeletionsLimited: more persons than the limiter of this route allows; nothing was done.
             Rejected: the person has leads; delete these before. Nothing was changed.
         """
         endpoint = endpoints.DELETE_PERSON
@@ -262,9 +271,10 @@ class KrayinClient:
             raise Rejected(message, fields=fields, method=endpoint.method, route=endpoint.template)
         try:
             return self._delete(endpoint, person_id)
-        except ServerFailed:
-            # A missing person is a 500 here, and so is a real failure: only looking tells them apart.
-            if self.persons_by_ids([person_id]):
+        except (ServerFailed, DeletionsLimited) as failure:
+            # A missing person is a 500 here, and so are a real failure, a refusal of the limiter of this
+            # route and a dead token: only looking tells them apart.
+            if failure.status == HTTPStatus.TOO_MANY_REQUESTS or self.persons_by_ids([person_id]):
                 raise
             return False
 

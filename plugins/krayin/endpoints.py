@@ -15,7 +15,7 @@ class Endpoint:
         template: the path below the API's base address; `{id}` stands for a record's id.
         repeatable: whether sending it twice has the effect of sending it once.
         retries_server_errors: whether a 500 from it may be a passing trouble worth repeating.
-        own_limiter: whether it has a limiter of its own, whose headers say nothing of the minute.
+        own_limiter: calls an hour by a limiter of its own, whose headers say nothing of the minute.
         overwrites: whether it sets values, so that a call carried out late undoes a later one.
     """
 
@@ -23,7 +23,7 @@ class Endpoint:
     template: str
     repeatable: bool
     retries_server_errors: bool = True
-    own_limiter: bool = False
+    own_limiter: int | None = None
     overwrites: bool = False
 
     def path(self, record_id: int | None = None) -> str:
@@ -77,9 +77,10 @@ UPDATE_ACTIVITY: Final = _change("activities/{id}")
 # A POST, but one that sets a value: the second time changes nothing more.
 MARK_ACTIVITIES: Final = Endpoint("POST", "activities/mass-update", repeatable=True, overwrites=True)
 
-# 100 an hour; its 500 stands for "does not exist" and for "has leads", neither of which passes.
+# Krayin 2.1.5 and 2.2.3: `throttle:100,60`. Its 500 stands for "does not exist" and for "has leads",
+# neither of which passes.
 DELETE_PERSON: Final = Endpoint(
-    "DELETE", "contacts/persons/{id}", repeatable=True, retries_server_errors=False, own_limiter=True
+    "DELETE", "contacts/persons/{id}", repeatable=True, retries_server_errors=False, own_limiter=100
 )
 DELETE_LEAD: Final = Endpoint("DELETE", "leads/{id}", repeatable=True)
 DELETE_ORGANIZATION: Final = Endpoint("DELETE", "contacts/organizations/{id}", repeatable=True)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,27 @@ class TryLater(KrayinError):
 
 class RateLimited(TryLater):
     """The limiter turned the call away and nothing was done; the window is 60 seconds."""
+
+
+class DeletionsLimited(RateLimited):
+    """The limiter of person deletions turned one away and nothing was done; its window is an hour."""
+
+    def __init__(
+        self,
+        reason: str = "Krayin allows 100 deletions of persons an hour, and they are used up",
+        *,
+        retry_after: float | None = None,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Keep how long to wait."""
+        super().__init__(reason, retry_after=retry_after, method=method, route=route, status=status)
+
+    @property
+    def wait(self) -> timedelta:
+        """How long to wait; nothing when nobody said."""
+        return timedelta(seconds=self.retry_after or 0)
 
 
 class ServerFailed(TryLater):

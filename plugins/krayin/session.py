@@ -28,6 +28,7 @@ from krayin.connection_failures import describe_connection_failure
 from krayin.endpoints import WHOAMI
 from krayin.errors import (
     ConfigurationError,
+    DeletionsLimited,
     KrayinError,
     NotSent,
     OutcomeUnknown,
@@ -229,7 +230,14 @@ class Session:
             reply = self._send(request)
             if reply.verdict.meaning is Meaning.ANSWERED:
                 return reply.payload
-            if reply.verdict.meaning is Meaning.RATE_LIMITED and not endpoint.own_limiter:
+            if endpoint.own_limiter and _may_be_its_limiter(endpoint, reply):
+                raise DeletionsLimited(
+                    retry_after=reply.verdict.retry_after,
+                    method=endpoint.method,
+                    route=endpoint.template,
+                    status=reply.status,
+                )
+            if reply.verdict.meaning is Meaning.RATE_LIMITED:
                 # Costs no attempt: nothing was done, and the pacer's next slot lies after the wait.
                 continue
             if reply.verdict.meaning is Meaning.TURNED_AWAY and (
@@ -374,6 +382,15 @@ class Session:
         except Exception:
             # As above: the answer matters more than its audit row.
             log.exception("A call to Krayin could not be written into the audit.")
+
+
+def _may_be_its_limiter(endpoint: Endpoint, reply: _Reply) -> bool:
+    # What the endpoint itself answers, a 500 too, mostly carries its own limiter's headers; the refusal of
+    # that one none (Krayin 2.2.3), or those of the limiter around it (2.1.5).
+    refused = (
+        reply.status == httpx.codes.INTERNAL_SERVER_ERROR and reply.verdict.limit != endpoint.own_limiter
+    )
+    return refused or reply.verdict.meaning is Meaning.RATE_LIMITED
 
 
 def _error(endpoint: Endpoint, reply: _Reply) -> KrayinError:

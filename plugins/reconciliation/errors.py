@@ -146,6 +146,18 @@ class LeaseLostError(ReconciliationError):
         )
 
 
+class OperationHeldError(ReconciliationError):
+    """The operation would overwrite what somebody typed in Krayin, and waits for approval."""
+
+    def __init__(self, operation_id: int) -> None:
+        """Keep which operation waits."""
+        self.operation_id = operation_id
+        super().__init__(
+            f"operation {operation_id} would overwrite edits in Krayin, above max_removals_without_approval: "
+            f"it waits for approval"
+        )
+
+
 class SweepGoneError(ReconciliationError):
     """What a comparison of all rows found is not there any more; compare again, nothing is lost."""
 

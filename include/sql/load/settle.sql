@@ -16,6 +16,6 @@ SET state = %(state)s,
     next_attempt_at = clock_timestamp() + %(delay)s,
     worker = CASE WHEN %(release)s THEN NULL ELSE worker END,
     lease_until = CASE WHEN %(release)s THEN NULL ELSE lease_until END,
-    finished_at = CASE WHEN %(state)s IN ('done', 'rejected', 'quarantined') THEN clock_timestamp() END
+    finished_at = CASE WHEN %(state)s IN ('done', 'rejected', 'quarantined', 'superseded') THEN clock_timestamp() END
 WHERE id = %(id)s AND fence = %(fence)s AND worker IS NOT NULL
 RETURNING id

@@ -2,8 +2,9 @@
 -- Parameters: sync_name.
 -- Indexes: finding_present, operation_pkey.
 UPDATE krayin_sync.finding AS finding
-SET state = CASE WHEN operation.state = 'done' THEN 'repaired' ELSE 'reported' END,
-    ended_at = CASE WHEN operation.state = 'done' THEN clock_timestamp() END
+SET state = CASE operation.state WHEN 'done' THEN 'repaired' WHEN 'superseded' THEN 'resolved' ELSE 'reported' END,
+    ended_at = CASE WHEN operation.state IN ('done', 'superseded') THEN clock_timestamp() END
 FROM krayin_sync.operation AS operation
 WHERE finding.sync_name = %(sync_name)s AND finding.state = 'repairing' AND operation.id = finding.operation_id
-  AND operation.state IN ('done', 'rejected', 'quarantined', 'declined')
+  AND (operation.state IN ('done', 'rejected', 'quarantined', 'declined')
+       OR (operation.state = 'superseded' AND operation.error_class = 'withdrawn'))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.plan.forecast import Expected, Queue
+from reconciliation.crm.person_deletions import PERSON_DELETIONS
+from reconciliation.plan.forecast import Expected, Queue, load_seconds
 from reconciliation.values.duration import spoken
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ NUDGE_AGAIN = timedelta(minutes=10)
 BATCH = 1000
 LARGEST = 20
 FIELDS_SHOWN = 6
+EXAMPLES = 10
 A_MINUTE = 60
 NAMES = {"stage": ("lead stage", "lead stages"), "company": ("company", "companies")}
 BODY = """\
-The sync **{sync_name}** is about to change or delete more in Krayin than usual: **{kinds}**.
+The sync **{sync_name}** is about to change or remove more in Krayin than usual: **{kinds}**.
 It is held (approval {approval_id}); everything else goes on.
 
-Carrying it out takes about **{calls} calls, {time}** at {pace} calls a minute.
-
+Carrying it out takes about **{calls} calls, {time}** at {pace} calls a minute{limit}.
+{removals}
 | field | records |
 |---|---|
 {fields}
@@ -48,6 +50,12 @@ Those that change most:
 **Approve**: it is carried out now. **Decline**: Krayin stays as it is; what was declined is planned
 again when its contact changes, or by `krayin_replay`.
 """
+REMOVALS = """
+| removed or overwritten | records | among them |
+|---|---|---|
+{}
+"""
+LIMIT = ", because Krayin allows {} deletions of persons an hour"
 WAITING = "\n{} more wait for an e-mail or phone that is given up here.\n"
 
 
@@ -56,7 +64,8 @@ class Question:
     """What a person is shown of a held plan: numbers, ids and names of fields, never values.
 
     `changes` counts its operations by source kind, `fields` by field; `largest` are those that change
-    the most fields. `calls` and `seconds` are what carrying it out will cost.
+    the most fields. `removals` has for each kind of removal, `person.deleted` say, how many there are and
+    examples of their source records. `calls` and `seconds` are what carrying it out will cost.
     """
 
     approval_id: int
@@ -68,17 +77,24 @@ class Question:
     calls: int
     seconds: int
     requests_per_minute: int
+    removals: Mapping[str, tuple[int, Sequence[str]]] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
         """One line."""
-        return f"{self.sync_name}: may {sum(self.changes.values())} records be changed in Krayin?"
+        done = "changed or removed" if self.removals else "changed"
+        return f"{self.sync_name}: may {sum(self.changes.values())} records be {done} in Krayin?"
 
     @property
     def body(self) -> str:
         """The question in Markdown."""
         kinds = ", ".join(f"{number} {_named(kind, number)}" for kind, number in self.changes.items())
         waiting = WAITING.format(self.waiting_with_it) if self.waiting_with_it else ""
+        removals = (
+            f"| {what.replace('.', ' ')} | {number} | {', '.join(examples)} |"
+            for what, (number, examples) in self.removals.items()
+        )
+        is_limited = self.seconds > load_seconds(self.calls, self.requests_per_minute, 0)
         return BODY.format(
             sync_name=self.sync_name,
             kinds=kinds,
@@ -86,6 +102,8 @@ class Question:
             calls=self.calls,
             time=spoken(self.seconds) if self.seconds >= A_MINUTE else "less than a minute",
             pace=self.requests_per_minute,
+            limit=LIMIT.format(PERSON_DELETIONS) if is_limited else "",
+            removals=REMOVALS.format("\n".join(removals)) if self.removals else "",
             fields="\n".join(f"| `{name}` | {number} |" for name, number in self.fields.items()),
             largest="\n".join(
                 f"- {kind} {source_id}: {_listed(fields)}".replace(" :", ":")
@@ -98,6 +116,7 @@ class Question:
         """Return the numbers for `approval.shown`."""
         return {
             "changes": dict(self.changes),
+            "removals": {what: [number, list(some)] for what, (number, some) in self.removals.items()},
             "waiting_with_it": self.waiting_with_it,
             "fields": dict(self.fields),
             "largest": [[kind, source_id, list(fields)] for kind, source_id, fields in self.largest],
@@ -218,6 +237,7 @@ def _question(
     changes: Counter[str] = Counter()
     fields: Counter[str] = Counter()
     largest: list[tuple[str, str, Sequence[str]]] = []
+    removals: dict[str, tuple[int, list[str]]] = {}
     costs: list[Expected] = []
     waiting_with_it = 0
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -229,10 +249,14 @@ def _question(
                 waiting_with_it += 1
                 continue
             changes[row["source_kind"]] += 1
+            # The name of a company is its id.
+            named = "" if row["source_kind"] == "company" else row["source_id"]
             fields.update(row["changes"])
+            for what in sorted({_kind_of(one) for one in row["removes"]}):
+                number, examples = removals.get(what, (0, []))
+                some = [*examples, f"{row['source_kind']} {named}".strip()] if number < EXAMPLES else examples
+                removals[what] = number + 1, some
             if len(largest) < LARGEST:
-                # The name of a company is its id.
-                named = "" if row["source_kind"] == "company" else row["source_id"]
                 largest.append((row["source_kind"], named, row["changes"]))
     pace = int(shown.get("requests_per_minute") or 60)
     calls = Queue((one, 1) for one in costs).calls(pace, shown.get("with_custom") or ())
@@ -244,9 +268,16 @@ def _question(
         fields=dict(fields.most_common()),
         largest=largest,
         calls=calls,
-        seconds=round(calls * 60 / pace),
+        seconds=load_seconds(calls, pace, removals.get("person.deleted", (0, []))[0]),
         requests_per_minute=pace,
+        removals=removals,
     )
+
+
+def _kind_of(removal: str) -> str:
+    """Return a removal without the field: of `person.name.overwritten`, `person.overwritten`."""
+    kind, *_, what = removal.split(".")
+    return f"{kind}.{what}"
 
 
 def _named(kind: str, number: int) -> str:

@@ -16,6 +16,7 @@ from krayin.pacing import Answer, Slot
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.person_deletions import PersonDeletions
 from reconciliation.identity import register_target
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class OpenKrayin:
     catalogue: Catalogue
     budget: RateBudget
     requests_per_minute: int
+    deletions: PersonDeletions
 
 
 class _Unaccounted:
@@ -134,7 +136,9 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
                     statement("setup/catalogue_write"),
                     {"connection_key": key, "target_id": target_id, "document": Jsonb(catalogue.to_json())},
                 )
-            yield OpenKrayin(client, target_id, catalogue, budget, pace)
+            deletions = PersonDeletions.of(client, connect, target_id, user_id)
+            with deletions.budget:
+                yield OpenKrayin(client, target_id, catalogue, budget, pace, deletions)
     finally:
         budget.close()
 

@@ -24,11 +24,12 @@ from reconciliation.sync_database.connection import connect, working
 from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import psycopg
     from krayin.client import KrayinClient
 
+    from reconciliation.crm.person_deletions import PersonDeletions
     from reconciliation.run.sync_run import Sync
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,9 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
             ) as krayin,
         ):
             identity, said = _look_up(sync, connection, krayin.target_id, contact_id)
-            erasure = _Erasure(connection, identity, settings.name, contact_id, krayin.client, said)
+            erasure = _Erasure(
+                connection, identity, settings.name, contact_id, krayin.client, krayin.deletions, said
+            )
             receipt = erasure.run(also_adopted=also_adopted)
         update_run(connection, run_id, RunState.DONE)
     for line in receipt.lines():
@@ -197,6 +200,7 @@ class _Erasure:
     sync_name: str
     contact_id: int
     client: KrayinClient
+    deletions: PersonDeletions
     said: Mapping[str, set[str]]
 
     def run(self, *, also_adopted: bool) -> Receipt:
@@ -299,10 +303,12 @@ class _Erasure:
             }.items()
             if ids
         }
-        delete = {
+        # Before anything is deleted: what is left of a person whose deletion must wait is nobody's.
+        permits = [self.deletions.permit() for _ in meant["person"]]
+        delete: dict[str, Callable[[int], object]] = {
             "activity": self.client.delete_activity,
             "lead": self.client.delete_lead,
-            "person": self.client.delete_person,
+            "person": lambda person: self.deletions.delete(person, permits.pop()),
         }
         for kind, one_by_one in delete.items():
             for crm_id in sorted(meant[kind]):
@@ -320,6 +326,7 @@ class _Erasure:
             "organization_member": self._execute("erasure/forget_member"),
             "write_back": self._execute("erasure/forget_write_back"),
             "contact_trace": self._execute("erasure/forget_trace"),
+            "removal": self._execute("erasure/forget_removals", **said),
             "staged_contact": self._execute("erasure/forget_staged_contact", sync_names=sync_names),
             "staged_activity": self._execute("erasure/forget_staged_activity", sync_names=sync_names),
             "finding": self._execute("erasure/forget_findings"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatwoot.source import SourceSnapshot
 
     from reconciliation.identity import Identity
+    from reconciliation.sync_database.mapping_row import MappingRow
 
 # Ids are not given out in the order of commits: so many before the last one seen are looked at again.
 MARGIN = 5_000
@@ -73,6 +74,17 @@ def hand_on_traces(connection: psycopg.Connection, identity: Identity, survivors
                 "survivors": list(survivors.values()),
             },
         )
+
+
+def lost_contact(contact_id: int, person: MappingRow | None) -> Lost:
+    """Return a contact that is gone; `person` is the mapping row of its person, None without one."""
+    sent = (person.last_sent if person else None) or {}
+    return Lost(
+        contact_id,
+        person.crm_id if person else None,
+        tuple(sent.get("emails") or ()),
+        tuple(sent.get("phones") or ()),
+    )
 
 
 def can_tell(snapshot: SourceSnapshot) -> bool:

@@ -152,7 +152,9 @@ def _planned(
         {**identity.parameters(), "contact_ids": [str(contact.id) for contact in contacts]},
     ):
         one = found.setdefault(int(source_id), _Planned())
-        setattr(one, kind, bytes(source_hash) if source_hash is not None else None)
+        # What was taken for gone is planned anew, whatever it was before.
+        known = source_hash is not None and state != MappingState.ORPHANED
+        setattr(one, kind, bytes(source_hash) if known else None)
         if kind == "lead":
             one.has_lead = state == MappingState.LINKED
             one.active_at = active_at

@@ -176,6 +176,7 @@ class LeadWriter:
             last_sent=base, present=present, desired=desired, on_crm_edit=self.settings.on_crm_edit
         )
         if merged.changed:
+            self.ledger.allow(work.operation, merged.overwriting("lead"))
             update = lead_update(stored, merged, self.records.booleans("leads"))
             with self.records.intent(work, UPDATE_LEAD, self.records.attempting(row, base, merged)):
                 self.client.update_lead(row.crm_id, update)

@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from reconciliation.crm.outage import is_outage
-from reconciliation.errors import LeaseLostError, RunStoppedError, SyncDatabaseError
+from reconciliation.errors import LeaseLostError, OperationHeldError, RunStoppedError, SyncDatabaseError
 from reconciliation.plan.forecast import batch_size, groups_of
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.values.timing import DEFAULT, Timing
@@ -94,7 +94,7 @@ class Loaded:
 class Loader:
     """Carries out what is planned for one sync, until nothing is due or the time is up.
 
-    `writers` by source kind; `requests_per_minute` sizes what is read ahead; `on_progress` is
+    `writers` by `Operation.work`; `requests_per_minute` sizes what is read ahead; `on_progress` is
     told the numbers now and then, `at_rest` is called whenever nothing is due and at the end.
     Timing, clock and sleep are given so that tests need not wait.
     """
@@ -178,7 +178,7 @@ class Loader:
         """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""
         try:
             for kind, writer in self.writers.items():
-                ours = [operation for operation in batch if operation.source_kind == kind]
+                ours = [operation for operation in batch if operation.work == kind]
                 if ours:
                     writer.prefetch(ours)
         except KrayinError as error:
@@ -215,12 +215,15 @@ class Loader:
     def _try_to_carry_out(self, operation: Operation) -> Outcome | None:
         stopping: KrayinError | None = None
         try:
-            outcome = self.writers[operation.source_kind].write(operation)
+            outcome = self.writers[operation.work].write(operation)
             self._failures = 0
             self._failing.clear()
         except LeaseLostError as lost:
             log.warning("%s", lost)
             return None
+        except OperationHeldError as held:
+            log.info("%s", held)
+            outcome = Outcome(OperationState.HELD)
         except KrayinError as error:
             outcome = outcome_of(operation, error, self.timing, alone=self._failing <= {operation.id})
             stopping = error

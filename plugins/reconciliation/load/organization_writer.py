@@ -83,6 +83,7 @@ class OrganizationWriter:
             last_sent=base, present=present, desired=desired, on_crm_edit=self.settings.on_crm_edit
         )
         if merged.changed:
+            self.ledger.allow(operation, merged.overwriting("organization"))
             changes = {name: merged.last_sent[name] for name in merged.changed}
 
             def intend() -> None:

@@ -224,6 +224,7 @@ class PersonWriter:
         )
         organization_id = stored.get("organization_id")
         if merged.changed:
+            self.ledger.allow(work.operation, merged.overwriting("person"))
             update = person_update(stored, merged, self.records.booleans("persons"))
             with self.records.intent(work, UPDATE_PERSON, self.records.attempting(row, base, merged)):
                 person = self.client.update_person(row.crm_id, update)

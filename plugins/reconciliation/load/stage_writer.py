@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.errors import NotFound
 
-from reconciliation.crm.fields import lead_update
 from reconciliation.crm.local_time import ServerClock
-from reconciliation.mapping.merge import Merged
+from reconciliation.load.reopening import stage_update
 from reconciliation.mapping.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide, wanted_since
-from reconciliation.sync_database.ledger import OperationState, Outcome
+from reconciliation.sync_database.ledger import REOPEN, OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.values.timing import DEFAULT, Timing
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
     from reconciliation.crm.reads import CrmReads
+    from reconciliation.load.reopening import Reopening
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.settings.targets import LeadTargets
     from reconciliation.sync_database.ledger import Ledger, Operation
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.mapping_store import MappingStore
 
 MOVE_STAGE = "move_stage"
+GONE = "the lead of its contact was deleted in Krayin"
 # Krayin keeps whole seconds.
 EXACT = timedelta(seconds=1)
 # A zone's offset may differ between the guess and the moment meant, once.
@@ -47,6 +48,7 @@ class StageWriter:
     ledger: Ledger
     store: MappingStore
     reads: CrmReads
+    reopening: Reopening
     catalogue: Catalogue
     targets: LeadTargets
     settings: SyncSettings
@@ -81,13 +83,28 @@ class StageWriter:
                 error_message="its contact is not linked to a lead yet",
                 delay=self.timing.next_run,
             )
-        own = self._own(operation)
-        shown = self._shown.pop(row.crm_id, None)
-        if shown is None or operation.step is not None:
-            shown = next(iter(self.client.leads_by_ids([row.crm_id])), None)
-        if shown is None:
+        try:
+            shown = self._present(operation, row.crm_id)
+            reopened = self.reopening.reopen(operation, shown)
+            if REOPEN in operation.payload:
+                return Outcome(OperationState.DONE, result={"stage": "reopened" if reopened else "left"})
+            return self._follow(operation, row, reopened or shown)
+        except NotFound:
             self.store.set_state(row.id, MappingState.GONE)
             return _gone()
+
+    def _present(self, operation: Operation, lead_id: int) -> Lead:
+        shown = self._shown.pop(lead_id, None)
+        if shown is None or operation.step is not None:
+            shown = next(iter(self.client.leads_by_ids([lead_id])), None)
+        if shown is None:
+            raise NotFound(GONE)
+        return shown
+
+    def _follow(self, operation: Operation, row: MappingRow, shown: Lead) -> Outcome:
+        """Move a lead of Krayin to the stage that its conversations have earned."""
+        assert row.crm_id is not None
+        own = self._own(operation)
         tried = _tried(row, own, shown)
         standing = self._standing(row, own, shown, tried)
         earned = [_wanted(one) for one in operation.payload.get("earned", (operation.payload,))]
@@ -101,15 +118,13 @@ class StageWriter:
                 delay=self.timing.down,
                 counts_as_attempt=True,
             )
-        try:
-            if verdict is Verdict.MOVE:
-                self._move(operation, row.crm_id, own, wanted, shown)
-            elif tried is not None:
-                # The move took effect, its moment may not have been corrected yet.
-                self._close_at(operation, row.crm_id, own, tried, shown, None)
-        except NotFound:
-            self.store.set_state(row.id, MappingState.GONE)
-            return _gone()
+        if verdict is Verdict.MOVE:
+            if standing.base is not None and standing.stage_id != standing.base:
+                self.ledger.allow(operation, ["lead.stage.overwritten"])
+            self._move(operation, row.crm_id, own, wanted, shown)
+        elif tried is not None:
+            # The move took effect, its moment may not have been corrected yet.
+            self._close_at(operation, row.crm_id, own, tried, shown, None)
         moved = wanted if verdict in {Verdict.MOVE, Verdict.ALREADY_THERE} else tried
         kept = (own.last_sent or {}) if moved is None else _kept(row.crm_id, moved)
         with self.ledger.transaction():
@@ -200,10 +215,7 @@ class StageWriter:
             self.clock.learn(local, lead.closed_at)
 
     def _update(self, lead_id: int, **changes: Any) -> LeadUpdate:
-        stored = self.reads.entity("leads", lead_id) or {}
-        nothing = Merged(values={}, changed=(), kept=())
-        update = lead_update(stored, nothing, self.catalogue.boolean_attributes("leads"))
-        return type(update).model_validate({**update.model_dump(exclude_unset=True), **changes})
+        return stage_update(self.reads, self.catalogue, lead_id, **changes)
 
     def _intent(
         self, operation: Operation, lead_id: int, own: MappingRow, wanted: Wanted
@@ -245,5 +257,5 @@ def _gone() -> Outcome:
     return Outcome(
         OperationState.REJECTED,
         error_class="deleted_in_krayin",
-        error_message="the lead of its contact was deleted in Krayin",
+        error_message=GONE,
     )

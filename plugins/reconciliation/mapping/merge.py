@@ -27,14 +27,19 @@ class Merged:
     """The outcome of a merge.
 
     `values` are all fields as they should stand in Krayin afterwards; `changed` names those that
-    differ from what Krayin shows; `kept` those where a value typed in Krayin won; `last_sent` is
-    what to remember once Krayin has accepted it.
+    differ from what Krayin shows; `kept` those where a value typed in Krayin won, `overwritten` those of
+    the changed ones where it lost; `last_sent` is what to remember once Krayin has accepted it.
     """
 
     values: dict[str, Any]
     changed: tuple[str, ...]
     kept: tuple[str, ...]
     last_sent: dict[str, Any] = field(default_factory=dict)
+    overwritten: tuple[str, ...] = ()
+
+    def overwriting(self, kind: str) -> list[str]:
+        """Return what is overwritten of a record of one CRM kind, as `operation.removes` names it."""
+        return [f"{kind}.{name}.overwritten" for name in self.overwritten]
 
 
 def flatten(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,6 +68,7 @@ def merge(
     values: dict[str, Any] = dict(present)
     changed: list[str] = []
     kept: list[str] = []
+    overwritten: list[str] = []
     remembered: dict[str, Any] = dict(last_sent or {})
     for name, wanted in desired.items():
         here = present.get(name)
@@ -81,6 +87,11 @@ def merge(
             if result != list(here or []):
                 values[name] = result
                 changed.append(name)
+                removed_there = {same(value) for value in _real((last_sent or {}).get(name))} - {
+                    same(value) for value in _real(here)
+                }
+                if removed_there & {same(value) for value in result}:
+                    overwritten.append(name)
             if {same(value) for value in _real(wanted)} - {same(value) for value in result}:
                 kept.append(name)
             continue
@@ -90,9 +101,11 @@ def merge(
             values[name] = wanted
             changed.append(name)
             remembered[name] = wanted
+            if last_sent is not None and not same_value(name, here, last_sent.get(name)):
+                overwritten.append(name)
         else:
             kept.append(name)
-    return Merged(values, tuple(changed), tuple(kept), remembered)
+    return Merged(values, tuple(changed), tuple(kept), remembered, tuple(overwritten))
 
 
 def _may_write(

@@ -272,6 +272,8 @@ class ActivityPlanner:
 
     def _lock(self, kind: str, source_ids: list[str]) -> dict[str, tuple[MappingRow, datetime | None]]:
         keys = {**self._identity, "source_kind": kind, "source_ids": source_ids}
+        # They were read just now: what was taken for gone is back.
+        self.connection.execute(statement("reconcile/returned"), keys)
         self.connection.execute(statement("plan/activity_register"), {**keys, "crm_kind": "activity"})
         with self.connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(statement("plan/activity_lock"), keys).fetchall()

@@ -118,10 +118,7 @@ class CompanyPlanner:
         )
         present = self._present(changed)
         planned = [self._expected(wanted, present) for wanted in changed]
-        rows = [
-            self._row(wanted, expected, changes)
-            for wanted, (expected, changes) in zip(changed, planned, strict=True)
-        ]
+        rows = [self._row(wanted, *expectation) for wanted, expectation in zip(changed, planned, strict=True)]
         self.scope.write(self.connection, rows)
         self.connection.execute(
             statement("plan/organizations_planned"),
@@ -134,7 +131,7 @@ class CompanyPlanner:
         )
         return [
             PlannedCompany(wanted.folded_name, changes)
-            for wanted, (_, changes) in zip(changed, planned, strict=True)
+            for wanted, (_, changes, _) in zip(changed, planned, strict=True)
         ]
 
     def _present(self, changed: Sequence[_Wanted]) -> Mapping[str, Mapping[str, Any]]:
@@ -144,7 +141,8 @@ class CompanyPlanner:
 
     def _expected(
         self, wanted: _Wanted, present: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[Expected, Changes]:
+    ) -> tuple[Expected, Changes, list[str]]:
+        """Return what it costs, changes and overwrites."""
         there = present.get(wanted.folded_name, wanted.last_sent or {})
         merged = merge(
             last_sent=wanted.last_sent,
@@ -152,10 +150,11 @@ class CompanyPlanner:
             desired=company_fields(wanted.fields),
             on_crm_edit=self.rules.on_crm_edit,
         )
-        return Expected(int(bool(merged.changed)), frozenset({ORGANIZATIONS})), differences(there, merged)
+        expected = Expected(int(bool(merged.changed)), frozenset({ORGANIZATIONS}))
+        return expected, differences(there, merged), merged.overwriting("organization")
 
     @staticmethod
-    def _row(wanted: _Wanted, expected: Expected, changes: Changes) -> OperationRow:
+    def _row(wanted: _Wanted, expected: Expected, changes: Changes, removes: Sequence[str]) -> OperationRow:
         return OperationRow(
             source_kind="company",
             source_id=wanted.folded_name,
@@ -165,6 +164,7 @@ class CompanyPlanner:
             # The first contact that names an organization makes it; until then the address waits.
             due_at=NOW if wanted.crm_id is not None else NEVER,
             changes=[] if wanted.crm_id is None else changed_fields({"organization": changes}),
+            removes=[] if wanted.crm_id is None else removes,
         )
 
 

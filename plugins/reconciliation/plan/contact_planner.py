@@ -171,6 +171,15 @@ class Planner:
     def _plan_one_by_one(self, contact_ids: Sequence[int], planned: Planned) -> list[DesiredContact]:
         """Plan staged contacts of whom something is known; return those that were not planned before."""
         contacts, active = self._staged(contact_ids)
+        # They were read just now: what was taken for gone is back.
+        self.connection.execute(
+            statement("reconcile/returned"),
+            {
+                **self.identity.parameters(),
+                "source_kind": "contact",
+                "source_ids": [str(one) for one in contact_ids],
+            },
+        )
         known = lock_mapping(self.connection, self.identity, contact_ids)
         # Asked with the mapping locked: an erasure that began meanwhile is over with its own lock.
         erased = erased_among(self.connection, self.identity, (one.contact_id for one in contacts))
@@ -208,7 +217,13 @@ class Planner:
         }
         if not leads or self.reads is None:
             return {}
-        closed = self.reads.closed(leads.values())
+        ours = self.connection.execute(
+            statement("removal/closed_among"),
+            {"target_id": self.identity.target_id, "crm_ids": list(leads.values())},
+        )
+        # What we closed ourselves is reopened, not followed.
+        left_out = {row[0] for row in ours}
+        closed = self.reads.closed(lead for lead in leads.values() if lead not in left_out)
         follow = {
             contact_id: lead_id
             for contact_id, lead_id in leads.items()
@@ -325,6 +340,7 @@ class Planner:
             releases=releases,
             changed_at=contact.changed_at,
             changes=changed_fields(expectation.changes, new=expectation.new),
+            removes=expectation.overwritten,
         )
         if plan.action is Action.QUARANTINE:
             row = replace(

@@ -58,11 +58,15 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The cost of a plan and the fields it changes, by CRM kind; the kinds in `new` have no record yet."""
+    """The cost of a plan and the fields it changes, by CRM kind; the kinds in `new` have no record yet.
+
+    `overwritten` are those among them that somebody edited in Krayin, as `operation.removes` names them.
+    """
 
     expected: Expected
     changes: dict[str, Changes] = field(default_factory=dict)
     new: frozenset[str] = frozenset()
+    overwritten: tuple[str, ...] = ()
 
 
 NOTHING = Expectation(Expected())
@@ -132,6 +136,7 @@ def _expect_writes(case: Case, rules: Rules) -> Expectation:
     )
     writes = 0
     changes: dict[str, Changes] = {}
+    overwritten: list[str] = []
     company = None
     if person_differs:
         there = case.present.person if case.present.person is not None else (person.last_sent or {})
@@ -144,37 +149,44 @@ def _expect_writes(case: Case, rules: Rules) -> Expectation:
         )
         writes += bool(merged.changed)
         changes["person"] = differences(there, merged)
+        overwritten += merged.overwriting("person")
         if contact.organization and "organization" not in merged.kept:
             company = contact.organization.folded_name
             if "organization" in merged.changed:
                 reads |= {COMPANY}
-    changes["lead"], lead_writes, lead_reads, is_new = _expect_lead(case, rules, differs=lead_differs)
+    changes["lead"], lead_writes, lead_reads, is_new, lead_overwritten = _expect_lead(
+        case, rules, differs=lead_differs
+    )
     return Expectation(
         Expected(writes + lead_writes, reads | lead_reads, company),
         {kind: fields for kind, fields in changes.items() if fields},
         frozenset({"lead"} if is_new else ()),
+        (*overwritten, *lead_overwritten),
     )
 
 
-def _expect_lead(case: Case, rules: Rules, *, differs: bool) -> tuple[Changes, int, frozenset[str], bool]:
-    """Return what becomes of the lead: changes, writes, reads beyond the planned ones, whether it is new."""
+def _expect_lead(
+    case: Case, rules: Rules, *, differs: bool
+) -> tuple[Changes, int, frozenset[str], bool, list[str]]:
+    """Return what becomes of the lead: changes, writes, more reads, is it new, what is overwritten."""
     wanted, lead = case.plan.contact.lead, case.lead
     if case.plan.follows_lead is not None:
-        return _new(wanted), 1, frozenset({LEADS_OF}), True
+        return _new(wanted), 1, frozenset({LEADS_OF}), True, []
     if lead.state is MappingState.LINKED:
         if not differs:
-            return {}, 0, frozenset(), False
+            return {}, 0, frozenset(), False, []
         there = case.present.lead if case.present.lead is not None else (lead.last_sent or {})
         merged = _merge_lead(wanted, there, lead.last_sent, rules)
-        return differences(there, merged), int(bool(merged.changed)), frozenset(), False
+        writes = int(bool(merged.changed))
+        return differences(there, merged), writes, frozenset(), False, merged.overwriting("lead")
     if lead.state is MappingState.GONE and not rules.recreate_deleted:
-        return {}, 0, frozenset(), False
+        return {}, 0, frozenset(), False, []
     chosen = _chosen(case.plan, case.present, rules)
     if chosen is None:
-        return _new(wanted), 1, frozenset(), True
+        return _new(wanted), 1, frozenset(), True, []
     there = lead_fields(lead_columns(chosen), ())
     merged = _merge_lead(wanted, there, None, rules)
-    return differences(there, merged), int(bool(merged.changed)), frozenset({LEADS}), False
+    return differences(there, merged), int(bool(merged.changed)), frozenset({LEADS}), False, []
 
 
 def _chosen(plan: ContactPlan, present: Present, rules: Rules) -> Lead | None:

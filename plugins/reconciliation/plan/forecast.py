@@ -7,6 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from reconciliation.crm.person_deletions import deletion_seconds
 from reconciliation.crm.reads import USABLE
 
 if TYPE_CHECKING:
@@ -196,6 +197,11 @@ class _Runs:
         passed = self._left // size * size
         self._left -= passed
         return passed * self._one.writes
+
+
+def load_seconds(calls: int, requests_per_minute: int, deletions: int) -> int:
+    """Return how long so many calls take, among them so many deletions of persons."""
+    return round(max(calls * 60 / requests_per_minute, deletion_seconds(deletions)))
 
 
 def lookup_calls(company: str) -> int:

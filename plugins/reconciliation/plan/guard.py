@@ -1,9 +1,9 @@
-"""Holds a plan that would change or delete more in Krayin than usual, until a person has answered."""
+"""Holds a plan that would change or remove more in Krayin than usual, until a person has answered."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import psycopg
 
     from reconciliation.identity import Identity
-    from reconciliation.settings.sync_settings import ChangeGuard
+    from reconciliation.settings.sync_settings import ChangeGuard, RemovalGuard
+    from reconciliation.sync_database.ledger import Operation
 
 
 def changed_fields(changes: Mapping[str, Iterable[str]], *, new: Collection[str] = ()) -> list[str]:
@@ -33,8 +34,10 @@ class Guard:
 
     Call `hold` as the last thing in every transaction that writes plan rows: they are counted, and held
     if need be, before a worker can see them. Only rows that name `changes` count, once for each source
-    record; what only adds to Krayin passes. `requests_per_minute` and `with_custom` say how the plan
-    will be carried out.
+    record; what only adds to Krayin passes. Those that name `removes` as well are counted apart: changes
+    may reach the larger of their two `limits`, removals only the smaller of theirs. What makes a record
+    again that we had deleted is always asked about.
+    `requests_per_minute` and `with_custom` say how the plan will be carried out.
     """
 
     connection: psycopg.Connection
@@ -42,6 +45,7 @@ class Guard:
     sync_name: str
     run_id: int
     limits: ChangeGuard
+    removal_limits: RemovalGuard
     requests_per_minute: int = 60
     with_custom: Collection[str] = ()
     dry_run: bool = False
@@ -54,39 +58,82 @@ class Guard:
         waiting = self._waiting()
         if waiting:
             self._execute("guard/inherit", approval_ids=list(waiting))
-        if self._is_too_much():
-            unasked = next((one for one, state in waiting.items() if state == "open"), None)
-            approval_id = self._open() if unasked is None else unasked
+        too_much = [what for what, is_too_much in self._asked() if is_too_much]
+        if too_much:
+            approval_id = self._unasked(waiting)
             waiting[approval_id] = "open"
-            self._execute("guard/hold", approval_id=approval_id)
+            for what in too_much:
+                self._execute("guard/hold", approval_id=approval_id, what=what)
         if waiting:
             # One that waits may itself give up an address that the next one claims.
             while self._execute("guard/hold_claimants", approval_ids=list(waiting)):
                 pass
+
+    def hold_claimed(self, operation: Operation, removes: Sequence[str]) -> bool:
+        """Tell whether a claimed operation must wait, as more of what it removes shows than was planned.
+
+        What was planned or approved with it passes. The operation is then to be settled as held.
+        """
+        with self.connection.transaction():
+            self.connection.execute(statement("guard/lock"), {"sync_name": self.sync_name})
+            row = self.connection.execute(
+                statement("guard/overwriting"),
+                {"id": operation.id, "fence": operation.fence, "removes": list(removes)},
+            ).fetchone()
+            return row is not None and replace(self, run_id=row[0]).hold_one(operation.id)
+
+    def hold_one(self, operation_id: int) -> bool:
+        """Tell whether an operation of the run must wait for what it removes, and note for which approval."""
+        if not self._is_too_much(removals=True):
+            return False
+        approval_id = self._unasked(self._waiting())
+        self.connection.execute(
+            statement("guard/hold_claimed"), {"id": operation_id, "approval_id": approval_id}
+        )
+        return True
 
     def held(self) -> int:
         """Return how many operations of the run are held."""
         row = self.connection.execute(statement("guard/held_of_run"), {"run_id": self.run_id}).fetchone()
         return int(row[0]) if row else 0
 
-    def _is_too_much(self) -> bool:
-        if self._changed(most=self.limits.number + 1) <= self.limits.number:
+    def _asked(self) -> Iterator[tuple[str, bool]]:
+        """Yield what a person may have to be asked about, and whether that is so."""
+        yield "made_again", self._makes_again()
+        yield "changes", self._is_too_much(removals=False)
+        yield "removals", self._is_too_much(removals=True)
+
+    def _makes_again(self) -> bool:
+        deleted = self.connection.execute(
+            statement("guard/any_deleted"), self.identity.parameters()
+        ).fetchone()
+        return bool(deleted and deleted[0]) and self._execute("guard/made_again") > 0
+
+    def _is_too_much(self, *, removals: bool) -> bool:
+        limits = self.removal_limits if removals else self.limits
+        counted = self._counted(limits.hours, removals=removals, most=limits.number + 1)
+        if removals:
+            return counted > limits.number or self._exceeds(limits.share, counted)
+        if counted <= limits.number:
             return False
-        changed = self._changed(most=None)
+        return self._exceeds(limits.share, self._counted(limits.hours, removals=removals, most=None))
+
+    def _exceeds(self, share: float, counted: int) -> bool:
         # More mapped records than these cannot change the verdict.
-        enough = math.ceil(changed / self.limits.share)
+        enough = math.ceil(counted / share) if share else 0
         row = self.connection.execute(
             statement("guard/mapped"), {**self.identity.parameters(), "most": enough}
         ).fetchone()
-        return changed > self.limits.share * (int(row[0]) if row else 0)
+        return counted > share * (int(row[0]) if row else 0)
 
-    def _changed(self, *, most: int | None) -> int:
+    def _counted(self, hours: int, *, removals: bool, most: int | None) -> int:
         row = self.connection.execute(
             statement("guard/count"),
             {
                 "sync_name": self.sync_name,
                 "run_id": self.run_id,
-                "period": timedelta(hours=self.limits.hours),
+                "removals": removals,
+                "period": timedelta(hours=hours),
                 "most": most,
             },
         ).fetchone()
@@ -95,6 +142,10 @@ class Guard:
     def _waiting(self) -> dict[int, str]:
         rows = self.connection.execute(statement("guard/waiting"), {"sync_name": self.sync_name})
         return {row[0]: row[1] for row in rows}
+
+    def _unasked(self, waiting: Mapping[int, str]) -> int:
+        """Return the approval that nobody is asked about yet, opened if there is none."""
+        return next((one for one, state in waiting.items() if state == "open"), None) or self._open()
 
     def _open(self) -> int:
         shown = {"requests_per_minute": self.requests_per_minute, "with_custom": sorted(self.with_custom)}

@@ -29,7 +29,11 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class OperationRow:
-    """The columns of an operation that differ from one to the next; `changed_at` is Chatwoot's own time."""
+    """The columns of an operation that differ from one to the next; `changed_at` is Chatwoot's own time.
+
+    `changes` are the fields changed of records that exist in Krayin, as `kind.field`; `removes` what is
+    deleted, closed or overwritten of them (`lead.closed`, `person.name.overwritten`).
+    """
 
     source_kind: str
     source_id: str
@@ -45,6 +49,7 @@ class OperationRow:
     finished_at: str | None = None
     changed_at: datetime | None = None
     changes: Sequence[str] = ()
+    removes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +116,5 @@ class PlanScope:
             row.finished_at,
             row.changed_at,
             list(row.changes),
+            list(row.removes),
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from statements import statement
 
-from reconciliation.plan.forecast import Expected, Queue
+from reconciliation.plan.forecast import Expected, Queue, load_seconds
 from reconciliation.sync_database.ledger import LOWEST_LANE
 
 if TYPE_CHECKING:
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 # Rows fetched at once from the cursor of the server.
 ROWS = 1000
+
+
+def queue_seconds(
+    connection: psycopg.Connection, identity: Identity, sync_name: str, calls: int, requests_per_minute: int
+) -> int:
+    """Return how long so many calls take, given how many deletions of persons a sync has planned."""
+    row = connection.execute(
+        statement("plan/queued_deletions"), {"target_id": identity.target_id, "sync_name": sync_name}
+    ).fetchone()
+    return load_seconds(calls, requests_per_minute, row[0] if row else 0)
 
 
 def queue_calls(  # noqa: PLR0913 - what a plan knows of itself

@@ -24,6 +24,7 @@ from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
 from reconciliation.plan.operation_rows import PlanScope
+from reconciliation.plan.queue_forecast import queue_seconds
 from reconciliation.plan.stage_planner import stage_progress, stages_of
 from reconciliation.reconcile.activity_comparison import ActivityComparison
 from reconciliation.reconcile.company_comparison import ORGANIZATION, CompanyComparison
@@ -33,7 +34,7 @@ from reconciliation.reconcile.finding import Finding, FindingState
 from reconciliation.reconcile.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
 from reconciliation.reconcile.orphans import Orphans
 from reconciliation.reconcile.repair_plan import RepairPlan
-from reconciliation.reconcile.unsettled import unsettled
+from reconciliation.reconcile.unsettled import closed_by_us, unsettled
 from reconciliation.run.parts import RunParts
 from reconciliation.run.request import RunRequest
 from reconciliation.run.talk import STAGES, SWEPT, streams
@@ -167,6 +168,7 @@ class ComparisonRun:
         self._keep(
             [
                 *unsettled(self.connection, self.identity, self.settings.name),
+                *closed_by_us(self.connection, self.identity),
                 *twins.findings(lists.kinds),
             ]
         )
@@ -417,7 +419,13 @@ class ComparisonRun:
                 "requests_per_minute": self.krayin.requests_per_minute,
                 "forecast_load_calls": load_calls,
                 "forecast_calls": calls["calls"] + load_calls,
-                "forecast_seconds": round(load_calls * 60 / self.krayin.requests_per_minute),
+                "forecast_seconds": queue_seconds(
+                    self.connection,
+                    self.identity,
+                    self.settings.name,
+                    load_calls,
+                    self.krayin.requests_per_minute,
+                ),
             },
             doubt,
         )

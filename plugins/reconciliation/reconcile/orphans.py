@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, Scope
-from chatwoot.sweep import Stream
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.extract.contact_trace import Lost, can_tell, hand_on_traces, survivors_of
-from reconciliation.load.retirement import Fate, Retirement
+from reconciliation.extract.contact_trace import can_tell, hand_on_traces, lost_contact, survivors_of
+from reconciliation.load.removal import Removal, RemovalAction
+from reconciliation.load.source_check import STREAM_OF
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.reconcile.finding import Finding, FindingClass
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.mapping_row import MappingRow
 
 _Rows = dict[str, "MappingRow"]
-_STREAMS = {
-    "contact": Stream.CONTACTS,
-    CONVERSATION: Stream.CONVERSATIONS,
-    MESSAGE: Stream.MESSAGES,
-}
 
 
 @dataclass(slots=True)
@@ -44,7 +39,7 @@ class Orphans:
     """Sees to the records of contacts and conversations that are gone in Chatwoot.
 
     `survivors` are contacts that took something over and must be compared and planned now;
-    `retirements` what is to be carried out.
+    `removals` what is to be carried out.
     """
 
     connection: psycopg.Connection
@@ -52,7 +47,7 @@ class Orphans:
     settings: SyncSettings
     policy: Policy
     findings: list[Finding] = field(default_factory=list)
-    retirements: list[Retirement] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
     survivors: set[int] = field(default_factory=set)
     only: Collection[int] | None = None
     """Contacts to see to, None for all."""
@@ -84,7 +79,7 @@ class Orphans:
         for contact_id in self._returned(snapshot, scope, "contact", contacts):
             del contacts[contact_id]
             self.survivors.add(contact_id)
-        lost = [_lost(contact_id, rows) for contact_id, rows in contacts.items()]
+        lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
         survivors = survivors_of(self.connection, self.identity, snapshot, lost)
         hand_on_traces(self.connection, self.identity, survivors)
         self._erased = erased_among(self.connection, self.identity, set(survivors.values()))
@@ -126,7 +121,7 @@ class Orphans:
     ) -> set[int]:
         """Give those of some source records that are in Chatwoot again their records back; return them."""
         ids = sorted(source_ids)
-        there = snapshot.there(_STREAMS[source_kind], scope, ids) if ids else set()
+        there = snapshot.there(STREAM_OF[source_kind], scope, ids) if ids else set()
         if there:
             records = {
                 **self.identity.parameters(),
@@ -172,8 +167,8 @@ class Orphans:
                 self._take_over(rows, survivor)
             return
         text = f"merged into contact {survivor}, which has records of its own: "
-        retirement = self._retirement(loser, rows, Fate.CLOSE, held)
-        if retirement is None:
+        removal = self._removal(loser, rows, RemovalAction.CLOSE, merged_into=survivor, given_up=held)
+        if removal is None:
             why = (
                 "none, report only (on_source_delete: report)"
                 if self.settings.on_source_delete == "report"
@@ -186,10 +181,10 @@ class Orphans:
             rows,
             text + "close the lead, free its addresses",
             {"merged_into": survivor},
-            calls=retirement.calls,
+            calls=removal.expected.writes,
             repairable=True,
         ):
-            self.retirements.append(retirement)
+            self.removals.append(removal)
             self.survivors.add(survivor)
 
     def _take_over(self, rows: _Rows, survivor: int) -> None:
@@ -211,20 +206,20 @@ class Orphans:
 
     def _deleted(self, contact_id: int, rows: _Rows) -> None:
         choice = self.settings.on_source_delete
-        fate = {"close_lead": Fate.CLOSE, "delete": Fate.DELETE}.get(choice)
-        retirement = None if fate is None else self._retirement(contact_id, rows, fate)
-        if retirement is None:
+        action = {"close_lead": RemovalAction.CLOSE, "delete": RemovalAction.DELETE}.get(choice)
+        removal = None if action is None else self._removal(contact_id, rows, action)
+        if removal is None:
             why = (
                 "none: report only (on_source_delete: report)"
-                if fate is None
+                if action is None
                 else "none: its records were there before us"
             )
             self._found(contact_id, rows, why, {"deleted": True})
             return
-        text = "close the lead" if fate is Fate.CLOSE else "delete the lead, then the person"
+        text = "close the lead" if action is RemovalAction.CLOSE else "delete the lead, then the person"
         detail = {"deleted": True}
-        if self._found(contact_id, rows, text, detail, calls=retirement.calls, repairable=True):
-            self.retirements.append(retirement)
+        if self._found(contact_id, rows, text, detail, calls=removal.expected.writes, repairable=True):
+            self.removals.append(removal)
 
     def _activity(self, source_kind: str, source_id: str, row: MappingRow) -> None:
         deletes = self.settings.on_source_delete == "delete" and row.origin == "created"
@@ -240,18 +235,24 @@ class Orphans:
             repairable=deletes,
         )
         if self._keep(finding):
-            self.retirements.append(
-                Retirement(source_kind, source_id, Fate.DELETE, [row.id], activity=row.crm_id)
+            self.removals.append(
+                Removal(source_kind, source_id, RemovalAction.DELETE, [row.id], activity=row.crm_id)
             )
 
     # --- shared -------------------------------------------------------------------------------
 
-    def _retirement(
-        self, contact_id: int, rows: _Rows, fate: Fate, given_up: frozenset[str] = frozenset()
-    ) -> Retirement | None:
+    def _removal(
+        self,
+        contact_id: int,
+        rows: _Rows,
+        action: RemovalAction,
+        *,
+        merged_into: int | None = None,
+        given_up: frozenset[str] = frozenset(),
+    ) -> Removal | None:
         """Return what is to be done to records that we made, None when that is nothing.
 
-        `given_up` are natural keys that somebody else has now.
+        `given_up` are natural keys that `merged_into` has now.
         """
         if self.settings.on_source_delete == "report":
             return None
@@ -262,19 +263,20 @@ class Orphans:
         }
         lead = rows.get("lead")
         former = set(lead.former_crm_ids) - set(lead.former_adopted_ids) if lead else set()
-        if not ours and (fate is Fate.CLOSE or not former):
+        if not ours and (action is RemovalAction.CLOSE or not former):
             return None
         kept = lead is not None and (lead.former_adopted_ids or (lead.crm_id and lead.origin == "adopted"))
         person = rows.get("person")
         keys = _keys(person, self.settings.default_phone_region)
         releases = [key for key in keys if key in given_up] if "person" in ours else []
-        return Retirement(
+        return Removal(
             "contact",
             str(contact_id),
-            fate,
+            action,
             [row.id for row in rows.values()],
+            merged_into,
             # A person that was there before us stays, and so does one with a lead that was.
-            person=None if fate is Fate.DELETE and kept else ours.get("person"),
+            person=None if action is RemovalAction.DELETE and kept else ours.get("person"),
             lead=ours.get("lead"),
             former=sorted(former),
             releases=releases,
@@ -323,17 +325,6 @@ class Orphans:
 
     def _settle(self, ids: Sequence[int], *, erased: bool) -> None:
         self.connection.execute(statement("reconcile/settled"), {"ids": list(ids), "erased": erased})
-
-
-def _lost(contact_id: int, rows: _Rows) -> Lost:
-    person = rows.get("person")
-    sent = (person.last_sent if person else None) or {}
-    return Lost(
-        contact_id,
-        person.crm_id if person else None,
-        tuple(sent.get("emails") or ()),
-        tuple(sent.get("phones") or ()),
-    )
 
 
 def _keys(person: MappingRow | None, phone_region: str | None) -> tuple[str, ...]:

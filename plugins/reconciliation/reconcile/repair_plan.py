@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.extract.sweep import remember
+from reconciliation.plan.reopenings import plan_reopenings
 from reconciliation.reconcile.decisions import CLASSES, Decisions
 from reconciliation.reconcile.finding import FindingClass
 from reconciliation.reconcile.seen_reads import SeenReads
@@ -90,7 +91,7 @@ class RepairPlan:
 
         Args:
             plan: where the operations belong.
-            orphans: with the retirements to plan.
+            orphans: with the removals to plan.
             talk: with the activities and stage moves that are staged.
             sweep: what Chatwoot's sweep found, None when single contacts were compared.
             custom: custom fields by (kind, CRM id), where they were read and differ.
@@ -99,21 +100,22 @@ class RepairPlan:
         guard = self.parts.guard(self.identity, run_id, dry_run=False)
         due_at = (datetime.now(UTC) - EARLY).isoformat()
         with self.parts.connection.transaction():
-            for retirement in orphans.retirements:
+            for removal in orphans.removals:
                 records = {
                     **self.identity.parameters(),
-                    "source_kind": retirement.source_kind,
-                    "source_ids": [retirement.source_id],
+                    "source_kind": removal.source_kind,
+                    "source_ids": [removal.source_id],
                 }
                 self.parts.connection.execute(statement("plan/supersede"), records)
                 self.parts.connection.execute(statement("plan/quarantine_replaced"), records)
-            plan.write(self.parts.connection, [one.to_operation(due_at) for one in orphans.retirements])
+            plan.write(self.parts.connection, [one.to_operation(due_at) for one in orphans.removals])
             guard.hold()
         planner = self.planner(dry_run=False, read_at=plan.read_at)
         planner.guard = guard
         planner.reads = SeenReads(self.parts, self.identity, custom)
         planned = planner.run()
         talk.plan(plan, self.parts.krayin.client, guard, dry_run=False)
+        planned.queue_calls += plan_reopenings(self.parts.connection, plan, guard)
         with self.parts.connection.transaction():
             if sweep is not None:
                 remember(self.parts.connection, sweep.sweep_id, self.parts.sync.settings.name, self.identity)

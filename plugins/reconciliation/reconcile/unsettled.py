@@ -1,4 +1,4 @@
-"""What waits for somebody's decision, and calls whose outcome nobody knows, as findings."""
+"""What waits for a decision, calls of unknown outcome, and removals to be undone, as findings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from statements import statement
 
-from reconciliation.reconcile.finding import Finding, FindingClass
+from reconciliation.reconcile.finding import Finding, FindingClass, FindingState, Side
 
 if TYPE_CHECKING:
     import psycopg
@@ -48,3 +48,26 @@ def unsettled(connection: psycopg.Connection, identity: Identity, sync_name: str
             )
         )
     return found
+
+
+def closed_by_us(connection: psycopg.Connection, identity: Identity) -> list[Finding]:
+    """Return a finding for every lead that we closed and have not reopened though its contact is there."""
+    return [
+        Finding(
+            FindingClass.MOVED_STAGE,
+            "reopen the lead where it stood: it was closed while its contact was not to be seen in Chatwoot",
+            source_kind="contact",
+            source_id=source_id,
+            contact_id=int(source_id),
+            crm_kind="lead",
+            crm_id=lead_id,
+            field="stage",
+            side=Side.OURS,
+            detail={"wanted": wanted, "krayin": shown},
+            calls=1,
+            state=FindingState.REPAIRING,
+        )
+        for source_id, lead_id, wanted, shown in connection.execute(
+            statement("removal/standing"), identity.parameters()
+        )
+    ]

@@ -25,10 +25,12 @@ HINTS = {
     "Krayin, then replay.",
     "ambiguous_person": "E-mail and phone point to different persons in Krayin. Merge them there, or correct "
     "the contact in Chatwoot, then replay.",
+    "chatwoot_not_seen": "Chatwoot did not show whether it is gone: it is looked up again by itself.",
     "contact_gone": "Its contact was deleted in Chatwoot; nothing to do.",
     "contact_not_linked": "It waits for its contact's person or lead: see why that one is not there.",
     "deleted_in_krayin": "It was deleted in Krayin, and recreate_deleted is off: nothing to do, or "
     "switch it on.",
+    "deletions_limited": "Krayin allows 100 deletions of persons an hour: it waits for its turn.",
     "fails_in_krayin": "Krayin fails on this record each time. Look into Krayin's own log, then replay.",
     "id_reused": "Krayin gave its id to another record: was Krayin restored from a backup? "
     "Compare the two, then replay.",
@@ -45,6 +47,7 @@ HINTS = {
     "then replay.",
     "server_failed": "Krayin failed; it is tried again by itself.",
     "taken": "Another person in Krayin has the e-mail or phone. Correct one of the two, then replay.",
+    "withdrawn": "Its record is not gone in Chatwoot as it seemed: nothing to do.",
 }
 
 

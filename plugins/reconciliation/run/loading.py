@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from reconciliation.crm.person_deletions import PERSON_DELETIONS, deletion_seconds
 from reconciliation.errors import RunStoppedError
 from reconciliation.load.loader import Loaded
 from reconciliation.run.parts import RunParts
@@ -76,7 +77,7 @@ class Loading:
             **self._totals(),
             "elapsed_seconds": _since(started),
         }
-        self._keep(loaded, RunState.DONE, more)
+        self._keep(loaded, RunState.DONE, more, _limited(*loader.ledger.deletions_waiting(run.sync_name)))
 
     def help(self, seconds: float | None) -> Loaded:
         """Load beside another loader of the same run and add to its numbers."""
@@ -144,6 +145,18 @@ class Loading:
 
     def _totals(self) -> dict[str, int]:
         return count_calls(self.connection, self.of_run.id)
+
+
+def _limited(deletions: int, due_in: float) -> str | None:
+    """Say how many removals Krayin's own limit of deletions leaves to later runs, None without any."""
+    if not deletions:
+        return None
+    hours, minutes = divmod(round(max(due_in, deletion_seconds(deletions)) / 60), 60)
+    wait = "removal waits" if deletions == 1 else "removals wait"
+    return (
+        f"{deletions} {wait} for Krayin's limit of {PERSON_DELETIONS} deletions an hour, "
+        f"about {hours}:{minutes:02} h left"
+    )
 
 
 def _since(started: datetime) -> float:

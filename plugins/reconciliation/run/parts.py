@@ -19,7 +19,9 @@ from reconciliation.load.activity_writer import ActivityWriter
 from reconciliation.load.contact_writer import ContactWriter
 from reconciliation.load.loader import Loader
 from reconciliation.load.organization_writer import OrganizationWriter
-from reconciliation.load.retirement import RetirementWriter, WithRetirements
+from reconciliation.load.removal import RemovalWriter
+from reconciliation.load.reopening import Reopening
+from reconciliation.load.source_check import SourceCheck
 from reconciliation.load.stage_writer import StageWriter
 from reconciliation.mapping.contact import MappingRules
 from reconciliation.plan.contact_planner import Planner
@@ -31,6 +33,7 @@ from reconciliation.settings.targets import final_stages
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.ledger import Ledger, lowest_lane
 from reconciliation.sync_database.mapping_store import MappingStore
+from reconciliation.sync_database.removals import RemovalMemory
 from reconciliation.sync_database.run_rows import LANES
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ class RunParts:
             sync_name=self.sync.settings.name,
             run_id=run_id,
             limits=self.sync.settings.max_changes_without_approval,
+            removal_limits=self.sync.settings.max_removals_without_approval,
             requests_per_minute=self.krayin.requests_per_minute,
             with_custom=self.with_custom,
             dry_run=dry_run,
@@ -148,6 +152,9 @@ class RunParts:
             _worker_name(),
             sync.timing,
             lowest=lowest_lane(LANES[run.kind]),
+            must_wait=lambda operation, removes: self.guard(
+                operation.identity, run.id, dry_run=False
+            ).hold_claimed(operation, removes),
         )
         store = MappingStore(self.connection)
         reads = CrmReads(krayin.client, self.with_custom)
@@ -180,34 +187,41 @@ class RunParts:
             settings=sync.settings,
             timing=sync.timing,
         )
+        memory = RemovalMemory(self.connection, run.sync_name)
         stages = StageWriter(
             client=krayin.client,
             ledger=ledger,
             store=store,
             reads=reads,
+            reopening=Reopening(krayin.client, ledger, memory, reads, krayin.catalogue),
             catalogue=krayin.catalogue,
             targets=self.targets,
             settings=sync.settings,
             timing=sync.timing,
         )
-        retirements = RetirementWriter(
+        removals = RemovalWriter(
             connection=self.connection,
             client=krayin.client,
             ledger=ledger,
+            memory=memory,
+            source=SourceCheck(self.connection, sync.settings, sync.source),
+            deletions=krayin.deletions,
             reads=reads,
             snapshot=snapshot,
             catalogue=krayin.catalogue,
             settings=sync.settings,
+            timing=sync.timing,
         )
         return Loader(
             ledger=ledger,
             reads=reads,
             writers={
-                "contact": WithRetirements(contacts, retirements),
+                "contact": contacts,
                 "company": companies,
-                "conversation": WithRetirements(activities, retirements),
-                "message": WithRetirements(activities, retirements),
+                "conversation": activities,
+                "message": activities,
                 "stage": stages,
+                "removal": removals,
             },
             at_rest=marks.make,
             sync_name=run.sync_name,

@@ -20,6 +20,8 @@ from reconciliation.extract.sweep import keys_of, remember
 from reconciliation.identity import Identity, register_installation
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.plan.operation_rows import PlanScope
+from reconciliation.plan.queue_forecast import queue_seconds
+from reconciliation.plan.reopenings import plan_reopenings
 from reconciliation.run.parts import RunParts
 from reconciliation.sync_database.inheritance import inherit
 from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
@@ -201,13 +203,11 @@ class Planning:
         planned = planner.run()
         if planner.reads is not None:
             repeated += planner.reads.repeated
-        talk.plan(
-            PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at),
-            parts.krayin.client,
-            guard,
-            dry_run=dry_run,
-        )
+        scope = PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at)
+        talk.plan(scope, parts.krayin.client, guard, dry_run=dry_run)
         load = planned.queue_calls + talk.calls
+        if not dry_run:
+            load += plan_reopenings(self.connection, scope, guard)
         with self.connection.transaction():
             also(self.connection, self.run_id)
             if request.sweep_id is not None and not dry_run:
@@ -230,8 +230,14 @@ class Planning:
                 "mailing_workflows": read.mailing,
                 **_forecast(
                     before=repeated if dry_run else spent,
-                    left=load + (repeated if dry_run else 0),
                     load=load,
+                    seconds=queue_seconds(
+                        self.connection,
+                        identity,
+                        self._settings.name,
+                        load + (repeated if dry_run else 0),
+                        parts.krayin.requests_per_minute,
+                    ),
                     requests_per_minute=parts.krayin.requests_per_minute,
                 ),
             }
@@ -239,16 +245,16 @@ class Planning:
         return summary
 
 
-def _forecast(*, before: int, left: int, load: int, requests_per_minute: int) -> dict[str, int]:
+def _forecast(*, before: int, load: int, seconds: int, requests_per_minute: int) -> dict[str, int]:
     """Return the forecast for `sync_run.summary`.
 
-    `before` are the calls of planning, `load` those of carrying the plan out, `left` those that
-    are still to be made from now on.
+    `before` are the calls of planning, `load` those of carrying the plan out, `seconds` how long those
+    take that are still to be made from now on.
     """
     return {
         "forecast_calls": before + load,
         "forecast_load_calls": load,
-        "forecast_seconds": round(left * 60 / requests_per_minute),
+        "forecast_seconds": seconds,
         "requests_per_minute": requests_per_minute,
     }
 

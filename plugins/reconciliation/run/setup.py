@@ -14,6 +14,7 @@ from reconciliation.crm.krayin_connection import open_krayin
 from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import described, mailing_workflows
 from reconciliation.run.talk import streams
+from reconciliation.settings.sync_settings import CHANGE_FLOOR
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from krayin.configuration import Workflow
 
     from reconciliation.run.sync_run import Sync
+    from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.settings.targets import LeadTargets
 
 
@@ -64,6 +66,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
             )
             if generation.problem:
                 yield f"Warning: {generation.problem}"
+            yield from _describe_guards(settings)
             targets = resolve_targets(settings, krayin.catalogue)
             yield from _describe(krayin.catalogue, targets)
             yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
@@ -90,6 +93,21 @@ def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:
     vouch = snapshot.vouch
     for clause in (*vouch.narrow, *vouch.passing):
         yield f"Warning: not all of Chatwoot may be seen: {clause}"
+
+
+def _describe_guards(settings: SyncSettings) -> Iterator[str]:
+    changes, removals = settings.max_changes_without_approval, settings.max_removals_without_approval
+    yield (
+        f"A person is asked about changes of more than {changes.share:.0%} of the records known within "
+        f"{changes.hours} hours, never for up to {changes.number}; about removals above {removals.number} or "
+        f"{removals.share:.1%}, whichever is smaller, within {removals.hours} hours"
+    )
+    if changes.number > CHANGE_FLOOR:
+        yield (
+            f"Warning: max_changes_without_approval.number is {changes.number}: so many records change "
+            f"unasked, whatever the share. The default is {CHANGE_FLOOR} now; removals are not counted there "
+            f"any more"
+        )
 
 
 def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:

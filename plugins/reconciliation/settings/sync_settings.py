@@ -91,6 +91,9 @@ READ_ATTRIBUTES = frozenset(
 )  # fmt: skip
 
 
+CHANGE_FLOOR = 50
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -200,7 +203,7 @@ class CustomFields(_Strict):
 
 
 class ChangeGuard(_Strict):
-    """How much may be changed or deleted in Krayin within a period before a person is asked."""
+    """How much may be changed in Krayin within a period before a person is asked."""
 
     share: float = Field(
         0.2,
@@ -209,13 +212,33 @@ class ChangeGuard(_Strict):
         description="Share of the contacts and companies known in Krayin that may be changed without asking.",
     )
     number: PositiveInt = Field(
-        500, description="Number of changed records up to which nobody is asked, whatever the share."
+        CHANGE_FLOOR, description="Number of changed records up to which nobody is asked, whatever the share."
     )
     hours: PositiveInt = Field(
         24, le=24 * 31, description="Hours over which changes are counted, of all runs and webhooks together."
     )
     days_to_answer: PositiveInt = Field(
         7, le=365, description="Days after which an unanswered question ends; its plan stays held."
+    )
+
+
+class RemovalGuard(_Strict):
+    """How much may be removed or overwritten in Krayin within a period before a person is asked."""
+
+    number: Annotated[int, Field(ge=0)] = Field(
+        10,
+        description="Records that may be deleted, closed or overwritten without asking, as far as `share` "
+        "allows as many.",
+    )
+    share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the contacts and companies known in Krayin for which that may happen; the "
+        "smaller of the two counts.",
+    )
+    hours: PositiveInt = Field(
+        24, le=24 * 31, description="Hours over which these are counted, of all runs and webhooks together."
     )
 
 
@@ -364,6 +387,9 @@ class SyncSettings(_Strict):
     activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
     max_changes_without_approval: ChangeGuard = Field(
         ChangeGuard(), description="Above it a plan waits for approval."
+    )
+    max_removals_without_approval: RemovalGuard = Field(
+        RemovalGuard(), description="Above it deletions, closings and overwritten edits wait for approval."
     )
 
     doubt_fall_share: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -30,6 +30,7 @@ class SyncFacts:
         inbox: webhooks that wait, None without any.
         comparison: the last finished comparison.
         backfill: the backfills of the last two weeks taken together.
+        removals: how much we closed or deleted though its contact is in Chatwoot, None without any.
         incidents: what is open of the sync and of its Krayin, the oldest first.
     """
 
@@ -45,6 +46,7 @@ class SyncFacts:
     backfill: Row | None = None
     budgets: Sequence[Row] = ()
     incidents: Sequence[Row] = ()
+    removals: Row | None = None
 
     @property
     def quarantined(self) -> int:
@@ -99,7 +101,7 @@ def _read(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str
     last_runs, last_done, watermarks = rows("last_runs"), rows("last_done"), rows("watermarks")
     backlog, errors, inbox = rows("backlog"), rows("errors"), rows("inbox")
     comparisons, approvals, backfills = rows("comparisons"), rows("approvals"), rows("backfills")
-    budgets, incidents = rows("budgets"), rows("incidents")
+    budgets, incidents, removals = rows("budgets"), rows("incidents"), rows("removals")
     facts = {}
     for name in sync_names:
         mark, done = one(watermarks, name), one(last_done, name)
@@ -116,6 +118,7 @@ def _read(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str
             approvals=of_sync(approvals, name),
             backfill=one(backfills, name),
             budgets=[row for row in budgets if row["krayin"] == krayin],
+            removals=one(removals, name),
             incidents=[
                 row
                 for row in incidents

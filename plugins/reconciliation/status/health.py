@@ -114,6 +114,12 @@ def _attention(facts: SyncFacts) -> Iterator[str]:
         yield f"{plural(facts.held, 'change waits', 'changes wait')} for approval."
     if facts.quarantined:
         yield f"{plural(facts.quarantined, 'record needs', 'records need')} a person's decision."
+    if facts.removals is not None and facts.removals["closed"]:
+        closed = plural(facts.removals["closed"], "lead was", "leads were")
+        yield f"{closed} closed by this sync though the contact is in Chatwoot: to be reopened."
+    if facts.removals is not None and facts.removals["deleted"]:
+        deleted = plural(facts.removals["deleted"], "record was", "records were")
+        yield f"{deleted} deleted by this sync though the contact is in Chatwoot: made again once approved."
     for kind, name in (("reconcile", "comparison"), ("backfill", "backfill run")):
         last = facts.last_runs.get(kind)
         if last is not None and last["state"] in ENDED_BADLY:

@@ -12,18 +12,22 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.errors import LeaseLostError
+from reconciliation.errors import LeaseLostError, OperationHeldError
 from reconciliation.identity import Identity
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import psycopg
 
 SETTLE = DEFAULT.settle
 LOWEST_LANE = max(Lane)
+# The key of the payload by which a removal is told; it stands in operations of earlier versions.
+REMOVAL = "retire"
+# The same of a stage move that only reopens a lead which we closed.
+REOPEN = "reopen"
 
 
 class OperationState(StrEnum):
@@ -75,6 +79,11 @@ class Operation:
     reads: frozenset[str] = frozenset()
 
     @property
+    def work(self) -> str:
+        """Whose work it is: a removal's, else that of the writer for its kind of source record."""
+        return "removal" if REMOVAL in self.payload else self.source_kind
+
+    @property
     def keys(self) -> frozenset[str]:
         """What no other operation may share while the outcome of this one is not known.
 
@@ -121,7 +130,7 @@ _GIVES_WAY = frozenset({OperationState.PLANNED, OperationState.QUARANTINED})
 class Ledger:
     """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one worker is told
         self,
         connection: psycopg.Connection,
         target_id: int,
@@ -129,8 +138,13 @@ class Ledger:
         timing: Timing = DEFAULT,
         *,
         lowest: Lane = LOWEST_LANE,
+        must_wait: Callable[[Operation, Sequence[str]], bool] = lambda _, __: False,
     ) -> None:
-        """Act for `worker`, a name no other worker has; leave what lies in a lane below `lowest`."""
+        """Act for `worker`, a name no other worker has; leave what lies in a lane below `lowest`.
+
+        `must_wait` tells whether an operation needs approval to overwrite some fields.
+        """
+        self._must_wait = must_wait
         self._lowest = lowest
         self._connection = connection
         self._target_id = target_id
@@ -176,6 +190,15 @@ class Ledger:
             raise LeaseLostError(operation.id)
         sent_at: datetime = row[0]
         return sent_at
+
+    def allow(self, operation: Operation, removes: Sequence[str]) -> None:
+        """Return when a claimed operation may overwrite what it is about to, fields of `operation.removes`.
+
+        Raises:
+            OperationHeldError: a person has to be asked first; settle it as held.
+        """
+        if removes and self._must_wait(operation, removes):
+            raise OperationHeldError(operation.id)
 
     def renew(self, operations: Sequence[Operation]) -> frozenset[int]:
         """Extend the leases of claimed operations and return the ids of those that are still this worker's.
@@ -256,6 +279,15 @@ class Ledger:
         ).fetchone()
         assert row is not None
         return int(row[0]), None if row[2] is None else float(row[2])
+
+    def deletions_waiting(self, sync_name: str) -> tuple[int, float]:
+        """Return how many deletions wait for Krayin's limit, and in how many seconds the next is due."""
+        row = self._connection.execute(
+            statement("load/deletions_waiting"),
+            {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
+        ).fetchone()
+        assert row is not None
+        return int(row[0]), float(row[1])
 
     def _yield_to_newer(self, operation: Operation) -> bool:
         return (

@@ -31,6 +31,7 @@ SETTINGS = {
     "stage_on_conversation_created": 2,
     "stage_on_first_response": 3,
     "max_changes_without_approval": {"number": 100_000},
+    "max_removals_without_approval": {"number": 100_000, "share": 1.0},
 }
 OVERWRITE = {"on_crm_edit": "overwrite", "recreate_deleted": True, "on_source_delete": "delete"}
 KEEP = {"on_crm_edit": "keep", "recreate_deleted": False, "on_source_delete": "close_lead"}

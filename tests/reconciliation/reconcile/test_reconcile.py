@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
 REPAIRS = {"reconcile": {"repair": "repair"}}
+# Of so few contacts any removal would be asked about.
+UNASKED = {"max_removals_without_approval": {"number": 1000, "share": 1.0}}
 
 
 def reconcile(world: World, settings: dict[str, Any] | None = None, **asked: Any) -> int:
-    sync = world.sync(**(settings or {}))
+    sync = world.sync(**{**UNASKED, **(settings or {})})
     run_id = compare(sync, ReconcileRequest(**{"depth": "full", **asked}))
     repair(sync, run_id)
     return run_id
@@ -475,12 +477,11 @@ def test_edits_that_a_repair_would_overwrite_wait_for_approval_too(
     world.settings |= {
         "on_crm_edit": "overwrite",
         "sync_to_organization": True,
-        "max_changes_without_approval": {"number": 2, "share": 0.2},
         **REPAIRS,
     }
     world.run()
     edit(world)
-    reconcile(world)
+    reconcile(world, {"max_removals_without_approval": {"number": 3, "share": 1.0}})
     assert world.rows(
         "SELECT DISTINCT source_kind, changes, count(*) FROM operation WHERE state = 'held' GROUP BY 1, 2"
     ) == [(*changed, 4)]
@@ -500,7 +501,10 @@ def declined(world: World) -> int:
 def test_what_was_declined_is_not_asked_again_every_night(world: World) -> None:
     contacts = [ada(world, number) for number in range(4)]
     world.run()
-    guard = {"max_changes_without_approval": {"number": 2, "share": 0.2}}
+    guard = {
+        "max_changes_without_approval": {"number": 2, "share": 0.2},
+        "max_removals_without_approval": {"number": 2, "share": 1.0},
+    }
     settings = {**REPAIRS, **guard, "on_crm_edit": "overwrite", "on_source_delete": "delete"}
     edit_leads(world)
     reconcile(world, settings)
@@ -564,7 +568,7 @@ def test_a_chain_of_merges_is_told_from_a_deletion(world: World, monkeypatch: py
 def test_who_returns_while_the_deletion_waits_for_approval_is_not_deleted(world: World) -> None:
     contacts = [ada(world, number) for number in range(4)]
     world.run()
-    guard = {"max_changes_without_approval": {"number": 2, "share": 0.2}}
+    guard = {"max_removals_without_approval": {"number": 2, "share": 1.0}}
     settings = {**REPAIRS, **guard, "on_source_delete": "delete"}
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
         for contact in contacts:

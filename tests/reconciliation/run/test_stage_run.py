@@ -118,7 +118,8 @@ def test_a_salesperson_s_move_counts(world: World, by_hand: int, edit: str, expe
     (lead,) = world.leads()
     world.api("PUT", f"leads/stage/edit/{lead['id']}", {"lead_pipeline_stage_id": by_hand})
     answer(world, talk)
-    run = world.run(**STAGES, on_crm_edit=edit)
+    unasked = {"number": 1, "share": 1.0}
+    run = world.run(**STAGES, on_crm_edit=edit, max_removals_without_approval=unasked)
     assert stage(world) == expected
     assert writes(world, run.id) == (MOVE if expected == PROSPECT else [])
 

@@ -1,0 +1,80 @@
+"""Looks up in Chatwoot, right before a removal is sent, whether its reason stands."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from chatwoot.errors import ChatwootError
+from chatwoot.source import Scope
+from chatwoot.sweep import Stream
+
+from reconciliation.errors import IncidentOpenError
+from reconciliation.extract.contact_trace import can_tell, lost_contact, survivors_of
+from reconciliation.extract.look import Look, looking
+from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.sync_database.ledger import REMOVAL
+from reconciliation.sync_database.mapping_store import MappingStore
+
+if TYPE_CHECKING:
+    import psycopg
+    from chatwoot.source import ChatwootSource, SourceSnapshot
+
+    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.sync_database.ledger import Operation
+
+log = logging.getLogger(__name__)
+
+STREAM_OF = {"contact": Stream.CONTACTS, CONVERSATION: Stream.CONVERSATIONS, MESSAGE: Stream.MESSAGES}
+
+
+class Presence(Enum):
+    """What Chatwoot shows of a record that is to be removed from Krayin.
+
+    `ELSEWHERE`: a contact that was taken for deleted was merged, or was merged into another one.
+    `UNSEEN`: it cannot be told now, as Chatwoot cannot be read or may not show everything.
+    """
+
+    GONE = "gone"
+    BACK = "back"
+    ELSEWHERE = "elsewhere"
+    UNSEEN = "unseen"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """Looks a removal's record up by its id, in the whole account; a connection of its own for each look."""
+
+    connection: psycopg.Connection
+    settings: SyncSettings
+    source: ChatwootSource
+
+    def look(self, operation: Operation) -> Presence:
+        """Return what Chatwoot shows now of the record that a removal is about."""
+        try:
+            with looking(self.connection, self.settings, self.source, reads_all=False) as snapshot:
+                look = Look.begin(self.connection, self.settings, operation.identity, snapshot)
+                return Presence.UNSEEN if look.judge() else self._look(snapshot, operation)
+        except (ChatwootError, IncidentOpenError) as error:
+            log.warning("%s waits: %s", operation, error)
+            return Presence.UNSEEN
+
+    def _look(self, snapshot: SourceSnapshot, operation: Operation) -> Presence:
+        identity, source_id = operation.identity, int(operation.source_id)
+        scope = Scope(identity.account_id)
+        snapshot.check(scope)
+        if snapshot.there(STREAM_OF[operation.source_kind], scope, [source_id]):
+            return Presence.BACK
+        if operation.source_kind != "contact":
+            return Presence.GONE
+        if not can_tell(snapshot):
+            return Presence.UNSEEN
+        rows = MappingStore(self.connection).rows(identity, "contact", [operation.source_id])
+        lost = lost_contact(source_id, rows.get((operation.source_id, "person")))
+        survivor = survivors_of(self.connection, identity, snapshot, [lost]).get(source_id)
+        wanted = operation.payload[REMOVAL]
+        # Plans of earlier versions do not say what the contact was merged into.
+        same = "merged_into" in wanted and wanted["merged_into"] == survivor
+        return Presence.GONE if same else Presence.ELSEWHERE
