@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
 from typing import Any, Self
 
-from krayin.json_values import flag_of, integer_of, list_of, object_of, text_of, text_or_none
+from krayin.json_values import flag_of, integer_of, list_of, moment_of, object_of, text_of, text_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class LeadType:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute of an entity type; `is_user_defined` tells the custom ones."""
+    """An attribute of an entity type; `is_user_defined` tells the custom ones. Moments are UTC."""
 
     id: int
     code: str
@@ -86,6 +87,7 @@ class Attribute:
     is_unique: bool
     is_user_defined: bool
     validation: str | None
+    created_at: datetime | None = None
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -102,18 +104,20 @@ class Attribute:
             # The column's default is 1; the answer to a creation shows it as null.
             is_user_defined=row.get("is_user_defined") not in (0, "0"),
             validation=text_or_none(row, "validation"),
+            created_at=moment_of(row, "created_at"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of Krayin; only `view_permission` "global" may use the search routes."""
+    """A user of Krayin; only `view_permission` "global" may use the search routes. Moments are UTC."""
 
     id: int
     name: str
     email: str
     is_active: bool
     view_permission: str
+    created_at: datetime | None = None
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -125,6 +129,7 @@ class User:
             email=text_of(row, "email"),
             is_active=flag_of(row, "status"),
             view_permission=text_of(row, "view_permission"),
+            created_at=moment_of(row, "created_at"),
         )
 
 

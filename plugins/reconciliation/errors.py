@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -95,6 +95,18 @@ class ReplayRequestError(ReconciliationError):
         )
 
 
+class RecoveryRequestError(ReconciliationError):
+    """A Krayin is said to have moved, and none is known that it could have been before."""
+
+    def __init__(self, sync_name: str) -> None:
+        """Keep which sync was meant."""
+        self.sync_name = sync_name
+        super().__init__(
+            f"No other Krayin is known that {sync_name} wrote to. First give its Airflow connection the new "
+            "address, then start krayin_recover; if several were used, name the former address in the form."
+        )
+
+
 class ErasureWaitsError(ReconciliationError):
     """Calls for the contact are under way or of unknown outcome; the erasure is tried again."""
 
@@ -133,6 +145,18 @@ class IncidentOpenError(ReconciliationError):
         self.kind = kind
         self.sentence = sentence
         super().__init__(f"Incident {incident_id}: {sentence}")
+
+
+class AnotherKrayinError(IncidentOpenError):
+    """Krayin showed a sign that it is not the one we knew; every sync to it is stopped.
+
+    `made` are the records by kind that the call's answer told of: they are there, under ids that were ours.
+    """
+
+    def __init__(self, incident_id: int, kind: str, sentence: str, made: Mapping[str, int]) -> None:
+        """Keep the incident and the records."""
+        self.made = dict(made)
+        super().__init__(incident_id, kind, sentence)
 
 
 class LeaseLostError(ReconciliationError):

@@ -97,6 +97,7 @@ def test_dags_keep_the_house_rules(syncs: Path, tmp_path: Path) -> None:
     assert read["dags"]["good__reconcile"]["params"] == ["accept", "contact_ids", "depth", "repair"]
     assert read["dags"]["good__approval"]["tasks"] == ["question", "answer", "carry_out", "load", "keep_held"]
     assert read["dags"]["krayin_erasure"]["params"] == ["also_adopted", "contact_id", "lift", "sync"]
+    assert read["dags"]["krayin_recover"]["tasks"] == ["look", "answer", "carry_out"]
     assert {"retain", "check_leases_left", "check_good_is_read"} <= set(
         read["dags"]["krayin_maintenance"]["tasks"]
     )

@@ -1,4 +1,4 @@
-"""Held plans answered through Airflow's REST API, and an erasure that leaves no trace, on the stack of `make up`."""
+"""Held plans and a recovery answered through Airflow's REST API, and an erasure that leaves no trace."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.chatwoot import changes, conversations, webhooks
 from stack.airflow import DATABASE as AIRFLOW_DATABASE
+from stack.errors import RunFailedError
 from stack.testing import RunningStack, running_stack
 from tests.database_dump import dump
 
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
 SYNC = "guarded"
 APPROVAL = f"{SYNC}__approval"
+RECOVER = "krayin_recover"
 SECRET = "uQ5rW9xK3nVb7ZmT2cLhYp4D"
 SETTINGS = f"""\
 name: {SYNC}
@@ -105,12 +107,12 @@ def tell(stack: RunningStack, contact_id: int) -> None:
     assert answer.status_code == 200
 
 
-def question(stack: RunningStack) -> tuple[str, dict[str, Any]]:
+def question(stack: RunningStack, dag_id: str = APPROVAL) -> tuple[str, dict[str, Any]]:
     """The DAG run that waits for an answer, and what it shows."""
 
     def waiting() -> tuple[str, dict[str, Any]] | None:
-        for run_id in stack.api.active_runs(APPROVAL):
-            path = f"/api/v2/dags/{APPROVAL}/dagRuns/{run_id}/taskInstances/answer"
+        for run_id in stack.api.active_runs(dag_id):
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/answer"
             state = stack.api.client.get(path)
             if state.status_code == 200 and state.json()["state"] == "awaiting_input":
                 shown = stack.api._call("GET", f"{path}/-1/hitlDetails")
@@ -122,19 +124,19 @@ def question(stack: RunningStack) -> tuple[str, dict[str, Any]]:
     return found
 
 
-def asked(stack: RunningStack, run_id: str) -> bool:
+def asked(stack: RunningStack, dag_id: str, run_id: str) -> bool:
     """Whether the process that asked has ended, and the scheduler has heard of it."""
-    key = f"task instance TaskInstanceKey(dag_id='{APPROVAL}', task_id='answer', run_id='{run_id}'"
+    key = f"task instance TaskInstanceKey(dag_id='{dag_id}', task_id='answer', run_id='{run_id}'"
     log = stack.instance.layout.logs / "scheduler.log"
     return f"Received executor event with state success for {key}" in log.read_text()
 
 
-def reply(stack: RunningStack, run_id: str, option: str) -> None:
+def reply(stack: RunningStack, run_id: str, option: str, dag_id: str = APPROVAL) -> None:
     # Airflow 3.3 takes the end of that process for the task's, and fails it, if it already goes on.
-    eventually(lambda: asked(stack, run_id))
-    path = f"/api/v2/dags/{APPROVAL}/dagRuns/{run_id}/taskInstances/answer/-1/hitlDetails"
+    eventually(lambda: asked(stack, dag_id, run_id))
+    path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/answer/-1/hitlDetails"
     stack.api._call("PATCH", path, json={"chosen_options": [option], "params_input": {}})
-    assert stack.api.wait(APPROVAL, run_id, 300) == "success"
+    assert stack.api.wait(dag_id, run_id, 300) == "success"
 
 
 def test_declined_then_approved_while_changes_arrive(stack: RunningStack) -> None:
@@ -283,6 +285,39 @@ def test_an_erasure_leaves_no_trace(stack: RunningStack) -> None:
     assert rows(
         stack, "SELECT count(*) FROM mapping WHERE source_id = %s AND crm_id IS NOT NULL", str(contact_id)
     ) == [(0,)]
+
+
+def sandbox(stack: RunningStack, what: str) -> None:
+    httpx.post(f"{stack.krayin_url}/sandbox/{what}", timeout=30).raise_for_status()
+
+
+def test_a_restored_krayin_is_recovered_once_that_is_approved(stack: RunningStack) -> None:
+    sandbox(stack, "backup")
+    newcomers = [f"newcomer{number}@example.com" for number in range(4)]
+    with psycopg.connect(stack.chatwoot_dsn, autocommit=True) as connection:
+        for email in newcomers[:3]:
+            changes.add_contact(connection, 1, name=email, email=email)
+        stack.run(f"{SYNC}__sync")
+        before = len(names(stack))
+        sandbox(stack, "restore")
+        changes.add_contact(connection, 1, name=newcomers[3], email=newcomers[3])
+    with pytest.raises(RunFailedError, match="krayin_recover"):
+        stack.run(f"{SYNC}__sync")
+    assert rows(stack, "SELECT facts ->> 'sign' FROM incident WHERE closed_at IS NULL") == [
+        ("id_given_again",)
+    ]
+    assert len(names(stack)) == before - 2
+
+    stack.api.trigger(RECOVER, {"sync": SYNC, "happened": "restored from a backup"})
+    run_id, shown = question(stack, RECOVER)
+    assert "| persons |" in shown["body"]
+    reply(stack, run_id, "Approve", RECOVER)
+    assert rows(stack, "SELECT state, decided_by FROM recovery") == [("done", "admin")]
+    assert rows(stack, "SELECT count(*) FROM incident WHERE closed_at IS NULL") == [(0,)]
+    stack.run(f"{SYNC}__sync")
+    there = list(names(stack).values())
+    assert len(there) == before + 1
+    assert [there.count(email) for email in newcomers] == [1, 1, 1, 1]
 
 
 def test_maintenance_and_its_checks_pass(stack: RunningStack) -> None:

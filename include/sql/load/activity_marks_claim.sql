@@ -1,10 +1,13 @@
--- Purpose: take activities to be marked alike, for one call.
+-- Purpose: take activities to be marked alike, for one call; none while an incident stops all writing to this Krayin.
 -- Parameters: target_id, lease (interval), size.
--- Indexes: activity_mark_pkey.
+-- Indexes: activity_mark_pkey, incident_open.
 WITH first AS (
     SELECT is_done
     FROM krayin_sync.activity_mark
     WHERE target_id = %(target_id)s AND (lease_until IS NULL OR lease_until < clock_timestamp())
+      AND NOT EXISTS (
+          SELECT 1 FROM krayin_sync.incident
+          WHERE closed_at IS NULL AND sync_name IS NULL AND target_id = %(target_id)s)
     ORDER BY crm_id
     LIMIT 1
 ), taken AS (

@@ -16,6 +16,7 @@ from krayin.pacing import Answer, Slot
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.lineage import compare_setup
 from reconciliation.crm.person_deletions import PersonDeletions
 from reconciliation.identity import register_target
 
@@ -132,6 +133,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
         with access.client(budget, audit, lane.name) as client:
             if kept is None:
                 catalogue = load_catalogue(client)
+                compare_setup(connection, target_id, catalogue)
                 connection.execute(
                     statement("setup/catalogue_write"),
                     {"connection_key": key, "target_id": target_id, "document": Jsonb(catalogue.to_json())},

@@ -28,6 +28,11 @@ class Listed(Protocol):
         ...
 
     @property
+    def created_at(self) -> datetime | None:
+        """When it was made, UTC."""
+        ...
+
+    @property
     def updated_at(self) -> datetime | None:
         """When it was last changed, UTC; changes of custom attributes alone do not count."""
         ...

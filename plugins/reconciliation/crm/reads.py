@@ -12,10 +12,13 @@ from reconciliation.crm.fields import CLOSE_DATE, day
 from reconciliation.crm.outage import is_outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from krayin.client import EntityType, KrayinClient
     from krayin.records import Lead, Organization, Person
+
+    from reconciliation.crm.lineage import Lineage
+    from reconciliation.crm.listings import Listed
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +42,13 @@ class CrmReads:
         client: KrayinClient,
         with_custom: Collection[EntityType] = (),
         monotonic: Callable[[], float] = time.monotonic,
+        lineage: Lineage | None = None,
     ) -> None:
-        """Read through `client`; `with_custom` are the kinds that have custom attributes."""
+        """Read through `client`; `with_custom` are the kinds that have custom attributes.
+
+        `lineage` looks at every record that is read, before anything is made of it.
+        """
+        self._lineage = lineage
         self._client = client
         self.with_custom: frozenset[str] = frozenset(with_custom)
         self._monotonic = monotonic
@@ -59,22 +67,32 @@ class CrmReads:
                 one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
             }
         if entity == "persons":
-            columns = {one.id: person_columns(one) for one in self._client.persons_by_ids(wanted)}
+            persons = self._client.persons_by_ids(wanted)
+            self._look("person", wanted, persons)
+            columns = {one.id: person_columns(one) for one in persons}
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         elif entity == "leads":
+            leads = self._client.leads_by_ids(wanted)
+            self._look("lead", wanted, leads)
             # Changing a single field of a lead leaves the copies of its title and description behind.
             columns = {
                 one.id: lead_columns(one)
                 | {CLOSE_DATE: one.close_date(day(found.get(one.id, {}).get(CLOSE_DATE)))}
-                for one in self._client.leads_by_ids(wanted)
+                for one in leads
             }
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         elif entity == "organizations":
-            columns = {one.id: organization_columns(one) for one in self._client.organizations_by_ids(wanted)}
+            organizations = self._client.organizations_by_ids(wanted)
+            self._look("organization", wanted, organizations)
+            columns = {one.id: organization_columns(one) for one in organizations}
             found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
         now = self._monotonic()
         for one in wanted:
             self._entities[entity, one] = now, found.get(one)
+
+    def _look(self, crm_kind: str, asked: Sequence[int], records: Sequence[Listed]) -> None:
+        if self._lineage is not None:
+            self._lineage.shown(crm_kind, asked, records)
 
     def expect(self, entity: EntityType, ids: Iterable[int]) -> None:
         """Read some records at once when the first of them is asked for, and not before.

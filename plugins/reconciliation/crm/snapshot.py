@@ -12,6 +12,7 @@ from krayin.records import Person
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.listings import Listing, Record, persons
 from reconciliation.values.fingerprint import fingerprint
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
     from krayin.client import KrayinClient
+    from krayin.records import Page
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +101,25 @@ class RecordSnapshot(Generic[Record]):
         client: KrayinClient,
         target_id: int,
         listing: Listing[Record],
+        *,
+        is_doubted: bool = False,
     ) -> None:
-        """Use `connection` (autocommit) and `client`; `listing` says which list and what is kept of it."""
+        """Use `connection` (autocommit) and `client`; `listing` says which list and what is kept of it.
+
+        What is read is looked at for signs of another Krayin, unless that `is_doubted` already.
+        """
+        self._lineage = None if is_doubted else Lineage(connection, client, target_id)
         self._connection = connection
         self._client = client
         self._target_id = target_id
         self._listing = listing
 
     def refresh(self) -> int:
-        """Bring the snapshot up to date and return how many records were read."""
+        """Bring the snapshot up to date and return how many records were read.
+
+        Raises:
+            AnotherKrayinError: this is not the Krayin we knew.
+        """
         mark = self._mark()
         return self._read_newest(mark) if mark.complete_at else self._read_all(mark)
 
@@ -179,6 +191,7 @@ class RecordSnapshot(Generic[Record]):
                 total, page_number = page.total, page_number - 1
                 continue
             total = page.total
+            self._look(page, whole=page_number >= page.last_page)
             if self._listing.is_whole and not joints.fit([record.id for record in page.rows]):
                 page_number -= 1
                 continue
@@ -208,6 +221,7 @@ class RecordSnapshot(Generic[Record]):
                 # Somebody deleted records meanwhile: rows moved to the page before.
                 self.record(self._listing.page(self._client, number - 1, limit, "updated_at", "desc").rows)
             total = page.total
+            self._look(page, whole=number == 1)
             self.record(page.rows)
             read += len(page.rows)
             stamps = [record.updated_at for record in page.rows if record.updated_at is not None]
@@ -216,6 +230,15 @@ class RecordSnapshot(Generic[Record]):
                 break
         self._write_mark(mark.next_page, newest, complete=True)
         return read
+
+    def _look(self, page: Page[Record], *, whole: bool) -> None:
+        """Look for signs of another Krayin; `whole`: the newest record is on the page, or likely so."""
+        if self._lineage is None:
+            return
+        self._lineage.shown(self._listing.crm_kind, (), page.rows)
+        if whole:
+            newest = max((record.id for record in page.rows), default=0)
+            self._lineage.listed(self._listing.crm_kind, page.total, newest)
 
     def next_refresh_calls(self) -> int:
         """Return how many calls the next `refresh` takes if nobody changes a person until then.

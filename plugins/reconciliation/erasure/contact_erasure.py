@@ -17,10 +17,12 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.crm.krayin_connection import open_krayin
+from reconciliation.crm.lineage import Lineage
 from reconciliation.erasure.traces import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.identity import Identity, register_installation
 from reconciliation.sync_database.connection import connect, working
+from reconciliation.sync_database.incidents import require_no_incident
 from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
 
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
     leads. Organizations stay. No sync brings the contact back until `let_back`.
 
     Raises:
+        IncidentOpenError: this may be another Krayin than the one we knew; nothing was deleted.
         ErasureWaitsError: a call for the contact is being made, or its outcome is open; try again later.
         KrayinError, ChatwootError, SyncDatabaseError: as `Sync.plan`.
     """
@@ -141,6 +144,7 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
                 requests_per_minute=settings.krayin.requests_per_minute,
             ) as krayin,
         ):
+            require_no_incident(connection, sync_name=settings.name, target_id=krayin.target_id)
             identity, said = _look_up(sync, connection, krayin.target_id, contact_id)
             erasure = _Erasure(
                 connection, identity, settings.name, contact_id, krayin.client, krayin.deletions, said
@@ -211,13 +215,15 @@ class _Erasure:
         person_ids = sorted(self._known((), kept).all("person"))
         activity_ids = [one.id for person in person_ids for one in self.client.activities_of_person(person)]
         known = self._known(activity_ids, kept)
+        persons = self.client.persons_by_ids(person_ids)
+        Lineage(self.connection, self.client, self.identity.target_id).shown("person", person_ids, persons)
         shown = [
             {
                 "name": person.name,
                 "emails": [one.value for one in person.emails],
                 "phones": [one.value for one in person.contact_numbers],
             }
-            for person in self.client.persons_by_ids(person_ids)
+            for person in persons
         ]
         alike = self._execute("erasure/alike", person_ids=sorted({*person_ids, *known.all("person")}))
         receipt.alike = sorted({*done.get("alike", ()), *(row[0] for row in alike)})

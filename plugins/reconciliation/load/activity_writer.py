@@ -18,12 +18,14 @@ from reconciliation.values.stored_text import stored_text
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from krayin.client import KrayinClient
     from krayin.records import Activity
 
+    from reconciliation.crm.lineage import Lineage
     from reconciliation.load.activity_marks import ActivityMarks
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.ledger import Ledger, Operation
@@ -74,6 +76,7 @@ class ActivityWriter:
     store: MappingStore
     marks: ActivityMarks
     settings: SyncSettings
+    lineage: Lineage
     timing: Timing = DEFAULT
     _shown: dict[int, Activity] = field(default_factory=dict)
 
@@ -90,7 +93,12 @@ class ActivityWriter:
             and row.acked_hash != bytes.fromhex(operation.payload["hash"])
         }
         if ids:
-            self._shown.update((one.id, one) for one in self.client.activities_by_ids(ids))
+            self._shown.update((one.id, one) for one in self._read(ids))
+
+    def _read(self, ids: Collection[int]) -> list[Activity]:
+        shown = self.client.activities_by_ids(ids)
+        self.lineage.shown("activity", ids, shown)
+        return shown
 
     def write(self, operation: Operation) -> Outcome:
         """Carry out one operation and return how it ended; what Krayin accepted is already recorded.
@@ -110,6 +118,13 @@ class ActivityWriter:
                 self._update(work)
         except _Stop as stop:
             return stop.outcome
+        except AlreadyMappedError:
+            return Outcome(
+                OperationState.QUARANTINED,
+                error_class="activity_taken",
+                error_message="the Krayin activity with its key already belongs to another record: "
+                "compare the two, then replay",
+            )
         return Outcome(OperationState.DONE, result=work.result)
 
     def _rows(self, operation: Operation) -> dict[str, MappingRow]:
@@ -189,7 +204,7 @@ class ActivityWriter:
                     **work.link,
                 },
             )
-        except _Stop:
+        except AlreadyMappedError:
             # Somebody else's meanwhile: ours is made.
             return False
         # What the earlier integration wrote stays until the conversation changes.
@@ -226,7 +241,9 @@ class ActivityWriter:
             created = self.client.create_activity(draft)
         both = len(work.link) > 1
         sent = sent_of(wanted, {"lead": work.link["lead"]} if both else work.link)
-        self._link(work, created.id, "created", sent, acked=None if both else work.hash)
+        with self.lineage.linking(activity=created):
+            acked = None if both else work.hash
+            self._link(work, created.id, "created", sent, acked=acked, crm_created_at=created.created_at)
         work.result["activity"] = "created"
         if both:
             self._put(work, {"person": work.link["person"]}, ActivityUpdate(person_id=work.link["person"]))
@@ -239,7 +256,7 @@ class ActivityWriter:
         assert row.crm_id is not None
         if row.acked_hash == work.hash:
             return
-        shown = self._shown.get(row.crm_id) or next(iter(self.client.activities_by_ids([row.crm_id])), None)
+        shown = self._shown.get(row.crm_id) or next(iter(self._read([row.crm_id])), None)
         if shown is None:
             self._lost(work, row)
         row = work.row = _after_attempt(row, shown)
@@ -343,7 +360,7 @@ class ActivityWriter:
         assert work.row is not None
         return work.row
 
-    def _link(
+    def _link(  # noqa: PLR0913 - the columns of one row
         self,
         work: _Work,
         crm_id: int,
@@ -351,33 +368,24 @@ class ActivityWriter:
         last_sent: Mapping[str, Any] | None,
         *,
         acked: bytes | None = None,
+        crm_created_at: datetime | None = None,
     ) -> None:
-        try:
-            with self.ledger.transaction():
-                self.ledger.progress(work.operation, "activity:linked")
-                self.store.link(
-                    work.operation.identity,
-                    source_kind=work.operation.source_kind,
-                    source_id=work.operation.source_id,
-                    crm_kind="activity",
-                    crm_id=crm_id,
-                    origin=origin,
-                    acked_hash=acked,
-                    last_sent=last_sent,
-                )
-                born_done = work.activity.type in BORN_DONE
-                if origin == "created" and last_sent is not None and born_done != work.activity.is_done:
-                    self.marks.note(crm_id, is_done=work.activity.is_done)
-        except AlreadyMappedError:
-            raise _Stop(
-                Outcome(
-                    OperationState.QUARANTINED,
-                    error_class="activity_taken",
-                    error_message=f"Krayin activity {crm_id} already belongs to another record: "
-                    "was Krayin restored from a backup? Compare the two, then replay",
-                    candidates=({"activity": crm_id},),
-                )
-            ) from None
+        with self.ledger.transaction():
+            self.ledger.progress(work.operation, "activity:linked")
+            self.store.link(
+                work.operation.identity,
+                source_kind=work.operation.source_kind,
+                source_id=work.operation.source_id,
+                crm_kind="activity",
+                crm_id=crm_id,
+                origin=origin,
+                acked_hash=acked,
+                last_sent=last_sent,
+                crm_created_at=crm_created_at,
+            )
+            born_done = work.activity.type in BORN_DONE
+            if origin == "created" and last_sent is not None and born_done != work.activity.is_done:
+                self.marks.note(crm_id, is_done=work.activity.is_done)
         work.row = self._rows(work.operation).get("activity")
 
     def _intent(

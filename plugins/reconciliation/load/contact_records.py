@@ -13,10 +13,12 @@ from reconciliation.sync_database.mapping_store import AlreadyMappedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
 
+    from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.mapping.merge import Merged
     from reconciliation.settings.sync_settings import SyncSettings
@@ -34,6 +36,7 @@ class ContactRecords:
     snapshot: PersonSnapshot
     catalogue: Catalogue
     settings: SyncSettings
+    lineage: Lineage
 
     def lost(self, work: ContactWork, crm_kind: str, row: MappingRow) -> None:
         """The record was deleted in Krayin: leave it so, or have it made again."""
@@ -53,14 +56,13 @@ class ContactRecords:
                 )
             )
 
-    def link(  # noqa: PLR0913 - the columns of one row
+    def link(
         self,
         work: ContactWork,
         crm_kind: str,
         crm_id: int,
         *,
         origin: str,
-        acked_hash: bytes | None = None,
         last_sent: Mapping[str, Any] | None = None,
     ) -> None:
         """Note in a transaction of its own which record the contact's is.
@@ -71,7 +73,7 @@ class ContactRecords:
         try:
             with self.ledger.transaction():
                 self.ledger.progress(work.operation, f"{crm_kind}:linked")
-                self.store_link(work, crm_kind, crm_id, origin, acked_hash, last_sent)
+                self.store_link(work, crm_kind, crm_id, origin, None, last_sent, None)
         except AlreadyMappedError:
             owner = self.store.owners(work.operation.identity.target_id, crm_kind, [crm_id]).get(
                 crm_id, "another"
@@ -96,6 +98,7 @@ class ContactRecords:
         origin: str,
         acked_hash: bytes | None,
         last_sent: Mapping[str, Any] | None,
+        crm_created_at: datetime | None,
     ) -> None:
         """Note which record the contact's is, in the transaction that records Krayin's answer."""
         self.store.link(
@@ -107,6 +110,7 @@ class ContactRecords:
             origin=origin,
             acked_hash=acked_hash,
             last_sent=last_sent,
+            crm_created_at=crm_created_at,
         )
 
     def link_organization(self, work: ContactWork, organization_id: int | None) -> None:

@@ -12,7 +12,6 @@ from reconciliation.load.person_search import PersonSearch
 from reconciliation.load.person_writer import PersonWriter
 from reconciliation.plan.forecast import LEADS, LEADS_OF, PERSONS, contact_reads
 from reconciliation.sync_database.ledger import OperationState, Outcome
-from reconciliation.sync_database.mapping_store import AlreadyMappedError
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
 
+    from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.reads import CrmReads
     from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.settings.sync_settings import SyncSettings
@@ -42,6 +42,7 @@ class ContactWriter:
     catalogue: Catalogue
     targets: LeadTargets
     settings: SyncSettings
+    lineage: Lineage
     timing: Timing = DEFAULT
     _persons: PersonWriter = field(init=False)
     _leads: LeadWriter = field(init=False)
@@ -49,7 +50,7 @@ class ContactWriter:
     def __post_init__(self) -> None:
         """Make the writers of the two records."""
         records = ContactRecords(
-            self.client, self.ledger, self.store, self.snapshot, self.catalogue, self.settings
+            self.client, self.ledger, self.store, self.snapshot, self.catalogue, self.settings, self.lineage
         )
         search = PersonSearch(self.client, self.store, self.snapshot, self.settings, self.timing)
         self._persons = PersonWriter(
@@ -152,14 +153,6 @@ class ContactWriter:
             self._leads.bring(work)
         except Stop as stop:
             return stop.outcome
-        except AlreadyMappedError:
-            # Only when Krayin gave out an id twice: it was restored from an older backup.
-            return Outcome(
-                OperationState.QUARANTINED,
-                error_class="id_reused",
-                error_message="Krayin gave this contact's new record an id of another contact's record: "
-                "was it restored from a backup? Compare the two, then replay",
-            )
         return Outcome(OperationState.DONE, result=work.result)
 
 

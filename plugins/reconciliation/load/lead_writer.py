@@ -145,14 +145,12 @@ class LeadWriter:
         )
         with self.records.intent(work, CREATE_LEAD):
             created = self.client.create_lead(draft)
-        self.records.link(
-            work,
-            "lead",
-            created.lead.id,
-            origin="created",
-            acked_hash=work.lead_hash,
-            last_sent=flatten(work.lead),
-        )
+        lead = created.lead
+        with self.records.lineage.linking(lead=lead), self.ledger.transaction():
+            self.ledger.progress(work.operation, "lead:linked")
+            self.records.store_link(
+                work, "lead", lead.id, "created", work.lead_hash, flatten(work.lead), lead.created_at
+            )
         work.result["lead"] = "created"
 
     def _update(self, work: ContactWork) -> None:

@@ -30,7 +30,14 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from reconciliation.crm.outage import is_outage
-from reconciliation.errors import LeaseLostError, OperationHeldError, RunStoppedError, SyncDatabaseError
+from reconciliation.errors import (
+    AnotherKrayinError,
+    IncidentOpenError,
+    LeaseLostError,
+    OperationHeldError,
+    RunStoppedError,
+    SyncDatabaseError,
+)
 from reconciliation.plan.forecast import batch_size, groups_of
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.values.timing import DEFAULT, Timing
@@ -224,6 +231,10 @@ class Loader:
         except OperationHeldError as held:
             log.info("%s", held)
             outcome = Outcome(OperationState.HELD)
+        except IncidentOpenError as stop:
+            self._settle(operation, _stopped(stop))
+            self._held.remove(operation)
+            raise
         except KrayinError as error:
             outcome = outcome_of(operation, error, self.timing, alone=self._failing <= {operation.id})
             stopping = error
@@ -338,6 +349,22 @@ def outcome_of(
                 delay=backoff,
                 counts_as_attempt=alone and not is_outage(error),
             )
+
+
+def _stopped(stop: IncidentOpenError) -> Outcome:
+    """Return how an operation goes on that an incident stopped before its call, or right after it.
+
+    Records that the call's answer told of are there, though their ids cannot be linked: what is known of
+    them is kept for the recovery.
+    """
+    if not isinstance(stop, AnotherKrayinError) or not stop.made:
+        return Outcome(OperationState.PLANNED)
+    return Outcome(
+        OperationState.UNKNOWN,
+        error_class=stop.kind,
+        error_message=stop.sentence,
+        candidates=(stop.made,),
+    )
 
 
 def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outcome:

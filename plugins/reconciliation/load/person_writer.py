@@ -179,17 +179,24 @@ class PersonWriter:
         work.result["person"] = "created" if ours else "adopted"
 
     def _ack_created(self, work: ContactWork, created: CreatedLead) -> None:
-        assert created.person is not None
-        with self.ledger.transaction():
+        person, lead = created.person, created.lead
+        assert person is not None
+        with self.records.lineage.linking(person=person, lead=lead), self.ledger.transaction():
             self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
             self.records.store_link(
-                work, "person", created.person.id, "created", work.person_hash, flatten(work.person)
+                work,
+                "person",
+                person.id,
+                "created",
+                work.person_hash,
+                flatten(work.person),
+                person.created_at,
             )
             self.records.store_link(
-                work, "lead", created.lead.id, "created", work.lead_hash, flatten(work.lead)
+                work, "lead", lead.id, "created", work.lead_hash, flatten(work.lead), lead.created_at
             )
             self.records.link_organization(work, created.organization_id)
-        self.snapshot.record([created.person])
+        self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
 
     def bring(self, work: ContactWork) -> None:

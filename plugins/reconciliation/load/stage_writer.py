@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from krayin.payloads import LeadUpdate
     from krayin.records import Lead
 
+    from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.reads import CrmReads
     from reconciliation.load.reopening import Reopening
     from reconciliation.settings.sync_settings import SyncSettings
@@ -52,6 +53,7 @@ class StageWriter:
     catalogue: Catalogue
     targets: LeadTargets
     settings: SyncSettings
+    lineage: Lineage
     timing: Timing = DEFAULT
     clock: ServerClock = field(default_factory=ServerClock)
     _shown: dict[int, Lead] = field(default_factory=dict)
@@ -63,7 +65,9 @@ class StageWriter:
         followed = {former for row in rows for former in row.former_crm_ids[-1:]}
         self._shown.clear()
         if leads:
-            self._shown.update((lead.id, lead) for lead in self.client.leads_by_ids(leads | followed))
+            shown = self.client.leads_by_ids(leads | followed)
+            self.lineage.shown("lead", leads, shown)
+            self._shown.update((lead.id, lead) for lead in shown)
         self.reads.prefetch("leads", leads)
 
     def write(self, operation: Operation) -> Outcome:

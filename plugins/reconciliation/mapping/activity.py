@@ -75,7 +75,7 @@ def map_conversation(
         is_done=conversation.status is Status.RESOLVED,
         start=conversation.created_at,
         end=latest,
-        key=_key(rules, CONVERSATION, conversation.account_id, conversation.display_id),
+        key=activity_key(rules.installation, CONVERSATION, conversation.account_id, conversation.display_id),
         earlier_person=earlier_person(conversation.earlier_ids),
     )
 
@@ -106,7 +106,7 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
         is_done=True,
         start=message.created_at,
         end=message.created_at,
-        key=_key(rules, MESSAGE, sent.account_id, message.id),
+        key=activity_key(rules.installation, MESSAGE, sent.account_id, message.id),
         earlier_person=earlier_person(sent.earlier_ids),
     )
 
@@ -162,5 +162,9 @@ def _signature(message: Message) -> str:
     return f"{_name(message)} ({_AUTHORS[message.author][0]})"
 
 
-def _key(rules: ActivityRules, kind: str, account_id: int, number: int) -> str:
-    return f"{rules.installation}:{kind}:{account_id}:{number}"
+def activity_key(installation: str, kind: str, account_id: int, number: int | str) -> str:
+    """Return what the activity of a conversation or message is found again by.
+
+    `installation` is the short name.
+    """
+    return f"{installation}:{kind}:{account_id}:{number}"

@@ -19,8 +19,8 @@ SIDES = {"ours": "Chatwoot", "theirs": "Krayin", None: ""}
 
 # What stops a record from being brought over, and what to do about it.
 HINTS = {
-    "activity_taken": "The activity belongs to another record: was Krayin restored from a backup? "
-    "Compare the two, then replay.",
+    "activity_taken": "The activity belongs to another record, as after a restore of Krayin from a "
+    "backup. Start krayin_recover.",
     "ambiguous_lead": "Several leads of the person could be the contact's. Delete or move the others in "
     "Krayin, then replay.",
     "ambiguous_person": "E-mail and phone point to different persons in Krayin. Merge them there, or correct "
@@ -32,8 +32,8 @@ HINTS = {
     "switch it on.",
     "deletions_limited": "Krayin allows 100 deletions of persons an hour: it waits for its turn.",
     "fails_in_krayin": "Krayin fails on this record each time. Look into Krayin's own log, then replay.",
-    "id_reused": "Krayin gave its id to another record: was Krayin restored from a backup? "
-    "Compare the two, then replay.",
+    "id_reused": "Krayin gave its id to another record, as after a restore from a "
+    "backup. Start krayin_recover.",
     "internal_error": "This program failed on it. Please report it with the task's log.",
     "invalid": "It cannot be put into Krayin's form. Correct the contact in Chatwoot; it is then "
     "planned anew.",

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm.person_deletions import PERSON_DELETIONS, deletion_seconds
-from reconciliation.errors import RunStoppedError
+from reconciliation.errors import IncidentOpenError, RunStoppedError
 from reconciliation.load.loader import Loaded
 from reconciliation.run.parts import RunParts
 from reconciliation.run.shares import summed
@@ -58,6 +58,7 @@ class Loading:
 
         Raises:
             RunStoppedError: Krayin is down or refuses us; everything planned is kept.
+            IncidentOpenError: this may be another Krayin; everything planned is kept.
         """
         run = self.of_run
         if not self.sync.settings.enabled:
@@ -69,7 +70,7 @@ class Loading:
             loader.on_progress = partial(self._progress, started)
             try:
                 loaded = loader.run()
-            except RunStoppedError as stopped:
+            except (RunStoppedError, IncidentOpenError) as stopped:
                 self._keep(loader.loaded, RunState.STOPPED, self._totals(), str(stopped))
                 raise
         more = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chatwoot.source import ByIds, Window
 
+from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.reads import CrmReads
 from reconciliation.crm.snapshot import PersonSnapshot
 from reconciliation.load.activity_marks import ActivityMarks
@@ -157,7 +158,9 @@ class RunParts:
             ).hold_claimed(operation, removes),
         )
         store = MappingStore(self.connection)
-        reads = CrmReads(krayin.client, self.with_custom)
+        lineage = Lineage(self.connection, krayin.client, krayin.target_id)
+        lineage.begin()
+        reads = CrmReads(krayin.client, self.with_custom, lineage=lineage)
         snapshot = self.snapshot_of_persons()
         contacts = ContactWriter(
             client=krayin.client,
@@ -168,6 +171,7 @@ class RunParts:
             catalogue=krayin.catalogue,
             targets=self.targets,
             settings=sync.settings,
+            lineage=lineage,
             timing=sync.timing,
         )
         companies = OrganizationWriter(
@@ -185,6 +189,7 @@ class RunParts:
             store=store,
             marks=marks,
             settings=sync.settings,
+            lineage=lineage,
             timing=sync.timing,
         )
         memory = RemovalMemory(self.connection, run.sync_name)
@@ -197,6 +202,7 @@ class RunParts:
             catalogue=krayin.catalogue,
             targets=self.targets,
             settings=sync.settings,
+            lineage=lineage,
             timing=sync.timing,
         )
         removals = RemovalWriter(

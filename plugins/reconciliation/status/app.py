@@ -53,6 +53,7 @@ SYNC_DAGS: Final = (
     ("events", "Webhooks"),
 )
 ALL_DAGS: Final = (
+    ("krayin_recover", "Explain an incident"),
     ("krayin_replay", "Replay what is quarantined"),
     ("krayin_setup", "Check connections and settings"),
     ("krayin_erasure", "Erase a contact"),

@@ -89,6 +89,17 @@ def require_no_incident(connection: psycopg.Connection, *, sync_name: str, targe
             raise IncidentOpenError(incident.id, incident.kind, incident.sentence)
 
 
+def require_writable(connection: psycopg.Connection, target_id: int) -> None:
+    """Make sure that no incident stops all writing to a Krayin; unlike the others good inside a transaction.
+
+    Raises:
+        IncidentOpenError: one does.
+    """
+    row = connection.execute(statement("incident/stops"), {"target_id": target_id}).fetchone()
+    if row is not None:
+        raise IncidentOpenError(*row)
+
+
 def close_incident(connection: psycopg.Connection, incident_id: int, *, by: str, why: str) -> None:
     """Note that an incident is over; one that is closed already stays as it is."""
     _close(connection, by, why, incident_id=incident_id)

@@ -14,6 +14,7 @@ from statements import statement
 
 from reconciliation.errors import LeaseLostError, OperationHeldError
 from reconciliation.identity import Identity
+from reconciliation.sync_database.incidents import require_writable
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -158,7 +159,12 @@ class Ledger:
         ).rowcount
 
     def claim(self, sync_name: str, size: int) -> list[Operation]:
-        """Take at most `size` operations that are due, in the order they should be carried out."""
+        """Take at most `size` operations that are due, in the order they should be carried out.
+
+        Raises:
+            IncidentOpenError: something stops all writing to this Krayin.
+        """
+        require_writable(self._connection, self._target_id)
         with self._connection.transaction():
             self._connection.execute(statement("load/lock_claims"), {"target_id": self._target_id})
             with self._connection.cursor(row_factory=dict_row) as cursor:
@@ -181,12 +187,14 @@ class Ledger:
 
         Raises:
             LeaseLostError: the operation is not this worker's any more; do not make the call.
+            IncidentOpenError: something stops all writing to this Krayin; do not make it either.
         """
         row = self._connection.execute(
             statement("load/intent"),
             {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
         ).fetchone()
         if row is None:
+            require_writable(self._connection, self._target_id)
             raise LeaseLostError(operation.id)
         sent_at: datetime = row[0]
         return sent_at

@@ -54,8 +54,11 @@ class MappingStore:
         origin: str,
         acked_hash: bytes | None = None,
         last_sent: Mapping[str, Any] | None = None,
+        crm_created_at: datetime | None = None,
     ) -> None:
         """Note that a source record is this Krayin record, and what was written to it if anything.
+
+        `crm_created_at` is when Krayin says that it was made, if that was seen.
 
         Raises:
             AlreadyMappedError: the Krayin record belongs to another source record.
@@ -73,6 +76,7 @@ class MappingStore:
                         "origin": origin,
                         "acked_hash": acked_hash,
                         "last_sent": None if last_sent is None else Jsonb(dict(last_sent)),
+                        "crm_created_at": crm_created_at,
                     },
                 )
         except UniqueViolation as error:

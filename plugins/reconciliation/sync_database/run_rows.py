@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.errors import RunStoppedError
+from reconciliation.errors import IncidentOpenError, RunStoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,6 +151,9 @@ def failing_run(connection: psycopg.Connection, run_id: int) -> Iterator[None]:
     try:
         yield
     except RunStoppedError:
+        raise
+    except IncidentOpenError as stop:
+        update_run(connection, run_id, RunState.STOPPED, message=str(stop))
         raise
     except Exception as error:
         # Why the sync database itself fails is not to be hidden by its failing once more.

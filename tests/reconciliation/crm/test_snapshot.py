@@ -25,6 +25,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Row:
     id: int
     updated_at: datetime | None
+    created_at: datetime | None = None
 
 
 @dataclass

@@ -1,0 +1,74 @@
+"""Puts right what was bound to a Krayin, or seen in Chatwoot, that is not the one we knew.
+
+A sync stops by itself at the first sign: Krayin was restored from a backup, emptied, replaced, or is a copy
+for testing; or Chatwoot does not show what it did. The incident on the page *Krayin sync* says what was seen.
+Start this by hand and say what happened. Krayin is then read whole; what is there, what is gone and what
+making it again would cost stands under *Required Actions*. Approved, the links are corrected and the syncs
+go on; nothing of others is touched.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param, dag, get_current_context, task
+from reconciliation.settings.sync_files import load_syncs
+
+SYNC_NAMES = [sync.name for sync in load_syncs()]
+HAPPENED = [
+    "restored from a backup",
+    "emptied on purpose",
+    "moved to another address",
+    "replaced by another Krayin",
+    "false alarm: it is the same Krayin",
+    "Chatwoot is right as it shows itself",
+]
+FORM = {
+    "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
+                  title="Sync", description_md="Any sync to that Krayin: all of them are seen to."),
+    "happened": Param(None, type=["null", "string"], enum=[None, *HAPPENED], title="What happened"),
+    "make_again": Param(True, type="boolean", title="Make again what is gone",
+                        description_md="Off: what is gone stays deleted."),
+    "former_address": Param(None, type=["null", "string"], title="Its address before",
+                            description_md="Only when it was moved. Empty: the one the sync had last."),
+}  # fmt: skip
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params=FORM,
+    tags=["krayin"],
+    doc_md=__doc__,
+    default_args={"owner": "krayin-sync"},
+)
+def krayin_recover() -> None:
+    # Skipped, with all that follows, where there is nothing to approve.
+    @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+    def look() -> dict[str, Any]:
+        from reconciliation.tasks import recover_tasks
+
+        return recover_tasks.look(get_current_context())
+
+    @task(retries=2, retry_delay=timedelta(seconds=30))
+    def carry_out(plan: dict[str, Any], given: dict[str, Any]) -> None:
+        from reconciliation.tasks import recover_tasks
+
+        recover_tasks.carry_out(plan, given)
+
+    plan = look()
+    answer = HITLOperator(
+        task_id="answer",
+        subject="{{ ti.xcom_pull(task_ids='look')['subject'] }}",
+        body="{{ ti.xcom_pull(task_ids='look')['body'] }}",
+        options=["Approve", "Decline"],
+        response_timeout=timedelta(days=7),
+    )
+    plan >> answer
+    carry_out(plan, answer.output)
+
+
+krayin_recover()

@@ -1,0 +1,1 @@
+"""What becomes of our bindings when Krayin is another one than we knew."""
