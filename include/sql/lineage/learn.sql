@@ -5,4 +5,4 @@ UPDATE krayin_sync.mapping
 SET crm_created_at = shown.created_at
 FROM unnest(%(crm_ids)s::bigint[], %(created_ats)s::timestamptz[]) AS shown (crm_id, created_at)
 WHERE mapping.target_id = %(target_id)s AND mapping.crm_kind = %(crm_kind)s AND mapping.crm_id = shown.crm_id
-  AND mapping.state = 'linked'
+  AND (mapping.state = 'linked' OR mapping.state = 'orphaned' AND mapping.settled_at IS NULL)

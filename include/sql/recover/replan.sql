@@ -12,9 +12,9 @@ WITH unresolved AS (
     SET state = 'superseded', worker = NULL, lease_until = NULL, finished_at = clock_timestamp()
     WHERE target_id = %(target_id)s
       AND (state IN ('planned', 'held')
-               AND (payload ? 'retire' OR payload ? 'follows_lead' OR payload -> 'adopt' NOT IN ('{}'::jsonb, 'null'::jsonb)
+               AND (payload ? 'retire' OR payload ? 'reopen' OR payload ? 'follows_lead' OR payload -> 'adopt' NOT IN ('{}'::jsonb, 'null'::jsonb)
                     OR step IS NOT NULL)
-           OR state = 'unknown' AND payload ? 'retire'
+           OR state = 'unknown' AND (payload ? 'retire' OR payload ? 'reopen')
            OR state = 'quarantined' AND error_class IN ('id_reused', 'activity_taken', 'person_taken', 'lead_taken'))
     RETURNING installation_id, account_id, source_kind, source_id
 )

@@ -107,6 +107,7 @@ class CrmReads:
         if not wanted:
             return
         leads = self._client.leads_of_persons(wanted)
+        self._look("lead", (), leads)
         now = self._monotonic()
         for one in wanted:
             self._leads[one] = now, [lead for lead in leads if lead.person_id == one]

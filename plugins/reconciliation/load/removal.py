@@ -18,7 +18,15 @@ from reconciliation.load.source_check import Presence
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.merge import Merged
 from reconciliation.plan.expectation import with_address
-from reconciliation.plan.forecast import LEADS, LEADS_OF, PERSONS, Expected
+from reconciliation.plan.forecast import (
+    DOOMED_ACTIVITIES,
+    DOOMED_LEADS,
+    DOOMED_PERSONS,
+    LEADS,
+    LEADS_OF,
+    PERSONS,
+    Expected,
+)
 from reconciliation.plan.operation_rows import OperationRow
 from reconciliation.sync_database.ledger import REMOVAL, OperationState, Outcome
 from reconciliation.values.timing import DEFAULT, Timing
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from krayin.records import Lead
 
+    from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.person_deletions import PersonDeletions
     from reconciliation.crm.reads import CrmReads
     from reconciliation.crm.snapshot import PersonSnapshot
@@ -95,7 +104,14 @@ class Removal:
         deletions = (self.lead is not None) + len(self.former) + (self.activity is not None)
         # Right before a person is deleted Krayin is asked once more for leads.
         persons = self.person is not None
-        return Expected(deletions + 2 * persons, frozenset({LEADS_OF} if persons else ()))
+        alone = self.lead is not None or bool(self.former)
+        looks = {
+            LEADS_OF: persons,
+            DOOMED_PERSONS: persons,
+            DOOMED_LEADS: alone and not persons,
+            DOOMED_ACTIVITIES: self.activity is not None,
+        }
+        return Expected(deletions + 2 * persons, frozenset(look for look, wanted in looks.items() if wanted))
 
     @property
     def removes(self) -> list[str]:
@@ -143,6 +159,7 @@ class RemovalWriter:
     source: SourceCheck
     deletions: PersonDeletions
     reads: CrmReads
+    lineage: Lineage
     snapshot: PersonSnapshot
     catalogue: Catalogue
     settings: SyncSettings
@@ -150,14 +167,34 @@ class RemovalWriter:
     _shown: dict[int, Lead] = field(default_factory=dict)
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
-        """Read in bulk where the leads to be closed stand, and which leads the persons to be deleted have."""
+        """Read in bulk what is to be closed or deleted, and which leads the persons to be deleted have.
+
+        A record that is another one than ours by now stops everything here, before it is touched.
+        """
         wanted = [operation.payload[REMOVAL] for operation in operations]
         closed = {one["lead"] for one in wanted if not _deletes(one)} - {None}
-        self._shown = {lead.id: lead for lead in self.client.leads_by_ids(closed)} if closed else {}
+        shown = self.client.leads_by_ids(closed) if closed else []
+        self.lineage.shown("lead", closed, shown)
+        self._shown = {lead.id: lead for lead in shown}
         self.reads.expect("leads", closed)
         self.reads.expect("persons", {one["person"] for one in wanted if one["releases"]} - {None})
         if self.deletions.wait() is None:
             self.reads.prefetch_leads_of([one["person"] for one in wanted if _deletes_person(one)])
+            self._look([one for one in wanted if _deletes(one)])
+
+    def _look(self, deletions: Sequence[Mapping[str, Any]]) -> None:
+        """Look whether what is to be deleted is ours; the leads of persons were looked at with these."""
+        persons = {one["person"] for one in deletions} - {None}
+        leads = {
+            lead for one in deletions if one["person"] is None for lead in (one["lead"], *one["former"])
+        } - {None}
+        activities = {one["activity"] for one in deletions} - {None}
+        if persons:
+            self.lineage.shown("person", persons, self.client.persons_by_ids(persons))
+        if leads:
+            self.lineage.shown("lead", leads, self.client.leads_by_ids(leads))
+        if activities:
+            self.lineage.shown("activity", activities, self.client.activities_by_ids(activities))
 
     def write(self, operation: Operation) -> Outcome:
         """Carry out one operation and return how it ended.

@@ -20,6 +20,10 @@ LEADS = "leads"
 # The leads that hang on a person, found by the person's id.
 LEADS_OF = "leads_of"
 ORGANIZATIONS = "organizations"
+# What is to be deleted, looked at to see that it is still ours.
+DOOMED_PERSONS = "doomed_persons"
+DOOMED_LEADS = "doomed_leads"
+DOOMED_ACTIVITIES = "doomed_activities"
 # The id of an organization that a change of a person has just named, unless it is known by then.
 COMPANY = "company"
 

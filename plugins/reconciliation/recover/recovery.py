@@ -248,7 +248,15 @@ def answer_recovery(sync_dsn: str, recovery_id: int, *, approved: bool, decided_
                 connection.execute(statement("recover/decide"), {**decision, "state": "declined"})
                 return
             parameters = {"recovery_id": recovery_id, "target_id": target_id}
-            for name in ("unlink", "link", "restage", "replan", "forget_marks", "compare_all"):
+            for name in (
+                "unlink",
+                "link",
+                "restage",
+                "replan",
+                "forget_marks",
+                "forget_removals",
+                "compare_all",
+            ):
                 connection.execute(statement(f"recover/{name}"), parameters)
             if moved_from is not None:
                 ids = {"former_id": target_id, "present_id": moved_from}

@@ -213,6 +213,7 @@ class RunParts:
             source=SourceCheck(self.connection, sync.settings, sync.source),
             deletions=krayin.deletions,
             reads=reads,
+            lineage=lineage,
             snapshot=snapshot,
             catalogue=krayin.catalogue,
             settings=sync.settings,

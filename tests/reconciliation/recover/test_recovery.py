@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from reconciliation.erasure.contact_erasure import erase
 from reconciliation.errors import IncidentOpenError, RecoveryRequestError
+from reconciliation.reconcile.reconcile import compare, repair
+from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.recover.recovery import Happened, answer_recovery, declare_false_alarm, plan_recovery
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.incidents import open_incident
@@ -430,3 +432,44 @@ def test_links_of_an_older_version_learn_when_their_records_were_made(loaded: Wo
     loaded.run()
     known = "SELECT count(*) FROM mapping WHERE crm_kind = 'person' AND crm_created_at IS NOT NULL"
     assert loaded.rows(known) == [(FEW + 1,)]
+
+
+DELETES: dict[str, Any] = {
+    "reconcile": {"repair": "repair"},
+    "on_source_delete": "delete",
+    "max_removals_without_approval": {"number": 1000, "share": 1.0},
+    **BOTH,
+}
+
+
+@pytest.mark.parametrize("kind", ["person", "lead", "activity"])
+def test_a_planned_deletion_never_reaches_a_record_that_has_our_id_by_now(world: World, kind: str) -> None:
+    world.settings = DELETES
+    add_contacts(world, 3)
+    talk(world, range(1, 4))
+    if kind == "lead":
+        # Of a person who was there before, only our lead is deleted.
+        world.krayin.seed(
+            persons=[{"name": "Customer 0", "emails": [{"value": "customer0@example.com", "label": "work"}]}]
+        )
+    world.run()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        if kind == "activity":
+            connection.execute("DELETE FROM messages WHERE conversation_id = 1")
+        else:
+            changes.delete_contact(connection, 1)
+    run_id = compare(world.sync(), ReconcileRequest(depth="full"))
+    planned = "SELECT payload -> 'retire' FROM operation WHERE state = 'planned' AND payload ? 'retire'"
+    ((payload,),) = world.rows(planned)
+    table_name = {"person": "persons", "lead": "leads", "activity": "activities"}[kind]
+    assert payload[kind] is not None
+    # Another Krayin's record, made a day later, is under the id.
+    table(world, table_name).update(payload[kind], {"created_at": "2030-01-01 10:00:07"})
+    world.krayin.clear_calls()
+    with pytest.raises(IncidentOpenError):
+        repair(world.sync(), run_id)
+    assert writes(world) == []
+    assert incidents(world) == [("another_krayin", "other_record")]
+    recover(world)
+    assert payload[kind] in table(world, table_name).rows
+    assert world.rows(planned) == []
