@@ -150,7 +150,7 @@ class Planning:
         if row is None:
             return Everything()
         if bytes(row[1]) != self._settings.contents_hash():
-            log.info("The settings changed what contacts turn into: everything is compared once more.")
+            log.info("Everything is compared once more: the settings or the links to Krayin changed.")
             return Everything()
         changed = ChangedSince(Mark.from_json(row[0]))
         if snapshot.reach(changed) not in {Reach.EXACT, Reach.RECENT}:
