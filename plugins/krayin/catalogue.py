@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import TypeAdapter
@@ -45,6 +46,16 @@ KNOWN_ATTRIBUTE_TYPES: Final = frozenset(
     }
 )
 """Any other type is accepted by Krayin's API and breaks every later write of that entity type."""
+
+
+class EmailDemand(StrEnum):
+    """Whether Krayin demands an e-mail of a person who has a phone."""
+
+    NONE = "none"
+    """The attribute is optional."""
+    ONCE_GIVEN = "once_given"
+    """Required, yet a person may be made without; what is there cannot be emptied (MySQL)."""
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +145,15 @@ class Catalogue:
         )
 
     def email_required(self) -> bool:
-        """Return whether a person must have an e-mail, as shipped; administrators can change that."""
+        """Return whether the attribute is required, as shipped; administrators can change that."""
         emails = self.attribute("persons", "emails")
         return emails is None or emails.is_required
+
+    def email_demand(self, takes_no_email: bool | None) -> EmailDemand:  # noqa: FBT001 - see Dialect
+        """Return whether a person must have an e-mail, in a Krayin that is known to take none, or is not."""
+        if not self.email_required():
+            return EmailDemand.NONE
+        return EmailDemand.ONCE_GIVEN if takes_no_email else EmailDemand.ALWAYS
 
     def breaking_attributes(self) -> tuple[Attribute, ...]:
         """Return the attributes of an unknown type, which make every write of their entity type fail."""

@@ -23,9 +23,6 @@ from krayin.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GENERIC_500: Final = "admin::app.common.internal-server-error"
-"""With APP_DEBUG=false: rate limit, bad token, wrong method and too large body all say this."""
-
 
 class Meaning(StrEnum):
     """What an answer means for the call."""
@@ -72,7 +69,6 @@ class Rule:
         meaning: what an answer that fits means.
         reason: the same in words for a person.
         json: whether the body is a JSON object or list.
-        generic: whether the body is Krayin's untranslated "internal server error".
         limiter: whether the answer shows that it passed the rate limiter.
         near_limit: whether we know that the window's calls are used up or nearly so.
     """
@@ -81,16 +77,14 @@ class Rule:
     meaning: Meaning
     reason: str
     json: bool | None = None
-    generic: bool | None = None
     limiter: bool | None = None
     near_limit: bool | None = None
 
-    def fits(self, *, status: int, json: bool, generic: bool, limiter: bool, near_limit: bool) -> bool:
+    def fits(self, *, status: int, json: bool, limiter: bool, near_limit: bool) -> bool:
         """Return whether an answer with these signs is the one this rule is for."""
         return (
             status in self.statuses
             and self.json in (None, json)
-            and self.generic in (None, generic)
             and self.limiter in (None, limiter)
             and self.near_limit in (None, near_limit)
         )
@@ -141,7 +135,7 @@ RULES: Final[tuple[Rule, ...]] = (
         _in(500),
         Meaning.RATE_LIMITED,
         "the rate limit is reached (Krayin says so with a 500)",
-        generic=True,
+        json=True,
         limiter=False,
         near_limit=True,
     ),
@@ -150,14 +144,18 @@ RULES: Final[tuple[Rule, ...]] = (
         Meaning.TURNED_AWAY,
         "Krayin turned the call away before looking at it: the token is not (or no longer) accepted,"
         " or another program used up this API user's calls",
-        generic=True,
+        json=True,
         limiter=False,
         near_limit=False,
     ),
     Rule(_SERVER_ERROR, Meaning.SERVER_FAILED, "the server failed on this call"),
     Rule(_ANY, Meaning.UNEXPECTED, "the server answered in a way Krayin does not"),
 )
-"""First match wins. Krayin 2.1.5: every answer that an endpoint gave carries the limiter's headers."""
+"""First match wins. Krayin 2.1.5: every answer that an endpoint gave carries the limiter's headers.
+
+Texts are never looked at: Krayin 2.2 translates them. As shipped 2.2 has no limiter, and with APP_DEBUG=false
+a dead token, a wrong method and a fault of its own are all the same 500.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +187,7 @@ def classify(
     body: Any | None,
     *,
     near_limit: bool = False,
-    limiter_absent: bool = False,
+    is_limited: bool = True,
 ) -> Verdict:
     """Return what one answer means.
 
@@ -199,20 +197,18 @@ def classify(
         body: the parsed JSON body, None when it was not JSON.
         near_limit: the last known remaining number of calls in this window is 0 or nearly so,
             by this process or by the shared budget; decides how a 500 without limiter headers is read.
-        limiter_absent: this Krayin gives no limiter headers on good answers either, so that
-            their absence tells nothing.
+        is_limited: this Krayin gives limiter headers on good answers, so that their absence tells
+            something.
     """
     known = {name.lower(): value for name, value in headers.items()}
     limit, remaining = _whole(known.get("x-ratelimit-limit")), _whole(known.get("x-ratelimit-remaining"))
-    message = body.get("message") if isinstance(body, dict) else None
     rule = next(
         rule
         for rule in RULES
         if rule.fits(
             status=status,
             json=isinstance(body, (dict, list)),
-            generic=message == GENERIC_500,
-            limiter=limiter_absent or limit is not None,
+            limiter=limit is not None or not is_limited,
             near_limit=near_limit,
         )
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -11,18 +13,21 @@ from urllib.parse import quote
 from krayin import endpoints
 from krayin.audit import ApiCall
 from krayin.configuration import Attribute, LeadType, Pipeline, Source, User, Workflow
+from krayin.dialect import Dialect
 from krayin.errors import (
     DeletionsLimited,
     NotFound,
     OutcomeUnknown,
     Rejected,
     ServerFailed,
+    UnexpectedAnswer,
     UnreadableRecord,
 )
 from krayin.folding import fold_email, fold_name
 from krayin.json_values import ShapeError, integer_of, list_of, object_of
+from krayin.payloads import no_number
 from krayin.records import Activity, CreatedLead, Lead, Organization, Page, Person, RawEntity
-from krayin.search import lookup_query, person_searches, spellings
+from krayin.search import is_searchable, lookup_query, mysql_search, person_searches, spellings
 from krayin.session import RETRIES, LimitHint, Session
 from krayin.text import clean_text
 
@@ -66,12 +71,11 @@ URL_BYTES: Final = 3_000
 ROWS_PER_PAGE: Final = 500
 """Rows of one page when everything that matches is wanted."""
 
-POSITIONS: Final = 3
-"""How many positions of a person's e-mails and phones are listed where searching is impossible."""
-
 EntityType = Literal["persons", "leads", "organizations"]
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+log = logging.getLogger(__name__)
 
 
 class KrayinClient:
@@ -82,6 +86,9 @@ class KrayinClient:
     `Retry-After`. A creating POST is repeated only when the connection could not be made, or
     after an answer known to be the rate limiter's; every other failure of it is `OutcomeUnknown`.
     A client is for one thread at a time.
+
+    What one Krayin answers otherwise than another is decided here, by its `dialect`: callers say what
+    they need. What an answer shows of it is taken up at once; who keeps it for the next client reads it here.
     """
 
     def __init__(  # noqa: PLR0913 - settings of one object, by keyword
@@ -130,7 +137,20 @@ class KrayinClient:
             sleep=sleep,
             monotonic=monotonic,
         )
-        self._may_search = True
+        self.may_search = True
+        """Whether the token's user may use the search routes: only with the view permission "global"."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this Krayin answers, as far as it has shown by now."""
+        return self._session.dialect
+
+    @dialect.setter
+    def dialect(self, known: Dialect) -> None:
+        self._session.dialect = known
+
+    def _learn(self, **shown: bool) -> None:
+        self.dialect = replace(self.dialect, **shown)
 
     @property
     def base_url(self) -> str:
@@ -173,7 +193,13 @@ class KrayinClient:
 
     def pipelines(self) -> list[Pipeline]:
         """Return all pipelines with their stages in order, by id."""
-        return self._all(endpoints.PIPELINES, Pipeline.from_json)
+        pipelines = self._all(endpoints.PIPELINES, Pipeline.from_json)
+        # The API of 2.2, which stands on a Laravel that stores blanks as null, is the first to show it.
+        has_order = any(stage.sort_order is not None for one in pipelines for stage in one.stages)
+        if self.dialect.blank_is_null is not has_order:
+            # Another Krayin than before: nothing else that is known of it need be true.
+            self.dialect = Dialect(blank_is_null=has_order, is_limited=self.dialect.is_limited)
+        return pipelines
 
     def sources(self) -> list[Source]:
         """Return all lead sources, by id."""
@@ -199,7 +225,17 @@ class KrayinClient:
 
     def create_lead(self, draft: LeadDraft) -> CreatedLead:
         """Create a lead, with its person and organization where the draft says so, in one call."""
-        return self._one(endpoints.CREATE_LEAD, CreatedLead.from_json, draft)
+        without_email = draft.person is not None and draft.person.emails is None
+        try:
+            created = self._one(endpoints.CREATE_LEAD, CreatedLead.from_json, draft)
+        except OutcomeUnknown as failure:
+            if without_email and failure.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                # If that was not why, the next person gets a reserved address without need, no more.
+                self._learn(takes_no_email=False)
+            raise
+        if without_email:
+            self._learn(takes_no_email=True)
+        return created
 
     def create_person(self, draft: PersonDraft) -> Person:
         """Create a person."""
@@ -218,20 +254,60 @@ class KrayinClient:
         return self._one(endpoints.CREATE_ACTIVITY, Activity.from_json, draft)
 
     def update_person(self, person_id: int, update: PersonUpdate) -> Person:
-        """Write a person whole."""
-        return self._one(endpoints.UPDATE_PERSON, Person.from_json, update, person_id)
+        """Write a person whole.
+
+        Where Krayin keeps the phones of a person who shall have none, what stands for "no phone" takes
+        their place, so that somebody else can have them.
+        """
+        freed = update.model_copy(update={"contact_numbers": (no_number(person_id),)})
+        if update.frees_phones and self.dialect.blank_is_null:
+            return self._change(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
+        person = self._change(endpoints.UPDATE_PERSON, Person.from_json, update, person_id)
+        if update.frees_phones and person.contact_numbers:
+            self._learn(blank_is_null=True)
+            return self._change(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
+        return person
 
     def update_lead(self, lead_id: int, update: LeadUpdate) -> Lead:
         """Change some fields of a lead; its products, owner and unnamed fields stay."""
-        return self._one(endpoints.UPDATE_LEAD, Lead.from_json, update, lead_id)
+        if update.clears_description and self.dialect.blank_is_null:
+            return self._clear_description(lead_id, update)
+        return self._change(endpoints.UPDATE_LEAD, Lead.from_json, update, lead_id)
+
+    def _clear_description(self, lead_id: int, update: LeadUpdate) -> Lead:
+        """Change a lead and empty its description where only the route that writes leads whole can do that.
+
+        Krayin 2.2 shows the first description again after the other one. This one deletes products and
+        closes a closed lead anew, so the description of such a lead stays.
+        """
+        endpoint = endpoints.REPLACE_LEAD
+        lead = next(iter(self.leads_by_ids([lead_id])), None)
+        if lead is None:
+            message = "the record does not exist in Krayin"
+            raise NotFound(message, method=endpoint.method, route=endpoint.template)
+        if lead.product_ids or lead.closed_at is not None or lead.stage_id is None:
+            log.warning(
+                "Krayin lead %d: this version of Krayin cannot empty the description of a lead that is closed"
+                " or has products: it stays, empty it by hand",
+                lead_id,
+            )
+            kept = type(update).model_validate(update.model_dump(exclude_unset=True, exclude={"description"}))
+            return self._change(endpoints.UPDATE_LEAD, Lead.from_json, kept, lead_id)
+        whole = update.model_copy(
+            update={
+                "title": update.title or lead.title,
+                "lead_pipeline_stage_id": update.lead_pipeline_stage_id or lead.stage_id,
+            }
+        )
+        return self._change(endpoint, Lead.from_json, whole, lead_id)
 
     def update_organization(self, organization_id: int, update: OrganizationUpdate) -> Organization:
         """Change some fields of an organization."""
-        return self._one(endpoints.UPDATE_ORGANIZATION, Organization.from_json, update, organization_id)
+        return self._change(endpoints.UPDATE_ORGANIZATION, Organization.from_json, update, organization_id)
 
     def update_activity(self, activity_id: int, update: ActivityUpdate) -> Activity:
         """Change some fields of an activity."""
-        return self._one(endpoints.UPDATE_ACTIVITY, Activity.from_json, update, activity_id)
+        return self._change(endpoints.UPDATE_ACTIVITY, Activity.from_json, update, activity_id)
 
     def mark_activities(self, ids: Iterable[int], done: bool) -> None:  # noqa: FBT001
         """Mark activities done or not done, many in one call; Krayin skips missing ids."""
@@ -345,45 +421,31 @@ class KrayinClient:
 
         One call looks for one e-mail and one phone, in any position of a person's lists. Krayin
         heeds case, so each e-mail is looked for as given and in lower case; a spelling that
-        differs from both (`Anna@Example.com` for `anna@EXAMPLE.com`) is not found.
+        differs from both (`Anna@Example.com` for `anna@EXAMPLE.com`) is not found, nor is what
+        `can_search` denies.
         """
         addresses = spellings(emails)
         numbers = tuple(dict.fromkeys(clean_text(phone).strip() for phone in phones))
-        searches, unsearchable = person_searches(addresses, numbers)
         rows: list[Person] = []
-        for query in searches:
-            if not self._may_search:
-                break
-            try:
-                answer = self._session.call(endpoints.PERSON_SEARCH, query=query)
-            except ServerFailed as failure:
-                if failure.status is None or failure.status != 500:
-                    raise
-                # Only users whose view permission is "global" may search; the others may list.
-                self._may_search = False
-            else:
-                rows += _rows(endpoints.PERSON_SEARCH, Person.from_json, answer)
-        listed = unsearchable if self._may_search else {"emails": addresses, "contact_numbers": numbers}
-        for column, values in listed.items():
-            for position in range(POSITIONS):
-                rows += self._at_position(column, position, values)
+        for query in person_searches(addresses, numbers) if self.may_search else ():
+            answer = self._session.call(endpoints.PERSON_SEARCH, query=query)
+            rows += _rows(endpoints.PERSON_SEARCH, Person.from_json, answer)
         return _having(rows, addresses, numbers)
 
-    def find_persons_by_first_email(self, emails: Sequence[str]) -> list[Person]:
-        """Return the persons whose first e-mail is one of these (case aside), by id, 50 in one call.
+    def can_search(self, emails: Sequence[str], phones: Sequence[str]) -> bool:
+        """Return whether `find_persons` can look for all of these: Krayin's search takes no `:` and `;`."""
+        return self.may_search and all(is_searchable(one) for one in (*emails, *phones) if one.strip())
 
-        Krayin heeds case: each is looked for as given and in lower case. Where something between
-        us and Krayin drops the body of a GET, they are searched for one by one instead.
+    def takes_no_email(self, *, anybody_has_one: bool) -> bool | None:
+        """Return whether a person may be made without e-mails though the attribute is required.
+
+        Told by how the database keeps those that persons have: `anybody_has_one` says that somebody in
+        Krayin is known to. None while nobody has and none was tried.
         """
-        addresses = spellings(emails)
-        found: list[Person] = []
-        for chunk in _chunks_of_values([one for one in addresses if "," not in one]):
-            rows = self._at_position("emails", 0, chunk)
-            matching = _having(rows, chunk, ())
-            found += self.find_persons(chunk, ()) if rows and not matching else matching
-        wanted = {fold_email(address) for address in addresses}
-        firsts = {one.id: one for one in found if one.emails and fold_email(one.emails[0].value) in wanted}
-        return [firsts[one] for one in sorted(firsts)]
+        if self.dialect.takes_no_email is None and anybody_has_one and self.may_search:
+            answer = self._session.call(endpoints.PERSON_SEARCH, query=mysql_search())
+            self._learn(takes_no_email=bool(_rows(endpoints.PERSON_SEARCH, Person.from_json, answer)))
+        return self.dialect.takes_no_email
 
     def organizations_by_names(self, names: Sequence[str]) -> list[Organization]:
         """Return the organizations with one of these names (case, accents, outer blanks aside), by id."""
@@ -402,8 +464,10 @@ class KrayinClient:
         found |= {one.id: one for one in self.organizations_by_ids(ids)}
         return [found[one] for one in sorted(found) if fold_name(found[one].name) in cleaned]
 
-    def activities_by_key(self, key: str, values: Iterable[str]) -> list[Activity]:
+    def activities_by_key(self, key: str, values: Iterable[str]) -> list[Activity] | None:
         """Return the activities whose `additional` has one of these values under `key`, by id.
+
+        None where this Krayin cannot be asked so (2.2 refuses the filter): look in what its lists showed.
 
         Raises:
             ValueError: the key is no plain word, or a value holds a comma, which cannot be looked for.
@@ -415,24 +479,36 @@ class KrayinClient:
         if any("," in value or not value for value in wanted):
             message = "Krayin splits values at commas: a key's value may not contain one, nor be empty"
             raise ValueError(message)
-        found = [
-            activity
-            for chunk in _chunks_of_values(sorted(wanted))
-            for activity in self._all(
-                endpoints.ACTIVITIES, Activity.from_json, [(f"additional->{key}", ",".join(chunk))]
-            )
-            if str(activity.additional.get(key)) in wanted
-        ]
+        column = f"additional->{key}"
+        found: list[Activity] = []
+        for chunk in _chunks_of_values(sorted(wanted)):
+            if self.dialect.filters_by_json is False:
+                return None
+            try:
+                rows = self._all(endpoints.ACTIVITIES, Activity.from_json, [(column, ",".join(chunk))])
+            except Rejected as refusal:
+                if column not in refusal.fields:
+                    raise
+                self._learn(filters_by_json=False)
+                return None
+            found += [one for one in rows if str(one.additional.get(key)) in wanted]
+        if wanted:
+            self._learn(filters_by_json=True)
         return sorted(found, key=lambda activity: activity.id)
 
     def activities_by_ids(self, ids: Iterable[int]) -> list[Activity]:
         """Return the activities with these ids, by id; missing ones are absent."""
         return self._by_ids(endpoints.ACTIVITIES, Activity.from_json, ids)
 
-    def activities_of_person(self, person_id: int) -> list[Activity]:
-        """Return what is linked to a person, by id, Krayin's own entries too; nothing for a missing one."""
-        endpoint = endpoints.PERSON_ACTIVITIES
-        answer = self._session.call(endpoint, record_id=person_id)
+    def activities_titled(self, title: str) -> list[Activity]:
+        """Return the newest notes, calls and e-mails of a title (no comma in it), case and accents aside."""
+        query = [("title", title), ("type", "note,call,email"), *_paging(1, ROWS_PER_PAGE, "id", "desc")]
+        return list(self._page(endpoints.ACTIVITIES, Activity.from_json, query).rows)
+
+    def activities_of(self, kind: str, crm_id: int) -> list[Activity]:
+        """Return what is linked to a `person` or `lead`, by id, Krayin's own too; none for a missing one."""
+        endpoint = endpoints.ACTIVITIES_OF[kind]
+        answer = self._session.call(endpoint, record_id=crm_id)
         return sorted(_rows(endpoint, Activity.from_json, answer), key=lambda activity: activity.id)
 
     # What the methods above share.
@@ -447,6 +523,20 @@ class KrayinClient:
         body = None if payload is None else payload.to_body()
         answer = self._session.call(endpoint, record_id=record_id, body=body)
         return _parsed(endpoint, lambda value: parse(object_of(value, "answer").get("data")), answer)
+
+    def _change(self, endpoint: Endpoint, parse: Callable[[Any], T], payload: Payload, record_id: int) -> T:
+        try:
+            return self._one(endpoint, parse, payload, record_id)
+        except NotFound as missing:
+            # Where no limiter shows who answered, it may have been something between us and Krayin.
+            if self.dialect.is_limited is False and self._all(
+                _LIST_OF[endpoint], _id, [("id", str(record_id))]
+            ):
+                message = "Krayin says that the record does not exist and lists it: ask what stands before it"
+                raise UnexpectedAnswer(
+                    message, method=endpoint.method, route=endpoint.template, status=missing.status
+                ) from None
+            raise
 
     def _page(
         self,
@@ -485,15 +575,6 @@ class KrayinClient:
             return False
         return True
 
-    def _at_position(self, column: str, position: int, values: Sequence[str]) -> list[Person]:
-        rows: list[Person] = []
-        for chunk in _chunks_of_values([value for value in values if value and "," not in value]):
-            # Only a JSON body reaches this filter: PHP rewrites the brackets of a query string.
-            body = {f"{column}->[{position}]->value": ",".join(chunk), "limit": ROWS_PER_PAGE}
-            answer = self._session.call(endpoints.PERSONS, body=body)
-            rows += _rows(endpoints.PERSONS, Person.from_json, answer)
-        return rows
-
     def _organization_ids_like(self, name: str, wanted: Iterable[str]) -> list[int]:
         endpoint = endpoints.ORGANIZATION_LOOKUP
         answer = self._session.call(endpoint, query=[("query", lookup_query(name))])
@@ -501,11 +582,25 @@ class KrayinClient:
         return [one for one, label in options if fold_name(label) in set(wanted)]
 
 
+_LIST_OF: Final = {
+    endpoints.UPDATE_PERSON: endpoints.PERSONS,
+    endpoints.UPDATE_LEAD: endpoints.LEADS,
+    endpoints.REPLACE_LEAD: endpoints.LEADS,
+    endpoints.UPDATE_ORGANIZATION: endpoints.ORGANIZATIONS,
+    endpoints.UPDATE_ACTIVITY: endpoints.ACTIVITIES,
+}
+"""The list that shows a record which a route changes."""
+
+
+def _id(value: Any) -> int:
+    return integer_of(object_of(value, "record"), "id")
+
+
 def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
     try:
         return parse(value)
     except ShapeError as error:
-        message = f"the answer has another shape than Krayin 2.1.5 gives: {error}"
+        message = f"the answer has another shape than Krayin gives: {error}"
         where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template, "status": 200}
         if endpoint.repeatable:
             raise UnreadableRecord(message, **where) from None

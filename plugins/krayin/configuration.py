@@ -6,22 +6,40 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
 from typing import Any, Self
 
-from krayin.json_values import flag_of, integer_of, list_of, moment_of, object_of, text_of, text_or_none
+from krayin.json_values import (
+    flag_of,
+    integer_of,
+    integer_or_none,
+    list_of,
+    moment_of,
+    object_of,
+    text_of,
+    text_or_none,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a pipeline; `won` and `lost` are the codes of the final ones."""
+    """A stage of a pipeline; `won` and `lost` are the codes of the final ones.
+
+    `sort_order` is shown from Krayin 2.2 on.
+    """
 
     id: int
     code: str
     name: str
+    sort_order: int | None = None
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the stage of one row of an answer."""
         row = object_of(value, "stage")
-        return cls(integer_of(row, "id"), text_of(row, "code"), text_of(row, "name"))
+        return cls(
+            integer_of(row, "id"),
+            text_of(row, "code"),
+            text_of(row, "name"),
+            integer_or_none(row, "sort_order"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,10 @@ LEADS: Final = _read("leads")
 ORGANIZATIONS: Final = _read("contacts/organizations")
 ORGANIZATION_LOOKUP: Final = _read("settings/attributes/lookup/organizations")
 ACTIVITIES: Final = _read("activities")
-PERSON_ACTIVITIES: Final = _read("contacts/persons/{id}/activities")
+ACTIVITIES_OF: Final = {
+    "person": _read("contacts/persons/{id}/activities"),
+    "lead": _read("leads/{id}/activities"),
+}
 LOOKUP_ENTITY: Final = {
     entity: _read(f"settings/attributes/lookup-entity/{entity}")
     for entity in ("persons", "leads", "organizations")
@@ -71,6 +74,7 @@ CREATE_ACTIVITY: Final = _create("activities")
 
 UPDATE_PERSON: Final = _change("contacts/persons/{id}")
 UPDATE_LEAD: Final = _change("leads/attributes/edit/{id}")
+REPLACE_LEAD: Final = _change("leads/{id}")
 UPDATE_ORGANIZATION: Final = _change("contacts/organizations/{id}")
 UPDATE_ACTIVITY: Final = _change("activities/{id}")
 

@@ -185,8 +185,8 @@ class NotFound(KrayinError):
 
 
 class UnexpectedAnswer(KrayinError):
-    """The answer is not what Krayin 2.1.5 gives: a proxy's page, a redirect or another shape."""
+    """The answer is not what Krayin gives: a proxy's page, a redirect or another shape."""
 
 
 class UnreadableRecord(UnexpectedAnswer):
-    """A good answer holds a record in a shape Krayin 2.1.5 does not give: somebody must look at it."""
+    """A good answer holds a record in a shape Krayin does not give: somebody must look at it."""

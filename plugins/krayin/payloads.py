@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -23,7 +24,9 @@ from krayin.limits import TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
 from krayin.text import clean_json, clean_text, trim
 
 NO_PHONE: tuple[Mapping[str, str], ...] = ({"value": "", "label": "work"},)
-"""How a person without a phone is written: Krayin fails with 500 on an empty or absent list."""
+"""How a person without a phone is written: Krayin 2.1.5 fails with 500 on an empty or absent list."""
+
+_NO_NUMBER = re.compile(r"no phone number \(person [0-9]+\)")
 
 
 def _line(text: str) -> str:
@@ -98,6 +101,19 @@ class Labelled(BaseModel):
         return {"value": self.value, "label": self.label, **clean_json(self.model_extra or {})}
 
 
+def no_number(person_id: int) -> Labelled:
+    """Return what stands for "no phone" where Krayin 2.2 would keep the numbers that are taken away.
+
+    It is a value like any other there, which no two persons may share.
+    """
+    return Labelled(value=f"no phone number (person {person_id})")
+
+
+def is_no_number(value: str) -> bool:
+    """Return whether a phone number is one that `no_number` gave."""
+    return _NO_NUMBER.fullmatch(value.strip()) is not None
+
+
 def _rows(labelled: tuple[Labelled, ...]) -> list[dict[str, Any]]:
     return [one.to_row() for one in labelled]
 
@@ -125,10 +141,14 @@ LocalTime = Annotated[str, AfterValidator(_local_text)]
 
 
 class PersonDraft(Payload):
-    """A person to create, by POST contacts/persons or nested in a lead."""
+    """A person to create, by POST contacts/persons or nested in a lead.
+
+    `emails` None leaves them out: Krayin on MySQL then makes a person without, whatever is required.
+    An empty list needs the attribute to be optional.
+    """
 
     name: Annotated[Line, Field(min_length=1)]
-    emails: tuple[Labelled, ...] = ()
+    emails: tuple[Labelled, ...] | None = ()
     contact_numbers: tuple[Labelled, ...] = ()
     job_title: Line | None = None
     organization_id: Id | None = None
@@ -145,12 +165,10 @@ class PersonDraft(Payload):
         return self
 
     def to_body(self) -> dict[str, Any]:
-        """Return the JSON body; absent means none, an empty e-mail list needs the attribute optional."""
-        body: dict[str, Any] = {
-            "name": self.name,
-            "emails": _rows(self.emails),
-            "contact_numbers": _phone_rows(self.contact_numbers),
-        }
+        """Return the JSON body; absent means none."""
+        body: dict[str, Any] = {"name": self.name, "contact_numbers": _phone_rows(self.contact_numbers)}
+        if self.emails is not None:
+            body["emails"] = _rows(self.emails)
         for key in ("job_title", "organization_id", "organization_name", "user_id"):
             value = getattr(self, key)
             if value not in (None, ""):
@@ -173,11 +191,13 @@ class PersonUpdate(Payload):
     `user_id`, `organization_id` None mean none; `job_title` None keeps the present one, "" clears it.
     `organization_name`, when given, wins over `organization_id` (found by name or created).
     `booleans` must hold every boolean custom attribute of persons with the value to keep or set.
+    `emails` None keeps the present ones; `frees_phones` says that the person has numbers, all of which go.
     """
 
     name: Annotated[Line, Field(min_length=1)]
-    emails: tuple[Labelled, ...]
+    emails: tuple[Labelled, ...] | None
     contact_numbers: tuple[Labelled, ...]
+    frees_phones: bool = False
     user_id: Id | None
     organization_id: Id | None
     booleans: Mapping[str, bool]
@@ -189,10 +209,11 @@ class PersonUpdate(Payload):
         """Return the JSON body with every key whose absence would change something."""
         body: dict[str, Any] = {
             "name": self.name,
-            "emails": _rows(self.emails),
             "contact_numbers": _phone_rows(self.contact_numbers),
             "user_id": self.user_id,
         }
+        if self.emails is not None:
+            body["emails"] = _rows(self.emails)
         if self.organization_name:
             body["organization_name"] = self.organization_name
         else:
@@ -266,6 +287,11 @@ class LeadUpdate(Payload):
     closed_at: LocalTime | None = None
     lost_reason: LongText | None = None
     custom: Custom = Field(default_factory=dict)
+
+    @property
+    def clears_description(self) -> bool:
+        """Whether the description is to be empty afterwards."""
+        return "description" in self.model_fields_set and not self.description
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body; a description of None is sent as "", which is what clears it."""

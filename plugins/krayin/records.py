@@ -20,7 +20,7 @@ from krayin.json_values import (
     text_of,
     text_or_none,
 )
-from krayin.payloads import Labelled
+from krayin.payloads import Labelled, is_no_number
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -37,8 +37,8 @@ def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
     """Return the e-mails or phones of a person, tolerant of what broken writes leave behind.
 
     Krayin stores `null` for persons made through a lead, a blank row for "no phone", and rows
-    without a label; blank rows are left out because they only stand for "none". A list one of whose
-    rows was left blank in its form is stored with the gap, as an object: {"0": ..., "2": ...}.
+    without a label; blank rows and those of `no_number` are left out because they stand for "none".
+    A list one of whose rows was left blank in its form is stored with the gap: {"0": ..., "2": ...}.
     Imports past Krayin's forms leave lists that were encoded twice, and bare numbers.
     """
     value = _decoded_list(value)
@@ -55,7 +55,7 @@ def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
         fields = {"value": row} if bare else dict(object_of(row, what))
         text = str(fields.pop("value", None) or "")
         label = str(fields.pop("label", None) or "work")
-        if text.strip():
+        if text.strip() and not is_no_number(text):
             kept.append(Labelled(value=text, label=label, **fields))
     return tuple(kept)
 

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from krayin.classification import GENERIC_500
 from krayin.connection_failures import describe_connection_failure
 from krayin.endpoints import WHOAMI
 from krayin.errors import ConfigurationError, NotSent, ServerFailed
@@ -134,7 +133,9 @@ def _objection(response: httpx.Response) -> str | None:
         body = None
     message = body.get("message") if isinstance(body, dict) else None
     status = response.status_code
-    if (status == 500 and message == GENERIC_500) or (status == 401 and message is not None):
+    # With APP_DEBUG=false nothing but a text, which Krayin 2.2 translates.
+    turned_away = status == 500 and isinstance(message, str) and set(body) == {"message"}
+    if turned_away or (status == 401 and isinstance(message, str)):
         return None
     if 300 <= status < 400:
         target = urlsplit(response.headers.get("Location", ""))

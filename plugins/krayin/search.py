@@ -10,7 +10,7 @@ from urllib.parse import quote
 from krayin.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 SEARCH_ROWS = 50
 """Rows of one search; without a limit Krayin answers ten."""
@@ -52,32 +52,33 @@ def spellings(emails: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for address in cleaned for one in (address, address.lower()) if one))
 
 
-def person_searches(
-    emails: Sequence[str], phones: Sequence[str]
-) -> tuple[list[list[tuple[str, str]]], Mapping[str, tuple[str, ...]]]:
-    """Return the query strings of the searches for these e-mails or phones, and what they leave out.
+def person_searches(emails: Sequence[str], phones: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """Return the query strings of the searches for those of these e-mails or phones that can be searched for.
 
-    One search takes one e-mail and one phone, either of which may match, in any position. What
-    cannot be searched for (see `is_searchable`) is returned by column, to be listed instead.
+    One search takes one e-mail and one phone, either of which may match, in any position.
     """
-    email_patterns, email_rest = _patterns(emails)
-    phone_patterns, phone_rest = _patterns(phones)
-    searches = [
-        _search(email, phone) for email, phone in zip_longest(email_patterns, phone_patterns, fillvalue=None)
-    ]
-    return searches, {"emails": email_rest, "contact_numbers": phone_rest}
-
-
-def _patterns(values: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    searchable = [value for value in values if is_searchable(value)]
-    rest = tuple(value for value in values if value.strip() and not is_searchable(value))
-    return [pattern for value in searchable for pattern in json_column_patterns(value)], rest
-
-
-def _search(email: str | None, phone: str | None) -> list[tuple[str, str]]:
-    terms = [(column, value) for column, value in (("emails", email), ("contact_numbers", phone)) if value]
     return [
-        ("search", ";".join(f"{column}:{value}" for column, value in terms)),
-        ("searchFields", ";".join(f"{column}:like" for column, _ in terms)),
-        ("limit", str(SEARCH_ROWS)),
+        _search([("emails", email), ("contact_numbers", phone)], SEARCH_ROWS)
+        for email, phone in zip_longest(_patterns(emails), _patterns(phones), fillvalue="")
+    ]
+
+
+def mysql_search() -> list[tuple[str, str]]:
+    """Return the search that finds any person with an e-mail on MySQL, and nobody on MariaDB.
+
+    MySQL writes a blank behind each comma of a JSON column's text, MariaDB keeps what PHP wrote.
+    """
+    return _search([("emails", '", "')], 1)
+
+
+def _patterns(values: Sequence[str]) -> list[str]:
+    return [pattern for value in values if is_searchable(value) for pattern in json_column_patterns(value)]
+
+
+def _search(terms: Sequence[tuple[str, str]], rows: int) -> list[tuple[str, str]]:
+    given = [(column, value) for column, value in terms if value]
+    return [
+        ("search", ";".join(f"{column}:{value}" for column, value in given)),
+        ("searchFields", ";".join(f"{column}:like" for column, _ in given)),
+        ("limit", str(rows)),
     ]

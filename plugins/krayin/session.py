@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -25,8 +25,10 @@ from tenacity.wait import wait_base
 from krayin.audit import ApiCall
 from krayin.classification import Meaning, Verdict, classify, error_of
 from krayin.connection_failures import describe_connection_failure
+from krayin.dialect import Dialect
 from krayin.endpoints import WHOAMI
 from krayin.errors import (
+    AuthenticationFailed,
     ConfigurationError,
     DeletionsLimited,
     KrayinError,
@@ -60,6 +62,9 @@ WINDOW: Final = 61.0
 
 LOW_REMAINING: Final = 5
 """From so few remaining calls on, other workers may use up the window between two calls of ours."""
+
+TOKEN_PROOF: Final = 60.0
+"""Seconds for which a token that was asked about counts as good, unless two calls in a row fail."""
 
 MAX_REFUSALS: Final = 5
 """How often one call waits for the limiter before it gives up."""
@@ -97,6 +102,17 @@ class _Reply:
     verdict: Verdict
     status: int
     payload: Any
+
+    @property
+    def may_mean_a_dead_token(self) -> bool:
+        """Whether the answer is a bare 500 of a Krayin without limiter: its answer to a dead token too."""
+        return (
+            self.verdict.meaning is Meaning.SERVER_FAILED
+            and self.status == httpx.codes.INTERNAL_SERVER_ERROR
+            and self.verdict.limit is None
+            and isinstance(self.payload, dict)
+            and set(self.payload) == {"message"}
+        )
 
 
 class _PoliteWait(wait_base):
@@ -170,8 +186,11 @@ class Session:
         self._monotonic = monotonic
         self._operation: str | None = None
         self._before_write: Callable[[], object] | None = None
+        self.dialect = Dialect()
         self._token_worked = False
-        self._limiter_absent = False
+        self._token_proved_at: float | None = None
+        self._failed: _Request | None = None
+        """The request that failed last, if nothing was answered well since."""
         self._low_at: float | None = None
 
     def __repr__(self) -> str:
@@ -229,6 +248,7 @@ class Session:
         for _ in range(MAX_REFUSALS):
             reply = self._send(request)
             if reply.verdict.meaning is Meaning.ANSWERED:
+                self._failed = None
                 return reply.payload
             if endpoint.own_limiter and _may_be_its_limiter(endpoint, reply):
                 raise DeletionsLimited(
@@ -245,6 +265,8 @@ class Session:
             ):
                 self._confirm_token(request)
                 continue
+            if reply.may_mean_a_dead_token:
+                self._rule_out_a_dead_token(request)
             raise _error(endpoint, reply)
         assert reply is not None
         message = "the rate limiter kept refusing: another program uses this API user's calls"
@@ -284,6 +306,38 @@ class Session:
         if reply.verdict.meaning in (Meaning.TURNED_AWAY, Meaning.UNAUTHENTICATED):
             raise _error(endpoint, reply)
         raise _unresolved(endpoint)
+
+    def _rule_out_a_dead_token(self, request: _Request) -> None:
+        """Return when a failure is the call's own, where Krayin answers a dead token in the same way.
+
+        One question answers for a while and for all tries of a call, so that failing records do not
+        cost one each; a second call in a row that fails is asked about anew.
+
+        Raises:
+            AuthenticationFailed: the token is dead: `GET /get`, which depends on nothing else, fails too.
+        """
+        first, self._failed = self._failed, request
+        if request.endpoint is not WHOAMI:
+            proved = self._token_proved_at
+            recent = proved is not None and self._monotonic() - proved < TOKEN_PROOF
+            if first is request or (first is None and recent):
+                return
+            try:
+                reply = self._send(_Request(WHOAMI, WHOAMI.path(), (), None))
+            except KrayinError:
+                return
+            if reply.verdict.meaning is Meaning.ANSWERED:
+                self._token_proved_at = self._monotonic()
+                return
+            if not reply.may_mean_a_dead_token and reply.verdict.meaning is not Meaning.UNAUTHENTICATED:
+                return
+        endpoint = request.endpoint
+        message = (
+            "Krayin fails on every call, even on the question whose token this is: it does not (or no longer)"
+            " accept the token. Put a new one into the connection; if the token is right, read"
+            " storage/logs/laravel.log on Krayin's server"
+        )
+        raise AuthenticationFailed(message, method=endpoint.method, route=endpoint.template, status=500)
 
     def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
         endpoint = request.endpoint
@@ -338,10 +392,10 @@ class Session:
             payload,
             # Only this answer is read by it, and the shared budget answers with a query.
             near_limit=response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and self._near_limit(),
-            limiter_absent=self._limiter_absent,
+            is_limited=self.dialect.is_limited is not False,
         )
-        if verdict.meaning is Meaning.ANSWERED:
-            self._limiter_absent = verdict.limit is None
+        if verdict.meaning is Meaning.ANSWERED and not endpoint.own_limiter:
+            self.dialect = replace(self.dialect, is_limited=verdict.limit is not None)
         if verdict.meaning is Meaning.ANSWERED or verdict.limit is not None:
             # The limiter stands behind the check of the token.
             self._token_worked = True

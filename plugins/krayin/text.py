@@ -9,9 +9,16 @@ from typing import Any
 _UNREADABLE = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}") | {0: None}
 
 _SUSPECT = re.compile("[\0\ud800-\udfff]")
-# U+3000 is the last of Unicode's blanks; to Krayin a BOM, a zero-width space and the Mongolian vowel
-# separator count as blanks too.
-_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b\u180e"
+# U+3000 is the last of Unicode's blanks. What Krayin 2.2 (Laravel 12) takes off beside them shows nothing
+# either; 2.1.5 knows only a few of these, and keeps what it is sent without any.
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
+    + "".join(map(chr, (*range(0x200B, 0x2010), *range(0x2060, 0x2066), *range(0x206A, 0x2070))))
+    + "\u2800\u3164\ufeff\uffa0\U0001d159"
+    + "".join(map(chr, range(0x1D173, 0x1D17B)))
+    + "\U000e0020"
+)
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIBLE
 
 
 def clean_text(text: str) -> str:
@@ -28,7 +35,7 @@ def clean_text(text: str) -> str:
 
 
 def trim(text: str) -> str:
-    """Return `text` as Krayin stores it: without blanks, BOM and zero-width spaces at its ends."""
+    """Return `text` as Krayin stores it: without blanks and invisible characters at its ends."""
     return text.strip(_BLANKS)
 
 

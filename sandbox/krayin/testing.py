@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 START_SECONDS = 30.0
+USUAL = "TEST_KRAYIN"
+"""Environment variable: the version and database that tests meet unless they say one, as `2.2-mysql`."""
+
+
+def usual_krayin() -> dict[str, Any]:
+    """Return the settings that `TEST_KRAYIN` asks for, by default those of 2.1 on MariaDB."""
+    version, _, database = os.environ.get(USUAL, "2.1-mariadb").partition("-")
+    return {"version": version, "database": database or "mariadb"}
 
 
 class RunningKrayin:
@@ -28,7 +37,7 @@ class RunningKrayin:
     Args:
         instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
         options: further fields of Settings, as version, handler, database, timezone, requests_per_minute or
-            latency_ms.
+            latency_ms; version and database are by default those of `TEST_KRAYIN`.
 
     Attributes:
         url: as ``http://127.0.0.1:PORT``, without a trailing slash.
@@ -37,7 +46,7 @@ class RunningKrayin:
     """
 
     def __init__(self, instance: Instance = "unlimited", **options: Any) -> None:
-        self.application = Application(Settings(instance=instance, **options))
+        self.application = Application(Settings(instance=instance, **{**usual_krayin(), **options}))
         self.token = self.application.krayin.settings.token
         self.url = ""
         self._socket = socket.socket()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from sandbox.krayin.testing import USUAL
 from tests.conftest import ROOT, free_port
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Served:
             str(self._folder / "troubles"),
         ]  # fmt: skip
         environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", "PATH": ""}
+        environment |= {name: os.environ[name] for name in (USUAL,) if name in os.environ}
         log = self.log.open("ab")
         self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60

@@ -24,6 +24,7 @@ from sandbox.krayin import connections
 from sandbox.krayin.application import Application
 from sandbox.krayin.settings import Settings
 from sandbox.krayin.state import StateFile
+from sandbox.krayin.testing import usual_krayin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,9 +77,11 @@ class Troubled:
         wanted = json.loads((await receive())["body"])
         self._random.seed(wanted.get("seed"))
         if "refuse" in wanted:
-            self._refuse = wanted["refuse"]
+            # A Krayin that ships no limiter says so in one form only.
+            is_limited = self._application.krayin.settings.limit is not None
+            self._refuse = wanted["refuse"] if is_limited else wanted["refuse"] and "429"
             self._refuse_until = time.monotonic() + wanted["seconds"]
-            self._announce = wanted["refuse"] == "announced 500"
+            self._announce = self._refuse == "announced 500"
         self._chances |= {name: wanted[name] for name in self._chances if name in wanted}
         await _answer(send, 200, b"{}", [JSON])
 
@@ -127,7 +130,8 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[Any]) -> N
 def main() -> None:
     port, token = int(sys.argv[1]), sys.argv[2]
     state, calls, troubles = map(Path, sys.argv[3:])
-    application = Application(Settings(latency_ms=5, token=token), StateFile(state))
+    settings = Settings(latency_ms=5, token=token, **usual_krayin())
+    application = Application(settings, StateFile(state))
     uvicorn.run(
         Troubled(application, calls, troubles),
         http=connections.tracked,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from krayin.classification import ERRORS, GENERIC_500, RULES, Meaning, classify, error_of
+from krayin.classification import ERRORS, RULES, Meaning, classify, error_of
 from krayin.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -14,7 +14,7 @@ from krayin.errors import (
 )
 
 PASSED = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "58"}
-GENERIC = {"message": GENERIC_500}
+GENERIC = {"message": "admin::app.common.internal-server-error"}
 TAKEN = {
     "message": "The value has already been taken.",
     "errors": {"emails.0.value": ["The value has already been taken."]},
@@ -56,7 +56,9 @@ TAKEN = {
         (500, {}, GENERIC, False, Meaning.TURNED_AWAY),
         (500, PASSED, GENERIC, True, Meaning.SERVER_FAILED),
         (500, PASSED, {"message": "Person deleted successfully."}, False, Meaning.SERVER_FAILED),
-        (500, {}, {"message": "Server Error"}, True, Meaning.SERVER_FAILED),
+        # In whatever words: they are translated.
+        (500, {}, {"message": "500 Error Interno del Servidor"}, True, Meaning.RATE_LIMITED),
+        (500, {}, {"message": "Server Error"}, False, Meaning.TURNED_AWAY),
         (500, {}, None, True, Meaning.SERVER_FAILED),
         (502, {}, None, False, Meaning.SERVER_FAILED),
         (503, {"Retry-After": "30"}, {"message": "Service Unavailable"}, False, Meaning.SERVER_FAILED),
@@ -70,9 +72,9 @@ def test_the_meaning_of_an_answer(status, headers, body, near_limit, meaning):
 
 
 def test_without_a_limiter_its_missing_headers_tell_nothing():
-    assert classify(500, {}, GENERIC, limiter_absent=True).meaning is Meaning.SERVER_FAILED
-    assert classify(500, {}, GENERIC, near_limit=True, limiter_absent=True).meaning is Meaning.SERVER_FAILED
-    assert classify(404, {}, {"message": "x"}, limiter_absent=True).meaning is Meaning.NOT_FOUND
+    assert classify(500, {}, GENERIC, is_limited=False).meaning is Meaning.SERVER_FAILED
+    assert classify(500, {}, GENERIC, near_limit=True, is_limited=False).meaning is Meaning.SERVER_FAILED
+    assert classify(404, {}, {"message": "x"}, is_limited=False).meaning is Meaning.NOT_FOUND
 
 
 def test_the_facts_are_read_from_headers_in_any_case():
@@ -107,7 +109,7 @@ def test_every_meaning_but_the_good_one_has_an_error():
 def test_every_meaning_is_given_by_a_rule_and_the_last_rule_catches_all():
     assert {rule.meaning for rule in RULES} == set(Meaning)
     assert all(
-        RULES[-1].fits(status=status, json=False, generic=False, limiter=False, near_limit=False)
+        RULES[-1].fits(status=status, json=False, limiter=False, near_limit=False)
         for status in range(100, 1000)
     )
 

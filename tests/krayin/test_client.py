@@ -60,7 +60,6 @@ def test_no_ids_no_call(kit):
     assert run.client.leads_of_persons([]) == []
     assert run.client.lookup_entities("leads", []) == {}
     assert run.client.find_persons([], []) == []
-    assert run.client.find_persons_by_first_email([]) == []
     assert run.client.organizations_by_names([" "]) == []
     assert run.client.activities_by_key("chatwoot_id", []) == []
     run.client.mark_activities([], True)
@@ -106,16 +105,12 @@ def test_a_capital_letter_costs_a_second_search(kit):
     assert [one.id for one in run.client.find_persons(["Anna@b.c"], [])] == [1]
 
 
-def test_a_user_who_may_not_search_lists_and_is_not_asked_again(kit):
-    listed = kit.answer(kit.page([kit.person(1, "x@y", "anna@b.c")]))
-    empty = [kit.answer(kit.page([])) for _ in range(4)]
-    run = kit.script(generic(kit), kit.answer(kit.page([])), listed, *empty)
-    assert [one.id for one in run.client.find_persons(["anna@b.c"], [])] == [1]
-    assert [one.id for one in run.client.find_persons(["anna@b.c"], [])] == []
-    paths = [request.url.path.rpartition("/")[2] for request in run.requests]
-    assert paths == ["search", *["persons"] * 6]
-    bodies = [json.loads(request.content) for request in run.requests[1:4]]
-    assert [next(iter(body)) for body in bodies] == [f"emails->[{position}]->value" for position in range(3)]
+def test_a_user_who_may_not_search_is_not_asked_to(kit):
+    run = kit.script()
+    run.client.may_search = False
+    assert run.client.find_persons(["anna@b.c"], ["+491"]) == []
+    assert run.client.takes_no_email(anybody_has_one=True) is None
+    assert not run.client.can_search(["anna@b.c"], [])
 
 
 def test_a_search_that_times_out_is_not_taken_for_a_forbidden_one(kit):
@@ -124,31 +119,10 @@ def test_a_search_that_times_out_is_not_taken_for_a_forbidden_one(kit):
         run.client.find_persons(["anna@b.c"], [])
 
 
-def test_values_with_colons_are_listed_instead(kit):
-    run = kit.script(*[kit.answer(kit.page([])) for _ in range(3)])
-    run.client.find_persons([], ["tel:+491"])
-    assert [next(iter(json.loads(request.content))) for request in run.requests] == [
-        f"contact_numbers->[{position}]->value" for position in range(3)
-    ]
-
-
-def test_first_emails_are_listed_many_at_once(kit):
-    rows = [kit.person(2, "b@x"), kit.person(1, "A@x", "c@x"), kit.person(3, "z@x", "a@x")]
-    run = kit.script(kit.answer(kit.page(rows)))
-    assert [one.id for one in run.client.find_persons_by_first_email(["a@x", "b@x"])] == [1, 2]
-    (request,) = run.requests
-    assert request.method == "GET"
-    assert json.loads(request.content)["emails->[0]->value"] == "a@x,b@x"
-
-
-def test_where_a_body_of_a_get_gets_lost_first_emails_are_searched(kit):
-    unfiltered = kit.answer(kit.page([kit.person(one, f"p{one}@x") for one in range(10)]))
-    run = kit.script(
-        unfiltered,
-        kit.answer({"data": [kit.person(50, "a@x")]}),
-        kit.answer({"data": [kit.person(51, "q@x", "b@x")]}),
-    )
-    assert [one.id for one in run.client.find_persons_by_first_email(["a@x", "b@x"])] == [50]
+def test_values_with_colons_are_not_searched_for(kit):
+    run = kit.script(kit.answer({"data": [kit.person(1, "a@b.c")]}))
+    assert not run.client.can_search(["a@b.c"], ["tel:+491"])
+    assert [one.id for one in run.client.find_persons(["a@b.c"], ["tel:+491"])] == [1]
 
 
 def test_organizations_are_found_by_names_with_and_without_commas(kit):

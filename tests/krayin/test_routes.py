@@ -115,7 +115,8 @@ def test_no_token_is_needed_nor_sent():
         (httpx.Response(200, html="<html>"), "page instead of JSON"),
         (httpx.Response(404, html="<html>"), "page instead of JSON"),
         (httpx.Response(200, json={"hello": "world"}), "not Krayin's"),
-        (httpx.Response(500, json={"message": "Server Error"}), "not Krayin's"),
+        (httpx.Response(500, json={"error": "Server Error"}), "not Krayin's"),
+        (httpx.Response(500, json={"message": {"a": 1}}), "not Krayin's"),
         (
             httpx.Response(301, headers={"Location": "https://www.x.example/?k=secret"}),
             "https://www.x.example/",

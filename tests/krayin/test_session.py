@@ -311,12 +311,123 @@ def test_a_creation_stays_unknown_when_the_token_cannot_be_confirmed(kit, step):
 
 def test_a_krayin_without_limiter_is_not_taken_for_one_that_refuses(kit):
     missing = kit.answer({"message": "admin::app.common.resource-not-found"}, 404, limit=None)
-    run = kit.script(kit.answer(kit.user, limit=None), missing, kit.bare_500())
+    nothing = kit.answer(kit.page([]), limit=None)
+    run = kit.script(
+        kit.answer(kit.user, limit=None), missing, nothing, kit.bare_500(), kit.answer(kit.user, limit=None)
+    )
     run.client.whoami()
     with pytest.raises(NotFound):
         run.client.update_lead(5, CHANGE)
     with pytest.raises(OutcomeUnknown):
         run.client.create_person(DRAFT)
+
+
+def unlimited(kit, *steps):
+    """A Krayin without limiter, whose token has worked."""
+    run = kit.script(kit.answer(kit.user, limit=None), *steps)
+    run.client.whoami()
+    return run
+
+
+def well(kit):
+    return kit.answer(LEAD, limit=None)
+
+
+def test_where_a_dead_token_is_a_bare_500_one_question_tells_it_from_a_failing_record(kit):
+    run = unlimited(kit, kit.bare_500(), kit.bare_500())
+    with pytest.raises(AuthenticationFailed) as caught:
+        run.client.create_person(DRAFT)
+    assert "Put a new one into the connection" in caught.value.reason
+    assert [request.url.path.rpartition("/")[2] for request in run.requests] == ["get", "persons", "get"]
+    assert run.clock.slept == []
+
+
+def test_a_dead_token_met_by_a_change_is_told_without_trying_again(kit):
+    run = unlimited(kit, kit.bare_500(), kit.bare_500())
+    with pytest.raises(AuthenticationFailed):
+        run.client.update_lead(5, CHANGE)
+    assert run.clock.slept == []
+
+
+def test_the_question_whose_token_it_is_is_not_asked_twice(kit):
+    run = unlimited(kit, kit.bare_500())
+    with pytest.raises(AuthenticationFailed):
+        run.client.whoami()
+    assert len(run.requests) == 2
+
+
+def test_failing_records_among_good_ones_cost_one_question_a_minute(kit):
+    steps = [step for _ in range(20) for step in (kit.bare_500(), well(kit))]
+    run = unlimited(kit, steps[0], kit.answer(kit.user, limit=None), *steps[1:])
+    for _ in range(20):
+        with pytest.raises(OutcomeUnknown):
+            run.client.create_person(DRAFT)
+        run.client.update_lead(5, CHANGE)
+    assert sum(request.url.path.endswith("/get") for request in run.requests) == 2
+
+
+def test_the_second_failure_in_a_row_is_asked_about_whenever_the_first_was(kit):
+    run = unlimited(
+        kit,
+        kit.bare_500(),
+        kit.answer(kit.user, limit=None),
+        well(kit),
+        kit.bare_500(),
+        kit.bare_500(),
+        kit.bare_500(),
+    )
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+    run.client.update_lead(5, CHANGE)
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+    with pytest.raises(AuthenticationFailed):
+        run.client.create_person(DRAFT)
+
+
+def test_all_tries_of_one_call_are_one_suspicion(kit):
+    run = unlimited(
+        kit, kit.bare_500(), kit.answer(kit.user, limit=None), *[kit.bare_500() for _ in range(3)]
+    )
+    with pytest.raises(ServerFailed):
+        run.client.update_lead(5, CHANGE)
+    assert sum(request.url.path.endswith("/get") for request in run.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "body", [{"message": "SQLSTATE", "exception": "QueryException"}, {"message": "x", "trace": []}]
+)
+def test_a_failure_that_shows_its_reason_is_no_dead_token(kit, body):
+    """With APP_DEBUG=true a dead token is a 401."""
+    run = unlimited(kit, kit.answer(body, 500, limit=None))
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+    assert len(run.requests) == 2
+
+
+@pytest.mark.parametrize("step", [httpx.ConnectError("c"), html(502)], ids=repr)
+def test_a_question_without_an_answer_leaves_the_failure_as_it_is(kit, step):
+    run = unlimited(kit, kit.bare_500(), step)
+    with pytest.raises(OutcomeUnknown):
+        run.client.create_person(DRAFT)
+
+
+def test_a_404_for_a_record_that_is_listed_is_not_believed(kit):
+    missing = kit.answer({"message": "Not found"}, 404, limit=None)
+    run = unlimited(kit, missing, kit.answer(kit.page([{"id": 5}]), limit=None))
+    with pytest.raises(UnexpectedAnswer) as caught:
+        run.client.update_lead(5, CHANGE)
+    assert "stands before it" in caught.value.reason
+
+
+def test_deleting_a_person_does_not_make_krayin_one_with_a_limiter(kit):
+    run = unlimited(
+        kit,
+        kit.answer(kit.page([]), limit=None),
+        kit.answer({"message": "Person deleted successfully."}, limit=100, remaining=0),
+    )
+    run.client.delete_person(1)
+    assert run.client.dialect.is_limited is False
 
 
 def test_a_rejection_carries_the_fields(kit):

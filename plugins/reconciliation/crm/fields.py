@@ -91,10 +91,14 @@ def person_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[
     values = merged.values
     organization_changed = "organization" in merged.changed
     organization = values["organization"] if organization_changed else None
+    emails = _rows(values["emails"], stored.get("emails"), "emails")
+    phones = labelled_rows(stored.get("contact_numbers"), "contact_numbers")
     return PersonUpdate(
         name=values["name"],
-        emails=_rows(values["emails"], stored.get("emails"), "emails"),
+        # A person made without e-mails on MySQL has none to keep, and an empty list may be refused there.
+        emails=None if not emails and stored.get("emails") is None else emails,
         contact_numbers=_rows(values["phones"], stored.get("contact_numbers"), "contact_numbers"),
+        frees_phones=bool(phones) and not values["phones"],
         user_id=stored.get("user_id"),
         organization_id=None if organization_changed else stored.get("organization_id"),
         organization_name=organization,
@@ -122,12 +126,16 @@ def lead_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[st
     )
 
 
-def person_draft(person: Fields, *, owner_id: int | None, booleans: Sequence[str]) -> PersonDraft:
-    """Return the person to create from mapped fields."""
+def person_draft(
+    person: Fields, *, owner_id: int | None, booleans: Sequence[str], email_required: bool = True
+) -> PersonDraft:
+    """Return the person to create from mapped fields; without e-mails for a Krayin that takes none."""
     custom = {code: value for code, value in (person.get("custom") or {}).items() if value is not None}
     return PersonDraft(
         name=person["name"],
-        emails=tuple(Labelled(value=value) for value in person["emails"]),
+        emails=None
+        if email_required and not person["emails"]
+        else tuple(Labelled(value=value) for value in person["emails"]),
         contact_numbers=tuple(Labelled(value=value) for value in person["phones"]),
         job_title=person["job_title"],
         organization_name=person["organization"],

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import psycopg
 from krayin.budget import RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
+from krayin.dialect import Dialect
 from krayin.errors import KrayinError
 from krayin.pacing import Answer, Slot
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.lineage import compare_setup
 from reconciliation.crm.person_deletions import PersonDeletions
 from reconciliation.identity import register_target
@@ -23,7 +27,6 @@ from reconciliation.identity import register_target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import psycopg
     from krayin.audit import ApiCall
     from krayin.client import KrayinClient
     from krayin.pacing import Lane, Pacer
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CATALOGUE_AGE = timedelta(hours=1)
+DIALECT_AGE = timedelta(days=1)
 
 
 class KrayinAccess(Protocol):
@@ -61,6 +65,7 @@ class OpenKrayin:
     client: KrayinClient
     target_id: int
     catalogue: Catalogue
+    attributes: CurrentAttributes
     budget: RateBudget
     requests_per_minute: int
     deletions: PersonDeletions
@@ -93,6 +98,9 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
 ) -> Iterator[OpenKrayin]:
     """Open a Krayin for a run: the catalogue is read at most once an hour, `fresh` reads it now.
 
+    Its attributes are read anew before records are written over. How this Krayin answers is kept for a
+    day with the target, and what the run learned of it at its end.
+
     `connect` opens further connections to the sync database, for the budget. Every call is
     written to `api_call` for `run_id`.
 
@@ -102,6 +110,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     pace = requests_per_minute or access.requests_per_minute()
     key = access.key()
     kept = None if fresh else _kept_catalogue(connection, key)
+    age = 0.0
     early: list[ApiCall] = []
     first = _Unaccounted()
     if kept is None:
@@ -118,7 +127,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
                 raise
         target_id = register_target(connection, base_url)
     else:
-        target_id, catalogue = kept
+        target_id, catalogue, age = kept
         user_id = catalogue.user.id
 
     def audit(call: ApiCall) -> None:
@@ -130,7 +139,10 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     try:
         for answer in first.answers:
             budget.settle(budget.acquire(), answer)
-        with access.client(budget, audit, lane.name) as client:
+        with (
+            access.client(budget, audit, lane.name) as client,
+            _with_dialect(connection, target_id, client, is_new=kept is None),
+        ):
             if kept is None:
                 catalogue = load_catalogue(client)
                 compare_setup(connection, target_id, catalogue)
@@ -138,21 +150,56 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
                     statement("setup/catalogue_write"),
                     {"connection_key": key, "target_id": target_id, "document": Jsonb(catalogue.to_json())},
                 )
+            attributes = CurrentAttributes(
+                catalogue, client, age=age, keep=partial(_keep_attributes, connection, key)
+            )
+            client.may_search = catalogue.user.view_permission == "global"
             deletions = PersonDeletions.of(client, connect, target_id, user_id)
             with deletions.budget:
-                yield OpenKrayin(client, target_id, catalogue, budget, pace, deletions)
+                yield OpenKrayin(client, target_id, catalogue, attributes, budget, pace, deletions)
     finally:
         budget.close()
 
 
-def _kept_catalogue(connection: psycopg.Connection, key: str) -> tuple[int, Catalogue] | None:
+@contextmanager
+def _with_dialect(
+    connection: psycopg.Connection, target_id: int, client: KrayinClient, *, is_new: bool
+) -> Iterator[None]:
+    """Let a client know how its Krayin answers, and keep what it learns; anyway if the catalogue `is_new`."""
     row = connection.execute(
-        statement("setup/catalogue_read"), {"connection_key": key, "max_age": CATALOGUE_AGE}
+        statement("setup/dialect_read"), {"target_id": target_id, "max_age": DIALECT_AGE}
+    ).fetchone()
+    known = Dialect() if row is None else Dialect.from_json(row[0])
+    client.dialect = known
+    try:
+        yield
+    finally:
+        if is_new or client.dialect != known:
+            document = Jsonb(client.dialect.to_json())
+            # What ended the run is worth more than this: it is learned again.
+            with suppress(psycopg.Error):
+                connection.execute(
+                    statement("setup/dialect_write"),
+                    {"target_id": target_id, "document": document, "max_age": DIALECT_AGE},
+                )
+
+
+def _keep_attributes(connection: psycopg.Connection, key: str, catalogue: Catalogue) -> None:
+    connection.execute(
+        statement("setup/attributes_write"),
+        {"connection_key": key, "document": Jsonb(catalogue.to_json())},
+    )
+
+
+def _kept_catalogue(connection: psycopg.Connection, key: str) -> tuple[int, Catalogue, float] | None:
+    row = connection.execute(
+        statement("setup/catalogue_read"),
+        {"connection_key": key, "max_age": CATALOGUE_AGE, "dialect_age": DIALECT_AGE},
     ).fetchone()
     if row is None:
         return None
     try:
-        return row[0], Catalogue.from_json(row[1])
+        return row[0], Catalogue.from_json(row[1]), float(row[2])
     except ValueError:
         log.info("The kept catalogue was written by another version and is read anew.")
         return None

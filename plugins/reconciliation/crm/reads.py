@@ -12,11 +12,12 @@ from reconciliation.crm.fields import CLOSE_DATE, day
 from reconciliation.crm.outage import is_outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from krayin.client import EntityType, KrayinClient
     from krayin.records import Lead, Organization, Person
 
+    from reconciliation.crm.attributes import CurrentAttributes
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.listings import Listed
 
@@ -40,17 +41,17 @@ class CrmReads:
     def __init__(
         self,
         client: KrayinClient,
-        with_custom: Collection[EntityType] = (),
+        attributes: CurrentAttributes,
         monotonic: Callable[[], float] = time.monotonic,
         lineage: Lineage | None = None,
     ) -> None:
-        """Read through `client`; `with_custom` are the kinds that have custom attributes.
+        """Read through `client`; `attributes` are brought up to date before records are read.
 
         `lineage` looks at every record that is read, before anything is made of it.
         """
         self._lineage = lineage
         self._client = client
-        self.with_custom: frozenset[str] = frozenset(with_custom)
+        self.attributes = attributes
         self._monotonic = monotonic
         self._entities: dict[tuple[EntityType, int], tuple[float, Mapping[str, Any] | None]] = {}
         self._leads: dict[int, tuple[float, list[Lead]]] = {}
@@ -61,8 +62,9 @@ class CrmReads:
         wanted = sorted(set(ids))
         if not wanted:
             return
+        self.attributes.refresh()
         found: dict[int, dict[str, Any]] = {}
-        if entity == "leads" or entity in self.with_custom:
+        if entity == "leads" or entity in self.attributes.with_custom:
             found = {
                 one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
             }

@@ -163,6 +163,14 @@ class RecordSnapshot(Generic[Record]):
                 {**scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
             )
 
+    def with_keys(self, keys: Sequence[str]) -> list[int]:
+        """Return the ids of the records Krayin showed with one of these keys, in order; no call."""
+        rows = self._connection.execute(
+            statement("snapshot/with_keys"),
+            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind, "keys": list(keys)},
+        )
+        return [int(row[0]) for row in rows]
+
     def forget(self, crm_ids: Sequence[int]) -> None:
         """Forget records that Krayin does not have any more."""
         self._connection.execute(
@@ -291,3 +299,10 @@ class PersonSnapshot(RecordSnapshot[Person]):
     ) -> None:
         """Use `connection` (autocommit) and `client`."""
         super().__init__(connection, client, target_id, persons(phone_region))
+
+    def anybody_has_an_email(self) -> bool:
+        """Return whether Krayin showed a person with an e-mail; no call."""
+        row = self._connection.execute(
+            statement("snapshot/anybody_has_an_email"), {"target_id": self._target_id}
+        ).fetchone()
+        return row is not None

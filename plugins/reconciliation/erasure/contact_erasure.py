@@ -213,7 +213,9 @@ class _Erasure:
         kept = done.get("kept", {})
         receipt.merged = self._merged(done.get("merged", ()))
         person_ids = sorted(self._known((), kept).all("person"))
-        activity_ids = [one.id for person in person_ids for one in self.client.activities_of_person(person)]
+        activity_ids = [
+            one.id for person in person_ids for one in self.client.activities_of("person", person)
+        ]
         known = self._known(activity_ids, kept)
         persons = self.client.persons_by_ids(person_ids)
         Lineage(self.connection, self.client, self.identity.target_id).shown("person", person_ids, persons)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from krayin.records import Activity
 
     from reconciliation.crm.lineage import Lineage
+    from reconciliation.crm.own_activities import OwnActivities
     from reconciliation.load.activity_marks import ActivityMarks
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.ledger import Ledger, Operation
@@ -75,6 +76,7 @@ class ActivityWriter:
     ledger: Ledger
     store: MappingStore
     marks: ActivityMarks
+    own: OwnActivities
     settings: SyncSettings
     lineage: Lineage
     timing: Timing = DEFAULT
@@ -175,7 +177,7 @@ class ActivityWriter:
         if work.operation.step is not None:
             # A creation may have taken effect without our knowing, with the person there or not.
             self._require_person(work)
-            ours = self.client.activities_by_key(KEY, [work.activity.key])
+            ours = self.own.find_lost(work.activity.key, work.activity.title, work.link)
             if ours:
                 self._link(work, ours[0].id, "created", None)
                 self._shown[ours[0].id] = ours[0]
@@ -223,7 +225,7 @@ class ActivityWriter:
 
     def _sweep(self, activity: DesiredActivity) -> None:
         """Take away what a creation for a dead person left: Krayin fails, an activity of nobody stays."""
-        for left in self.client.activities_by_key(KEY, [activity.key]):
+        for left in self.own.find_lost(activity.key, activity.title, {}):
             self.client.delete_activity(left.id)
 
     def _create(self, work: _Work) -> None:

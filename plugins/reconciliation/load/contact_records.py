@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from krayin.catalogue import Catalogue
-    from krayin.client import KrayinClient
+    from krayin.client import EntityType, KrayinClient
 
     from reconciliation.crm.lineage import Lineage
+    from reconciliation.crm.reads import CrmReads
     from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.mapping.merge import Merged
     from reconciliation.settings.sync_settings import SyncSettings
@@ -34,7 +34,7 @@ class ContactRecords:
     ledger: Ledger
     store: MappingStore
     snapshot: PersonSnapshot
-    catalogue: Catalogue
+    reads: CrmReads
     settings: SyncSettings
     lineage: Lineage
 
@@ -137,10 +137,10 @@ class ContactRecords:
         changes = {name: merged.last_sent[name] for name in merged.changed}
         return lambda: self.store.attempt(row, base, changes)
 
-    def booleans(self, entity_type: str) -> tuple[str, ...]:
+    def booleans(self, entity_type: EntityType) -> tuple[str, ...]:
         """Return the codes of boolean attributes, which every write must carry."""
-        return self.catalogue.boolean_attributes(entity_type)
+        return self.reads.attributes.booleans(entity_type)
 
-    def custom(self, entity_type: str) -> tuple[str, ...]:
+    def custom(self, entity_type: EntityType) -> tuple[str, ...]:
         """Return the codes of custom attributes."""
-        return tuple(attribute.code for attribute in self.catalogue.custom_attributes(entity_type))
+        return self.reads.attributes.codes(entity_type)

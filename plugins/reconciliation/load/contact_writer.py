@@ -50,7 +50,7 @@ class ContactWriter:
     def __post_init__(self) -> None:
         """Make the writers of the two records."""
         records = ContactRecords(
-            self.client, self.ledger, self.store, self.snapshot, self.catalogue, self.settings, self.lineage
+            self.client, self.ledger, self.store, self.snapshot, self.reads, self.settings, self.lineage
         )
         search = PersonSearch(self.client, self.store, self.snapshot, self.settings, self.timing)
         self._persons = PersonWriter(
@@ -134,9 +134,12 @@ class ContactWriter:
         """
         ((_, rows),) = self._rows_of([operation])
         payload = operation.payload
+        known = rows.get("person")
         work = ContactWork(
             operation=operation,
-            person=self._persons.with_address(operation, payload["person"]),
+            person=self._persons.with_address(
+                operation, payload["person"], None if known is None else known.last_sent
+            ),
             lead=payload["lead"],
             person_hash=bytes.fromhex(payload["person_hash"]),
             lead_hash=bytes.fromhex(payload["lead_hash"]),

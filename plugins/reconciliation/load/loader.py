@@ -120,6 +120,8 @@ class Loader:
     loaded: Loaded = field(default_factory=Loaded)
     _failures: int = 0
     _failing: set[int] = field(default_factory=set)
+    _counted: set[int] = field(default_factory=set)
+    """Of the operations that failed since the last good answer, those whose attempt was counted."""
     _reported: float = float("-inf")
     _renewed: float = float("-inf")
     _held: list[Operation] = field(default_factory=list)
@@ -163,7 +165,7 @@ class Loader:
         unresolved: set[str] = set()
         try:
             # At a time as many as can be written before what was read for them is too old.
-            for group in groups_of(batch, self.requests_per_minute, self.reads.with_custom):
+            for group in groups_of(batch, self.requests_per_minute, self.reads.attributes.with_custom):
                 self.reads.forget()
                 if not self._prefetched(group):
                     return
@@ -225,6 +227,7 @@ class Loader:
             outcome = self.writers[operation.work].write(operation)
             self._failures = 0
             self._failing.clear()
+            self._counted.clear()
         except LeaseLostError as lost:
             log.warning("%s", lost)
             return None
@@ -255,6 +258,8 @@ class Loader:
         self._settle(operation, outcome)
         if stopping is not None:
             self._failing.add(operation.id)
+            if outcome.counts_as_attempt:
+                self._counted.add(operation.id)
             self._note_failure(stopping)
         return outcome
 
@@ -291,6 +296,9 @@ class Loader:
             log.warning("%s quarantined (%s): %s", operation, outcome.error_class, outcome.error_message)
 
     def _note_failure(self, error: KrayinError) -> None:
+        if isinstance(error, AuthenticationFailed) and self._counted:
+            # Krayin may answer a dead token as it answers a record it fails on.
+            self.ledger.forgive(self._counted)
         if isinstance(error, AuthenticationFailed | ConfigurationError | RateLimited):
             self._stop(f"{error}.")
         if isinstance(error, NotSent | OutcomeUnknown | ServerFailed | UnexpectedAnswer):

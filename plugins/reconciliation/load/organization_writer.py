@@ -18,7 +18,6 @@ from reconciliation.sync_database.mapping_row import MappingState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
 
     from reconciliation.crm.reads import CrmReads
@@ -39,7 +38,6 @@ class OrganizationWriter:
     ledger: Ledger
     store: MappingStore
     reads: CrmReads
-    catalogue: Catalogue
     settings: SyncSettings
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
@@ -70,8 +68,8 @@ class OrganizationWriter:
                 error_class="deleted_in_krayin",
                 error_message="its organization was deleted in Krayin; the next contact naming it makes one",
             )
-        codes = tuple(attribute.code for attribute in self.catalogue.custom_attributes("organizations"))
-        booleans = self.catalogue.boolean_attributes("organizations")
+        codes = self.reads.attributes.codes("organizations")
+        booleans = self.reads.attributes.booleans("organizations")
         desired = company_fields(operation.payload["organization"])
         base, present = base_after_attempt(
             last_sent=row.last_sent,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
+
+from krayin.errors import ServerFailed
 
 from reconciliation.load.contact_work import ContactWork, Stop
 from reconciliation.mapping.contact import natural_keys
@@ -45,8 +48,7 @@ class PersonSearch:
         """Return the one person who has the contact's e-mail or phone and belongs to nobody else."""
         target_id = work.operation.identity.target_id
         persons = {
-            person.id: person
-            for person in self.client.find_persons(work.person["emails"], work.person["phones"])
+            person.id: person for person in self._searched(work.person["emails"], work.person["phones"])
         }
         # Krayin's search heeds case and the spelling of numbers; what it showed before is compared folded.
         keys = self._keys_of(work)
@@ -80,9 +82,23 @@ class PersonSearch:
             )
         return None
 
+    def _searched(self, emails: Sequence[str], phones: Sequence[str]) -> list[Person]:
+        """Return what Krayin's search finds; what it cannot tell the snapshot will, brought up to date."""
+        found: list[Person] = []
+        can_search = self.client.can_search(emails, phones)
+        try:
+            found = self.client.find_persons(emails, phones)
+        except ServerFailed as failure:
+            if failure.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            can_search = False
+        if not can_search:
+            self.snapshot.refresh()
+        return found
+
     def seen(self, work: ContactWork) -> list[int]:
         """Return the persons Krayin showed with one of the contact's e-mails or phones; no call."""
-        return self.store.persons_with_keys(work.operation.identity.target_id, self._keys_of(work))
+        return self.snapshot.with_keys(self._keys_of(work))
 
     def _keys_of(self, work: ContactWork) -> tuple[str, ...]:
         return natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from krayin.errors import Rejected
+from krayin.errors import OutcomeUnknown, Rejected
 from krayin.folding import fold_name
 
 from reconciliation.crm.fields import lead_draft, person_draft, person_fields, person_update
@@ -60,13 +60,21 @@ class PersonWriter:
     records: ContactRecords
     search: PersonSearch
 
-    def with_address(self, operation: Operation, person: Fields) -> Fields:
+    def with_address(
+        self, operation: Operation, person: Fields, last_sent: Mapping[str, Any] | None
+    ) -> Fields:
         """Return a person's fields with a made-up address where Krayin demands one."""
+        takes_no_email = True
+        if not person["emails"] and self.catalogue.email_required():
+            # Trying tells where nothing else does.
+            has_one = self.client.dialect.takes_no_email is None and self.snapshot.anybody_has_an_email()
+            takes_no_email = self.client.takes_no_email(anybody_has_one=has_one) is not False
         return with_address(
             person,
             operation.identity.account_id,
             int(operation.source_id),
-            email_required=self.catalogue.email_required(),
+            self.catalogue.email_demand(takes_no_email),
+            last_sent,
         )
 
     def release(self, work: ContactWork) -> Outcome:
@@ -85,7 +93,7 @@ class PersonWriter:
                 "emails": [one for one in work.person["emails"] if {*natural_keys([one], [], region)} & held],
                 "phones": [one for one in work.person["phones"] if {*natural_keys([], [one], region)} & held],
             }
-            desired = self.with_address(work.operation, kept)
+            desired = self.with_address(work.operation, kept, present)
             base, present = base_after_attempt(
                 last_sent=row.last_sent,
                 attempted=row.attempted,
@@ -137,6 +145,13 @@ class PersonWriter:
                 raise
             self._adopt(work, found.person.id)
             return False
+        except OutcomeUnknown:
+            # Where Krayin failed because there was no e-mail, it answered, and made nothing.
+            tried = work.person
+            work.person = self.with_address(work.operation, tried, None)
+            if work.person == tried or self.search.find(work) is not None:
+                raise
+            created = self._create(work)
         self._ack_created(work, created)
         return True
 
@@ -146,7 +161,10 @@ class PersonWriter:
             self.targets,
             booleans=self.records.booleans("leads"),
             person=person_draft(
-                work.person, owner_id=self.targets.owner_id, booleans=self.records.booleans("persons")
+                work.person,
+                owner_id=self.targets.owner_id,
+                booleans=self.records.booleans("persons"),
+                email_required=self.catalogue.email_required(),
             ),
         )
         with self.records.intent(work, CREATE_CONTACT):

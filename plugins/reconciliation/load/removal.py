@@ -329,7 +329,7 @@ class RemovalWriter:
         lost = next((stage.id for stage in pipeline.stages if stage.code == LOST), None) if pipeline else None
         if lost is None:
             return False
-        update = stage_update(self.reads, self.catalogue, lead_id, lead_pipeline_stage_id=lost)
+        update = stage_update(self.reads, lead_id, lead_pipeline_stage_id=lost)
         before = {"stage_id": lead.stage_id, "lost_reason": lead.lost_reason}
 
         def intend() -> None:
@@ -366,10 +366,11 @@ class RemovalWriter:
             kept,
             operation.identity.account_id,
             int(operation.source_id),
-            email_required=self.catalogue.email_required(),
+            self.catalogue.email_demand(self.client.dialect.takes_no_email),
+            present,
         )
         merged = Merged(values={**present, **kept}, changed=changed, kept=())
-        update = person_update(stored, merged, self.catalogue.boolean_attributes("persons"))
+        update = person_update(stored, merged, self.reads.attributes.booleans("persons"))
         intend = partial(self.ledger.intend, operation, RELEASE)
         try:
             with self.client.operation(operation.id, before_write=intend):

@@ -58,7 +58,7 @@ class Reopening:
         if not closing.stands(lead) or self.catalogue.pipeline_of_stage(closing.stage_id) is None:
             self.memory.end_closing(target_id, lead.id, "left")
             return None
-        update = stage_update(self.reads, self.catalogue, lead.id, lead_pipeline_stage_id=closing.stage_id)
+        update = stage_update(self.reads, lead.id, lead_pipeline_stage_id=closing.stage_id)
         intend = partial(self.ledger.intend, operation, REOPEN_LEAD)
         with self.client.operation(operation.id, before_write=intend):
             lead = self.client.update_lead(lead.id, update)
@@ -67,9 +67,9 @@ class Reopening:
         return lead
 
 
-def stage_update(reads: CrmReads, catalogue: Catalogue, lead_id: int, **changes: Any) -> LeadUpdate:
+def stage_update(reads: CrmReads, lead_id: int, **changes: Any) -> LeadUpdate:
     """Return an update of a lead that changes these columns and keeps whatever an absent key would wipe."""
     stored = reads.entity("leads", lead_id) or {}
     nothing = Merged(values={}, changed=(), kept=())
-    update = lead_update(stored, nothing, catalogue.boolean_attributes("leads"))
+    update = lead_update(stored, nothing, reads.attributes.booleans("leads"))
     return type(update).model_validate({**update.model_dump(exclude_unset=True), **changes})

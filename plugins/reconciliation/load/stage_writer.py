@@ -219,7 +219,7 @@ class StageWriter:
             self.clock.learn(local, lead.closed_at)
 
     def _update(self, lead_id: int, **changes: Any) -> LeadUpdate:
-        return stage_update(self.reads, self.catalogue, lead_id, **changes)
+        return stage_update(self.reads, lead_id, **changes)
 
     def _intent(
         self, operation: Operation, lead_id: int, own: MappingRow, wanted: Wanted

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from krayin.records import Activity
 
+    from reconciliation.crm.own_activities import OwnActivities
     from reconciliation.mapping.desired_activity import DesiredActivity
 
 _TYPES = frozenset({"note", "call", "email"})
@@ -22,13 +23,14 @@ _TYPES = frozenset({"note", "call", "email"})
 
 @dataclass(slots=True)
 class ActivitySearch:
-    """Looks for activities by our key, a hundred a call, and by what an earlier integration left.
+    """Looks for activities by our key, and by what an earlier integration left.
 
     An earlier integration kept no key: its activities have the same title and hang on the person it
     noted. Several of one title are taken in the order they were made.
     """
 
     client: KrayinClient
+    own: OwnActivities
     _person: int | None = None
     _left: list[Activity] = field(default_factory=list)
 
@@ -41,7 +43,7 @@ class ActivitySearch:
         """
         found: dict[tuple[str, str], dict[str, Any]] = {}
         by_key: dict[str, Activity] = {}
-        for activity in self.client.activities_by_key(KEY, [one.key for one in wanted]):
+        for activity in self.own.find([one.key for one in wanted]):
             by_key.setdefault(str(activity.additional[KEY]), activity)
         for one in wanted:
             ours = by_key.get(one.key)
@@ -65,7 +67,7 @@ class ActivitySearch:
             self._person = wanted.earlier_person
             self._left = [
                 one
-                for one in self.client.activities_of_person(wanted.earlier_person)
+                for one in self.client.activities_of("person", wanted.earlier_person)
                 if one.type in _TYPES and KEY not in one.additional
             ]
         title = stored_text(wanted.title)

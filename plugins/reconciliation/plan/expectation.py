@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krayin.catalogue import EmailDemand
+
 from reconciliation.crm.fields import lead_fields
 from reconciliation.crm.reads import lead_columns
 from reconciliation.mapping.contact import placeholder_email
@@ -37,7 +39,7 @@ class Rules:
 
     on_crm_edit: OnCrmEdit = "keep"
     phone_region: str | None = None
-    email_required: bool = True
+    email_demand: EmailDemand = EmailDemand.ALWAYS
     pipeline_id: int | None = None
     final_stages: frozenset[int] = frozenset()
     recreate_deleted: bool = False
@@ -100,18 +102,27 @@ def expect(case: Case, rules: Rules) -> Expectation:
 def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
     """Return what creating a contact's records will change and cost."""
     company = contact.organization.folded_name if contact.organization else None
-    person = with_address(contact.person, account_id, contact.contact_id, email_required=rules.email_required)
+    person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
     changes = {"person": _new(person), "lead": _new(contact.lead)}
     return Expectation(Expected(1, company=company), changes, frozenset(changes))
 
 
-def with_address(person: Fields, account_id: int, contact_id: int, *, email_required: bool) -> Fields:
+def with_address(
+    person: Fields,
+    account_id: int,
+    contact_id: int,
+    demand: EmailDemand,
+    last_sent: Mapping[str, Any] | None = None,
+) -> Fields:
     """Return the person's fields with a reserved address where Krayin demands one and there is none.
 
-    One without a phone either needs it in any case: to Krayin 2.1.5, which makes a unique key of
-    owner, organization, e-mail and phone, two persons without all of these are one.
+    One without a phone either needs it in any case: to Krayin, which makes a unique key of owner,
+    organization, e-mail and phone, two persons without all of these are one. `last_sent` are the fields the
+    person was given before, if any.
     """
-    if person["emails"] or (person["phones"] and not email_required):
+    given = bool((last_sent or {}).get("emails"))
+    demanded = demand is EmailDemand.ALWAYS or (demand is EmailDemand.ONCE_GIVEN and given)
+    if person["emails"] or (person["phones"] and not demanded):
         return person
     return {**person, "emails": [placeholder_email(account_id, contact_id)]}
 
@@ -119,7 +130,7 @@ def with_address(person: Fields, account_id: int, contact_id: int, *, email_requ
 def _person_fields(case: Case, rules: Rules) -> Fields:
     contact = case.plan.contact
     return with_address(
-        contact.person, case.account_id, contact.contact_id, email_required=rules.email_required
+        contact.person, case.account_id, contact.contact_id, rules.email_demand, case.person.last_sent
     )
 
 

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 
     from krayin.configuration import Workflow
 
-# Krayin 2.1: what a load triggers, and how the actions that mail somebody begin.
+# What a load triggers, and how the actions that mail somebody begin. Krayin 2.2 names the kind of record
+# in the event's place: whatever happens to one may be meant.
 _TRIGGERED = frozenset(
     {
         "lead.create.after",
         "lead.update.after",
         "contacts.person.create.after",
         "contacts.person.update.after",
+        "leads",
+        "persons",
     }
 )
 _MAILS = "send_email"
@@ -62,4 +65,5 @@ def unconfirmed(workflows: Iterable[Workflow], confirmed: Collection[int]) -> li
 def described(workflow: Workflow) -> str:
     """Return a workflow in words: number, name, event and what mails."""
     mails = ", ".join(action for action in workflow.action_ids if action.startswith(_MAILS))
-    return f"{workflow.id} ({workflow.name}: {mails} on {workflow.event})"
+    event = workflow.event if "." in workflow.event else f"some event of {workflow.event}"
+    return f"{workflow.id} ({workflow.name}: {mails} on {event})"

@@ -27,6 +27,9 @@ DOOMED_ACTIVITIES = "doomed_activities"
 # The id of an organization that a change of a person has just named, unless it is known by then.
 COMPANY = "company"
 
+# What is read to be written over, by the attributes as they are then.
+OVERWRITTEN = frozenset({PERSONS, LEADS, ORGANIZATIONS})
+
 # Seconds of work that are claimed ahead at the pace of the budget.
 AHEAD = 10.0
 LARGEST_BATCH = 25
@@ -149,7 +152,7 @@ class Queue:
         waiting = dict(self.waiting)
         released: deque[Expected] = deque()
         known = set(self.known_companies)
-        calls = 0
+        calls = overwriting = 0
         while True:
             if not released:
                 calls += ready.skip_plain(size)
@@ -157,17 +160,18 @@ class Queue:
             while released and len(batch) < size:
                 batch.append(released.popleft())
             if not batch:
-                return calls
+                # The attributes are read before the first record is written over, and then once a minute.
+                return calls + math.ceil(overwriting / requests_per_minute)
             for group in groups_of(batch, requests_per_minute, with_custom):
-                calls += read_calls(group, with_custom) + sum(one.writes for one in group)
+                cost = read_calls(group, with_custom) + sum(one.writes for one in group)
+                calls += cost
+                overwriting += cost if any(OVERWRITTEN & {*one.reads} for one in group) else 0
             for one in batch:
-                if one.company is None:
-                    continue
-                if COMPANY in one.reads and one.company not in known:
-                    calls += lookup_calls(one.company)
-                known.add(one.company)
-                if one.company in waiting:
-                    released.append(waiting.pop(one.company))
+                if one.company is not None:
+                    if COMPANY in one.reads and one.company not in known:
+                        calls += lookup_calls(one.company)
+                    known.add(one.company)
+                    released.extend([waiting.pop(one.company)] if one.company in waiting else [])
 
 
 class _Runs:

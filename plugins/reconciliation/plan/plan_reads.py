@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_name
 
+from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.fields import lead_fields, organization_fields, person_fields
 from reconciliation.crm.reads import CrmReads
 from reconciliation.plan.forecast import IDS_PER_CALL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from krayin.catalogue import Catalogue
@@ -32,14 +33,13 @@ class PlanReads:
     for a real run what was last sent is near enough.
     """
 
-    def __init__(
-        self, client: KrayinClient, catalogue: Catalogue, with_custom: Collection[EntityType], *, exact: bool
-    ) -> None:
-        """Read through `client`; `with_custom` are the kinds that have custom attributes."""
+    def __init__(self, client: KrayinClient, catalogue: Catalogue, *, exact: bool) -> None:
+        """Read through `client`."""
         self._client = client
         self._catalogue = catalogue
         # A plan does not write: what it read does not grow old.
-        self._reads = CrmReads(client, with_custom, monotonic=lambda: 0.0)
+        self._attributes = CurrentAttributes(catalogue)
+        self._reads = CrmReads(client, self._attributes, monotonic=lambda: 0.0)
         self.exact = exact
         self.repeated = 0
         """The calls so far that carrying out the same plan begins with, too."""
@@ -70,7 +70,7 @@ class PlanReads:
 
         Beside them stands the id of the person's organization.
         """
-        codes = self._codes("persons")
+        codes = self._attributes.codes("persons")
         return {
             one: {**person_fields(row, codes), ORGANIZATION_ID: row.get(ORGANIZATION_ID)}
             for one, row in self._read("persons", ids)
@@ -78,7 +78,9 @@ class PlanReads:
 
     def leads(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
         """Return the flat fields of some leads, of none unless `exact`; missing ones are absent."""
-        return {one: lead_fields(row, self._codes("leads")) for one, row in self._read("leads", ids)}
+        return {
+            one: lead_fields(row, self._attributes.codes("leads")) for one, row in self._read("leads", ids)
+        }
 
     def organizations(self, names: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
         """Return the flat fields of organizations by folded name, of none unless `exact`.
@@ -90,7 +92,7 @@ class PlanReads:
         found = self._client.organizations_by_names(list(names.values()))
         ids = {fold_name(one.name): one.id for one in found}
         rows = dict(self._read("organizations", ids.values()))
-        codes = self._codes("organizations")
+        codes = self._attributes.codes("organizations")
         return {name: organization_fields(rows[one], codes) for name, one in ids.items() if one in rows}
 
     def _read(self, entity: EntityType, ids: Iterable[int]) -> Sequence[tuple[int, Mapping[str, Any]]]:
@@ -98,6 +100,3 @@ class PlanReads:
         self._reads.prefetch(entity, wanted)
         rows = ((one, self._reads.entity(entity, one)) for one in wanted)
         return [(one, row) for one, row in rows if row is not None]
-
-    def _codes(self, entity: EntityType) -> tuple[str, ...]:
-        return tuple(attribute.code for attribute in self._catalogue.custom_attributes(entity))

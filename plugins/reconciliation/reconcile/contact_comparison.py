@@ -227,7 +227,8 @@ class ContactComparison:
                 case.desired.person,
                 self.identity.account_id,
                 case.contact_id,
-                email_required=self.rules.email_required,
+                self.rules.email_demand,
+                person.row.last_sent,
             )
         )
         sent = (person.row.last_sent or {}).get("organization")

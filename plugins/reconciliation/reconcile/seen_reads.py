@@ -30,7 +30,7 @@ class SeenReads(PlanReads):
         self, parts: RunParts, identity: Identity, custom: Mapping[tuple[str, int], Mapping[str, Any]]
     ) -> None:
         """Look into the sync database of `parts`."""
-        super().__init__(parts.krayin.client, parts.krayin.catalogue, parts.with_custom, exact=False)
+        super().__init__(parts.krayin.client, parts.krayin.catalogue, exact=False)
         self._connection: psycopg.Connection = parts.connection
         self._identity = identity
         self._custom = custom

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chatwoot.source import ByIds, Window
 
 from reconciliation.crm.lineage import Lineage
+from reconciliation.crm.own_activities import OwnActivities
 from reconciliation.crm.reads import CrmReads
 from reconciliation.crm.snapshot import PersonSnapshot
 from reconciliation.load.activity_marks import ActivityMarks
@@ -35,7 +36,7 @@ from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.ledger import Ledger, lowest_lane
 from reconciliation.sync_database.mapping_store import MappingStore
 from reconciliation.sync_database.removals import RemovalMemory
-from reconciliation.sync_database.run_rows import LANES
+from reconciliation.sync_database.run_rows import LANES, RunKind
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,8 +62,7 @@ class RunParts:
     @property
     def with_custom(self) -> tuple[EntityType, ...]:
         """The kinds of records that have custom attributes, which Krayin's lists do not show."""
-        kinds: tuple[EntityType, ...] = ("persons", "leads", "organizations")
-        return tuple(kind for kind in kinds if self.krayin.catalogue.custom_attributes(kind))
+        return self.krayin.attributes.with_custom
 
     def mapping_rules(self) -> MappingRules:
         """Return the rules by which this sync's contacts are mapped for this Krayin now."""
@@ -70,7 +70,11 @@ class RunParts:
         return MappingRules(
             phone_region=settings.default_phone_region,
             skip_blocked=settings.skip_blocked,
-            skip_phone_only=settings.phone_only_contacts == "skip" and self.krayin.catalogue.email_required(),
+            skip_phone_only=settings.phone_only_contacts == "skip"
+            and self.krayin.catalogue.email_required()
+            and not self.krayin.client.takes_no_email(
+                anybody_has_one=self.snapshot_of_persons().anybody_has_an_email()
+            ),
             link_organizations=settings.sync_to_organization,
             history_start=settings.history_start(datetime.now(UTC)),
             custom_fields=settings.custom_fields.model_dump(),
@@ -116,12 +120,12 @@ class RunParts:
             rules=Rules(
                 on_crm_edit=settings.on_crm_edit,
                 phone_region=settings.default_phone_region,
-                email_required=catalogue.email_required(),
+                email_demand=catalogue.email_demand(self.krayin.client.dialect.takes_no_email),
                 pipeline_id=self.targets.pipeline_id,
                 final_stages=final_stages(catalogue),
                 recreate_deleted=settings.recreate_deleted,
             ),
-            reads=PlanReads(self.krayin.client, catalogue, self.with_custom, exact=request.dry_run),
+            reads=PlanReads(self.krayin.client, catalogue, exact=request.dry_run),
             requests_per_minute=self.krayin.requests_per_minute,
             with_custom=self.with_custom,
         )
@@ -160,7 +164,9 @@ class RunParts:
         store = MappingStore(self.connection)
         lineage = Lineage(self.connection, krayin.client, krayin.target_id)
         lineage.begin()
-        reads = CrmReads(krayin.client, self.with_custom, lineage=lineage)
+        if run.kind is not RunKind.EVENTS:
+            krayin.attributes.expire()
+        reads = CrmReads(krayin.client, krayin.attributes, lineage=lineage)
         snapshot = self.snapshot_of_persons()
         contacts = ContactWriter(
             client=krayin.client,
@@ -179,7 +185,6 @@ class RunParts:
             ledger=ledger,
             store=store,
             reads=reads,
-            catalogue=krayin.catalogue,
             settings=sync.settings,
         )
         marks = ActivityMarks(self.connection, krayin.client, krayin.target_id, run.sync_name, sync.timing)
@@ -188,6 +193,7 @@ class RunParts:
             ledger=ledger,
             store=store,
             marks=marks,
+            own=OwnActivities(self.connection, krayin.client, krayin.target_id),
             settings=sync.settings,
             lineage=lineage,
             timing=sync.timing,

@@ -58,7 +58,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
                 fresh=True,
             ) as krayin,
         ):
-            generation = generation_of(krayin.client.base_url)
+            generation = generation_of(krayin.client.base_url, krayin.client.dialect)
             user = krayin.catalogue.user
             yield (
                 f"Krayin {krayin.client.base_url} {generation.shown}: API user {user.name} ({user.id}), "
@@ -66,6 +66,13 @@ def check_sync(sync: Sync) -> Iterator[str]:
             )
             if generation.problem:
                 yield f"Warning: {generation.problem}"
+            yield from generation.notes
+            if user.view_permission != "global":
+                yield (
+                    f"Warning: the API user's view permission is {user.view_permission!r}. Krayin lets such "
+                    "a user neither search nor, from 2.2 on, see all users: finding persons takes more "
+                    "calls, and lead_owner cannot be checked. Set it to Global under Settings > Users"
+                )
             yield from _describe_guards(settings)
             targets = resolve_targets(settings, krayin.catalogue)
             yield from _describe(krayin.catalogue, targets)

@@ -15,6 +15,7 @@ from chatwoot.sweep import Stream
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.own_activities import OwnActivities
 from reconciliation.extract.activities import ActivityStage, TalkRead
 from reconciliation.extract.sweep import keys_of
 from reconciliation.mapping.activity import ActivityRules, short_name
@@ -181,7 +182,7 @@ class Talk:
             connection=self.connection,
             scope=scope,
             link=self.settings.activity_link,
-            search=ActivitySearch(client),
+            search=ActivitySearch(client, OwnActivities(self.connection, client, self.identity.target_id)),
             recreate_deleted=self.settings.recreate_deleted,
             dry_run=dry_run,
         ).run()

@@ -55,7 +55,8 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     )
     if settings.lead_type_id is None:
         type_id = min((kind.id for kind in catalogue.types), default=None)
-    if settings.lead_owner is not None:
+    # From 2.2 on others see only a part of the users.
+    if settings.lead_owner is not None and catalogue.user.view_permission == "global":
         _known("lead_owner", settings.lead_owner, {user.id: user.name for user in catalogue.users}, problems)
     for name in (
         "stage_on_conversation_created",

@@ -18,7 +18,7 @@ from reconciliation.sync_database.incidents import require_writable
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import psycopg
@@ -278,6 +278,10 @@ class Ledger:
                 "fences": [operation.fence for operation in operations],
             },
         )
+
+    def forgive(self, operation_ids: Iterable[int]) -> None:
+        """Take back the last attempt of operations that failed for no fault of their own."""
+        self._connection.execute(statement("load/forgive"), {"ids": sorted(operation_ids)})
 
     def waiting(self, sync_name: str) -> tuple[int, float | None]:
         """Return how many operations of a sync are open, and in how many seconds the next is due."""

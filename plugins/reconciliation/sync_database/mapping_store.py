@@ -108,13 +108,6 @@ class MappingStore:
         )
         return {int(row[0]) for row in rows}
 
-    def persons_with_keys(self, target_id: int, keys: Sequence[str]) -> list[int]:
-        """Return the ids of the persons Krayin showed with one of these e-mails or phones."""
-        rows = self._connection.execute(
-            statement("load/persons_with_keys"), {"target_id": target_id, "keys": list(keys)}
-        )
-        return sorted(int(row[0]) for row in rows)
-
     def set_state(self, row_id: int, state: MappingState) -> None:
         """Note that a record is gone in Krayin, or to be made anew."""
         self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
-from krayin.text import clean_text, trim
+from krayin.text import INVISIBLE, clean_text, trim
 
 # Controls, joiners and blanks by kind; fillers that count as letters, symbols or marks.
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-_FILLERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | {chr(one) for one in range(0xFE00, 0xFE10)}
+_FILLERS = frozenset(INVISIBLE) | {chr(one) for one in range(0xFE00, 0xFE10)}
 
 
 def stored_text(text: str | None) -> str:

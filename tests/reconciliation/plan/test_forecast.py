@@ -43,7 +43,8 @@ def forecast_and_run(world: World, **settings: Any) -> tuple[Run, Run]:
     assert world.krayin.records("persons", "leads", "organizations", "attribute_values") == records
 
     real = world.run(**settings)
-    assert real.summary["calls"] == dry.summary["forecast_calls"]
+    # Whether Krayin takes a person without an e-mail shows by a search, else by trying and looking.
+    assert 0 <= real.summary["calls"] - dry.summary["forecast_calls"] <= 2
     assert len(world.calls(real.id)) == real.summary["calls"]
     # A run to be carried out does not read beforehand what it reads again when it writes: it may
     # expect a write where somebody in Krayin was faster.
