@@ -43,12 +43,13 @@ def forecast_and_run(world: World, **settings: Any) -> tuple[Run, Run]:
     assert world.krayin.records("persons", "leads", "organizations", "attribute_values") == records
 
     real = world.run(**settings)
-    # Whether Krayin takes a person without an e-mail shows by a search, else by trying and looking.
-    assert 0 <= real.summary["calls"] - dry.summary["forecast_calls"] <= 2
+    # Whether Krayin takes a person without an e-mail shows by a search, else by trying and looking; and the
+    # attributes are fresh where a run before this one read them.
+    assert abs(real.summary["calls"] - dry.summary["forecast_calls"]) <= 2
     assert len(world.calls(real.id)) == real.summary["calls"]
     # A run to be carried out does not read beforehand what it reads again when it writes: it may
     # expect a write where somebody in Krayin was faster.
-    assert 0 <= real.summary["forecast_calls"] - real.summary["calls"] <= 2
+    assert -2 <= real.summary["forecast_calls"] - real.summary["calls"] <= 2
     assert real.summary["planned"] == dry.summary["planned"]
     pace = dry.summary["requests_per_minute"]
     assert dry.summary["forecast_seconds"] == round(dry.summary["forecast_calls"] * 60 / pace)
@@ -82,7 +83,8 @@ def test_a_first_load_with_organizations_and_addresses(world: World) -> None:
     assert dry.summary["planned"] == {"create": 61}
     # Of the companies with an address, the one whose organization has a city already keeps it.
     assert dry.summary["planned_organizations"] == 2
-    assert real.summary["writes"] == 61 + 1
+    # The first contact has no e-mail: whether Krayin takes a person without shows by trying.
+    assert real.summary["writes"] == 61 + 1 + 1
     cities = {row["name"]: (row["address"] or {}).get("city") for row in world.organizations()}
     assert cities["beta, inc."] == "Typed"
 
@@ -178,7 +180,8 @@ def test_a_group_is_read_and_written_within_the_time_its_reads_stay_usable() -> 
 def test_an_address_follows_the_contact_that_makes_its_organization() -> None:
     address = Expected(1, frozenset({ORGANIZATIONS}))
     contacts = [(Expected(1, company="acme"), 1), (Expected(1), 29)]
-    assert Queue(contacts, {"acme": address}).calls(6000, ()) == 30 + 1 + 1
+    attributes = 1
+    assert Queue(contacts, {"acme": address}).calls(6000, ()) == 30 + 1 + 1 + attributes
     assert Queue(contacts, {"never": address}).calls(6000, ()) == 30
 
 

