@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     """Workers that share the parallelism, with a broker only."""
     postgres_port: Port = 5499
     krayin_sandbox_port: Port = 8090
-    krayin_sandbox_version: Literal["2.1", "2.2"] = "2.1"
+    krayin_sandbox_version: Literal["2.1", "2.2"] = "2.2"
     """Krayin's version that the sandbox answers as; records made under another are kept, as in an upgrade."""
 
     chatwoot_database_url: SecretStr | None = None

@@ -79,8 +79,9 @@ def test_wrong_values_are_all_named_with_what_was_read(monkeypatch: pytest.Monke
 
 
 def test_the_sandboxs_krayin_is_one_of_two_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KRAYIN_SANDBOX_VERSION", "2.2")
     assert settings().krayin_sandbox_version == "2.2"
+    monkeypatch.setenv("KRAYIN_SANDBOX_VERSION", "2.1")
+    assert settings().krayin_sandbox_version == "2.1"
     monkeypatch.setenv("KRAYIN_SANDBOX_VERSION", "2.3")
     with pytest.raises(
         SettingsError, match=r"KRAYIN_SANDBOX_VERSION: Input should be '2.1' or '2.2' .*'2.3'"
