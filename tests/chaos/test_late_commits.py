@@ -37,7 +37,8 @@ def test_a_writer_that_commits_out_of_order_loses_nothing(
             for number in range(READY)
         ]
     writer = LateWriter(chatwoot_url, SEED, LONGEST, ready)
-    settings = {"sync_messages": True}
+    # Nobody is there to approve.
+    settings = {"sync_messages": True, "max_changes_without_approval": {"number": 1_000_000}}
     with running_krayin() as krayin:
         world = World(chatwoot_url, sync_url, krayin, settings)
         world.run()
