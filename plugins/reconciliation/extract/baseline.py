@@ -110,7 +110,10 @@ def contradiction(before: Mapping[int, Witness], now: Mapping[int, Witness], *, 
     others = [one for number, one in now.items() if one.created_at != before[number].created_at]
     if 2 * len(others) > len(now):
         return f"{len(others)} of {len(now)} contacts looked at were created at another time than known"
-    reverted = [number for number, one in now.items() if one.updated_at < before[number].updated_at]
+    # In no state that a row ever had was it changed before it was made: such a date was set by hand.
+    reverted = [
+        number for number, one in now.items() if one.created_at <= one.updated_at < before[number].updated_at
+    ]
     if reverted:
         first = min(reverted, key=lambda number: before[number].updated_at)
         later = [number for number, one in before.items() if one.updated_at >= before[first].updated_at]
