@@ -35,6 +35,7 @@ import psycopg
 from krayin.budget import RateBudget
 from krayin.pacing import Answer, Lane
 from krayin.unpaced import Unpaced
+from reconciliation.migrations import upgrade
 from rich.console import Console
 from rich.table import Table
 
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from krayin.pacing import Pacer
 
-ROOT = Path(__file__).resolve().parents[1]
 KEY = b"benchmark"
 COLUMNS = (
     "rate_per_minute",
@@ -237,9 +237,7 @@ def measure(cluster: Cluster, rate: int, workers: int, lane: Lane, options: argp
     cluster.drop_database("bench")
     cluster.create_database("bench")
     dsn = cluster.dsn("bench")
-    with psycopg.connect(dsn) as connection:
-        connection.execute("CREATE SCHEMA krayin_sync")
-        connection.execute((ROOT / "include/sql/migrations/0002_rate_budget.sql").read_bytes())
+    upgrade(dsn)
     window, limit = options.window, max(1, round(rate * options.window / 60))
     ms_acquire, ms_settle = cost(dsn)
     work = Work(dsn, lane, limit, window, options.latency)

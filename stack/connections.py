@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -31,7 +31,9 @@ def postgres(conn_id: str, url: str, description: str) -> dict[str, Any]:
     }
 
 
-def krayin(conn_id: str, url: str, token: str, requests_per_minute: int, description: str) -> dict[str, Any]:
+def krayin(
+    conn_id: str, url: str, token: str, requests_per_minute: int | Literal["auto"], description: str
+) -> dict[str, Any]:
     """Return the connection to the Krayin at `url`."""
     return {
         "connection_id": conn_id,

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     chatwoot_account_id: Annotated[int, Field(ge=1)] | None = None
     krayin_api_url: str | None = None
     krayin_api_token: SecretStr | None = None
-    krayin_requests_per_minute: Annotated[int, Field(ge=1)] = 60
+    krayin_requests_per_minute: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Written to the Krayin connection of real systems; the sandbox has its own."""
     krayin_sync_syncs: Folder | None = None
     """Folder of sync files; without it `include/syncs`, or the sandbox's own."""

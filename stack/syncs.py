@@ -30,7 +30,7 @@ chatwoot:
 
 krayin:
   conn_id: {krayin}       # Airflow connection to Krayin
-  # requests_per_minute: 60       # that API user's limit; else what the connection says
+  # requests_per_minute: 60       # a number; else what the connection says, else Krayin's answers
 
 # default_phone_region: US        # for phone numbers written without +country
 # sync_to_organization: true      # companies of contacts become organizations

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 # A waiter that did not ask again so long after it was due is taken for dead.
 WAITER_GRACE = 1.0
+UNHEARD = 60
+"""Calls a minute that `auto` begins with; Krayin 2.1 is shipped with this limit."""
+
 # Settling may be given up sooner than acquiring: an unsettled slot only stays taken a little longer.
 SETTLE_PATIENCE = 10.0
 
@@ -68,7 +71,8 @@ class BudgetState:
     """One look at a budget; times are the database's clock, UTC.
 
     `limit` calls per `window` seconds are allowed now: the lower of `setting` and `server_limit`
-    (what the server last reported; None before its first answer). `used` of our calls were
+    (what the server last reported; None when it says none), on `auto` and without such a limit what
+    its answers allow. `used` of our calls were
     granted within the last window, `in_flight` have not been answered yet, and `foreign` calls
     of other programs showed in the server's counts. `waiting` counts waiters per lane.
     `blocked_until` is None unless a refusal holds everybody back now; `refused_at` is the last one.
@@ -76,6 +80,7 @@ class BudgetState:
 
     key: str
     limit: int
+    auto: bool
     window: float
     setting: int
     server_limit: int | None
@@ -93,12 +98,14 @@ class RateBudget:
     Krayin (Laravel) counts a fixed window of 60 s from the first call after the previous window.
     Each call takes one of `requests_per_minute` slots and holds it until 60 s after its answer,
     so that no 60 seconds, wherever they begin, hold more calls than slots. All state and the only
-    clock are PostgreSQL's (schema `krayin_sync`, migration 0002).
+    clock are PostgreSQL's (schema `krayin_sync`, migrations 0002 and 0021).
 
     Args:
         connect: opens a psycopg connection to the sync database; called again after a lost one.
         key: names the API user, for example `https://crm.example.com#user:1`; never the token.
         requests_per_minute: the configured limit; the server's own lower word wins.
+        auto: take that for a ceiling, below which a server that says no limit sets the pace by how
+            quickly it answers: from 60 up while it does, down when it slows down or fails.
         lane: whose calls these are.
         call_timeout: seconds after which a call is certainly over. A worker that dies costs one
             slot for this time plus one window.
@@ -118,6 +125,7 @@ class RateBudget:
         *,
         requests_per_minute: int,
         lane: Lane,
+        auto: bool = False,
         call_timeout: float = 35.0,
         window: float = 60.0,
         poll: float = 0.25,
@@ -133,6 +141,7 @@ class RateBudget:
         self._connect = connect
         self._settings: dict[str, Any] = {
             "requests_per_minute": requests_per_minute,
+            "auto": auto,
             "call_timeout": call_timeout,
             "window": window,
             "poll": poll,
@@ -146,6 +155,7 @@ class RateBudget:
             "key": key,
             "lane": int(lane),
             "setting": requests_per_minute,
+            "auto": auto,
             "window": window,
             "call_timeout": call_timeout,
             "credit": credit,
@@ -234,6 +244,9 @@ class RateBudget:
             "remaining": answer.remaining if answer else None,
             "refused": answer.refused if answer else False,
             "retry_after": answer.retry_after if answer else None,
+            "route": answer.route if answer else None,
+            "seconds": answer.seconds if answer else None,
+            "failed": answer.failed if answer else False,
         }
         try:
             row = self._run("budget/settle", facts, min(SETTLE_PATIENCE, self._patience))
@@ -273,6 +286,7 @@ class RateBudget:
         return BudgetState(
             key=self.key,
             limit=row["allowed"],
+            auto=row["auto"],
             window=row["window_seconds"],
             setting=row["setting"],
             server_limit=row["server_limit"],

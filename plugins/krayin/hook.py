@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseHook
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from krayin.audit import ApiCall
     from krayin.pacing import Pacer
-
-DEFAULT_REQUESTS_PER_MINUTE: Final = 60
-"""The rate limit Krayin is shipped with."""
 
 _found: dict[str, str] = {}
 _finding = Lock()
@@ -53,22 +50,23 @@ class KrayinHook(BaseHook):
         """
         return self._address(self.get_connection(self.krayin_conn_id))
 
-    def requests_per_minute(self) -> int:
-        """Return how many calls the API user may make in a minute.
+    def requests_per_minute(self) -> int | Literal["auto"]:
+        """Return how many calls the API user may make in a minute; `auto` leaves it to Krayin's answers.
 
         Raises:
-            ConfigurationError: the value in the connection is no whole number of at least 1.
+            ConfigurationError: what stands in the connection is neither `auto` nor a whole number from 1.
         """
         value = self.get_connection(self.krayin_conn_id).extra_dejson.get("requests_per_minute")
-        if value is None or value == "":
-            return DEFAULT_REQUESTS_PER_MINUTE
+        if value in (None, "", "auto"):
+            return "auto"
         try:
             number = int(value)
         except (TypeError, ValueError):
             number = 0
         if number < 1:
             message = (
-                f"connection {self.krayin_conn_id}: requests_per_minute must be a whole number of at least 1"
+                f"connection {self.krayin_conn_id}: requests_per_minute must be a whole number of at least 1,"
+                " or left empty"
             )
             raise ConfigurationError(message)
         return number

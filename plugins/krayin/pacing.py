@@ -40,12 +40,17 @@ class Answer:
     headers were absent. `refused` is true when the call was turned away by the limiter, in
     either form (CONTRACT: 429, or 500 without these headers after a remaining of 0).
     `retry_after` is in seconds, None when the server did not say.
+    `seconds` is how long a good answer of `route`, under the shared limit, took; None for any other.
+    `failed` is true when the server could not answer properly (5xx).
     """
 
     limit: int | None = None
     remaining: int | None = None
     refused: bool = False
     retry_after: float | None = None
+    route: str | None = None
+    seconds: float | None = None
+    failed: bool = False
 
 
 class Pacer(Protocol):

@@ -29,9 +29,9 @@ def get_provider_info() -> dict[str, Any]:
                     "requests_per_minute": {
                         "label": "Requests per minute",
                         "description": (
-                            "How many calls this API user may make in a minute; Krayin is shipped with 60."
+                            "How many calls this API user may make in a minute; left empty, Krayin says."
                         ),
-                        "schema": {"type": ["integer", "null"], "default": 60, "minimum": 1},
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                 },
             }

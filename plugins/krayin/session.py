@@ -368,6 +368,7 @@ class Session:
             self._settle(slot, None)
             self._audit(endpoint, at, started, outcome="interrupted")
             raise
+        took = self._monotonic() - started
         reply = self._read(endpoint, response)
         verdict = reply.verdict
         refused = verdict.meaning is Meaning.RATE_LIMITED or (
@@ -377,7 +378,16 @@ class Session:
             # Its headers and refusals tell of another limit; the shared budget must not learn from them.
             self._settle(slot, Answer(refused=refused and verdict.limit is None))
         else:
-            self._settle(slot, Answer(verdict.limit, verdict.remaining, refused, verdict.retry_after))
+            said = Answer(
+                verdict.limit,
+                verdict.remaining,
+                refused,
+                verdict.retry_after,
+                route=f"{endpoint.method} {endpoint.template}",
+                seconds=took if verdict.meaning is Meaning.ANSWERED else None,
+                failed=response.is_server_error,
+            )
+            self._settle(slot, said)
         self._audit(endpoint, at, started, outcome=verdict.meaning.value, reply=reply)
         return reply
 

@@ -44,6 +44,7 @@ class Application:
         self.log = calls.CallLog()
         self.state = state
         self.started = time.time()
+        self._at_once = 0
         self._controls: ASGIApp = control.controls(self)
         self._plant()
 
@@ -89,14 +90,23 @@ class Application:
         entry = calls.Received(time.time(), call.method, scope["path"], query, request=calls.cut(content))
         chosen = self.faults.choose(call)
         entry.faults = tuple(fault.kind for fault in chosen)
-        if self.krayin.settings.latency_ms:
-            await asyncio.sleep(self.krayin.settings.latency_ms / 1000)
+        await self._take_time()
         answer = await self._before(call, chosen)
         if answer is None and "drop_before" not in entry.faults:
             answer = await self._carried_out(call, content)
             answer = await self._after(call, chosen, answer)
         entry.user_id = call.user_id
         return entry, answer
+
+    async def _take_time(self) -> None:
+        settings = self.krayin.settings
+        if settings.latency_ms:
+            self._at_once += 1
+            crowd = 1 if settings.slow_beyond is None else max(1, self._at_once / settings.slow_beyond)
+            try:
+                await asyncio.sleep(settings.latency_ms * crowd / 1000)
+            finally:
+                self._at_once -= 1
 
     async def _carried_out(self, call: Call, content: bytes) -> Answer:
         if len(content) > requests.LARGEST_BODY:

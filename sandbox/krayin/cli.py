@@ -36,6 +36,9 @@ def serve(  # noqa: PLR0913, PLR0917 (one parameter is one option)
         int | None, typer.Option(help="Calls a minute for each user, instead of the instance's limit.")
     ] = None,
     latency: Annotated[float, typer.Option(help="Milliseconds added to every API call.")] = 0.0,
+    slow_beyond: Annotated[
+        int | None, typer.Option(help="With more calls at once the latency grows with their number.")
+    ] = None,
     races: Annotated[
         int, typer.Option(help="So many parallel writes are checked before the first is written.")
     ] = 0,
@@ -60,6 +63,7 @@ def serve(  # noqa: PLR0913, PLR0917 (one parameter is one option)
         timezone=timezone,
         requests_per_minute=requests_per_minute,
         latency_ms=latency,
+        slow_beyond=slow_beyond,
         persons_email_required=persons_email_required,
         races=races,
     )

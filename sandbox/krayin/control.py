@@ -40,6 +40,7 @@ class Changes(BaseModel):
     timezone: str | None = None
     requests_per_minute: int | None = None
     latency_ms: float | None = None
+    slow_beyond: int | None = None
     persons_email_required: bool | None = None
     races: int | None = None
     token: str | None = None
@@ -150,6 +151,7 @@ class _Endpoints:
             "timezone": settings.timezone,
             "requests_per_minute": settings.limit,
             "latency_ms": settings.latency_ms,
+            "slow_beyond": settings.slow_beyond,
             "persons_email_required": settings.persons_email_required,
             "races": settings.races,
             "clock_offset_seconds": self._application.krayin.clock.offset_seconds,

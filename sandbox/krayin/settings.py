@@ -35,6 +35,7 @@ class Settings:
         timezone: APP_TIMEZONE.
         requests_per_minute: a limit for each user instead of the instance's.
         latency_ms: added to every API call.
+        slow_beyond: so many calls at once are all it bears: with more, latency_ms grows with their number.
         persons_email_required: the flag of the persons attribute ``emails``.
         races: this many parallel writes of persons or leads validate before the first of them writes, as
             on a real server with several workers; 0 runs one request after the other.
@@ -48,6 +49,7 @@ class Settings:
     timezone: str = "Asia/Kolkata"
     requests_per_minute: int | None = None
     latency_ms: float = 0.0
+    slow_beyond: int | None = None
     persons_email_required: bool = True
     races: int = 0
 

@@ -6,20 +6,19 @@ import heapq
 import itertools
 import uuid
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import RateBudget
 from krayin.pacing import Answer, Lane, Slot
+from reconciliation.migrations import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MIGRATION = Path(__file__).resolve().parents[2] / "include" / "sql" / "migrations" / "0002_rate_budget.sql"
 EPOCH = datetime(2026, 5, 5, 10, tzinfo=UTC)
 # A session's own clock, so that minutes pass in milliseconds.
 MADE_UP_CLOCK = """
@@ -29,11 +28,10 @@ $$ SELECT current_setting('test.now')::timestamptz $$
 
 
 def prepare(url: str, *, made_up_clock: bool = False) -> None:
-    """Create the schema and the budget's tables in an empty database."""
-    with psycopg.connect(url) as connection:
-        connection.execute("CREATE SCHEMA krayin_sync")
-        connection.execute(MIGRATION.read_bytes())
-        if made_up_clock:
+    """Create the sync database's tables in an empty database."""
+    upgrade(url)
+    if made_up_clock:
+        with psycopg.connect(url) as connection:
             connection.execute(MADE_UP_CLOCK)
 
 
@@ -57,6 +55,19 @@ class FixedWindow:
             return Answer(self.limit, 0, refused=True, retry_after=float(int(self.ends - now)))
         self.count += 1
         return Answer(self.limit, self.limit - self.count)
+
+
+class NoLimit:
+    """Krayin 2.2: no limiter and not a word of one; some calls fail, as a bare 500."""
+
+    window = 60.0
+
+    def __init__(self, failing: Callable[[], bool] = lambda: False) -> None:
+        self.failing = failing
+
+    def hit(self, now: float, *, debug: bool = True) -> Answer:
+        """Return what an answer says."""
+        return Answer(failed=self.failing())
 
 
 class Fate(Enum):
@@ -86,7 +97,8 @@ class World:
 
     url: str
     limit: int
-    server: FixedWindow
+    server: FixedWindow | NoLimit
+    auto: bool = False
     setting: int | None = None
     latency: Callable[[], float] = lambda: 0.05
     poll: float = 1.0
@@ -97,6 +109,8 @@ class World:
     key: str = "krayin#1"
     now: float = 0.0
     skew: float = 0.0
+    at_once: int = 0
+    took: list[tuple[float, float]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     foreign: list[tuple[float, bool]] = field(default_factory=list)
 
@@ -116,6 +130,7 @@ class World:
                 self.key,
                 requests_per_minute=self.setting or self.limit,
                 lane=lane,
+                auto=self.auto,
                 window=self.server.window,
                 poll=self.poll,
                 credit=self.credit,
@@ -175,13 +190,16 @@ class World:
         self.at(start, begin)
 
     def _call(self, lane: Lane, number: int, asked: float, slot: Slot, then: Callable[[], None]) -> None:
+        self.at_once += 1
         latency, fate, granted = self.latency(), self.fate(), self.now
 
         def arrive() -> None:
             answer = self.server.hit(self.now, debug=self.debug)
             self.calls.append(Call(lane, number, asked, granted, self.now, answer))
             if fate is Fate.ANSWERED:
-                self.at(granted + latency, lambda: done(answer))
+                good = not answer.refused and not answer.failed
+                said = replace(answer, route="POST leads", seconds=latency if good else None)
+                self.at(granted + latency, lambda: done(said))
             elif fate is Fate.ANSWER_LOST:
                 self.at(granted + self.call_timeout, lambda: done(None))
             else:
@@ -189,6 +207,8 @@ class World:
                 self.at(granted + 1, then)
 
         def done(answer: Answer | None) -> None:
+            self.at_once -= 1
+            self.took.append((self.now, latency))
             self.settle(lane, slot, answer)
             then()
 

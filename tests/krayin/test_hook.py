@@ -112,7 +112,7 @@ def test_a_user_who_cannot_search_is_told(connected, server, kit):
         ({"host": "ftp://x"}, "must look like"),
         ({"host": "https://crm.example.com/shop"}, "no Krayin REST API"),
         ({"extra": {"requests_per_minute": 0}}, "requests_per_minute"),
-        ({"extra": {"requests_per_minute": "many"}}, "requests_per_minute"),
+        ({"extra": {"requests_per_minute": "many"}}, "or left empty"),
     ],
 )
 def test_a_bad_connection_says_what_is_wrong(connected, server, kit, parts, said):
@@ -136,8 +136,9 @@ def test_an_unreachable_krayin_is_told_in_one_try(connected, server):
 
 
 def test_the_budget_of_the_user_is_a_field_of_the_connection(connected):
-    assert connected().requests_per_minute() == 60
-    assert connected(extra={"requests_per_minute": None}).requests_per_minute() == 60
+    assert connected().requests_per_minute() == "auto"
+    for left_out in (None, "", "auto"):
+        assert connected(extra={"requests_per_minute": left_out}).requests_per_minute() == "auto"
     assert connected(extra={"requests_per_minute": "120"}).requests_per_minute() == 120
     with pytest.raises(ConfigurationError):
         connected(extra={"requests_per_minute": -1}).requests_per_minute()

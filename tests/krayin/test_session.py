@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 
@@ -39,7 +40,32 @@ def test_a_call_asks_for_json_carries_the_token_and_takes_one_slot(kit):
     assert str(request.url) == "https://crm.example.com/api/v1/get"
     assert request.headers["Accept"] == "application/json"
     assert request.headers["Authorization"] == f"Bearer {kit.token}"
-    assert run.pacer.settled == [Answer(limit=60, remaining=41)]
+    assert run.pacer.settled == [Answer(limit=60, remaining=41, route="GET get", seconds=0.0)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds", "failed"),
+    [
+        (httpx.Response(200, json=LEAD), 0.25, False),
+        # As a limiter's refusal that has no headers would look: never quick, however quick it is.
+        (httpx.Response(500, json={"message": "500 Internal Server Error"}), None, True),
+        (httpx.Response(503), None, True),
+        (httpx.Response(422, json={"message": "x", "errors": {}}), None, False),
+        (html(), None, False),
+    ],
+)
+def test_the_pacer_is_told_how_long_a_good_answer_took_and_what_failed(kit, answer, seconds, failed):
+    def slowly(_: httpx.Request) -> httpx.Response:
+        run.clock.now += 0.25
+        return answer
+
+    # After a bare 500 the token is tried.
+    run = kit.script(slowly, kit.answer(kit.user), retries=0)
+    with contextlib.suppress(KrayinError):
+        run.client.update_lead(5, CHANGE)
+    assert run.pacer.settled[0] == Answer(
+        route="PUT leads/attributes/edit/{id}", seconds=seconds, failed=failed
+    )
 
 
 def test_a_body_is_utf8_json_with_its_content_type(kit):
@@ -180,7 +206,8 @@ def test_a_429_is_waited_for_by_the_pacer_and_costs_no_attempt(kit):
     refused = [kit.answer({"message": "Too Many"}, 429, remaining=0, Retry_After="59") for _ in range(3)]
     run = kit.script(*refused, kit.answer({"data": kit.person(1)}))
     assert run.client.create_person(DRAFT).id == 1
-    assert run.pacer.settled[:3] == [Answer(60, 0, refused=True, retry_after=59.0)] * 3
+    refusal = Answer(60, 0, refused=True, retry_after=59.0, route="POST contacts/persons")
+    assert run.pacer.settled[:3] == [refusal] * 3
     assert run.clock.slept == []
 
 
@@ -190,7 +217,7 @@ def test_a_500_after_the_last_call_of_the_window_is_the_limit(kit):
     )
     run.client.whoami()
     assert run.client.create_person(DRAFT).id == 1
-    assert run.pacer.settled[1] == Answer(refused=True)
+    assert run.pacer.settled[1] == Answer(refused=True, route="POST contacts/persons", failed=True)
     assert [call.outcome for call in run.calls] == ["answered", "rate_limited", "answered"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import psycopg
@@ -35,13 +35,13 @@ class StandInAccess:
 
     address: str
     token: str
-    pace: int = 60_000
+    pace: int | Literal["auto"] = 60_000
     options: dict[str, Any] = field(default_factory=dict)
 
     def key(self) -> str:
         return access_key(self.address, self.token)
 
-    def requests_per_minute(self) -> int:
+    def requests_per_minute(self) -> int | Literal["auto"]:
         return self.pace
 
     def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:

@@ -4,6 +4,7 @@
 WITH budget AS (
     SELECT
         b.*,
+        b AS budget,
         krayin_sync.rate_budget_now() AS moment,
         krayin_sync.rate_budget_now() - make_interval(secs => b.window_seconds) AS window_start
     FROM krayin_sync.rate_budget AS b
@@ -15,7 +16,8 @@ SELECT
     b.server_limit,
     b.refused_at,
     b.window_seconds,
-    least(b.setting, coalesce(b.server_limit, b.setting)) AS allowed,
+    krayin_sync.rate_budget_pace(b.budget) AS allowed,
+    b.auto_at > b.setting_at - make_interval(secs => b.window_seconds) AS auto,
     CASE WHEN b.blocked_until > b.moment THEN b.blocked_until END AS blocked_until,
     (
         SELECT count(*) FROM krayin_sync.rate_budget_slot AS s

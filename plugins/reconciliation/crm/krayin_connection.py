@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import psycopg
-from krayin.budget import RateBudget
+from krayin.budget import UNHEARD, RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
 from krayin.dialect import Dialect
 from krayin.errors import KrayinError
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from krayin.pacing import Lane, Pacer
 
+    from reconciliation.settings.sync_settings import KrayinSettings
+
 log = logging.getLogger(__name__)
 
 CATALOGUE_AGE = timedelta(hours=1)
@@ -44,8 +46,8 @@ class KrayinAccess(Protocol):
         """Return what tells this address and token from others, without giving the token away."""
         ...
 
-    def requests_per_minute(self) -> int:
-        """Return how many calls the API user may make in a minute."""
+    def requests_per_minute(self) -> int | Literal["auto"]:
+        """Return how many calls the API user may make in a minute; `auto` leaves it to Krayin's answers."""
         ...
 
     def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
@@ -60,7 +62,10 @@ def access_key(address: str, token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OpenKrayin:
-    """A Krayin ready for work."""
+    """A Krayin ready for work.
+
+    `requests_per_minute` is what the budget allowed when it was opened, or the number set.
+    """
 
     client: KrayinClient
     target_id: int
@@ -90,10 +95,10 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     connection: psycopg.Connection,
     connect: Callable[[], psycopg.Connection],
     access: KrayinAccess,
+    settings: KrayinSettings,
     *,
     lane: Lane,
     run_id: int | None,
-    requests_per_minute: int | None = None,
     fresh: bool = False,
 ) -> Iterator[OpenKrayin]:
     """Open a Krayin for a run: the catalogue is read at most once an hour, `fresh` reads it now.
@@ -107,7 +112,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     Raises:
         KrayinError: the address or token is wrong, or Krayin does not answer.
     """
-    pace = requests_per_minute or access.requests_per_minute()
+    pace = settings.requests_per_minute or access.requests_per_minute()
     key = access.key()
     kept = None if fresh else _kept_catalogue(connection, key)
     age = 0.0
@@ -135,7 +140,13 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
 
     for call in early:
         audit(call)
-    budget = RateBudget(connect, f"target:{target_id}#user:{user_id}", requests_per_minute=pace, lane=lane)
+    budget = RateBudget(
+        connect,
+        f"target:{target_id}#user:{user_id}",
+        requests_per_minute=settings.max_requests_per_minute if pace == "auto" else pace,
+        auto=pace == "auto",
+        lane=lane,
+    )
     try:
         for answer in first.answers:
             budget.settle(budget.acquire(), answer)
@@ -156,9 +167,15 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
             client.may_search = catalogue.user.view_permission == "global"
             deletions = PersonDeletions.of(client, connect, target_id, user_id)
             with deletions.budget:
-                yield OpenKrayin(client, target_id, catalogue, attributes, budget, pace, deletions)
+                now = _pace_now(budget) if pace == "auto" else pace
+                yield OpenKrayin(client, target_id, catalogue, attributes, budget, now, deletions)
     finally:
         budget.close()
+
+
+def _pace_now(budget: RateBudget) -> int:
+    state = budget.state()
+    return UNHEARD if state is None else state.limit
 
 
 @contextmanager

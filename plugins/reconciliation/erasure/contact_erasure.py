@@ -139,9 +139,9 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
                 connection,
                 partial(connect, sync.sync_dsn),
                 sync.krayin,
+                sync.settings.krayin,
                 lane=Lane.SCHEDULED,
                 run_id=run_id,
-                requests_per_minute=settings.krayin.requests_per_minute,
             ) as krayin,
         ):
             require_no_incident(connection, sync_name=settings.name, target_id=krayin.target_id)
@@ -168,7 +168,12 @@ def identity_of(sync: Sync, connection: psycopg.Connection) -> Identity:
     """Return the ids of a sync's target, installation and account; Krayin is asked at most once an hour."""
     with (
         open_krayin(
-            connection, partial(connect, sync.sync_dsn), sync.krayin, lane=Lane.SCHEDULED, run_id=None
+            connection,
+            partial(connect, sync.sync_dsn),
+            sync.krayin,
+            sync.settings.krayin,
+            lane=Lane.SCHEDULED,
+            run_id=None,
         ) as krayin,
         sync.source.snapshot() as snapshot,
     ):

@@ -196,9 +196,9 @@ def plan_recovery(
                 connection,
                 partial(connect, sync.sync_dsn),
                 sync.krayin,
+                sync.settings.krayin,
                 lane=Lane.SCHEDULED,
                 run_id=run_id,
-                requests_per_minute=sync.settings.krayin.requests_per_minute,
                 fresh=True,
             ) as krayin,
         ):
@@ -275,7 +275,12 @@ def declare_false_alarm(sync: Sync, *, by: str) -> int:
     with (
         working(sync.sync_dsn) as connection,
         open_krayin(
-            connection, partial(connect, sync.sync_dsn), sync.krayin, lane=Lane.SCHEDULED, run_id=None
+            connection,
+            partial(connect, sync.sync_dsn),
+            sync.krayin,
+            sync.settings.krayin,
+            lane=Lane.SCHEDULED,
+            run_id=None,
         ) as krayin,
     ):
         target_id = krayin.target_id

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from chatwoot.source import SourceSnapshot
+    from krayin.budget import BudgetState
     from krayin.catalogue import Catalogue
     from krayin.configuration import Workflow
 
@@ -52,9 +53,9 @@ def check_sync(sync: Sync) -> Iterator[str]:
                 connection,
                 partial(connect, sync.sync_dsn),
                 sync.krayin,
+                sync.settings.krayin,
                 lane=Lane.SCHEDULED,
                 run_id=run_id,
-                requests_per_minute=settings.krayin.requests_per_minute,
                 fresh=True,
             ) as krayin,
         ):
@@ -62,7 +63,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
             user = krayin.catalogue.user
             yield (
                 f"Krayin {krayin.client.base_url} {generation.shown}: API user {user.name} ({user.id}), "
-                f"{krayin.requests_per_minute} calls a minute"
+                f"{_pace(krayin.budget.state())}"
             )
             if generation.problem:
                 yield f"Warning: {generation.problem}"
@@ -115,6 +116,15 @@ def _describe_guards(settings: SyncSettings) -> Iterator[str]:
             f"unasked, whatever the share. The default is {CHANGE_FLOOR} now; removals are not counted there "
             f"any more"
         )
+
+
+def _pace(budget: BudgetState | None) -> str:
+    assert budget is not None
+    if not budget.auto:
+        return f"{budget.setting} calls a minute"
+    if budget.server_limit is not None and budget.server_limit <= budget.setting:
+        return f"auto: {budget.limit} calls a minute, as Krayin's limit says"
+    return f"auto: {budget.limit} calls a minute now, up to {budget.setting} while Krayin answers quickly"
 
 
 def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:

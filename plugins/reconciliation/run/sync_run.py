@@ -131,9 +131,9 @@ class Sync:
             connection,
             partial(connect, self.sync_dsn),
             self.krayin,
+            self.settings.krayin,
             lane=lane,
             run_id=run_id,
-            requests_per_minute=self.settings.krayin.requests_per_minute,
         ) as krayin:
             require_no_incident(connection, sync_name=self.settings.name, target_id=krayin.target_id)
             yield krayin, resolve_targets(self.settings, krayin.catalogue)

@@ -136,10 +136,15 @@ class KrayinSettings(_Strict):
     """Where the records go."""
 
     conn_id: str = Field("krayin_default", min_length=1, description="Airflow connection of type Krayin CRM.")
-    requests_per_minute: PositiveInt | None = Field(
+    requests_per_minute: PositiveInt | Literal["auto"] | None = Field(
         None,
-        description="Calls a minute Krayin allows this API user, shared by all its syncs; left out: what the "
-        "connection says, else 60 as Krayin is shipped.",
+        description="Calls a minute of this API user, shared by all its syncs; left out: what the "
+        "connection says, else `auto`. `auto` is the limit that Krayin says (2.1 is shipped with 60); where "
+        "it says none, as 2.2, from 60 up as long as it answers quickly, and down when it slows down or "
+        "fails.",
+    )
+    max_requests_per_minute: PositiveInt = Field(
+        1_200, description="Calls a minute that `auto` never exceeds, however quickly Krayin answers."
     )
     loaders: Annotated[int, Field(ge=1, le=16)] = Field(
         1,

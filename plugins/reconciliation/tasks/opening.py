@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chatwoot.database.hook import ChatwootDatabaseHook
 from krayin.hook import KrayinHook
@@ -38,8 +38,8 @@ class AirflowKrayin:
         """Return what tells this address and token from others."""
         return access_key(self._hook.address(), self._connection.password or "")
 
-    def requests_per_minute(self) -> int:
-        """Return the number in the connection, 60 without one."""
+    def requests_per_minute(self) -> int | Literal["auto"]:
+        """Return the number in the connection, `auto` without one."""
         return self._hook.requests_per_minute()
 
     def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:

@@ -155,9 +155,9 @@ def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfi
         connection,
         partial(connect, sync.sync_dsn),
         sync.krayin,
+        sync.settings.krayin,
         lane=Lane.LIVE,
         run_id=None,
-        requests_per_minute=settings.krayin.requests_per_minute,
     ) as krayin:
         waiting = unconfirmed(krayin.client.workflows(), settings.confirmed_workflows)
     if not waiting:

@@ -101,7 +101,10 @@ def test_wrong_inboxes(tmp_path, inboxes, problem):
 
 def test_an_unknown_key_is_told_with_those_there_are_and_never_its_value(tmp_path):
     (problem,) = problems(tmp_path, GOOD + "krayin: {api_token: secret-token}\n")
-    assert problem == "krayin.api_token: unknown key; known here: conn_id, loaders, requests_per_minute"
+    assert (
+        problem
+        == "krayin.api_token: unknown key; known here: conn_id, loaders, max_requests_per_minute, requests_per_minute"
+    )
     (problem,) = problems(tmp_path, GOOD + "chatwot: secret-token\n")
     assert problem.startswith(
         "chatwot: unknown key; known here: activity_link, chatwoot, confirmed_workflows"

@@ -132,6 +132,8 @@ def test_regions():
         {"chatwoot": {"account_id": 1, "source": "ftp"}},
         {"chatwoot": {}},
         {"krayin": {"requests_per_minute": 0}},
+        {"krayin": {"requests_per_minute": "fast"}},
+        {"krayin": {"max_requests_per_minute": 0}},
         {"krayin": {"conn_id": ""}},
         {"krayin": {"token": "x"}},
         {"max_changes_without_approval": {"share": 0}},

@@ -1,0 +1,563 @@
+-- Purpose: `requests_per_minute: auto`: where Krayin says no limit, the pace follows how quickly it answers.
+-- Parameters: none. Run once, in one transaction, by the migration tool. No percent sign and no colon-name in this file.
+
+ALTER TABLE krayin_sync.rate_budget
+    ADD COLUMN auto_at timestamptz NOT NULL DEFAULT '-infinity',
+    ADD COLUMN pace double precision NOT NULL DEFAULT 60 CHECK (pace >= 1),
+    ADD COLUMN round_at timestamptz NOT NULL DEFAULT '-infinity',
+    ADD COLUMN slowness real[] NOT NULL DEFAULT '{}',
+    ADD COLUMN quickest double precision,
+    ADD COLUMN silent integer NOT NULL DEFAULT 0;
+
+COMMENT ON COLUMN krayin_sync.rate_budget.setting IS 'Most calls per window by the settings, on auto its ceiling; of several settings the lowest one in use.';
+COMMENT ON COLUMN krayin_sync.rate_budget.server_limit IS 'Calls per window by the server''s own word, null until it said so and when it stopped.';
+COMMENT ON COLUMN krayin_sync.rate_budget.auto_at IS 'When somebody whose setting is auto asked last.';
+COMMENT ON COLUMN krayin_sync.rate_budget.pace IS 'Calls per window that the server''s answers allow on auto, as long as it says no limit within the setting.';
+COMMENT ON COLUMN krayin_sync.rate_budget.round_at IS 'When the pace was last judged.';
+COMMENT ON COLUMN krayin_sync.rate_budget.slowness IS 'Good answers since then: how many times as long as at its quickest the route of each takes.';
+COMMENT ON COLUMN krayin_sync.rate_budget.quickest IS 'Seconds that the latest calls take at their quickest, smoothed.';
+COMMENT ON COLUMN krayin_sync.rate_budget.silent IS 'Good answers in a row without a word of a limit, counted up to ten.';
+
+-- How quickly each route answered lately: a bulk read takes longer than a write on the calmest server.
+CREATE TABLE krayin_sync.rate_budget_route (
+    key text NOT NULL REFERENCES krayin_sync.rate_budget ON DELETE CASCADE,
+    route text NOT NULL,
+    answers integer NOT NULL,
+    recent double precision NOT NULL CHECK (recent > 0),
+    quickest double precision NOT NULL CHECK (quickest > 0),
+    quickest_at timestamptz NOT NULL,
+    PRIMARY KEY (key, route)
+);
+
+COMMENT ON COLUMN krayin_sync.rate_budget_route.answers IS 'Its good answers, counted up to ten.';
+COMMENT ON COLUMN krayin_sync.rate_budget_route.recent IS 'Seconds of its good answers, smoothed: the geometric mean with a weight of a tenth for the latest.';
+COMMENT ON COLUMN krayin_sync.rate_budget_route.quickest IS 'The lowest that recent has been since there were ten.';
+
+-- Tell whether the server's answers set the pace: somebody is on auto, and the server says no limit.
+-- A limit above the setting says nothing of what the server bears.
+CREATE FUNCTION krayin_sync.rate_budget_follows(b krayin_sync.rate_budget) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT b.auto_at > b.setting_at - make_interval(secs => b.window_seconds) AND (b.server_limit <= b.setting) IS NOT true
+$$;
+
+-- Return the calls per window that go out evenly.
+CREATE FUNCTION krayin_sync.rate_budget_pace(b krayin_sync.rate_budget) RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN krayin_sync.rate_budget_follows(b) THEN least(floor(b.pace)::integer, b.setting)
+        ELSE least(b.setting, b.server_limit)
+    END
+$$;
+
+-- Return the pace for the next round, in calls per window, by what the last round showed.
+-- It is the gradient limit of Netflix's concurrency-limits, whose idea is TCP Vegas's: a square root is added as long as
+-- answers take at most 1.3 times what they do at their quickest; beyond, the pace shrinks as they grow, at most by half.
+-- A failure halves it. `made` are the calls per window that were made. It never goes below the 60 that Krayin 2.1 ships.
+CREATE FUNCTION krayin_sync.rate_budget_next_pace(
+    pace double precision, ceiling integer, made double precision, slowness real[], failed boolean
+) RETURNS double precision
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT least(ceiling, greatest(60, CASE
+        WHEN failed THEN pace / 2
+        WHEN round.median > 1.3 THEN pace * greatest(0.5, 1.3 / round.median)
+        -- Whoever makes less than half of what he may learns nothing about more.
+        WHEN made < pace / 2 THEN pace
+        ELSE pace + sqrt(60 * pace)
+    END))
+    FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s) AS median FROM unnest(slowness) AS s) AS round
+$$;
+
+-- Return the budget's row with what one answer taught about the pace; the caller writes it.
+CREATE FUNCTION krayin_sync.rate_budget_learn(
+    b krayin_sync.rate_budget, sent_at timestamptz, answering_route text, seconds double precision, failed boolean
+) RETURNS krayin_sync.rate_budget
+LANGUAGE plpgsql AS $$
+DECLARE
+    span interval := make_interval(secs => b.window_seconds);
+    seen krayin_sync.rate_budget_route;
+BEGIN
+    IF NOT krayin_sync.rate_budget_follows(b) OR (seconds IS NULL AND NOT failed) THEN
+        RETURN b;
+    END IF;
+    IF NOT failed THEN
+        seconds := greatest(seconds, 0.0001);
+        SELECT * INTO seen FROM krayin_sync.rate_budget_route r WHERE r.key = b.key AND r.route = answering_route;
+        seen.answers := least(coalesce(seen.answers, 0) + 1, 10);
+        seen.recent := coalesce(power(seen.recent, 1 - 1.0 / seen.answers) * power(seconds, 1.0 / seen.answers), seconds);
+        -- What was quick is forgotten by and by, twice the time in five minutes: a server may have become slower for good.
+        seen.quickest := CASE WHEN seen.answers < 10 THEN seen.recent ELSE least(
+            seen.recent, seen.quickest * power(2, least(extract(epoch FROM b.clock - seen.quickest_at), 86400) / 300)
+        ) END;
+        seen.quickest_at := b.clock;
+        INSERT INTO krayin_sync.rate_budget_route AS r (key, route, answers, recent, quickest, quickest_at)
+        VALUES (b.key, answering_route, seen.answers, seen.recent, seen.quickest, seen.quickest_at)
+        ON CONFLICT (key, route) DO UPDATE
+        SET answers = excluded.answers, recent = excluded.recent, quickest = excluded.quickest, quickest_at = excluded.quickest_at;
+        IF b.slowness = '{}' AND b.round_at < b.clock - span / 12 THEN
+            -- A pause tells nothing about how many calls are wanted.
+            b.round_at := sent_at;
+        END IF;
+        b.quickest := coalesce(b.quickest * 0.9 + seen.quickest * 0.1, seen.quickest);
+        b.slowness := b.slowness || (seen.recent / seen.quickest)::real;
+        IF cardinality(b.slowness) < 5 OR b.clock < b.round_at + span / 120 THEN
+            RETURN b;
+        END IF;
+    ELSIF sent_at < b.round_at THEN
+        -- Calls that were under way when the pace fell tell of the pace before.
+        RETURN b;
+    END IF;
+    b.pace := krayin_sync.rate_budget_next_pace(
+        b.pace, b.setting,
+        cardinality(b.slowness) * b.window_seconds / greatest(extract(epoch FROM b.clock - b.round_at), 0.001),
+        b.slowness, failed
+    );
+    b.round_at := b.clock;
+    b.slowness := '{}';
+    RETURN b;
+END $$;
+
+-- Lock and return the budget's row with its clock set to now; null when there is none.
+-- A clock that jumped back by more than a hiccup takes all stored times back with it, else every slot
+-- would stay taken for as long as the jump.
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_lock(budget_key text) RETURNS krayin_sync.rate_budget
+LANGUAGE plpgsql AS $$
+DECLARE
+    b krayin_sync.rate_budget;
+    moment timestamptz;
+    back interval;
+BEGIN
+    SELECT * INTO b FROM krayin_sync.rate_budget WHERE key = budget_key FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- Read after the lock was got, so that times never run against the order of decisions.
+    moment := krayin_sync.rate_budget_now();
+    back := b.clock - moment;
+    IF back > interval '100 milliseconds' THEN
+        UPDATE krayin_sync.rate_budget_slot
+        SET granted_at = granted_at - back, settled_at = settled_at - back, free_at = free_at - back
+        WHERE key = budget_key;
+        UPDATE krayin_sync.rate_budget_foreign SET seen_at = seen_at - back WHERE key = budget_key;
+        UPDATE krayin_sync.rate_budget_route SET quickest_at = quickest_at - back WHERE key = budget_key;
+        DELETE FROM krayin_sync.rate_budget_waiter WHERE key = budget_key;
+        UPDATE krayin_sync.rate_budget SET
+            clock = moment,
+            setting_at = setting_at - back,
+            auto_at = auto_at - back,
+            round_at = round_at - back,
+            server_limit_at = server_limit_at - back,
+            first_free_at = first_free_at - back,
+            pace_at = pace_at - back,
+            answered_at = answered_at - back,
+            refused_at = refused_at - back,
+            blocked_until = blocked_until - back,
+            near_limit_until = near_limit_until - back,
+            opened_after = opened_after - back,
+            opened_by = opened_by - back,
+            used_sent_at = used_sent_at - back,
+            used_at = used_at - back
+        WHERE key = budget_key
+        RETURNING * INTO b;
+    END IF;
+    b.clock := greatest(b.clock, moment);
+    RETURN b;
+END $$;
+
+DROP FUNCTION krayin_sync.rate_budget_acquire(
+    text, integer, uuid, integer, double precision, double precision, double precision, double precision, double precision
+);
+DROP FUNCTION krayin_sync.rate_budget_settle(text, integer, bigint, boolean, integer, integer, boolean, double precision);
+
+-- Grant a slot to this waiter, or say in how many seconds to ask again.
+-- Returns one row: slot_number, slot_fence, granted_at (null without a grant), wait_seconds (null with one).
+CREATE FUNCTION krayin_sync.rate_budget_acquire(
+    budget_key text,
+    my_lane integer,
+    my_ticket uuid,
+    my_setting integer,
+    my_auto boolean,
+    my_window double precision,
+    call_timeout double precision,
+    credit double precision,
+    poll double precision,
+    grace double precision,
+    OUT slot_number integer,
+    OUT slot_fence bigint,
+    OUT granted_at timestamptz,
+    OUT wait_seconds double precision
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    b krayin_sync.rate_budget;
+    span interval := make_interval(secs => my_window);
+    moment timestamptz;
+    capacity integer;   -- what the server allows everybody
+    allowed integer;    -- what we allow ourselves in any window
+    pace integer;       -- what we allow ourselves evenly
+    follows boolean;    -- whether the server's answers set it
+    others integer;     -- calls of other programs in the last window
+    held_back integer;  -- slots left alone for them
+    flying integer;     -- our calls under way
+    asking integer;     -- those of them whose answer can be expected any moment
+    unseen integer := 0;  -- calls that others may have made since the last answer
+    step interval;      -- the even pace
+    waiting integer[];  -- lanes with somebody waiting, ours included
+    ahead integer;      -- waiters that come before us
+    owed integer;       -- a lane that was passed over often enough
+    winner integer;
+    paced boolean;
+    gate timestamptz := '-infinity';  -- nobody calls before
+    even_at timestamptz;  -- the even pace lets us not call before
+    due timestamptz;
+    changed integer;
+BEGIN
+    b := krayin_sync.rate_budget_lock(budget_key);
+    IF b.key IS NULL THEN
+        INSERT INTO krayin_sync.rate_budget (key, window_seconds, setting, setting_at, clock)
+        VALUES (budget_key, my_window, my_setting, krayin_sync.rate_budget_now(), krayin_sync.rate_budget_now())
+        ON CONFLICT (key) DO NOTHING;
+        b := krayin_sync.rate_budget_lock(budget_key);
+    END IF;
+    moment := b.clock;
+    b.window_seconds := my_window;
+
+    -- A lower setting counts at once; a higher one when the lower was not used for a window.
+    IF my_setting <= b.setting OR b.setting_at < moment - span THEN
+        b.setting := my_setting;
+        b.setting_at := moment;
+    END IF;
+    IF my_auto THEN
+        b.auto_at := moment;
+    END IF;
+    capacity := coalesce(b.server_limit, b.setting);
+    allowed := least(b.setting, capacity);
+    pace := krayin_sync.rate_budget_pace(b);
+    follows := krayin_sync.rate_budget_follows(b);
+
+    -- Slots are added at once; surplus ones leave only when free, and count as taken until then.
+    IF b.slots < allowed THEN
+        INSERT INTO krayin_sync.rate_budget_slot (key, number)
+        SELECT budget_key, coalesce((SELECT max(s.number) + 1 FROM krayin_sync.rate_budget_slot s WHERE s.key = budget_key), 0) + i
+        FROM generate_series(0, allowed - b.slots - 1) AS i;
+        b.slots := allowed;
+        b.first_free_at := '-infinity';
+    ELSIF b.slots > allowed THEN
+        DELETE FROM krayin_sync.rate_budget_slot d
+        USING (
+            SELECT s.number FROM krayin_sync.rate_budget_slot s
+            WHERE s.key = budget_key AND s.free_at <= moment
+            ORDER BY s.free_at LIMIT b.slots - allowed
+        ) AS surplus
+        WHERE d.key = budget_key AND d.number = surplus.number;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        b.slots := b.slots - changed;
+    END IF;
+
+    SELECT coalesce(sum(f.calls), 0) INTO others
+    FROM krayin_sync.rate_budget_foreign f WHERE f.key = budget_key AND f.seen_at > moment - span;
+    held_back := least(greatest(others - (capacity - allowed), 0), allowed - 1);
+    SELECT count(*), count(*) FILTER (WHERE s.granted_at > moment - interval '2 seconds') INTO flying, asking
+    FROM krayin_sync.rate_budget_slot s
+    WHERE s.key = budget_key AND s.settled_at IS NULL AND s.free_at - span > moment;
+    step := span / greatest(pace - held_back, 1);
+
+    -- Whose turn is it?
+    SELECT array_agg(DISTINCT w.lane::integer) || my_lane,
+           count(*) FILTER (WHERE w.lane < my_lane OR (w.lane = my_lane AND w.since < coalesce(
+               (SELECT me.since FROM krayin_sync.rate_budget_waiter me WHERE me.key = budget_key AND me.ticket = my_ticket),
+               'infinity')))
+    INTO waiting, ahead
+    FROM krayin_sync.rate_budget_waiter w
+    WHERE w.key = budget_key AND w.ticket <> my_ticket AND w.asks_at > moment - make_interval(secs => grace);
+    -- Each waiting lane gets one slot in ten: the lane passed over most is served as soon as the
+    -- lanes together could otherwise not all be served within their ten.
+    SELECT o.lane INTO owed
+    FROM (
+        SELECT p.lane - 1 AS lane, p.passed, row_number() OVER (ORDER BY p.passed DESC, p.lane) AS place
+        FROM unnest(b.passed_over) WITH ORDINALITY AS p (passed, lane)
+        WHERE p.lane - 1 = ANY (waiting)
+    ) AS o
+    WHERE EXISTS (
+        SELECT 1 FROM (
+            SELECT q.passed, row_number() OVER (ORDER BY q.passed DESC) AS place
+            FROM unnest(b.passed_over) WITH ORDINALITY AS q (passed, lane)
+            WHERE q.lane - 1 = ANY (waiting)
+        ) AS r
+        WHERE r.passed + r.place >= 10
+    )
+    ORDER BY o.place LIMIT 1;
+    winner := coalesce(owed, (SELECT min(l) FROM unnest(waiting) AS l));
+    -- Live calls burst into whatever is free. A lane that live calls passed over has waited its share already.
+    paced := my_lane > 0 AND NOT (owed IS NOT NULL AND 0 = ANY (waiting));
+    even_at := CASE
+        WHEN paced THEN b.pace_at
+        -- They run ahead of the pace that the server's answers allow by a window's calls.
+        WHEN follows THEN b.pace_at + step - span
+        ELSE '-infinity'
+    END;
+    IF follows AND asking > ceil(pace * b.quickest / my_window) THEN
+        -- So many at once the pace needs while answers are quickest (Little's law), and one.
+        even_at := greatest(even_at, moment + make_interval(secs => least(poll, 0.02)));
+    END IF;
+
+    -- When may anybody call?
+    gate := b.blocked_until;
+    IF moment < b.opened_by + span THEN
+        -- The server's own count: with calls of other programs about, some may have come since its last answer.
+        IF others > 0 THEN
+            -- Twice their usual pace, and one: they need not be regular.
+            unseen := 1 + ceil(2 * others * extract(epoch FROM moment - b.used_at) / my_window);
+        END IF;
+        IF b.used + flying + unseen + 1 > capacity THEN
+            gate := greatest(gate, b.opened_by + span);
+        END IF;
+    ELSIF b.answered_at < moment - span AND asking >= greatest(pace / 20, 1) THEN
+        -- After a silence nobody knows what is left: a few calls ask before the rest follow, for a moment only.
+        gate := greatest(gate, moment + make_interval(secs => least(poll, 0.02)));
+    END IF;
+
+    SELECT s.free_at INTO due
+    FROM krayin_sync.rate_budget_slot s
+    WHERE s.key = budget_key AND s.free_at >= b.first_free_at
+    ORDER BY s.free_at OFFSET (b.slots - allowed) + held_back LIMIT 1;
+
+    IF winner = my_lane AND gate <= moment AND due <= moment AND even_at <= moment THEN
+        b.fence := b.fence + 1;
+        UPDATE krayin_sync.rate_budget_slot s
+        SET fence = b.fence, lane = my_lane, granted_at = moment, settled_at = NULL,
+            free_at = moment + make_interval(secs => call_timeout) + span
+        FROM (
+            SELECT f.number, f.free_at FROM krayin_sync.rate_budget_slot f
+            WHERE f.key = budget_key AND f.free_at >= b.first_free_at
+            ORDER BY f.free_at LIMIT 1
+        ) AS first
+        WHERE s.key = budget_key AND s.number = first.number
+        RETURNING s.number, s.fence, s.granted_at, first.free_at
+        INTO slot_number, slot_fence, granted_at, b.first_free_at;
+        UPDATE krayin_sync.rate_budget r SET
+            window_seconds = b.window_seconds,
+            setting = b.setting,
+            setting_at = b.setting_at,
+            auto_at = b.auto_at,
+            slots = b.slots,
+            fence = b.fence,
+            clock = moment,
+            first_free_at = b.first_free_at,
+            -- Live calls count against the pace too, so that a burst of them is followed by a lull of the others.
+            pace_at = least(greatest(b.pace_at, moment - make_interval(secs => credit)) + step, moment + span),
+            passed_over = ARRAY(
+                SELECT CASE WHEN p.lane - 1 = ANY (waiting) AND p.lane - 1 <> my_lane THEN p.passed + 1 ELSE 0 END
+                FROM unnest(b.passed_over) WITH ORDINALITY AS p (passed, lane)
+                ORDER BY p.lane
+            ),
+            own = b.own + 1
+        WHERE r.key = budget_key;
+        DELETE FROM krayin_sync.rate_budget_waiter w
+        WHERE w.key = budget_key AND (w.ticket = my_ticket OR w.asks_at < moment - make_interval(secs => grace));
+        RETURN;
+    END IF;
+
+    -- A lost wait costs nothing: the disk need not be waited for.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF (b.setting, b.slots) IS DISTINCT FROM
+        (SELECT (r.setting, r.slots) FROM krayin_sync.rate_budget r WHERE r.key = budget_key)
+    THEN
+        UPDATE krayin_sync.rate_budget r
+        SET setting = b.setting, setting_at = b.setting_at, auto_at = b.auto_at, slots = b.slots, first_free_at = b.first_free_at
+        WHERE r.key = budget_key;
+    END IF;
+    -- Ask again when the slot that would be ours comes due, counting those ahead of us.
+    SELECT s.free_at INTO due
+    FROM krayin_sync.rate_budget_slot s
+    WHERE s.key = budget_key AND s.free_at >= b.first_free_at
+    ORDER BY s.free_at OFFSET (b.slots - allowed) + held_back + ahead LIMIT 1;
+    due := greatest(gate, coalesce(due, 'infinity'), even_at + ahead * step);
+    wait_seconds := CASE
+        WHEN due <= moment THEN least(poll, 0.02)
+        WHEN due < moment + make_interval(secs => poll) THEN extract(epoch FROM due - moment)
+        ELSE poll
+    END;
+    INSERT INTO krayin_sync.rate_budget_waiter AS w (key, ticket, lane, since, asks_at)
+    VALUES (budget_key, my_ticket, my_lane, moment, moment + make_interval(secs => wait_seconds))
+    ON CONFLICT (key, ticket) DO UPDATE SET asks_at = excluded.asks_at;
+END $$;
+
+-- Give a slot back after its call, and learn from the answer what the server counted.
+-- `answered` is false when no answer came: the slot then stays taken as long as the call could still be counted.
+-- `seconds` is how long a good answer of a route under the shared limit took, null for any other answer.
+-- Returns whether the slot was still held under this fence.
+CREATE FUNCTION krayin_sync.rate_budget_settle(
+    budget_key text,
+    slot_number integer,
+    slot_fence bigint,
+    answered boolean,
+    said_limit integer,
+    said_remaining integer,
+    refused boolean,
+    retry_after double precision,
+    route text,
+    seconds double precision,
+    failed boolean
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    b krayin_sync.rate_budget;
+    span interval;
+    moment timestamptz;
+    sent_at timestamptz;
+    seen integer;
+    others integer;
+    speaks boolean;  -- the headers are those of the limit we share
+BEGIN
+    b := krayin_sync.rate_budget_lock(budget_key);
+    IF b.key IS NULL THEN
+        RETURN false;
+    END IF;
+    -- A settlement that is lost with a crash leaves its slot taken longer: safe, so the disk need not be waited for.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    moment := b.clock;
+    span := make_interval(secs => b.window_seconds);
+    -- The server counted the call before its answer came, so one window from now its window is over.
+    UPDATE krayin_sync.rate_budget_slot s
+    SET settled_at = moment, free_at = CASE WHEN answered THEN moment + span ELSE s.free_at END
+    WHERE s.key = budget_key AND s.number = slot_number AND s.fence = slot_fence AND s.settled_at IS NULL
+    RETURNING s.granted_at INTO sent_at;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    b := krayin_sync.rate_budget_learn(b, sent_at, route, seconds, failed OR refused OR NOT answered);
+    IF NOT answered THEN
+        UPDATE krayin_sync.rate_budget r SET pace = b.pace, round_at = b.round_at, slowness = b.slowness
+        WHERE r.key = budget_key;
+        RETURN true;
+    END IF;
+    b.answered_at := moment;
+
+    -- Some routes have a limit of their own and report that one instead (Krayin 2.1.5: deleting persons, 100 an hour).
+    -- A higher number is believed when the lower one was not heard for a window, a lower one at once.
+    speaks := said_limit IS NOT NULL
+        AND (b.server_limit IS NULL OR said_limit <= b.server_limit OR b.server_limit_at < moment - span);
+    IF speaks THEN
+        b.server_limit := greatest(said_limit, 1);
+        b.server_limit_at := moment;
+    END IF;
+
+    -- A Krayin that gives good answers without a word of a limit has none (any more: 2.2 ships without).
+    IF said_limit IS NOT NULL THEN
+        b.silent := 0;
+    ELSIF seconds IS NOT NULL THEN
+        b.silent := least(b.silent + 1, 10);
+        IF b.silent = 10 AND b.server_limit IS NOT NULL THEN
+            b.server_limit := NULL;
+            b.server_limit_at := NULL;
+            b.opened_by := '-infinity';
+            b.pace := 60;
+            DELETE FROM krayin_sync.rate_budget_foreign f WHERE f.key = budget_key;
+        END IF;
+    END IF;
+
+    IF speaks AND said_remaining IS NOT NULL AND NOT refused THEN
+        seen := said_limit - said_remaining;
+        SELECT coalesce(sum(f.calls), 0) INTO others
+        FROM krayin_sync.rate_budget_foreign f WHERE f.key = budget_key AND f.seen_at > moment - span;
+        IF sent_at >= b.opened_by + span OR (sent_at > b.used_at AND seen <= b.used) THEN
+            -- Within one window every call is told a higher number, so this one is in a new window.
+            b.opened_after := greatest(b.used_sent_at, b.opened_after + span, moment - span);
+            b.opened_by := moment;
+            b.used := seen;
+            b.used_at := moment;
+            b.used_sent_at := sent_at;
+            b.foreign_calls := 0;
+            SELECT count(*) INTO b.own
+            FROM krayin_sync.rate_budget_slot s
+            WHERE s.key = budget_key
+                AND (s.settled_at > b.opened_after OR (s.settled_at IS NULL AND s.free_at - span > moment));
+        ELSIF seen > b.used AND (sent_at >= b.opened_by OR seen <= b.own + others) THEN
+            -- A call sent before the new window was known and told a high number belongs to the old one.
+            b.used := seen;
+            b.used_at := moment;
+            b.used_sent_at := sent_at;
+        END IF;
+        -- What is neither ours nor could be ours was made by somebody else.
+        IF b.used - b.own > b.foreign_calls THEN
+            INSERT INTO krayin_sync.rate_budget_foreign (key, seen_at, calls)
+            VALUES (budget_key, moment, b.used - b.own - b.foreign_calls);
+            b.foreign_calls := b.used - b.own;
+            DELETE FROM krayin_sync.rate_budget_foreign f WHERE f.key = budget_key AND f.seen_at < moment - span;
+        END IF;
+        IF said_remaining = 0 THEN
+            b.near_limit_until := b.opened_by + span;
+        END IF;
+    END IF;
+
+    IF refused AND (speaks OR said_limit IS NULL) THEN
+        b.refused_at := moment;
+        b.blocked_until := greatest(
+            b.blocked_until,
+            CASE
+                -- The header counts whole seconds, rounded down.
+                WHEN retry_after IS NOT NULL THEN moment
+                    + make_interval(secs => least(retry_after, 10 * b.window_seconds) + least(1, b.window_seconds / 60))
+                WHEN b.opened_by + span > moment THEN b.opened_by + span
+                ELSE moment + span
+            END
+        );
+        b.near_limit_until := greatest(b.near_limit_until, b.blocked_until);
+    END IF;
+
+    UPDATE krayin_sync.rate_budget r SET
+        server_limit = b.server_limit,
+        server_limit_at = b.server_limit_at,
+        silent = b.silent,
+        quickest = b.quickest,
+        pace = b.pace,
+        round_at = b.round_at,
+        slowness = b.slowness,
+        clock = moment,
+        answered_at = b.answered_at,
+        refused_at = b.refused_at,
+        blocked_until = b.blocked_until,
+        near_limit_until = b.near_limit_until,
+        opened_after = b.opened_after,
+        opened_by = b.opened_by,
+        used = b.used,
+        used_sent_at = b.used_sent_at,
+        used_at = b.used_at,
+        own = b.own,
+        foreign_calls = b.foreign_calls
+    WHERE r.key = budget_key;
+    RETURN true;
+END $$;
+
+CREATE OR REPLACE VIEW krayin_sync.budget_use AS
+SELECT target.base_url AS krayin,
+       substring(budget.key FROM 'user.([0-9]+)$')::bigint AS api_user,
+       krayin_sync.rate_budget_pace(budget) AS allowed_per_minute,
+       budget.setting,
+       budget.server_limit,
+       recent.minute AS used_last_minute,
+       recent.hour AS used_last_hour,
+       recent.day AS used_last_day,
+       recent.refused_day,
+       (SELECT coalesce(sum(others.calls), 0) FROM krayin_sync.rate_budget_foreign AS others
+        WHERE others.key = budget.key
+          AND others.seen_at > clock_timestamp() - make_interval(secs => budget.window_seconds)) AS others_last_minute,
+       (SELECT count(*) FROM krayin_sync.rate_budget_waiter AS waiter
+        WHERE waiter.key = budget.key AND waiter.asks_at > clock_timestamp() - interval '5 seconds') AS waiting,
+       CASE WHEN budget.blocked_until > clock_timestamp() THEN budget.blocked_until END AS blocked_until,
+       budget.auto_at > budget.setting_at - make_interval(secs => budget.window_seconds) AS auto
+FROM krayin_sync.rate_budget AS budget
+JOIN krayin_sync.krayin_target AS target ON target.id = krayin_sync.budget_target(budget.key)
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE call.at > clock_timestamp() - interval '1 minute') AS minute,
+           count(*) FILTER (WHERE call.at > clock_timestamp() - interval '1 hour') AS hour,
+           count(*) AS day,
+           count(*) FILTER (WHERE call.outcome = 'rate_limited') AS refused_day
+    FROM krayin_sync.api_call AS call
+    WHERE call.target_id = target.id AND call.at > clock_timestamp() - interval '1 day'
+) AS recent;
+
+COMMENT ON COLUMN krayin_sync.budget_use.allowed_per_minute IS 'Calls allowed a minute now: the lower of the next two; on auto and without a limit what Krayin''s answers allow; `60`';
+COMMENT ON COLUMN krayin_sync.budget_use.setting IS 'Calls a minute by the settings, on auto at most; `1200`';
+COMMENT ON COLUMN krayin_sync.budget_use.server_limit IS 'Calls a minute by Krayin''s own word, NULL when it says none; `60`';
+COMMENT ON COLUMN krayin_sync.budget_use.auto IS 'Whether requests_per_minute is auto; `true`';
