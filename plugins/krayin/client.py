@@ -436,13 +436,13 @@ class KrayinClient:
         """Return whether `find_persons` can look for all of these: Krayin's search takes no `:` and `;`."""
         return self.may_search and all(is_searchable(one) for one in (*emails, *phones) if one.strip())
 
-    def takes_no_email(self, *, anybody_has_one: bool) -> bool | None:
+    def takes_no_email(self, anybody_has_one: Callable[[], bool]) -> bool | None:
         """Return whether a person may be made without e-mails though the attribute is required.
 
-        Told by how the database keeps those that persons have: `anybody_has_one` says that somebody in
-        Krayin is known to. None while nobody has and none was tried.
+        Told by how the database keeps those that persons have: `anybody_has_one`, asked only while it is
+        not known, says whether somebody in Krayin does. None while nobody has and none was tried.
         """
-        if self.dialect.takes_no_email is None and anybody_has_one and self.may_search:
+        if self.dialect.takes_no_email is None and self.may_search and anybody_has_one():
             answer = self._session.call(endpoints.PERSON_SEARCH, query=mysql_search())
             self._learn(takes_no_email=bool(_rows(endpoints.PERSON_SEARCH, Person.from_json, answer)))
         return self.dialect.takes_no_email

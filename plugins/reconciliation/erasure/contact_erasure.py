@@ -6,24 +6,20 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, Scope
-from krayin.pacing import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.crm.krayin_connection import open_krayin
 from reconciliation.crm.lineage import Lineage
 from reconciliation.erasure.traces import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.identity import Identity, register_installation
-from reconciliation.sync_database.connection import connect, working
+from reconciliation.sync_database.connection import working
 from reconciliation.sync_database.incidents import require_no_incident
-from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -131,26 +127,13 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
         KrayinError, ChatwootError, SyncDatabaseError: as `Sync.plan`.
     """
     settings = sync.settings
-    with working(sync.sync_dsn) as connection:
-        run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
-        with (
-            failing_run(connection, run_id),
-            open_krayin(
-                connection,
-                partial(connect, sync.sync_dsn),
-                sync.krayin,
-                sync.settings.krayin,
-                lane=Lane.SCHEDULED,
-                run_id=run_id,
-            ) as krayin,
-        ):
-            require_no_incident(connection, sync_name=settings.name, target_id=krayin.target_id)
-            identity, said = _look_up(sync, connection, krayin.target_id, contact_id)
-            erasure = _Erasure(
-                connection, identity, settings.name, contact_id, krayin.client, krayin.deletions, said
-            )
-            receipt = erasure.run(also_adopted=also_adopted)
-        update_run(connection, run_id, RunState.DONE)
+    with working(sync.sync_dsn) as connection, sync.beside_runs(connection) as (_, krayin):
+        require_no_incident(connection, sync_name=settings.name, target_id=krayin.target_id)
+        identity, said = _look_up(sync, connection, krayin.target_id, contact_id)
+        erasure = _Erasure(
+            connection, identity, settings.name, contact_id, krayin.client, krayin.deletions, said
+        )
+        receipt = erasure.run(also_adopted=also_adopted)
     for line in receipt.lines():
         log.info("Contact %d: %s", contact_id, line)
     return receipt
@@ -166,17 +149,7 @@ def let_back(connection: psycopg.Connection, identity: Identity, contact_id: int
 
 def identity_of(sync: Sync, connection: psycopg.Connection) -> Identity:
     """Return the ids of a sync's target, installation and account; Krayin is asked at most once an hour."""
-    with (
-        open_krayin(
-            connection,
-            partial(connect, sync.sync_dsn),
-            sync.krayin,
-            sync.settings.krayin,
-            lane=Lane.SCHEDULED,
-            run_id=None,
-        ) as krayin,
-        sync.source.snapshot() as snapshot,
-    ):
+    with sync.open_krayin(connection) as krayin, sync.source.snapshot() as snapshot:
         return Identity(
             krayin.target_id,
             register_installation(connection, snapshot.installation),

@@ -67,8 +67,7 @@ class PersonWriter:
         takes_no_email = True
         if not person["emails"] and self.catalogue.email_required():
             # Trying tells where nothing else does.
-            has_one = self.client.dialect.takes_no_email is None and self.snapshot.anybody_has_an_email()
-            takes_no_email = self.client.takes_no_email(anybody_has_one=has_one) is not False
+            takes_no_email = self.client.takes_no_email(self.snapshot.anybody_has_an_email) is not False
         return with_address(
             person,
             operation.identity.account_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from krayin.errors import NotFound
@@ -13,7 +13,7 @@ from reconciliation.load.reopening import stage_update
 from reconciliation.mapping.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide, wanted_since
 from reconciliation.sync_database.ledger import REOPEN, OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.values.timing import DEFAULT, Timing
+from reconciliation.values.timing import DEFAULT, EXACT, Timing, same_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 MOVE_STAGE = "move_stage"
 GONE = "the lead of its contact was deleted in Krayin"
-# Krayin keeps whole seconds.
-EXACT = timedelta(seconds=1)
 # A zone's offset may differ between the guess and the moment meant, once.
 CORRECTIONS = 2
 
@@ -204,7 +202,7 @@ class StageWriter:
         """Write when a lead was closed, and the stage with it; the answer tells how it was read."""
         if not self.catalogue.is_final_stage(wanted.stage_id):
             return
-        if stage_id is None and _same(shown.closed_at, wanted.reached_at):
+        if stage_id is None and same_moment(shown.closed_at, wanted.reached_at):
             return
         changes: dict[str, Any] = {} if stage_id is None else {"lead_pipeline_stage_id": stage_id}
         for _ in range(1 + CORRECTIONS):
@@ -214,7 +212,7 @@ class StageWriter:
                 lead = self.client.update_lead(lead_id, update)
             # The same final stage again would close the lead anew.
             changes = {}
-            if lead.closed_at is None or _same(lead.closed_at, wanted.reached_at):
+            if lead.closed_at is None or same_moment(lead.closed_at, wanted.reached_at):
                 return
             self.clock.learn(local, lead.closed_at)
 
@@ -245,10 +243,6 @@ def _tried(row: MappingRow, own: MappingRow, shown: Lead) -> Wanted | None:
 
 def _kept(lead_id: int, moved: Wanted) -> dict[str, Any]:
     return {"lead": lead_id, "stage": moved.stage_id, "milestone": str(moved.milestone)}
-
-
-def _same(shown: datetime | None, meant: datetime) -> bool:
-    return shown is not None and abs(shown - meant) <= EXACT
 
 
 def _wanted(payload: Mapping[str, Any]) -> Wanted:

@@ -6,16 +6,13 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_name
-from krayin.pacing import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.crm.krayin_connection import open_krayin
 from reconciliation.crm.lineage import ANOTHER_KRAYIN
 from reconciliation.crm.listings import activities, leads, organizations, persons
 from reconciliation.crm.snapshot import RecordSnapshot
@@ -33,15 +30,10 @@ from reconciliation.recover.relink import (
     Record,
     relink,
 )
-from reconciliation.sync_database.connection import connect, working
+from reconciliation.sync_database.connection import working
 from reconciliation.sync_database.incidents import close_incidents, open_incident, open_incidents
 from reconciliation.sync_database.run_rows import (
-    RunKind,
-    RunState,
     count_calls,
-    failing_run,
-    open_run,
-    update_run,
 )
 from reconciliation.values.duration import spoken
 
@@ -188,48 +180,34 @@ def plan_recovery(
         KrayinError, SyncDatabaseError: as `Sync.plan`.
     """
     name = sync.settings.name
-    with working(sync.sync_dsn) as connection:
-        run_id = open_run(connection, name, RunKind.SETUP, dag_run_id=None, dry_run=True)
-        with (
-            failing_run(connection, run_id),
-            open_krayin(
-                connection,
-                partial(connect, sync.sync_dsn),
-                sync.krayin,
-                sync.settings.krayin,
-                lane=Lane.SCHEDULED,
-                run_id=run_id,
-                fresh=True,
-            ) as krayin,
-        ):
-            target_id, present_id = krayin.target_id, krayin.target_id
-            if happened is Happened.MOVED:
-                target_id = _former_target(connection, name, present_id, former_address)
-            for stopped in {target_id, present_id}:
-                sentence = (
-                    f"A recovery of {krayin.client.base_url} is being planned: nothing is written to it"
-                )
-                open_incident(connection, kind=RECOVERY, sentence=sentence, facts={}, target_id=stopped)
-            region = sync.settings.default_phone_region
-            records = _read_whole(connection, krayin.client, target_id, region)
-            decisions = relink(_bindings(connection, target_id, region), records)
-            counts = {
-                name: dict(Counter(one.crm_kind for one in decisions if wanted(one)))
-                for name, wanted in _SHOWN.items()
-            }
-            plan = RecoveryPlan(
-                recovery_id=0,
-                krayin=krayin.client.base_url,
-                happened=happened,
-                make_again=make_again,
-                **counts,
-                calls=count_calls(connection, run_id)["calls"],
-                again_calls=_calls_again(decisions) if make_again else 0,
-                requests_per_minute=krayin.requests_per_minute,
-            )
-            plan = _keep(connection, plan, decisions, target_id, present_id)
-        update_run(connection, run_id, RunState.DONE)
-    return plan
+    with (
+        working(sync.sync_dsn) as connection,
+        sync.beside_runs(connection, fresh=True) as (run_id, krayin),
+    ):
+        target_id, present_id = krayin.target_id, krayin.target_id
+        if happened is Happened.MOVED:
+            target_id = _former_target(connection, name, present_id, former_address)
+        for stopped in {target_id, present_id}:
+            sentence = f"A recovery of {krayin.client.base_url} is being planned: nothing is written to it"
+            open_incident(connection, kind=RECOVERY, sentence=sentence, facts={}, target_id=stopped)
+        region = sync.settings.default_phone_region
+        records = _read_whole(connection, krayin.client, target_id, region)
+        decisions = relink(_bindings(connection, target_id, region), records)
+        counts = {
+            name: dict(Counter(one.crm_kind for one in decisions if wanted(one)))
+            for name, wanted in _SHOWN.items()
+        }
+        plan = RecoveryPlan(
+            recovery_id=0,
+            krayin=krayin.client.base_url,
+            happened=happened,
+            make_again=make_again,
+            **counts,
+            calls=count_calls(connection, run_id)["calls"],
+            again_calls=_calls_again(decisions) if make_again else 0,
+            requests_per_minute=krayin.requests_per_minute,
+        )
+        return _keep(connection, plan, decisions, target_id, present_id)
 
 
 def answer_recovery(sync_dsn: str, recovery_id: int, *, approved: bool, decided_by: str) -> None:
@@ -272,17 +250,7 @@ def declare_false_alarm(sync: Sync, *, by: str) -> int:
 
     What was known of it until now is not held against it any more.
     """
-    with (
-        working(sync.sync_dsn) as connection,
-        open_krayin(
-            connection,
-            partial(connect, sync.sync_dsn),
-            sync.krayin,
-            sync.settings.krayin,
-            lane=Lane.SCHEDULED,
-            run_id=None,
-        ) as krayin,
-    ):
+    with working(sync.sync_dsn) as connection, sync.open_krayin(connection) as krayin:
         target_id = krayin.target_id
         ours = [
             one

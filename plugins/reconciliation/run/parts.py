@@ -72,9 +72,7 @@ class RunParts:
             skip_blocked=settings.skip_blocked,
             skip_phone_only=settings.phone_only_contacts == "skip"
             and self.krayin.catalogue.email_required()
-            and not self.krayin.client.takes_no_email(
-                anybody_has_one=self.snapshot_of_persons().anybody_has_an_email()
-            ),
+            and not self.krayin.client.takes_no_email(self.snapshot_of_persons().anybody_has_an_email),
             link_organizations=settings.sync_to_organization,
             history_start=settings.history_start(datetime.now(UTC)),
             custom_fields=settings.custom_fields.model_dump(),

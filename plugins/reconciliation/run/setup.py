@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.source import ByIds
 from krayin.errors import ConfigurationError
-from krayin.pacing import Lane
 from krayin.versions import generation_of
 
-from reconciliation.crm.krayin_connection import open_krayin
 from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import described, mailing_workflows
 from reconciliation.run.talk import streams
 from reconciliation.settings.sync_settings import CHANGE_FLOOR
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect
-from reconciliation.sync_database.run_rows import RunKind, RunState, failing_run, open_run, update_run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -46,19 +42,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
     with connect(sync.sync_dsn) as connection:
         with looking(connection, settings, sync.source) as snapshot:
             yield from _describe_chatwoot(sync, snapshot)
-        run_id = open_run(connection, settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
-        with (
-            failing_run(connection, run_id),
-            open_krayin(
-                connection,
-                partial(connect, sync.sync_dsn),
-                sync.krayin,
-                sync.settings.krayin,
-                lane=Lane.SCHEDULED,
-                run_id=run_id,
-                fresh=True,
-            ) as krayin,
-        ):
+        with sync.beside_runs(connection, fresh=True) as (_, krayin):
             generation = generation_of(krayin.client.base_url, krayin.client.dialect)
             user = krayin.catalogue.user
             yield (
@@ -78,7 +62,6 @@ def check_sync(sync: Sync) -> Iterator[str]:
             targets = resolve_targets(settings, krayin.catalogue)
             yield from _describe(krayin.catalogue, targets)
             yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
-        update_run(connection, run_id, RunState.DONE)
 
 
 def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:

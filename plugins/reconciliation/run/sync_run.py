@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.source import Scope
+from krayin.pacing import Lane
 from structlog.contextvars import bind_contextvars
 
 from reconciliation.crm.krayin_connection import OpenKrayin, open_krayin
@@ -18,6 +19,7 @@ from reconciliation.sync_database.connection import connect, working
 from reconciliation.sync_database.incidents import require_no_incident
 from reconciliation.sync_database.run_rows import (
     Run,
+    RunKind,
     RunState,
     count_calls,
     failing_run,
@@ -29,11 +31,11 @@ from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import psycopg
     from chatwoot.api.session import ApiSession
     from chatwoot.source import ChatwootSource
-    from krayin.pacing import Lane
 
     from reconciliation.crm.krayin_connection import KrayinAccess
     from reconciliation.load.loader import Loaded
@@ -127,13 +129,41 @@ class Sync:
         Raises:
             IncidentOpenError: this sync, or every sync to that Krayin, is stopped.
         """
-        with open_krayin(
+        with self.open_krayin(connection, run_id=run_id, lane=lane) as krayin:
+            require_no_incident(connection, sync_name=self.settings.name, target_id=krayin.target_id)
+            yield krayin, resolve_targets(self.settings, krayin.catalogue)
+
+    @contextmanager
+    def beside_runs(
+        self, connection: psycopg.Connection, *, fresh: bool = False
+    ) -> Iterator[tuple[int, OpenKrayin]]:
+        """Open the sync's Krayin for work that is no run of the sync; yield the id it goes by, and Krayin.
+
+        Its calls and how it ended are noted like a run's, of kind `setup`.
+        """
+        run_id = open_run(connection, self.settings.name, RunKind.SETUP, dag_run_id=None, dry_run=True)
+        with (
+            failing_run(connection, run_id),
+            self.open_krayin(connection, run_id=run_id, fresh=fresh) as krayin,
+        ):
+            yield run_id, krayin
+        update_run(connection, run_id, RunState.DONE)
+
+    def open_krayin(
+        self,
+        connection: psycopg.Connection,
+        *,
+        run_id: int | None = None,
+        lane: Lane = Lane.SCHEDULED,
+        fresh: bool = False,
+    ) -> AbstractContextManager[OpenKrayin]:
+        """Open the sync's Krayin, whether it is stopped or not; see `crm.krayin_connection.open_krayin`."""
+        return open_krayin(
             connection,
             partial(connect, self.sync_dsn),
             self.krayin,
             self.settings.krayin,
             lane=lane,
             run_id=run_id,
-        ) as krayin:
-            require_no_incident(connection, sync_name=self.settings.name, target_id=krayin.target_id)
-            yield krayin, resolve_targets(self.settings, krayin.catalogue)
+            fresh=fresh,
+        )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 from statements import statement
+
+from reconciliation.values.timing import same_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
     from reconciliation.sync_database.ledger import Operation
-
-
-EXACT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,9 @@ class Closing:
         """Tell whether the lead is as we left it; else somebody has decided about it since."""
         return (
             lead.stage_id == self.lost_stage_id
-            and (self.closed_at is None or _same(self.closed_at, lead.closed_at))
+            and (self.closed_at is None or same_moment(lead.closed_at, self.closed_at))
             and (lead.lost_reason or None) == (self.lost_reason or None)
         )
-
-
-def _same(answered: datetime, shown: datetime | None) -> bool:
-    # The answer to the closing has fractions of the second, which Krayin does not keep.
-    return shown is not None and abs(shown - answered) <= EXACT
 
 
 class RemovalMemory:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+EXACT = timedelta(seconds=1)
+"""Moments less apart are one: Krayin keeps whole seconds, though its answers may show more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,8 @@ class Timing:
 
 
 DEFAULT = Timing()
+
+
+def same_moment(shown: datetime | None, meant: datetime) -> bool:
+    """Tell whether Krayin shows the moment that is meant; both are aware."""
+    return shown is not None and abs(shown - meant) <= EXACT

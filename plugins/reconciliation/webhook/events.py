@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.records import BrokenRow
@@ -14,7 +13,6 @@ from chatwoot.webhook.payload_ids import EntityRef
 from krayin.pacing import Lane
 from statements import statement
 
-from reconciliation.crm.krayin_connection import open_krayin
 from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.run.planning import STREAM
@@ -151,14 +149,7 @@ def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfi
     assert began is not None
     if began[0] or not settings.enabled:
         return None
-    with open_krayin(
-        connection,
-        partial(connect, sync.sync_dsn),
-        sync.krayin,
-        sync.settings.krayin,
-        lane=Lane.LIVE,
-        run_id=None,
-    ) as krayin:
+    with sync.open_krayin(connection, lane=Lane.LIVE) as krayin:
         waiting = unconfirmed(krayin.client.workflows(), settings.confirmed_workflows)
     if not waiting:
         return None
