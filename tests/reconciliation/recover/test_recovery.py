@@ -232,6 +232,8 @@ def replace_krayin(world: World) -> list[dict[str, Any]]:
     world.krayin.reset()
     # Not by quarters of an hour, as another time zone would.
     world.krayin.advance(3607)
+    # Its users were made long before the Krayin that we knew was, which may have been this very second.
+    world.krayin.edit(users=[{"id": 1, "created_at": "2024-05-06 07:08:09"}])
     world.krayin.seed(
         persons=[
             {"name": f"Theirs {one}", "emails": [{"value": f"theirs{one}@other.example", "label": "work"}]}
