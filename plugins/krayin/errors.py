@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# Of a person, and of a person inside a lead (CONTRACT: validation).
+ADDRESS = re.compile(r"(?:^|\.)(?:emails|contact_numbers)\.\d+\.value$")
 
 
 class KrayinError(Exception):
@@ -167,13 +171,13 @@ class Rejected(KrayinError):
         super().__init__(reason, method=method, route=route, status=status)
         self.fields: Mapping[str, tuple[str, ...]] = dict(fields)
 
-    def taken_fields(self) -> tuple[str, ...]:
-        """Return the fields whose value another record already has, in Krayin's order."""
-        return tuple(
-            name
-            for name, messages in self.fields.items()
-            if any("already been taken" in message for message in messages)
-        )
+    def refused_addresses(self) -> tuple[str, ...]:
+        """Return the refused fields that hold an e-mail or phone, in Krayin's order.
+
+        Most often somebody else has it. Krayin says so in its own language only, so who needs to know
+        looks the address up.
+        """
+        return tuple(name for name in self.fields if ADDRESS.search(name))
 
     def facts(self) -> dict[str, object]:
         """Return the public facts of the error, with Krayin's messages per field."""

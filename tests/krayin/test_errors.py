@@ -45,16 +45,17 @@ def test_pickling_keeps_what_only_some_errors_have():
     assert pickle.loads(pickle.dumps(limited)).retry_after == 7.0
 
 
-def test_taken_fields_are_only_those_another_record_has():
+def test_refused_addresses_are_told_by_their_field_in_every_language():
     error = Rejected(
         "no",
         fields={
-            "person.emails.0.value": ("The value has already been taken.",),
-            "person.name": ("The person.name field is required.",),
-            "person.contact_numbers.0.value": ("Bad.", "The value has already been taken."),
+            "person.emails.0.value": ("El valor ya ha sido registrado.",),
+            "person.name": ("El campo nombre es obligatorio.",),
+            "person.contact_numbers.10.value": ("The value has already been taken.",),
+            "emails.0.label": ("The label field is required.",),
         },
     )
-    assert error.taken_fields() == ("person.emails.0.value", "person.contact_numbers.0.value")
+    assert error.refused_addresses() == ("person.emails.0.value", "person.contact_numbers.10.value")
 
 
 def test_an_error_without_a_call_shows_its_reason_only():

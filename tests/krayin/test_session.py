@@ -458,11 +458,11 @@ def test_deleting_a_person_does_not_make_krayin_one_with_a_limiter(kit):
 
 
 def test_a_rejection_carries_the_fields(kit):
-    body = {"message": "x", "errors": {"person.emails.0.value": ["The value has already been taken."]}}
+    body = {"message": "x", "errors": {"person.emails.0.value": ["El valor ya ha sido registrado."]}}
     run = kit.script(kit.answer(body, 422))
     with pytest.raises(Rejected) as caught:
         run.client.create_person(DRAFT)
-    assert caught.value.taken_fields() == ("person.emails.0.value",)
+    assert caught.value.refused_addresses() == ("person.emails.0.value",)
 
 
 def test_a_missing_route_is_a_matter_of_configuration(kit):

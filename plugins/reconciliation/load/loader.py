@@ -376,17 +376,18 @@ def _stopped(stop: IncidentOpenError) -> Outcome:
 
 
 def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outcome:
-    if error.taken_fields() and not alike:
+    addresses = error.refused_addresses()
+    if addresses and not alike:
         # The address may be on its way from one contact to another.
         return Outcome(
             OperationState.PLANNED,
-            error_class="taken",
+            error_class="address_refused",
             error_message=str(error),
             delay=backoff,
             counts_as_attempt=True,
         )
     fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
-    return _quarantined("taken" if error.taken_fields() else "rejected", fields or str(error))
+    return _quarantined("address_refused" if addresses else "rejected", fields or str(error))
 
 
 def _quarantined(error_class: str, message: str) -> Outcome:

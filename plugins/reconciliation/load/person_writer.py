@@ -136,7 +136,7 @@ class PersonWriter:
         try:
             created = self._create(work)
         except Rejected as rejection:
-            if not rejection.taken_fields():
+            if not rejection.refused_addresses():
                 raise
             found = self.search.find(work)
             if found is None:

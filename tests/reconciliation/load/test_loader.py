@@ -156,11 +156,11 @@ def test_a_taken_address_gets_a_second_try_and_is_then_set_aside(world: World) -
     ((state, error_class, attempts),) = world.rows(
         "SELECT state, error_class, attempts FROM operation ORDER BY id DESC LIMIT 1"
     )
-    assert (state, error_class, attempts) == ("planned", "taken", 1)
+    assert (state, error_class, attempts) == ("planned", "address_refused", 1)
     world.rows("UPDATE operation SET next_attempt_at = now() WHERE state = 'planned' RETURNING 1")
     load(world, IMPATIENT)
     ((_, _, error_class, message),) = world.operations("quarantined")
-    assert error_class == "taken"
+    assert error_class == "address_refused"
     assert "already been taken" in message
 
 

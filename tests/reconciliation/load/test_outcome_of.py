@@ -21,9 +21,9 @@ from reconciliation.identity import Identity
 from reconciliation.load.loader import ATTEMPTS, LONGEST_BACKOFF, outcome_of
 from reconciliation.sync_database.ledger import SETTLE, Operation, OperationState
 
-TAKEN = {"emails.0.value": ("The value has already been taken.",)}
+TAKEN = {"emails.0.value": ("El valor ya ha sido registrado.",)}
 INVALID = {
-    "emails.0.value": ("The value must be a valid email address.",),
+    "emails.0.label": ("The label must be a string.",),
     "name": ("Required.", "Too long."),
 }
 
@@ -80,18 +80,18 @@ def test_a_row_krayin_fails_on_alike_is_set_aside_and_an_outage_is_not():
 def test_an_address_on_its_way_between_contacts_gets_a_second_try():
     error = Rejected("refused", fields=TAKEN, status=422)
     first = outcome_of(operation(), error)
-    assert (first.state, first.error_class) == (OperationState.PLANNED, "taken")
+    assert (first.state, first.error_class) == (OperationState.PLANNED, "address_refused")
     assert first.counts_as_attempt
     assert first.delay > timedelta(0)
     second = outcome_of(again(error), error)
-    assert (second.state, second.error_class) == (OperationState.QUARANTINED, "taken")
+    assert (second.state, second.error_class) == (OperationState.QUARANTINED, "address_refused")
 
 
 def test_what_krayin_refuses_is_set_aside_at_once_with_its_words():
     outcome = outcome_of(operation(), Rejected("refused", fields=INVALID, status=422))
     assert (outcome.state, outcome.error_class) == (OperationState.QUARANTINED, "rejected")
     assert outcome.error_message == (
-        "emails.0.value: The value must be a valid email address.; name: Required. Too long.; "
+        "emails.0.label: The label must be a string.; name: Required. Too long.; "
         "correct it in Chatwoot or Krayin, then replay"
     )
     bare = outcome_of(operation(), Rejected("refused", method="PUT", route="leads/{id}", status=422))
