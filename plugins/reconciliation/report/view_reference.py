@@ -1,22 +1,21 @@
-"""Renders `docs/data-model.md`: `python -m reconciliation.report.view_reference URL-of-a-sync-database`."""
+"""Renders `docs/data-model.md` from the comments in a sync database; `make reference` writes it."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-import psycopg
 from statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import psycopg
+
 _HEAD = """\
 # Views for dashboards
 
-Written by `PYTHONPATH=plugins python -m reconciliation.report.view_reference URL > docs/data-model.md` from
-the comments in a migrated sync database; a test fails when the two differ. `\\d+ krayin_sync.runs` in psql
-shows the same.
+Written by `make reference` from the comments in a migrated sync database; a test fails when the two differ.
+`\\d+ krayin_sync.runs` in psql shows the same.
 
 They lie in schema `krayin_sync` of the sync database, beside the tables they are made of
 ([how it works](how-it-works.md#the-sync-database)). The tables may change from version to version; the views
@@ -83,8 +82,3 @@ def _rows(columns: list[tuple[str, str, str, str, str]], view: str) -> Iterator[
     for of, _, name, kind, meaning in columns:
         if of == view:
             yield f"| `{name}` | {kind} | {meaning.replace('|', BAR)} |\n"
-
-
-if __name__ == "__main__":
-    with psycopg.connect(sys.argv[1]) as database:
-        sys.stdout.write(render(database))

@@ -1,9 +1,8 @@
-"""Renders `docs/settings.md` from the settings model: `python -m reconciliation.settings.reference`."""
+"""Renders `docs/settings.md` from the settings model; `make reference` writes it."""
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Settings of a sync
 
-Written by `PYTHONPATH=plugins python -m reconciliation.settings.reference > docs/settings.md` from the
-model that checks the files; a test fails when the two differ.
+Written by `make reference` from the model that checks the files; a test fails when the two differ.
 
 Each file `include/syncs/<name>.yaml` is one sync: one Chatwoot account, or some of its inboxes, into one
 Krayin. `include/syncs/example.yaml.sample` shows every key with its default. Changes are taken up when
@@ -69,7 +67,3 @@ def _meaning(field: FieldInfo) -> str:
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())
