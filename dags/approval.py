@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context, task
-from reconciliation.approval.held_asset import held_plans, maybe_held
+from reconciliation.airflow.assets import held_plans, maybe_held
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
@@ -35,27 +35,27 @@ def approval_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def question() -> dict[str, Any]:
-            from reconciliation.tasks import approval_tasks
+            from reconciliation.airflow import sync_tasks
 
-            return approval_tasks.question_of(settings.name, get_current_context())
+            return sync_tasks.question_of(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def carry_out(asked: dict[str, Any], given: dict[str, Any]) -> None:
-            from reconciliation.tasks import approval_tasks
+            from reconciliation.airflow import sync_tasks
 
-            approval_tasks.carry_out(settings.name, asked, given, get_current_context())
+            sync_tasks.apply_answer(settings.name, asked, given, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def load() -> dict[str, Any]:
-            from reconciliation.tasks import approval_tasks
+            from reconciliation.airflow import sync_tasks
 
-            return approval_tasks.load_planned(settings.name, get_current_context(), seconds=LOAD_SECONDS)
+            return sync_tasks.load_approved(settings.name, get_current_context(), seconds=LOAD_SECONDS)
 
         @task(trigger_rule=TriggerRule.ONE_FAILED, retries=2)
         def keep_held(asked: dict[str, Any]) -> None:
-            from reconciliation.tasks import approval_tasks
+            from reconciliation.airflow import sync_tasks
 
-            approval_tasks.keep_held(settings.name, asked)
+            sync_tasks.keep_held(settings.name, asked)
 
         asked = question()
         answer = HITLOperator(

@@ -14,8 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
-from reconciliation.approval.held_asset import maybe_held
-from reconciliation.run.synced_asset import maybe_synced
+from reconciliation.airflow.assets import maybe_held, maybe_synced
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def backfill_dag(settings: SyncSettings) -> DAG:
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def bring_over() -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks
+            from reconciliation.airflow import sync_tasks
 
             return sync_tasks.backfill(settings.name, get_current_context())
 

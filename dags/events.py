@@ -20,10 +20,9 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
-from reconciliation.approval.held_asset import maybe_held
-from reconciliation.run.synced_asset import maybe_synced
+from reconciliation.airflow.assets import maybe_held, maybe_synced
+from reconciliation.airflow.inbox_trigger import InboxTrigger
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
-from reconciliation.webhook.inbox_trigger import InboxTrigger
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -61,7 +60,7 @@ def events_dag(settings: SyncSettings) -> DAG:
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
         )
         def act_on_events() -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks
+            from reconciliation.airflow import sync_tasks
 
             return sync_tasks.events(settings.name, get_current_context())
 

@@ -22,9 +22,9 @@ from airflow.sdk import dag, get_current_context, task
 def krayin_alerts() -> None:
     @task(multiple_outputs=False)
     def look() -> dict[str, list[str]]:
-        from reconciliation.tasks import alert_tasks
+        from reconciliation.airflow import admin_tasks
 
-        return alert_tasks.look(get_current_context())
+        return admin_tasks.watch_syncs(get_current_context())
 
     look()
 

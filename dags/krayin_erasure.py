@@ -41,9 +41,9 @@ def krayin_erasure() -> None:
     # A call of unknown outcome is settled by the next run of the sync.
     @task(retries=10, retry_delay=timedelta(minutes=2), multiple_outputs=False)
     def erase() -> dict[str, Any]:
-        from reconciliation.tasks import erasure_tasks
+        from reconciliation.airflow import admin_tasks
 
-        return erasure_tasks.carry_out(get_current_context()["params"])
+        return admin_tasks.erase(get_current_context()["params"])
 
     erase()
 

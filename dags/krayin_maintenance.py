@@ -36,9 +36,9 @@ SCHEDULES_MISSED = 10
 def krayin_maintenance() -> None:
     @task(multiple_outputs=False, retries=2, retry_delay=timedelta(minutes=5))
     def retain() -> dict[str, int]:
-        from reconciliation.tasks import maintenance_tasks
+        from reconciliation.airflow import admin_tasks
 
-        return maintenance_tasks.delete_what_is_old()
+        return admin_tasks.delete_old_rows()
 
     retained = retain()
     for name in NO_ROW:

@@ -49,15 +49,15 @@ def krayin_recover() -> None:
     # Skipped, with all that follows, where there is nothing to approve.
     @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
     def look() -> dict[str, Any]:
-        from reconciliation.tasks import recover_tasks
+        from reconciliation.airflow import admin_tasks
 
-        return recover_tasks.look(get_current_context())
+        return admin_tasks.plan_recovery(get_current_context())
 
     @task(retries=2, retry_delay=timedelta(seconds=30))
     def carry_out(plan: dict[str, Any], given: dict[str, Any]) -> None:
-        from reconciliation.tasks import recover_tasks
+        from reconciliation.airflow import admin_tasks
 
-        recover_tasks.carry_out(plan, given)
+        admin_tasks.answer_recovery(plan, given)
 
     plan = look()
     answer = HITLOperator(

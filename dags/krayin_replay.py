@@ -38,9 +38,9 @@ FORM = {
 def krayin_replay() -> None:
     @task
     def replay() -> dict[str, int]:
-        from reconciliation.tasks import replay_tasks
+        from reconciliation.airflow import admin_tasks
 
-        return replay_tasks.replay(get_current_context()["params"])
+        return admin_tasks.replay(get_current_context()["params"])
 
     replay()
 

@@ -26,18 +26,18 @@ SYNC_NAMES = [sync.name for sync in load_syncs()]
 def krayin_setup() -> None:
     @task
     def migrate() -> None:
-        from reconciliation.tasks import setup_tasks
+        from reconciliation.airflow import admin_tasks
 
-        setup_tasks.migrate()
+        admin_tasks.migrate()
 
     migrated = migrate()
     for name in SYNC_NAMES:
 
         @task(task_id=f"check_{name}")
         def check(sync_name: str) -> None:
-            from reconciliation.tasks import setup_tasks
+            from reconciliation.airflow import admin_tasks
 
-            setup_tasks.check(sync_name)
+            admin_tasks.check(sync_name)
 
         migrated >> check(name)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
-from reconciliation.approval.held_asset import maybe_held
+from reconciliation.airflow.assets import maybe_held
+from reconciliation.airflow.operators import ReportOperator
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
-from reconciliation.tasks.report_operator import ReportOperator
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -48,15 +48,15 @@ def reconcile_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def compare() -> int:
-            from reconciliation.tasks import reconcile_tasks
+            from reconciliation.airflow import sync_tasks
 
-            return reconcile_tasks.compare(settings.name, get_current_context())
+            return sync_tasks.compare(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def repair(run: int) -> dict[str, Any]:
-            from reconciliation.tasks import reconcile_tasks
+            from reconciliation.airflow import sync_tasks
 
-            return reconcile_tasks.repair(settings.name, run, seconds=REPAIR_SECONDS)
+            return sync_tasks.repair(settings.name, run, seconds=REPAIR_SECONDS)
 
         run = compare()
         repaired = repair(run)

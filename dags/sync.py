@@ -9,8 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, task
-from reconciliation.approval.held_asset import maybe_held
-from reconciliation.run.synced_asset import maybe_synced
+from reconciliation.airflow.assets import maybe_held, maybe_synced
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
 if TYPE_CHECKING:
@@ -47,20 +46,20 @@ def sync_dag(settings: SyncSettings) -> DAG:
 
         @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
         def plan() -> int:
-            from reconciliation.tasks import sync_tasks
+            from reconciliation.airflow import sync_tasks
 
             return sync_tasks.plan(settings.name, get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, outlets=[ended])
         def load(run: int) -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks
+            from reconciliation.airflow import sync_tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
             return sync_tasks.load(settings.name, run, seconds=seconds, context=get_current_context())
 
         @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
         def help_load(run: int, number: int) -> dict[str, Any]:
-            from reconciliation.tasks import sync_tasks
+            from reconciliation.airflow import sync_tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
             return sync_tasks.help_load(settings.name, run, number, seconds=seconds)

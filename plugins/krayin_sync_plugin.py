@@ -7,21 +7,19 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 from krayin.unset_port import accept_unset_port
-from reconciliation.tasks.preload import preload
+from reconciliation.airflow.preload import preload
 
 
 def _applications() -> list[Any]:
     """Return receiver and status page, in the API server only: elsewhere they would cost tasks imports."""
     if "airflow.api_fastapi.app" not in sys.modules:
         return []
-    from reconciliation.report import address  # noqa: PLC0415
-    from reconciliation.status import surroundings  # noqa: PLC0415
-    from reconciliation.webhook import app as webhook_app  # noqa: PLC0415 - see above
-    from reconciliation.webhook.setup import URL_PREFIX  # noqa: PLC0415
+    from reconciliation.airflow import web  # noqa: PLC0415
+    from reconciliation.webhook.setup import URL_PREFIX  # noqa: PLC0415 - see above
 
     return [
-        {"app": webhook_app.in_airflow(), "name": "chatwoot", "url_prefix": URL_PREFIX},
-        {"app": surroundings.in_airflow(), "name": "krayin_sync", "url_prefix": address.URL_PREFIX},
+        {"app": web.webhook_receiver(), "name": "chatwoot", "url_prefix": URL_PREFIX},
+        {"app": web.status_page(), "name": "krayin_sync", "url_prefix": web.PAGES_PREFIX},
     ]
 
 

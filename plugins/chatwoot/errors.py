@@ -113,5 +113,24 @@ class UnknownInbox(ChatwootError):
         )
 
 
+class ChatwootApiUnreachable(ChatwootError):
+    """The API did not answer, or answered with a failure of its own; trying again later may help."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"Chatwoot's API at {where} does not answer as it should: {reason}")
+
+
+class ChatwootApiRefused(ChatwootError):
+    """The API refused the token or the request; somebody must change something."""
+
+    def __init__(self, where: str, status: int, reason: str) -> None:
+        self.where = where
+        self.status = status
+        self.reason = reason
+        super().__init__(f"Chatwoot's API at {where} refused ({status}): {reason}")
+
+
 def _listed(known: Mapping[int, str]) -> str:
     return ", ".join(f"{number} ({name})" for number, name in sorted(known.items())) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from krayin.client import KrayinClient
 from krayin.errors import ConfigurationError, KrayinError
-from krayin.routes import find_api
+from krayin.routes import access_key, find_api
 from krayin.unpaced import Unpaced
 
 if TYPE_CHECKING:
@@ -42,13 +43,18 @@ class KrayinHook(BaseHook):
         super().__init__()
         self.krayin_conn_id = krayin_conn_id
 
-    def address(self) -> str:
-        """Return the API URL as it stands in the connection.
+    @cached_property
+    def connection(self) -> Connection:
+        """The Airflow connection, looked up once; raises AirflowNotFoundException."""
+        return self.get_connection(self.krayin_conn_id)
+
+    def key(self) -> str:
+        """Return what tells this address and token from others, without giving the token away.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: there is no address.
         """
-        return self._address(self.get_connection(self.krayin_conn_id))
+        return access_key(self.address(), self.connection.password or "")
 
     def requests_per_minute(self) -> int | Literal["auto"]:
         """Return how many calls the API user may make in a minute; `auto` leaves it to Krayin's answers.
@@ -56,7 +62,7 @@ class KrayinHook(BaseHook):
         Raises:
             ConfigurationError: what stands in the connection is neither `auto` nor a whole number from 1.
         """
-        value = self.get_connection(self.krayin_conn_id).extra_dejson.get("requests_per_minute")
+        value = self.connection.extra_dejson.get("requests_per_minute")
         if value in (None, "", "auto"):
             return "auto"
         try:
@@ -71,11 +77,10 @@ class KrayinHook(BaseHook):
             raise ConfigurationError(message)
         return number
 
-    def get_conn(  # type: ignore[override]  # the pacer has no default: unpaced calls are never right
+    def client(
         self,
         pacer: Pacer,
         on_call: Callable[[ApiCall], None] | None = None,
-        *,
         lane: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> KrayinClient:
@@ -88,15 +93,14 @@ class KrayinHook(BaseHook):
             NotSent: the address does not answer.
             ServerFailed: a gateway or maintenance page answered; try again later.
         """
-        connection = self.get_connection(self.krayin_conn_id)
-        address = self._address(connection)
+        address = self.address()
         with _finding:
             if address not in _found:
                 _found[address] = find_api(address, transport=transport)
             base_url = _found[address]
         return KrayinClient(
             base_url,
-            self._token(connection),
+            self._token(),
             pacer=pacer,
             on_call=on_call,
             lane=lane,
@@ -106,9 +110,8 @@ class KrayinHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask Krayin who we are; return whether that worked and what was found or is wrong."""
         try:
-            connection = self.get_connection(self.krayin_conn_id)
-            token = self._token(connection)
-            base_url = find_api(self._address(connection))
+            token = self._token()
+            base_url = find_api(self.address())
             self.requests_per_minute()
             with KrayinClient(base_url, token, pacer=Unpaced(), retries=0) as client:
                 user = client.whoami()
@@ -122,7 +125,13 @@ class KrayinHook(BaseHook):
             )
         return True, found
 
-    def _address(self, connection: Connection) -> str:
+    def address(self) -> str:
+        """Return the API URL as it stands in the connection.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        connection = self.connection
         host = (connection.host or "").strip()
         if not host:
             message = f"connection {self.krayin_conn_id}: the API URL is empty"
@@ -135,8 +144,8 @@ class KrayinHook(BaseHook):
             host = f"{scheme}{name}{f':{port}' if port else ''}{slash}{path}"
         return host
 
-    def _token(self, connection: Connection) -> str:
-        token: Any = connection.password
+    def _token(self) -> str:
+        token: Any = self.connection.password
         if not token or not str(token).strip():
             message = f"connection {self.krayin_conn_id}: the Sanctum token is missing"
             raise ConfigurationError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -163,3 +164,8 @@ def _is_near(address: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return "." not in address.partition("/")[0]
+
+
+def access_key(address: str, token: str) -> str:
+    """Return `address` with a digest of `token`."""
+    return f"{address}#{hashlib.sha256(token.encode()).hexdigest()[:16]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from reconciliation.tasks import replay_tasks
+from reconciliation.airflow import admin_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ def sync_db_url(new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPa
 
     url = new_database("sync")
     upgrade(url)
-    monkeypatch.setattr(replay_tasks, "sync_dsn", lambda: url)
+    monkeypatch.setattr(admin_tasks, "sync_dsn", lambda: url)
     return url
 
 
@@ -59,15 +59,15 @@ def test_the_form_names_one_a_reason_or_everything(sync_db_url: str) -> None:
         quarantine(sync_db_url, reason, str(number))
         for number, reason in enumerate(("taken", "taken", "rejected"))
     )
-    assert replay_tasks.replay(form(operation=one)) == {"planned": 1, "left": 0}
+    assert admin_tasks.replay(form(operation=one)) == {"planned": 1, "left": 0}
     assert states(sync_db_url) == {one: "planned", two: "quarantined", three: "quarantined"}
-    assert replay_tasks.replay(form(error_class="taken")) == {"planned": 1, "left": 0}
+    assert admin_tasks.replay(form(error_class="taken")) == {"planned": 1, "left": 0}
     assert states(sync_db_url)[three] == "quarantined"
-    assert replay_tasks.replay(form(sync="another", all=True)) == {"planned": 0, "left": 0}
-    assert replay_tasks.replay(form(all=True)) == {"planned": 1, "left": 0}
+    assert admin_tasks.replay(form(sync="another", all=True)) == {"planned": 0, "left": 0}
+    assert admin_tasks.replay(form(all=True)) == {"planned": 1, "left": 0}
     assert set(states(sync_db_url).values()) == {"planned"}
 
 
 def test_an_empty_form_is_refused_with_one_sentence(sync_db_url: str) -> None:
     with pytest.raises(AirflowFailException, match="exactly one of the four"):
-        replay_tasks.replay(form())
+        admin_tasks.replay(form())

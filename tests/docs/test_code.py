@@ -86,6 +86,18 @@ def test_first_readings_exist():
         assert (PLUGINS / "reconciliation" / package / f"{module}.py").is_file()
 
 
+def test_airflow_is_imported_in_one_package_and_by_the_hooks():
+    importing = {
+        file.relative_to(PLUGINS).as_posix()
+        for file in PLUGINS.rglob("*.py")
+        if re.search(r"^\s*(from|import) airflow\b", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    allowed = {"krayin_sync_plugin.py", "krayin/unset_port.py"}
+    elsewhere = {one for one in importing - allowed if not one.endswith("/hook.py")}
+    assert elsewhere
+    assert {one for one in elsewhere if not one.startswith("reconciliation/airflow/")} == set()
+
+
 def test_modules_named_for_krayin_exist():
     section = MAP.split("## `plugins/krayin`")[1].split("\n## ")[0]
     for name in re.findall(r"`(\w+)`", section):

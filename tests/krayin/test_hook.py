@@ -158,7 +158,7 @@ def test_the_client_is_ready_and_the_address_is_looked_for_once(connected, serve
     hook = connected()
     calls = []
     for _ in range(2):
-        with hook.get_conn(Unpaced(), calls.append, lane="live") as client:
+        with hook.client(Unpaced(), calls.append, lane="live") as client:
             assert client.base_url == "https://crm.example.com/api/v1"
             assert client.whoami().id == 3
     assert [("Authorization" in request.headers) for request in asked] == [False, True, True]

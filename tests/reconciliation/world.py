@@ -9,8 +9,7 @@ import httpx
 import psycopg
 from chatwoot.database.source import DatabaseSource
 from krayin.client import KrayinClient
-from krayin.routes import find_api
-from reconciliation.crm.krayin_connection import access_key
+from krayin.routes import access_key, find_api
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings

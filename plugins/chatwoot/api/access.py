@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from chatwoot.errors import ChatwootError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 # What stands in a browser's address bar behind the address of Chatwoot itself.
@@ -22,6 +27,47 @@ class ChatwootApiUnusable(ChatwootError):  # noqa: N818 - named like its sibling
         self.where = where
         self.problem = problem
         super().__init__(f"Chatwoot's API at {where} cannot be called: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How calls are made, as Airflow's HTTP connections say it in their extra.
+
+    Attributes:
+        verify: whether certificates are checked, or the file of the authorities that count.
+        cert: a file with our own certificate and key, or the two files.
+        proxies: a proxy for all calls, or by scheme (`https`), or None for those of the environment.
+        timeout: seconds to wait for an answer, None for ours.
+        trust_env: whether proxies of the environment count.
+        headers: further headers.
+    """
+
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+    proxies: str | Mapping[str, str] | None = None
+    timeout: float | None = None
+    trust_env: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def client_options(self) -> dict[str, Any]:
+        """Return them as keyword arguments of `httpx.Client`, headers apart."""
+        context = (
+            ssl.create_default_context(cafile=self.verify)
+            if isinstance(self.verify, str)
+            else httpx.create_ssl_context(verify=self.verify, trust_env=self.trust_env)
+        )
+        if self.cert is not None:
+            context.load_cert_chain(*([self.cert] if isinstance(self.cert, str) else self.cert))
+        proxies = {"all": self.proxies} if isinstance(self.proxies, str) else self.proxies or {}
+        return {
+            "verify": context,
+            "trust_env": self.trust_env,
+            "timeout": TIMEOUT if self.timeout is None else httpx.Timeout(float(self.timeout)),
+            "mounts": {
+                f"{scheme}://": httpx.HTTPTransport(proxy=proxy, verify=context)
+                for scheme, proxy in proxies.items()
+            },
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +109,14 @@ class ApiAccess:
             return cls(where, "", login, problem)
         return cls(where, token, login)
 
-    def client(self, transport: httpx.BaseTransport | None) -> httpx.Client:
+    def client(self, http: HttpOptions, transport: httpx.BaseTransport | None) -> httpx.Client:
         """Return a client that shows the token with each call."""
         return httpx.Client(
             # A header with underscores, as Chatwoot reads it; nginx drops those unless told otherwise.
-            headers={"api_access_token": self.token, "Accept": "application/json"},
+            headers={**http.headers, "api_access_token": self.token, "Accept": "application/json"},
             auth=self.login,
-            timeout=TIMEOUT,
             transport=transport,
+            **http.client_options(),
         )
 
     def require(self) -> None:

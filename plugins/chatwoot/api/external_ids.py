@@ -6,7 +6,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 
 if TYPE_CHECKING:
     from chatwoot.api.session import ApiSession

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from chatwoot.api.client import ChatwootApiUnreachable
 from chatwoot.conversations import (
     Attachment,
     Author,
@@ -22,6 +21,7 @@ from chatwoot.conversations import (
     SentMessage,
     Status,
 )
+from chatwoot.errors import ChatwootApiUnreachable
 from chatwoot.records import BrokenRow, Contact, ContactInbox
 
 if TYPE_CHECKING:

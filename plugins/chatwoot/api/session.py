@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from chatwoot.api.access import ApiAccess
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.api.access import ApiAccess, HttpOptions
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +75,7 @@ class ApiSession:
     :param base_url: the address in the browser, for example https://app.chatwoot.com.
     :param token: the access token of a user of the account; it is in no message, repr or log.
     :param requests_per_minute: how many calls this session makes at most.
+    :param http: how calls are made: certificates, proxies, further headers.
     """
 
     def __init__(  # noqa: PLR0913 - what tests replace
@@ -84,6 +85,7 @@ class ApiSession:
         account_id: int,
         *,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
+        http: HttpOptions | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -93,7 +95,7 @@ class ApiSession:
         self.account_id = account_id
         self._pace = Pace(requests_per_minute, sleep=sleep)
         self._sleep = sleep
-        self._client = self._access.client(transport)
+        self._client = self._access.client(http or HttpOptions(), transport)
 
     def __enter__(self) -> Self:
         """Return the session itself."""
@@ -144,12 +146,16 @@ class ApiSession:
             return True
 
     def post(self, path: str, body: object, **parameters: Any) -> Any:
-        """Return the JSON answered to a filter; other POSTs are not to be repeated and not for here."""
+        """Return the JSON answered to a POST that may be repeated, as those of filters."""
         return self._json(self.answer("POST", self._path(path), parameters=parameters, body=body))
 
     def put(self, path: str, body: object) -> Any:
         """Change something; the same PUT twice does the same as once."""
         return self._json(self.answer("PUT", self._path(path), body=body))
+
+    def patch(self, path: str, body: object) -> Any:
+        """Change something; the same PATCH twice does the same as once."""
+        return self._json(self.answer("PATCH", self._path(path), body=body))
 
     def root(self, path: str) -> tuple[Any, datetime]:
         """Return the JSON of a path outside of the account, and the server's clock (UTC, whole seconds)."""
@@ -207,6 +213,9 @@ class ApiSession:
                 "another's"
             )
             raise _AgainError(reason)
+        if status == HTTPStatus.NOT_FOUND:
+            hint = f"check the address and that account {self.account_id} is there"
+            raise ChatwootApiRefused(self.where, status, f"{_reason(answer)}; {hint}")
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ChatwootApiRefused(self.where, status, _reason(answer))
         if not answer.is_success:

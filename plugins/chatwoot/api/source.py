@@ -10,14 +10,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.api import rows as api_rows
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.api.access import HttpOptions
 from chatwoot.api.pages import Page, Walk, whole
 from chatwoot.api.rows import moment
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api.spool import Spool
 from chatwoot.api.sweep import FORMULA, ApiSweep
 from chatwoot.api.talk import ApiTalk
-from chatwoot.errors import UnknownAccount, UnknownInbox
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
 from chatwoot.records import Account, Inbox
 from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Vouch, Window
 from chatwoot.versions import Version, version_of_api
@@ -61,6 +61,7 @@ class ApiSource:
         requests_per_minute: how many calls a reading makes at most.
         parallel: how many of them at once, where one does not depend on another.
         contact_labels: whether contacts come with their labels, which takes a call for each contact.
+        http: how calls are made: certificates, proxies, further headers.
     """
 
     base_url: str
@@ -70,6 +71,7 @@ class ApiSource:
     requests_per_minute: int = REQUESTS_PER_MINUTE
     parallel: int = PARALLEL
     contact_labels: bool = False
+    http: HttpOptions = field(default_factory=HttpOptions)
     transport: httpx.BaseTransport | None = field(default=None, repr=False)
     sleep: Callable[[float], None] | None = field(default=None, repr=False)
 
@@ -97,6 +99,7 @@ class ApiSource:
             self.token,
             self.account_id,
             requests_per_minute=self.requests_per_minute,
+            http=self.http,
             transport=self.transport,
             **waiting,
         )

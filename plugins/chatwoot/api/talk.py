@@ -12,11 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.api import rows as api_rows
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.api.pages import Page, Walk, never, whole
 from chatwoot.api.rows import is_public, moment
 from chatwoot.api.spool import Spool
 from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Window
 

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg.conninfo import make_conninfo
 
 from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import ChatwootError
 
-# The settings of libpq that a connection's extra may carry; other keys are another hook's business.
-_LIBPQ = frozenset(
-    (  # noqa: SIM905 - quoted one by one they read worse
-        "application_name channel_binding connect_timeout gssencmode hostaddr keepalives keepalives_count "
-        "keepalives_idle keepalives_interval krbsrvname options passfile service sslcert sslcrl sslkey "
-        "sslmode sslnegotiation sslpassword sslrootcert target_session_attrs tcp_user_timeout"
-    ).split()
-)
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 
-class ChatwootDatabaseHook(BaseHook):
+class UnusableConnection(ChatwootError):  # noqa: N818 - named like its siblings
+    """A part of an Airflow connection is none that PostgreSQL's client knows; somebody must change it."""
+
+    def __init__(self, conn_id: str, problem: str) -> None:
+        self.conn_id = conn_id
+        self.problem = problem
+        super().__init__(f"Airflow connection {conn_id!r}: {problem}. See its extra.")
+
+
+def conninfo(connection: Connection) -> str:
+    """Return a Postgres connection as libpq connection string, its extra read as PostgresHook does.
+
+    The extra may hold every setting of libpq (`sslmode`, `sslrootcert`, `options`, …), and `iam` for a
+    password that a cloud gives for some minutes.
+
+    Raises:
+        UnusableConnection: a setting is unknown to libpq.
+    """
+    extra = connection.extra_dejson
+    login, password, port = connection.login, connection.password, connection.port
+    if extra.get("iam"):
+        login, password, port = PostgresHook(connection.conn_id).get_iam_token(connection)
+    settings = {key: value for key, value in extra.items() if key not in PostgresHook.ignored_extra_options}
+    try:
+        return make_conninfo(
+            host=connection.host,
+            user=login,
+            password=password,
+            dbname=connection.schema,
+            port=port,
+            **settings,
+        )
+    except psycopg.ProgrammingError as error:
+        raise UnusableConnection(connection.conn_id, str(error).strip()) from None
+
+
+class ChatwootDatabaseHook(PostgresHook):
     """Opens Chatwoot's database for reading.
 
     :param chatwoot_conn_id: an Airflow connection of type Postgres to Chatwoot's database, best with a
@@ -29,36 +60,24 @@ class ChatwootDatabaseHook(BaseHook):
 
     conn_name_attr = "chatwoot_conn_id"
     default_conn_name = "chatwoot_default"
-    conn_type = "postgres"
     hook_name = "Chatwoot database"
 
     def __init__(self, chatwoot_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.chatwoot_conn_id = chatwoot_conn_id
+        super().__init__(chatwoot_conn_id=chatwoot_conn_id, **kwargs)
 
-    def get_conn(self) -> DatabaseSource:
+    def source(self) -> DatabaseSource:
         """Return the source; nothing is connected before its first snapshot.
 
         Raises:
             AirflowNotFoundException: there is no such Airflow connection.
+            UnusableConnection: a part of it cannot be one.
         """
-        connection = self.get_connection(self.chatwoot_conn_id)
-        settings = {key: value for key, value in connection.extra_dejson.items() if key in _LIBPQ}
-        return DatabaseSource(
-            make_conninfo(
-                host=connection.host,
-                port=connection.port,
-                dbname=connection.schema,
-                user=connection.login,
-                password=connection.password,
-                **settings,
-            )
-        )
+        return DatabaseSource(conninfo(self.connection))
 
-    def test_connection(self) -> tuple[bool, str]:
+    def test_connection(self) -> tuple[bool, str]:  # type: ignore[override] # as BaseHook has it
         """Return whether Chatwoot can be read, and what was found or what is wrong."""
         try:
-            with self.get_conn().snapshot() as snapshot:
+            with self.source().snapshot() as snapshot:
                 accounts = ", ".join(f"{account.id} ({account.name})" for account in snapshot.accounts())
                 return True, f"Chatwoot installation {snapshot.installation}, accounts: {accounts or 'none'}"
         except ChatwootError as error:

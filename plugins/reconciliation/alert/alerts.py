@@ -145,7 +145,7 @@ def watch(connection: psycopg.Connection, settings: SyncSettings) -> list[Condit
     return conditions
 
 
-def tell(
+def notify(
     connection: psycopg.Connection,
     settings: SyncSettings,
     send: Mapping[str, Callable[[Alert], None]],

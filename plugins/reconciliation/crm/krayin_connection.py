@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,11 +52,6 @@ class KrayinAccess(Protocol):
     def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
         """Return a client; raises `krayin.errors.KrayinError` when the address or token cannot be right."""
         ...
-
-
-def access_key(address: str, token: str) -> str:
-    """Return `address` with a digest of `token`."""
-    return f"{address}#{hashlib.sha256(token.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

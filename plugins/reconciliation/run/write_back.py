@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.api.access import ChatwootApiUnusable
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.api.external_ids import write_attribute
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 from statements import statement
 
 if TYPE_CHECKING:

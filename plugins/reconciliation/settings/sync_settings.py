@@ -19,6 +19,9 @@ from pydantic import (
 
 from reconciliation.values.fingerprint import fingerprint
 
+SYNC_DB_CONN_ID = "sync_db"
+SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection
+
 _SYNC_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _AGE = re.compile(r"([0-9]{1,6})\s*(days?|weeks?|months?|years?)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

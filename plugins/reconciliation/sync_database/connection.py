@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import BudgetUnavailable
@@ -73,11 +73,12 @@ def working(dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def _connect(dsn: str) -> psycopg.Connection:
-    return psycopg.connect(
-        dsn,
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT,
-        application_name="krayin_sync",
-        keepalives_idle=30,
-        options="-c TimeZone=UTC",
-    )
+    given = psycopg.conninfo.conninfo_to_dict(dsn)
+    ours: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "application_name": "krayin_sync",
+        "keepalives_idle": 30,
+        **given,
+        "options": f"{given.get('options', '')} -c TimeZone=UTC",
+    }
+    return psycopg.connect(autocommit=True, **ours)

@@ -42,10 +42,3 @@ class SecretBox:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:
             return None
-
-
-def airflow_box() -> SecretBox:
-    """Return a box with this Airflow's keys; raises NoFernetKeyError."""
-    from airflow.configuration import conf  # noqa: PLC0415 - the receiver also runs without Airflow
-
-    return SecretBox(conf.get("core", "fernet_key", fallback=""))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chatwoot.webhook.receiver import create_app
 
-from reconciliation.sync_database.secret_box import SecretBox, airflow_box
+from reconciliation.sync_database.secret_box import SecretBox
 from reconciliation.webhook.desk import SyncDesk, Ways
 from reconciliation.webhook.long_lived import left_out
 
@@ -24,14 +24,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-def in_airflow() -> FastAPI:
-    """Return the application for Airflow's API server; connections come from Airflow."""
-    return _app(Ways(_airflow_dsn, _airflow_secret, airflow_box))
-
-
 def standalone() -> FastAPI:
     """Return the application to be run without Airflow; everything comes from the environment."""
-    return _app(
+    return create(
         Ways(
             lambda: os.environ["KRAYIN_SYNC_DATABASE_URL"],
             lambda sync_name: os.environ.get(secret_variable(sync_name)),
@@ -45,7 +40,8 @@ def secret_variable(sync_name: str) -> str:
     return f"CHATWOOT_WEBHOOK_SECRET_{re.sub('[^A-Z0-9]', '_', sync_name.upper())}"
 
 
-def _app(ways: Ways) -> FastAPI:
+def create(ways: Ways) -> FastAPI:
+    """Return the application; `ways` find what stands outside the sync files."""
     desk = SyncDesk(ways)
 
     @asynccontextmanager
@@ -57,15 +53,3 @@ def _app(ways: Ways) -> FastAPI:
         await desk.close()
 
     return create_app(desk, lifespan=lifespan)
-
-
-def _airflow_dsn() -> str:
-    from reconciliation.settings.airflow_connections import sync_dsn  # noqa: PLC0415 - alone it runs without Airflow
-
-    return sync_dsn()
-
-
-def _airflow_secret(sync_name: str) -> str | None:
-    from reconciliation.settings.airflow_connections import given_secret  # noqa: PLC0415 - see above
-
-    return given_secret(sync_name)

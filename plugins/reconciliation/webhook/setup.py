@@ -8,13 +8,13 @@ from chatwoot.webhook.payload_ids import SUBSCRIPTIONS
 from chatwoot.webhook.registration import is_private, register
 from statements import statement
 
-from reconciliation.settings.airflow_connections import SECRET_CONN_ID
+from reconciliation.settings.sync_settings import SECRET_CONN_ID
 from reconciliation.sync_database.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from chatwoot.api.client import ChatwootApi
+    from chatwoot.api.session import ApiSession
 
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.secret_box import SecretBox
@@ -39,7 +39,7 @@ def set_up_webhook(  # noqa: PLR0913 - the ways to everything it brings together
     sync_dsn: str,
     *,
     base_url: str | None,
-    api: ChatwootApi | None,
+    api: ApiSession | None,
     given_secret: str | None,
     box: Callable[[], SecretBox],
 ) -> Iterator[str]:
@@ -75,7 +75,7 @@ def set_up_webhook(  # noqa: PLR0913 - the ways to everything it brings together
 
 
 def _registered(
-    settings: SyncSettings, sync_dsn: str, url: str, api: ChatwootApi, box: Callable[[], SecretBox]
+    settings: SyncSettings, sync_dsn: str, url: str, api: ApiSession, box: Callable[[], SecretBox]
 ) -> Iterator[str]:
     registration = register(api, url)
     webhook = registration.webhook

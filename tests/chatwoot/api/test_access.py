@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 import pytest
 from chatwoot.api.access import ApiAccess, ChatwootApiUnusable
-from chatwoot.api.client import ChatwootApi
 from chatwoot.api.session import ApiSession
 
 
@@ -63,14 +62,10 @@ def test_an_address_that_is_none_is_said_to_be_none_without_any_call(typed):
 @pytest.mark.parametrize("token", ["sesame\nsesame", "ses ame", "sésame", "sesame\u200b"])
 def test_a_token_that_is_none_is_never_quoted(token):
     """The HTTP library quotes a header that it cannot send."""
-    for reach in (
-        lambda: ApiSession("http://127.0.0.1:9", token, 1, sleep=lambda _: None).get("/contacts"),
-        lambda: ChatwootApi("http://127.0.0.1:9", token, 1).webhooks(),
-    ):
-        with pytest.raises(ChatwootApiUnusable, match="copy it again") as caught:
-            reach()
-        assert "same" not in str(caught.value).replace("https", "")
-        assert token not in repr(ApiAccess.of("http://127.0.0.1:9", token))
+    with pytest.raises(ChatwootApiUnusable, match="copy it again") as caught:
+        ApiSession("http://127.0.0.1:9", token, 1, sleep=lambda _: None).get("/contacts")
+    assert "same" not in str(caught.value).replace("https", "")
+    assert token not in repr(ApiAccess.of("http://127.0.0.1:9", token))
 
 
 def test_blanks_around_a_token_are_left_out():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.api.session import ApiSession
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 
 NOT_FOUND = httpx.Response(404, json={"error": "Resource could not be found"})
 NOT_MINE = httpx.Response(401, json={"error": "You are not authorized to do this action"})

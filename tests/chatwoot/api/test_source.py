@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 import pytest
-from chatwoot.api.client import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.api.rows import message, moment
 from chatwoot.api.source import ApiSource
 from chatwoot.conversations import Author
 from chatwoot.database.source import DatabaseSource
-from chatwoot.errors import UnknownAccount, UnknownInbox
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Window
 from chatwoot.sweep import Stream

@@ -34,7 +34,7 @@ def test_the_hook_reads_through_an_airflow_connection(
 ) -> None:
     from chatwoot.database.hook import ChatwootDatabaseHook
 
-    with ChatwootDatabaseHook().get_conn().snapshot() as snapshot:
+    with ChatwootDatabaseHook().source().snapshot() as snapshot:
         assert [account.name for account in snapshot.accounts()][:1] == ["Acme Support"]
         row = snapshot._connection.execute("SHOW application_name").fetchone()
         assert tuple(row) == ("from-the-extra",)
@@ -57,6 +57,19 @@ def test_testing_the_connection_tells_what_is_wrong(
     works, message = ChatwootDatabaseHook("elsewhere").test_connection()
     assert not works
     assert "table contacts" in message
+
+
+def test_an_extra_that_is_no_setting_of_postgresql_is_named(
+    chatwoot_connection: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chatwoot.database.hook import ChatwootDatabaseHook
+
+    extra = {"extra": {"ssl_mode": "verify-full"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", json.dumps(chatwoot_connection | extra))
+    works, message = ChatwootDatabaseHook("elsewhere").test_connection()
+    assert not works
+    assert "'elsewhere'" in message
+    assert "ssl_mode" in message
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,19 @@ import json
 
 import httpx
 import pytest
-from chatwoot.api.client import ChatwootApi, ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.api.session import ApiSession
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.webhook.payload_ids import SUBSCRIPTIONS
 from chatwoot.webhook.registration import is_private, register
 
 URL = "https://airflow.example.com/chatwoot/webhooks/shop"
 TOKEN = "token-of-an-administrator"
+
+
+def session(answer, token=TOKEN):
+    return ApiSession(
+        "https://chat.example.com/", token, 3, transport=httpx.MockTransport(answer), sleep=lambda _: None
+    )
 
 
 class Chatwoot:
@@ -21,7 +28,7 @@ class Chatwoot:
         self.calls = []
 
     def api(self, token=TOKEN):
-        return ChatwootApi("https://chat.example.com/", token, 3, transport=httpx.MockTransport(self.answer))
+        return session(self.answer, token)
 
     def answer(self, request):
         self.calls.append(request.method)
@@ -91,7 +98,7 @@ def test_a_refused_token_says_whose_it_must_be_and_is_not_shown():
     ("answer", "error"),
     [
         (httpx.Response(422, json={"message": "Url is taken"}), ChatwootApiRefused),
-        (httpx.Response(404, text="<html>"), ChatwootApiRefused),
+        (httpx.Response(404, text="<html>"), ChatwootApiUnreachable),
         (httpx.Response(429, text="Retry later"), ChatwootApiUnreachable),
         (httpx.Response(408), ChatwootApiUnreachable),
         (httpx.Response(500), ChatwootApiUnreachable),
@@ -108,9 +115,8 @@ def test_other_answers_are_told_apart(answer, error):
             raise answer
         return answer
 
-    api = ChatwootApi("https://chat.example.com", TOKEN, 3, transport=httpx.MockTransport(reply))
     with pytest.raises(error) as caught:
-        api.webhooks()
+        register(session(reply), URL)
     assert "https://chat.example.com" in str(caught.value)
     assert TOKEN not in str(caught.value)
 
@@ -120,9 +126,8 @@ def test_other_answers_are_told_apart(answer, error):
     [(401, "Account is suspended"), (403, "API access is not enabled"), (404, "Resource could not be found")],
 )
 def test_a_refusal_tells_chatwoots_reason_and_the_account(status, said):
-    transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"error": said}))
     with pytest.raises(ChatwootApiRefused, match=f"{said}.*account 3"):
-        ChatwootApi("https://chat.example.com", TOKEN, 3, transport=transport).webhooks()
+        register(session(lambda _: httpx.Response(status, json={"error": said})), URL)
 
 
 def test_secrets_are_not_shown():

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from krayin.errors import KrayinError
-from reconciliation.alert.alerts import Alert, channels_of, conditions_of, tell, watch
+from reconciliation.airflow import admin_tasks
+from reconciliation.alert.alerts import Alert, channels_of, conditions_of, notify, watch
 from reconciliation.errors import RunStoppedError
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.sync_database.incidents import open_incident
-from reconciliation.tasks import alert_tasks
 
 from sandbox.krayin.testing import running_krayin
 from tests.reconciliation.world import World
@@ -102,7 +102,7 @@ def test_each_change_is_told_once_by_each_channel(db: psycopg.Connection) -> Non
 
     def look() -> list[str]:
         watch(db, sync)
-        return tell(db, sync, {"http": http, "mail": mail})
+        return notify(db, sync, {"http": http, "mail": mail})
 
     assert channels_of(sync.notify) == ("http", "mail")
     assert look() == []
@@ -133,11 +133,11 @@ def test_what_ended_before_it_could_be_told_is_not_told(db: psycopg.Connection) 
     board.fails = True
     end_run(db, "failed")
     watch(db, sync)
-    tell(db, sync, {"http": board})
+    notify(db, sync, {"http": board})
     end_run(db, "done")
     board.fails = False
     watch(db, sync)
-    assert tell(db, sync, {"http": board}) == []
+    assert notify(db, sync, {"http": board}) == []
     assert board.taken == []
 
 
@@ -311,10 +311,10 @@ def test_a_failure_and_its_end_arrive_by_http_and_mail(
             ),
         )
         end_run(db, "failed")
-        assert alert_tasks.look({}) == {"s": ["run_failed"]}
+        assert admin_tasks.watch_syncs({}) == {"s": ["run_failed"]}
         end_run(db, "done")
-        assert alert_tasks.look({}) == {"s": []}
-        assert alert_tasks.look({}) == {"s": []}
+        assert admin_tasks.watch_syncs({}) == {"s": []}
+        assert admin_tasks.watch_syncs({}) == {"s": []}
     assert [path for path, _ in posted] == ["/alerts/krayin"] * 2
     assert [(body["sync"], body["condition"], body["state"]) for _, body in posted] == [
         ("s", "run_failed", "raised"),
@@ -334,8 +334,8 @@ def test_a_listener_that_is_down_fails_the_task_and_is_told_later(
     monkeypatch.setenv("AIRFLOW_CONN_HOOKS", "http://127.0.0.1:9")
     end_run(db, "failed")
     with pytest.raises(AirflowException, match="run failed by http"):
-        alert_tasks.look({})
+        admin_tasks.watch_syncs({})
     with http_listener() as (port, posted):
         monkeypatch.setenv("AIRFLOW_CONN_HOOKS", f"http://127.0.0.1:{port}")
-        assert alert_tasks.look({}) == {"s": ["run_failed"]}
+        assert admin_tasks.watch_syncs({}) == {"s": ["run_failed"]}
     assert len(posted) == 1

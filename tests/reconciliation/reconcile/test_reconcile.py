@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation.airflow.params import reconcile_request
 from reconciliation.approval.question import answer, ask
 from reconciliation.erasure.contact_erasure import erase
 from reconciliation.extract import contact_trace
@@ -18,7 +19,6 @@ from reconciliation.reconcile.summary import lines_of, numbers_of
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.replay import ReplayRequest, replay
 from reconciliation.sync_database.run_rows import read_run
-from reconciliation.tasks.reconcile_tasks import request_of
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.bulk import advance_sequences, copy_rows
@@ -435,9 +435,11 @@ def test_no_false_finding_among_many(world: World) -> None:
 def test_the_form_of_a_run_says_what_is_asked_for() -> None:
     params = {"depth": "as scheduled", "repair": "as set", "contact_ids": "17, 42", "accept": ""}
     context = {"params": params, "dag_run": SimpleNamespace(run_id="manual__1")}
-    assert request_of(context) == ReconcileRequest("manual__1", contact_ids=frozenset({17, 42}))
+    assert reconcile_request(context) == ReconcileRequest("manual__1", contact_ids=frozenset({17, 42}))
     context["params"] = {"depth": "full", "repair": "no", "contact_ids": None, "accept": "3"}
-    assert request_of(context) == ReconcileRequest("manual__1", "full", repair=False, accepted=frozenset({3}))
+    assert reconcile_request(context) == ReconcileRequest(
+        "manual__1", "full", repair=False, accepted=frozenset({3})
+    )
 
 
 def edit_leads(world: World) -> None:

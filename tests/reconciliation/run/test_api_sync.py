@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.api.client import ChatwootApiUnreachable
 from chatwoot.api.source import ApiSource
 from chatwoot.database.source import DatabaseSource
+from chatwoot.errors import ChatwootApiUnreachable
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.errors import IncidentOpenError, InstallationChangedError
 from reconciliation.extract.look import FEWER, OTHER

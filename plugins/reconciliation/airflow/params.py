@@ -1,4 +1,4 @@
-"""What a DAG run asks for, from its type, its days and its form."""
+"""Forms of the DAGs, and what a DAG run asks for, from its type, its days and its form."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.run_rows import RunKind
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def request_of(context: Mapping[str, Any]) -> RunRequest:
+def run_request(context: Mapping[str, Any]) -> RunRequest:
     """Return what a DAG run asks for, from its type and its form."""
     dag_run, params = context["dag_run"], context["params"]
     asks_for_window = params.get("window_start") or params.get("window_end")
@@ -21,14 +22,14 @@ def request_of(context: Mapping[str, Any]) -> RunRequest:
     return RunRequest(
         kind=RunKind.SCHEDULED if _run_type(dag_run) == "scheduled" else RunKind.MANUAL,
         dag_run_id=dag_run.run_id,
-        contact_ids=frozenset(map(int, re.findall(r"\d+", params.get("contact_ids") or ""))),
+        contact_ids=_ids(params.get("contact_ids")),
         window=window,
         full=bool(params.get("full")),
         dry_run=bool(params.get("dry_run")),
     )
 
 
-def backfill_of(context: Mapping[str, Any]) -> RunRequest | None:
+def backfill_request(context: Mapping[str, Any]) -> RunRequest | None:
     """Return what a run of the backfill DAG asks for: its day, or its form's window; None: nothing."""
     dag_run, params = context["dag_run"], context["params"]
     match _run_type(dag_run):
@@ -46,6 +47,23 @@ def backfill_of(context: Mapping[str, Any]) -> RunRequest | None:
         window=window,
         dry_run=dry_run,
     )
+
+
+def reconcile_request(context: Mapping[str, Any]) -> ReconcileRequest:
+    """Return what a run of the reconcile DAG asks for, from its form."""
+    params = context["params"]
+    depth = params.get("depth")
+    return ReconcileRequest(
+        dag_run_id=context["dag_run"].run_id,
+        depth=depth if depth in {"changed", "full"} else None,
+        repair={"yes": True, "no": False}.get(str(params.get("repair"))),
+        contact_ids=_ids(params.get("contact_ids")),
+        accepted=_ids(params.get("accept")),
+    )
+
+
+def _ids(text: str | None) -> frozenset[int]:
+    return frozenset(map(int, re.findall(r"\d+", text or "")))
 
 
 def _window(params: Mapping[str, Any]) -> tuple[datetime, datetime]:

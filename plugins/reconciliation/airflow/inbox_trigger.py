@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from statements import statement
 
-from reconciliation.settings.airflow_connections import SYNC_DB_CONN_ID, dsn_of
+from reconciliation.settings.sync_settings import SYNC_DB_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,11 +69,12 @@ class InboxTrigger(BaseEventTrigger):
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         connection = await BaseHook.aget_connection(SYNC_DB_CONN_ID)
-        # Only the triggerer needs it: every parse of the DAG file would import it otherwise.
+        # Only the triggerer needs them: every parse of the DAG file would import them otherwise.
         import psycopg  # noqa: PLC0415
+        from chatwoot.database.hook import conninfo  # noqa: PLC0415
 
         return await psycopg.AsyncConnection.connect(
-            dsn_of(connection),
+            conninfo(connection),
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT,
             application_name="krayin_sync_trigger",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reconciliation.run import metrics
+from reconciliation.airflow import metrics
 from reconciliation.sync_database.run_rows import Run, RunKind, RunState
 
 START = datetime(2026, 5, 5, tzinfo=UTC)

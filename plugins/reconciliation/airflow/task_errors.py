@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowFailException
-from chatwoot.api.client import ChatwootApiUnreachable
-from chatwoot.errors import ChatwootError, ChatwootUnreachable, SnapshotInterrupted
+from chatwoot.errors import ChatwootApiUnreachable, ChatwootError, ChatwootUnreachable, SnapshotInterrupted
 from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 
 from reconciliation.errors import (
@@ -17,11 +17,9 @@ from reconciliation.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 # What passes by itself: Airflow may try the task again. Everything else needs somebody to change something.
 TRANSIENT = (
@@ -36,10 +34,15 @@ TRANSIENT = (
 )
 
 
-def telling(work: Callable[[], Result]) -> Result:
-    """Return what `work` returns; its failure is told in one line, and tried again only if that may help."""
+@contextmanager
+def task_errors() -> Iterator[None]:
+    """Log a failure in one line, and let Airflow try again only where that may help; also a decorator.
+
+    Raises:
+        AirflowFailException: somebody must change something; the message says what.
+    """
     try:
-        return work()
+        yield
     except TRANSIENT as error:
         # Airflow shows a traceback; what a person needs is one line.
         log.error("%s. Nothing is lost; this is tried again.", str(error).rstrip("."))  # noqa: TRY400
@@ -50,7 +53,7 @@ def telling(work: Callable[[], Result]) -> Result:
         raise AirflowFailException(str(error)) from None
 
 
-def log_lines(lines: Iterator[str] | list[str]) -> None:
+def log_lines(lines: Iterable[str]) -> None:
     """Write lines to the log of the task."""
     for line in lines:
         log.info("%s", line)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from reconciliation.airflow.params import backfill_request, run_request
+from reconciliation.airflow.sync_tasks import backfill
 from reconciliation.sync_database.run_rows import RunKind
-from reconciliation.tasks.form import backfill_of, request_of
-from reconciliation.tasks.sync_tasks import backfill
 
 DAY = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def context(run_type: str, **params: Any) -> dict[str, Any]:
 
 
 def test_a_backfill_looks_at_its_day_and_carries_it_out() -> None:
-    request = backfill_of(context("backfill", carry_out=False))
+    request = backfill_request(context("backfill", carry_out=False))
     assert request is not None
     assert request.kind is RunKind.BACKFILL
     assert request.window == DAY
@@ -31,28 +31,28 @@ def test_a_backfill_looks_at_its_day_and_carries_it_out() -> None:
 
 
 def test_a_backfill_by_hand_forecasts_its_window_unless_told_to_carry_it_out() -> None:
-    forecast = backfill_of(context("manual", window_start="2026-01-01T00:00:00+02:00", window_end=None))
+    forecast = backfill_request(context("manual", window_start="2026-01-01T00:00:00+02:00", window_end=None))
     assert forecast is not None
     assert forecast.dry_run
     assert forecast.window is not None
     assert forecast.window[0] == datetime(2025, 12, 31, 22, tzinfo=UTC)
     assert datetime.now(UTC) - forecast.window[1] < timedelta(minutes=5)
-    carried_out = backfill_of(context("manual", carry_out=True, window_end="2026-02-01T00:00:00"))
+    carried_out = backfill_request(context("manual", carry_out=True, window_end="2026-02-01T00:00:00"))
     assert carried_out is not None
     assert not carried_out.dry_run
     assert carried_out.window == (datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
 
 def test_the_schedule_that_lends_its_days_does_nothing() -> None:
-    assert backfill_of(context("scheduled")) is None
+    assert backfill_request(context("scheduled")) is None
     with pytest.raises(AirflowSkipException, match="start an Airflow backfill"):
         backfill("any", context("scheduled"))
 
 
 def test_a_sync_by_hand_goes_on_from_the_watermark_or_does_what_its_form_asks() -> None:
-    assert request_of(context("manual")).window is None
-    assert request_of(context("scheduled")).kind is RunKind.SCHEDULED
-    asked = request_of(context("manual", contact_ids="17, 42", full=True, dry_run=True))
+    assert run_request(context("manual")).window is None
+    assert run_request(context("scheduled")).kind is RunKind.SCHEDULED
+    asked = run_request(context("manual", contact_ids="17, 42", full=True, dry_run=True))
     assert asked.contact_ids == {17, 42}
     assert asked.full
     assert asked.dry_run

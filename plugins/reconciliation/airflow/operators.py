@@ -47,8 +47,8 @@ class ReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - as inherited
         """Make it; return its address, the number of findings and the names of its files."""
-        from reconciliation.tasks import report_tasks  # noqa: PLC0415 - only in the task itself
+        from reconciliation.airflow import sync_tasks  # noqa: PLC0415 - only in the task itself
 
-        made = report_tasks.report(self.sync_name, int(self.run))
+        made = sync_tasks.report(self.sync_name, int(self.run))
         self.address = made["report"]
         return made

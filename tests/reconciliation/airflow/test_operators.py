@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reconciliation.report.address import report_address
-from reconciliation.tasks import report_tasks
-from reconciliation.tasks.report_operator import ReportOperator
+from reconciliation.airflow import sync_tasks
+from reconciliation.airflow.operators import ReportOperator
+from reconciliation.airflow.web import report_address
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_the_task_makes_the_report_of_its_run_and_its_button_leads_there(
 ) -> None:
     asked: list[Any] = []
     made = {"run": 42, "report": "https://airflow.example.com/report"}
-    monkeypatch.setattr(report_tasks, "report", lambda *given: asked.append(given) or made)
+    monkeypatch.setattr(sync_tasks, "report", lambda *given: asked.append(given) or made)
     task = ReportOperator(task_id="report", sync_name="test", run=42)
     (link,) = task.operator_extra_links
     assert link.name == "Report"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # LocalExecutor's workers are forked from the scheduler, Celery's from the worker.
 PARENTS_OF_TASKS = {"scheduler", "celery"}
 MODULES = (
-    "reconciliation.tasks.sync_tasks",
-    "reconciliation.webhook.inbox_trigger",
+    "reconciliation.airflow.sync_tasks",
+    "reconciliation.airflow.inbox_trigger",
     "croniter",
     "httpcore",
     "idna",

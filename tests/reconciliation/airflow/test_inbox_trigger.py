@@ -6,9 +6,9 @@ from contextlib import aclosing
 
 import psycopg
 import pytest
-from reconciliation.webhook import inbox_trigger
+from reconciliation.airflow import inbox_trigger
+from reconciliation.airflow.inbox_trigger import InboxTrigger
 from reconciliation.webhook.events import take
-from reconciliation.webhook.inbox_trigger import InboxTrigger
 from statements import statement
 
 WAIT = 20
@@ -55,7 +55,7 @@ async def nothing_for(events, seconds):
 
 def test_it_is_stored_by_its_class_path_and_the_name_of_the_sync():
     assert InboxTrigger("test").serialize() == (
-        "reconciliation.webhook.inbox_trigger.InboxTrigger",
+        "reconciliation.airflow.inbox_trigger.InboxTrigger",
         {"sync_name": "test"},
     )
 

@@ -9,8 +9,8 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 SAY = """
 import sys
-from reconciliation.tasks.preload import preload
-print(preload(sys.argv), "reconciliation.tasks.sync_tasks" in sys.modules, "pandas" in sys.modules, "alembic" in sys.modules)
+from reconciliation.airflow.preload import preload
+print(preload(sys.argv), "reconciliation.airflow.sync_tasks" in sys.modules, "pandas" in sys.modules, "alembic" in sys.modules)
 """
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from reconciliation.airflow import admin_tasks
 from reconciliation.extract.look import FEWER, HIDDEN
 from reconciliation.recover.recovery import RECOVERY
 from reconciliation.sync_database.incidents import open_incident
-from reconciliation.tasks import recover_tasks
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
@@ -39,8 +39,8 @@ def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     for number in range(3):
         world.add(name=f"Customer {number}", email=f"customer{number}@example.com")
     world.run()
-    monkeypatch.setattr(recover_tasks, "sync_dsn", lambda: world.sync_url)
-    monkeypatch.setattr(recover_tasks, "open_sync", lambda _: world.sync())
+    monkeypatch.setattr(admin_tasks, "sync_dsn", lambda: world.sync_url)
+    monkeypatch.setattr(admin_tasks, "open_sync", lambda _: world.sync())
     return world
 
 
@@ -56,7 +56,7 @@ def closed(world: World) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("values", [{}, {"sync": None, "happened": "emptied on purpose"}])
 def test_an_empty_form_does_nothing_and_says_so(served: World, values: dict[str, Any]) -> None:
     with pytest.raises(AirflowFailException, match="nothing was done"):
-        recover_tasks.look(Form(values).context())
+        admin_tasks.plan_recovery(Form(values).context())
     assert served.rows("SELECT 1 FROM recovery") == []
 
 
@@ -64,7 +64,7 @@ def test_a_false_alarm_closes_what_krayin_showed_and_asks_nothing(served: World)
     incident(served, "another_krayin", target_id=1)
     incident(served, FEWER, sync_name="test")
     with pytest.raises(AirflowSkipException, match="1 incident"):
-        recover_tasks.look(Form({"happened": "false alarm: it is the same Krayin"}).context())
+        admin_tasks.plan_recovery(Form({"happened": "false alarm: it is the same Krayin"}).context())
     assert closed(served) == [("another_krayin", "ada")]
 
 
@@ -74,17 +74,17 @@ def test_a_chatwoot_that_is_right_closes_what_a_person_may_explain(served: World
     incident(served, FEWER, sync_name="other", facts={"identity": identity, "baseline": {}})
     incident(served, HIDDEN, sync_name="test")
     with pytest.raises(AirflowSkipException, match="1 incident"):
-        recover_tasks.look(Form({"happened": "Chatwoot is right as it shows itself"}).context())
+        admin_tasks.plan_recovery(Form({"happened": "Chatwoot is right as it shows itself"}).context())
     assert closed(served) == [(FEWER, "ada")]
 
 
 @pytest.mark.parametrize(("option", "state"), [("Approve", "done"), ("Decline", "declined")])
 def test_a_plan_is_shown_and_its_answer_carried_out(served: World, option: str, state: str) -> None:
-    plan = recover_tasks.look(Form({"happened": "restored from a backup"}).context())
+    plan = admin_tasks.plan_recovery(Form({"happened": "restored from a backup"}).context())
     assert "| persons | 3 | 0 | 0 | 0 |" in plan["body"]
     assert served.rows("SELECT kind FROM incident WHERE closed_at IS NULL") == [(RECOVERY,)]
     given = {"chosen_options": [option], "responded_by_user": {"id": "1", "name": "ada"}}
-    recover_tasks.carry_out(plan, given)
+    admin_tasks.answer_recovery(plan, given)
     assert served.rows("SELECT state, decided_by FROM recovery") == [(state, "ada")]
     assert served.rows("SELECT 1 FROM recovery_item") == []
     assert bool(closed(served)) is (option == "Approve")

@@ -1,0 +1,1 @@
+"""All that knows Airflow: tasks, forms, connections, assets, the trigger, metrics and applications."""

@@ -1,0 +1,60 @@
+"""The receiver and the pages as applications of Airflow's API server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciliation.airflow.connections import airflow_secret_box, api_base_url, given_secret, sync_dsn
+from reconciliation.report.store import PAGE
+from reconciliation.settings.sync_files import load_syncs
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+PAGES_PREFIX = "/krayin-sync"
+
+
+def report_address(run_id: int, name: str = PAGE) -> str:
+    """Return the address of a file of a run's report, a path alone while `[api] base_url` is not set."""
+    return f"{api_base_url()}{PAGES_PREFIX}/reports/{run_id}/{name}"
+
+
+def webhook_receiver() -> FastAPI:
+    """Return the application that takes Chatwoot's webhooks."""
+    from reconciliation.webhook.app import create  # noqa: PLC0415 - tasks need an address only
+    from reconciliation.webhook.desk import Ways  # noqa: PLC0415
+
+    return create(Ways(sync_dsn, given_secret, airflow_secret_box))
+
+
+def status_page() -> FastAPI:
+    """Return the application with the status page and the reports."""
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
+    from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415
+
+    from reconciliation.status.app import Surroundings, create_app  # noqa: PLC0415
+
+    return create_app(
+        Surroundings(
+            signed_in=get_user,
+            readable=readable_dags,
+            login=lambda address: get_auth_manager().get_url_login(next_url=address),
+            syncs=load_syncs,
+            sync_dsn=sync_dsn,
+        )
+    )
+
+
+def readable_dags(user: Any) -> dict[str, bool]:
+    """Return the DAGs a user may read, by id, and whether each is paused."""
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
+    from airflow.models.dag import DagModel  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    allowed = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    with create_session() as session:
+        rows = session.execute(
+            select(DagModel.dag_id, DagModel.is_paused).where(DagModel.is_stale.is_(False))
+        )
+        return {dag_id: bool(paused) for dag_id, paused in rows if dag_id in allowed}
