@@ -19,7 +19,7 @@ FORM = {
     "operation": Param(None, type=["null", "integer"], minimum=1, title="One operation",
                        description_md="Its number, as in the log and in the quarantine list."),
     "error_class": Param(None, type=["null", "string"], title="Of one reason",
-                         description_md="For example `taken`, `rejected` or `ambiguous_person`."),
+                         description_md="For example `address_refused`, `rejected` or `ambiguous_person`."),
     "all": Param(False, type="boolean", title="Everything quarantined"),
     "approval": Param(None, type=["null", "integer"], minimum=1, title="A declined approval",
                       description_md="Its number, as in the question; this time nobody is asked."),

@@ -71,7 +71,7 @@ def compared(sync_db_url: str) -> tuple[str, int]:
     )
     ledger.finding(ours, "missing", contact_id=9, state="repaired", ended_at=now)
     ledger.finding(ours, "missing", contact_id=10, state="resolved", ended_at=now - timedelta(days=1))
-    ledger.operation(run, "11", state="quarantined", error_class="taken", error_message=SECRETS[1],
+    ledger.operation(run, "11", state="quarantined", error_class="address_refused", error_message=SECRETS[1],
                      candidates=Jsonb([{"name": SECRETS[0]}]), finished_at=now)  # fmt: skip
     ledger.call(run, str(now))
     ledger.insert_raw(
@@ -190,7 +190,7 @@ def test_other_syncs_are_left_out(compared: tuple[str, int]) -> None:
     other = Ledger(url, "other")
     made, files = report_of(url, other.run())
     assert made.findings == 0
-    assert "taken" not in plain(files["report.html"])
+    assert "address_refused" not in plain(files["report.html"])
 
 
 def test_a_run_that_is_not_there(sync_db_url: str) -> None:

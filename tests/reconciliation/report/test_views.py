@@ -171,15 +171,17 @@ def test_the_budget_tells_what_is_allowed_and_used(world: World) -> None:
 def test_errors_and_quarantine_by_reason(sync_db_url: str) -> None:
     ledger = Ledger(sync_db_url)
     run = ledger.run()
-    ledger.operation(run, "1", state="quarantined", error_class="taken", finished_at="2026-11-20 10:00+00")
+    ledger.operation(
+        run, "1", state="quarantined", error_class="address_refused", finished_at="2026-11-20 10:00+00"
+    )
     last = ledger.operation(
-        run, "2", state="quarantined", error_class="taken", finished_at="2026-11-21 10:00+00"
+        run, "2", state="quarantined", error_class="address_refused", finished_at="2026-11-21 10:00+00"
     )
     ledger.operation(run, "3", state="planned", error_class="server_failed")
     ledger.operation(run, "4", state="done", error_class=None)
-    ledger.operation(run, "5", state="superseded", error_class="taken")
+    ledger.operation(run, "5", state="superseded", error_class="address_refused")
     (row,) = view(sync_db_url, "quarantine_by_reason")
-    assert (row["error_class"], row["operations"], row["newest_operation"]) == ("taken", 2, last)
+    assert (row["error_class"], row["operations"], row["newest_operation"]) == ("address_refused", 2, last)
     assert (row["oldest"].day, row["newest"].day) == (20, 21)
     errors = view(sync_db_url, "error_summary ORDER BY error_class")
     assert [(row["error_class"], row["state"], row["operations"], row["records"]) for row in errors] == [
