@@ -35,7 +35,8 @@ class Block:
 
 def files() -> list[Path]:
     """Every file of the documentation."""
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    first = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    return [*first, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def name_of(file: Path) -> str:

@@ -158,6 +158,18 @@ def test_defaults_of_variables_are_those_of_the_code() -> None:
     assert compared > 8
 
 
+def test_errors_to_raise_are_classes() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition("## Which error to raise")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([A-Z]\w+)`", section)) - {"ValueError", "TRANSIENT"}
+    sources = [path for folder in ("plugins", "stack") for path in (ROOT / folder).rglob("*.py")]
+    defined = {
+        name for path in sources for name in re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(named) > 15
+    assert named - defined == set()
+
+
 def test_names_in_backticks_are_names_of_the_code() -> None:
     """A name with an underscore that nothing in the repository holds was renamed, or never was."""
     theirs = {

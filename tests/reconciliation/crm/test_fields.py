@@ -20,9 +20,17 @@ from reconciliation.crm.fields import (
     person_update,
     same_fields,
 )
-from reconciliation.mapping.contact import MappingRules, map_contact, placeholder_email
+from reconciliation.mapping.contact import (
+    LEAD_FIELDS,
+    PERSON_FIELDS,
+    MappingRules,
+    map_contact,
+    placeholder_email,
+)
 from reconciliation.mapping.desired_contact import DesiredContact
 from reconciliation.mapping.merge import flatten, merge, same_value
+from reconciliation.plan.present_records import _fields_of
+from reconciliation.reconcile.record_comparison import lead_present, person_present
 from reconciliation.settings.targets import LeadTargets
 
 from tests.reconciliation.krayin_model import edit_lead, new_lead, new_person, put_person
@@ -38,6 +46,15 @@ RULES = MappingRules(
 TARGETS = LeadTargets(1, 1, 2, 1, 5, {})
 FLAGS = ("c_flag",)
 OWNER = 9
+
+
+def test_whoever_reads_a_person_or_lead_reads_every_mapped_field():
+    person = {field.target for field in PERSON_FIELDS}
+    for read in (person_fields({}, ()), person_present({}, {}), _fields_of({})):
+        assert person - set(read or ()) == set()
+    lead = {field.target for field in LEAD_FIELDS}
+    for read in (lead_fields({}, ()), lead_present({})):
+        assert lead - set(read) == set()
 
 
 reachable = contacts.filter(lambda one: isinstance(map_contact(one, RULES), DesiredContact))
