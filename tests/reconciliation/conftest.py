@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from reconciliation.migrations import upgrade
 
-from sandbox.chatwoot.sample import Sample, fill
-from sandbox.chatwoot.schema import create_schema
 from sandbox.krayin.testing import running_krayin
 from tests.reconciliation.world import World
 
@@ -18,32 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stack.postgres import Cluster
-
-
-@pytest.fixture(scope="session")
-def sync_db_template(new_database: Callable[..., str]) -> str:
-    """A migrated sync database to copy."""
-    url = new_database("sync")
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="session")
-def chatwoot_template(new_database: Callable[..., str]) -> str:
-    """A Chatwoot database with an empty account to copy."""
-    url = new_database("chatwoot")
-    with psycopg.connect(url, autocommit=True) as connection:
-        create_schema(connection)
-        fill(connection, Sample(contacts=0, conversations=0, messages=0, accounts=1))
-    return url
-
-
-@pytest.fixture
-def sync_db_url(new_database: Callable[..., str], sync_db_template: str, postgres: Cluster) -> Iterator[str]:
-    """The URL of a fresh, migrated sync database, dropped after the test."""
-    url = new_database("sync", sync_db_template)
-    yield url
-    postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
 
 
 @pytest.fixture

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import psycopg
+from chatwoot.api.source import ApiSource
 from chatwoot.database.source import DatabaseSource
 from krayin.client import KrayinClient
 from krayin.routes import access_key, find_api
+from psycopg import sql
+from reconciliation.extract.look import confirm_source
+from reconciliation.reconcile.reconcile import compare, repair
+from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings
+from reconciliation.sync_database.incidents import Incident, open_incidents
 
 from sandbox.chatwoot import changes
+from sandbox.chatwoot_api.testing import RunningChatwootApi, running_chatwoot_api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from chatwoot.source import ChatwootSource
     from krayin.audit import ApiCall
     from krayin.pacing import Pacer
     from reconciliation.sync_database.run_rows import Run
@@ -50,13 +59,21 @@ class StandInAccess:
 
 @dataclass
 class World:
-    """What a test of a whole sync talks to; `settings` are the keys of a sync file."""
+    """What a test of a whole sync talks to; `settings` are the keys of a sync file.
+
+    `reader` is the URL by which Chatwoot's database is read, where that is not its owner's.
+    """
 
     chatwoot_url: str
     sync_url: str
     krayin: RunningKrayin
     settings: dict[str, Any] = field(default_factory=dict)
     access_options: dict[str, Any] = field(default_factory=dict)
+    reader: str | None = None
+
+    def source(self) -> ChatwootSource:
+        """Where Chatwoot is read from."""
+        return DatabaseSource(self.reader or self.chatwoot_url)
 
     def sync(self, name: str = "test", **settings: Any) -> Sync:
         """The sync with the world's settings and these."""
@@ -64,13 +81,20 @@ class World:
         return Sync(
             settings=SyncSettings.model_validate(keys),
             sync_dsn=self.sync_url,
-            source=DatabaseSource(self.chatwoot_url),
+            source=self.source(),
             krayin=StandInAccess(self.krayin.url, self.krayin.token, **self.access_options),
         )
 
     def run(self, request: RunRequest | None = None, **settings: Any) -> Run:
         """Plan and load once."""
         return self.sync(**settings).run(request or RunRequest())
+
+    def compared(self, repairing: bool | None = True, **settings: Any) -> int:
+        """Compare everything and repair it, or as the settings say with None; return the id of the run."""
+        sync = self.sync(**settings)
+        run_id = compare(sync, ReconcileRequest(depth="full", repair=repairing))
+        repair(sync, run_id)
+        return run_id
 
     # --- Chatwoot ------------------------------------------------------------------------------
 
@@ -83,6 +107,11 @@ class World:
         """Change a contact as Chatwoot's dashboard does."""
         with psycopg.connect(self.chatwoot_url, autocommit=True) as connection:
             changes.update_contact(connection, contact_id, **columns)
+
+    def chatwoot(self, statement: str) -> None:
+        """Execute a statement in Chatwoot's database as its owner."""
+        with psycopg.connect(self.chatwoot_url, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
 
     # --- Krayin --------------------------------------------------------------------------------
 
@@ -131,3 +160,69 @@ class World:
             "SELECT source_kind, source_id, error_class, error_message FROM operation WHERE state = %s ORDER BY id",
             state,
         )
+
+    # --- incidents -----------------------------------------------------------------------------
+
+    def incidents(self) -> list[Incident]:
+        """The open incidents, the oldest first."""
+        with psycopg.connect(self.sync_url, autocommit=True) as connection:
+            return open_incidents(connection)
+
+    def kinds(self) -> list[str]:
+        """The kinds of the open incidents."""
+        return [one.kind for one in self.incidents()]
+
+    def confirm(self) -> None:
+        """Say that Chatwoot is right as it shows itself."""
+        with psycopg.connect(self.sync_url, autocommit=True) as connection:
+            for one in open_incidents(connection):
+                confirm_source(connection, one, by="ada")
+
+
+@dataclass
+class ApiWorld(World):
+    """The same world, seen through Chatwoot's API.
+
+    `transport` stands between the sync and the API where it is given.
+    """
+
+    chatwoot_api: RunningChatwootApi | None = None
+    installation: str | None = None
+    token: str | None = None
+    transport: httpx.BaseTransport | None = None
+
+    def source(self) -> ApiSource:
+        """Where Chatwoot is read from."""
+        assert self.chatwoot_api is not None
+        return ApiSource(
+            self.chatwoot_api.url,
+            self.token or self.chatwoot_api.token,
+            ACCOUNT,
+            installation=self.installation,
+            requests_per_minute=1_000_000,
+            transport=self.transport,
+            sleep=lambda _: None,
+        )
+
+
+@contextmanager
+def api_world(url: str, sync_url: str, krayin: RunningKrayin, **settings: Any) -> Iterator[ApiWorld]:
+    """Serve a Chatwoot database by the API and yield its world."""
+    with DatabaseSource(url).snapshot() as snapshot:
+        installation = snapshot.installation
+    with running_chatwoot_api(url, requests_per_minute=1_000_000) as api:
+        yield ApiWorld(url, sync_url, krayin, settings, chatwoot_api=api, installation=installation)
+
+
+@contextmanager
+def reading_role(chatwoot_url: str) -> Iterator[str]:
+    """Make a role that may read everything in a database and owns nothing; yield the URL it reads by."""
+    with psycopg.connect(chatwoot_url, autocommit=True) as connection:
+        info = connection.info
+        name = f"reader_of_{info.dbname}"
+        role = sql.Identifier(name)
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(role))
+        connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
+        yield f"postgresql://{name}:x@{info.host}:{info.port}/{info.dbname}"
+        connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))

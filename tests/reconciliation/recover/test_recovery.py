@@ -18,17 +18,13 @@ from reconciliation.sync_database.incidents import open_incident
 from reconciliation.sync_database.ledger import Ledger
 
 from sandbox.chatwoot import changes, conversations
+from tests.reconciliation.another_krayin import after_posts, empty, recover, replace_krayin, table, writes
 from tests.reconciliation.world import ACCOUNT, StandInAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from reconciliation.recover.recovery import RecoveryPlan
-
     from tests.reconciliation.world import World
 
 CONTACTS = 400
-WRITES = frozenset({"POST", "PUT", "DELETE"})
 
 
 def add_contacts(world: World, number: int, first: int = 0) -> None:
@@ -43,18 +39,8 @@ def add_contacts(world: World, number: int, first: int = 0) -> None:
             )
 
 
-def writes(world: World) -> list[dict[str, Any]]:
-    return [call for call in world.krayin.calls() if call["method"] in WRITES]
-
-
 def incidents(world: World) -> list[tuple[str, str]]:
     return world.rows("SELECT kind, facts ->> 'sign' FROM incident WHERE closed_at IS NULL ORDER BY id")
-
-
-def recover(world: World, happened: Happened = Happened.RESTORED, **form: Any) -> RecoveryPlan:
-    plan = plan_recovery(world.sync(), happened, **form)
-    answer_recovery(world.sync_url, plan.recovery_id, approved=True, decided_by="somebody")
-    return plan
 
 
 def each_contact_once(world: World, number: int) -> None:
@@ -78,20 +64,6 @@ def each_contact_once(world: World, number: int) -> None:
     for source_id, person_id in bound.items():
         assert leads[person_id] == [bound_leads[source_id]]
     assert len(set(bound.values())) == number
-
-
-def after_posts(world: World, actions: Mapping[int, Callable[[], object]]) -> list[int]:
-    """Do something inside Krayin right after so many writing calls; the list grows with each of these."""
-    add, posts = world.krayin.application.log.add, []
-
-    def count(entry: Any) -> None:
-        add(entry)
-        if entry.method == "POST":
-            posts.append(len(posts) + 1)
-            actions.get(posts[-1], lambda: None)()
-
-    world.krayin.application.log.add = count
-    return posts
 
 
 def test_a_krayin_restored_in_the_middle_of_a_first_load(world: World) -> None:
@@ -176,18 +148,6 @@ def goes_on(world: World, number: int) -> None:
     assert world.operations("quarantined") == []
 
 
-def table(world: World, name: str) -> Any:
-    return world.krayin.application.krayin.database[name]
-
-
-def empty(world: World, *, counting_on: bool) -> None:
-    for name in ("leads", "persons", "activities", "attribute_values"):
-        following = table(world, name).next_id
-        for key in list(table(world, name).rows):
-            table(world, name).delete(key)
-        table(world, name).next_id = following if counting_on else 1
-
-
 @pytest.mark.parametrize("counting_on", [True, False], ids=["deleted", "truncated"])
 def test_an_emptied_krayin_is_filled_again_once_that_is_said_to_be_meant(
     loaded: World, counting_on: bool
@@ -227,28 +187,8 @@ def test_a_declined_recovery_changes_nothing_and_the_syncs_stay_stopped(loaded: 
     goes_on(loaded, FEW + 1)
 
 
-def replace_krayin(world: World) -> list[dict[str, Any]]:
-    """Put another Krayin under the address, with as many persons; two of them are customers of ours."""
-    world.krayin.reset()
-    # Not by quarters of an hour, as another time zone would.
-    world.krayin.advance(3607)
-    # Its users were made long before the Krayin that we knew was, which may have been this very second.
-    world.krayin.edit(users=[{"id": 1, "created_at": "2024-05-06 07:08:09"}])
-    world.krayin.seed(
-        persons=[
-            {"name": f"Theirs {one}", "emails": [{"value": f"theirs{one}@other.example", "label": "work"}]}
-            for one in range(FEW + 5)
-        ]
-        + [
-            {"name": f"Customer {one}", "emails": [{"value": f"customer{one}@example.com", "label": "work"}]}
-            for one in (3, 7)
-        ]
-    )
-    return world.krayin.records("persons")["persons"]
-
-
 def test_a_replaced_krayin_is_not_written_to_though_every_id_of_ours_is_there(loaded: World) -> None:
-    theirs = replace_krayin(loaded)
+    theirs = replace_krayin(loaded, FEW)
     loaded.change(1, name="Changed meanwhile")
     stops(loaded, "other_record")
     plan = recover(loaded, Happened.REPLACED)
@@ -262,7 +202,7 @@ def test_a_replaced_krayin_is_not_written_to_though_every_id_of_ours_is_there(lo
 
 
 def test_a_replaced_krayin_shows_in_what_it_is_set_up_with(loaded: World) -> None:
-    replace_krayin(loaded)
+    replace_krayin(loaded, FEW)
     with psycopg.connect(loaded.sync_url, autocommit=True) as connection:
         connection.execute("UPDATE krayin_sync.krayin_catalogue SET read_at = read_at - interval '2 hours'")
     stops(loaded, "other_setup")

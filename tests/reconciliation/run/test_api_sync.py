@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections import Counter
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.api.source import ApiSource
-from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import ChatwootApiUnreachable
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.errors import IncidentOpenError, InstallationChangedError
@@ -26,19 +22,16 @@ from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from sandbox.chatwoot_api.errors import AnsweredError
-from sandbox.chatwoot_api.testing import running_chatwoot_api
 from sandbox.krayin.testing import running_krayin
-from tests.reconciliation.world import World
+from tests.reconciliation.world import World, api_world
 from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciliation.run.sync_run import Sync
-
-    from sandbox.chatwoot_api.testing import RunningChatwootApi
     from sandbox.krayin.testing import RunningKrayin
     from stack.postgres import Cluster
+    from tests.reconciliation.world import ApiWorld
 
 SIZES = (5_000, 3_000, 20_000) if SOAK else (200, 120, 800)
 EVERYTHING_ON = {
@@ -53,28 +46,6 @@ EVERYTHING_ON = {
 }
 # When a row was written, and its number: nothing that was read from Chatwoot.
 _OWN = {"id", "created_at", "updated_at", "unique_id"}
-
-
-@dataclasses.dataclass
-class ApiWorld(World):
-    """The same world, seen through Chatwoot's API."""
-
-    chatwoot_api: RunningChatwootApi | None = None
-    installation: str | None = None
-    token: str | None = None
-
-    def sync(self, name: str = "test", **settings: Any) -> Sync:
-        assert self.chatwoot_api is not None
-        given = super().sync(name, **settings)
-        source = ApiSource(
-            self.chatwoot_api.url,
-            self.token or self.chatwoot_api.token,
-            1,
-            installation=self.installation,
-            requests_per_minute=1_000_000,
-            sleep=lambda _: None,
-        )
-        return dataclasses.replace(given, source=source)
 
 
 @pytest.fixture
@@ -96,14 +67,6 @@ def sample_url(new_database: Callable[..., str], postgres: Cluster) -> Iterator[
             conversations.resolve(connection, conversation_id, at)
     yield url
     postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
-
-
-@contextmanager
-def api_world(url: str, sync_url: str, krayin: RunningKrayin, **settings: Any) -> Iterator[ApiWorld]:
-    with DatabaseSource(url).snapshot() as snapshot:
-        installation = snapshot.installation
-    with running_chatwoot_api(url, requests_per_minute=1_000_000) as api:
-        yield ApiWorld(url, sync_url, krayin, settings, chatwoot_api=api, installation=installation)
 
 
 def contents(krayin: RunningKrayin) -> dict[str, Counter[tuple[Any, ...]]]:

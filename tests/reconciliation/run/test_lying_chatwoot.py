@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import RowsHidden, UnknownAccount
-from psycopg import sql
 from reconciliation.errors import IncidentOpenError
-from reconciliation.extract.look import FEWER, HIDDEN, OTHER, confirm_source
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
+from reconciliation.extract.look import FEWER, HIDDEN, OTHER
 from reconciliation.run.request import RunRequest
 from reconciliation.run.setup import check_sync
-from reconciliation.sync_database.incidents import Incident, open_incidents
 from reconciliation.sync_database.run_rows import RunKind
 
 from sandbox.chatwoot import changes, conversations
-from tests.reconciliation.world import World
+from tests.reconciliation.world import reading_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciliation.run.sync_run import Sync
+    from tests.reconciliation.world import World
 
 CONTACTS = 40
 REMOVING = {
@@ -34,67 +29,29 @@ REMOVING = {
 }
 
 
-class LyingWorld(World):
-    """A world whose Chatwoot is read with a role of its own, as in the field."""
+def watermark(world: World) -> Any:
+    return world.rows("SELECT stream, mark FROM watermark ORDER BY stream")
 
-    reader: str = ""
 
-    def sync(self, name: str = "test", **settings: Any) -> Sync:
-        given = super().sync(name, **settings)
-        object.__setattr__(given, "source", DatabaseSource(self.reader))
-        return given
-
-    def chatwoot(self, statement: str) -> None:
-        with psycopg.connect(self.chatwoot_url, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
-
-    def compared(self, **settings: Any) -> int:
-        sync = self.sync(**settings)
-        run_id = compare(sync, ReconcileRequest(depth="full", repair=True))
-        repair(sync, run_id)
-        return run_id
-
-    def incidents(self) -> list[Incident]:
-        with psycopg.connect(self.sync_url, autocommit=True) as connection:
-            return open_incidents(connection)
-
-    def kinds(self) -> list[str]:
-        return [one.kind for one in self.incidents()]
-
-    def confirm(self) -> None:
-        with psycopg.connect(self.sync_url, autocommit=True) as connection:
-            for one in open_incidents(connection):
-                confirm_source(connection, one, by="ada")
-
-    def watermark(self) -> Any:
-        return self.rows("SELECT stream, mark FROM watermark ORDER BY stream")
-
-    def orphaned(self) -> int:
-        return int(self.rows("SELECT count(*) FROM mapping WHERE state = 'orphaned'")[0][0])
+def orphaned(world: World) -> int:
+    return int(world.rows("SELECT count(*) FROM mapping WHERE state = 'orphaned'")[0][0])
 
 
 @pytest.fixture
-def lying(world: World) -> Iterator[LyingWorld]:
+def lying(world: World) -> Iterator[World]:
     """A world of CONTACTS contacts, brought over by a role that may read everything and owns nothing."""
-    made = LyingWorld(world.chatwoot_url, world.sync_url, world.krayin, dict(REMOVING))
-    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
-        name = f"lying_{connection.info.dbname}"
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(sql.Identifier(name)))
-        info = connection.info
-        made.reader = f"postgresql://{name}:x@{info.host}:{info.port}/{info.dbname}"
-        for number in range(CONTACTS):
-            changes.add_contact(connection, 1, name=f"Ada {number}", email=f"ada{number}@example.com")
-    made.run()
-    assert (len(made.persons()), made.kinds()) == (CONTACTS, [])
-    yield made
-    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+    world.settings = dict(REMOVING)
+    with reading_role(world.chatwoot_url) as world.reader:
+        with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+            for number in range(CONTACTS):
+                changes.add_contact(connection, 1, name=f"Ada {number}", email=f"ada{number}@example.com")
+        world.run()
+        assert (len(world.persons()), world.kinds()) == (CONTACTS, [])
+        yield world
 
 
 @contextmanager
-def set_aside(world: LyingWorld, which: str) -> Iterator[None]:
+def set_aside(world: World, which: str) -> Iterator[None]:
     """Take some contacts out of the table, whatever writes it, and put them back as they were."""
     world.chatwoot(f"CREATE TABLE aside AS SELECT * FROM contacts WHERE {which}")
     world.chatwoot(f"DELETE FROM contacts WHERE {which}")
@@ -102,16 +59,16 @@ def set_aside(world: LyingWorld, which: str) -> Iterator[None]:
     world.chatwoot("INSERT INTO contacts SELECT * FROM aside ON CONFLICT (id) DO NOTHING")
 
 
-def nothing_lost(world: LyingWorld) -> None:
+def nothing_lost(world: World) -> None:
     assert len(world.persons()) == len(world.leads()) == CONTACTS
-    assert world.orphaned() == 0
+    assert orphaned(world) == 0
 
 
 @pytest.mark.parametrize("policy", [None, "CREATE POLICY few ON contacts USING (id % 3 = 0)"])
 def test_row_security_refuses_setup_and_every_run_and_what_changed_is_caught_up_with(
-    lying: LyingWorld, policy: str | None
+    lying: World, policy: str | None
 ) -> None:
-    before = lying.watermark()
+    before = watermark(lying)
     lying.chatwoot("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
     if policy:
         lying.chatwoot(policy)
@@ -128,7 +85,7 @@ def test_row_security_refuses_setup_and_every_run_and_what_changed_is_caught_up_
             way()
     assert lying.kinds() == [HIDDEN]
     nothing_lost(lying)
-    assert lying.watermark() == before
+    assert watermark(lying) == before
 
     lying.chatwoot("ALTER TABLE contacts DISABLE ROW LEVEL SECURITY")
     lying.run()
@@ -137,14 +94,14 @@ def test_row_security_refuses_setup_and_every_run_and_what_changed_is_caught_up_
     nothing_lost(lying)
 
 
-def test_row_security_that_does_not_apply_to_the_role_is_none_of_our_business(lying: LyingWorld) -> None:
+def test_row_security_that_does_not_apply_to_the_role_is_none_of_our_business(lying: World) -> None:
     lying.chatwoot("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
     lying.reader = lying.chatwoot_url
     lying.run()
     assert lying.kinds() == []
 
 
-def test_row_security_on_messages_stops_a_sync_that_reads_them(lying: LyingWorld) -> None:
+def test_row_security_on_messages_stops_a_sync_that_reads_them(lying: World) -> None:
     lying.chatwoot("ALTER TABLE messages ENABLE ROW LEVEL SECURITY")
     lying.run()
     with pytest.raises(RowsHidden, match="messages"):
@@ -154,8 +111,8 @@ def test_row_security_on_messages_stops_a_sync_that_reads_them(lying: LyingWorld
     assert lying.kinds() == [HIDDEN]
 
 
-def test_rows_that_are_gone_in_numbers_are_doubted_until_they_are_back(lying: LyingWorld) -> None:
-    before = lying.watermark()
+def test_rows_that_are_gone_in_numbers_are_doubted_until_they_are_back(lying: World) -> None:
+    before = watermark(lying)
     with set_aside(lying, "id % 2 = 0"):
         lying.change(1, name="Ada Lovelace")
         lying.compared()
@@ -164,16 +121,16 @@ def test_rows_that_are_gone_in_numbers_are_doubted_until_they_are_back(lying: Ly
         # What is seen is brought over, and read again, as it may be older than what is not seen.
         assert "Ada Lovelace" in {row["name"] for row in lying.persons()}
         run = lying.run()
-        assert (lying.watermark(), lying.kinds()) == (before, [FEWER])
+        assert (watermark(lying), lying.kinds()) == (before, [FEWER])
         assert run.message == lying.incidents()[0].sentence
         nothing_lost(lying)
     lying.run()
-    assert (lying.kinds(), lying.watermark() != before) == ([], True)
+    assert (lying.kinds(), watermark(lying) != before) == ([], True)
     lying.compared()
     nothing_lost(lying)
 
 
-def test_what_a_person_confirmed_is_gone_by_the_usual_rules(lying: LyingWorld) -> None:
+def test_what_a_person_confirmed_is_gone_by_the_usual_rules(lying: World) -> None:
     lying.chatwoot("DELETE FROM contacts WHERE id % 2 = 0")
     lying.compared()
     assert lying.kinds() == [FEWER]
@@ -181,26 +138,26 @@ def test_what_a_person_confirmed_is_gone_by_the_usual_rules(lying: LyingWorld) -
     lying.run()
     lying.compared()
     assert lying.kinds() == []
-    assert lying.orphaned() > 0
+    assert orphaned(lying) > 0
     # It was taken at its word once.
     lying.chatwoot("DELETE FROM contacts WHERE id < 30")
     lying.compared()
     assert lying.kinds() == [FEWER]
 
 
-def test_few_deletions_are_not_doubted(lying: LyingWorld) -> None:
+def test_few_deletions_are_not_doubted(lying: World) -> None:
     lying.chatwoot("DELETE FROM contacts WHERE id IN (3, 4)")
     lying.run()
     lying.compared()
     assert lying.kinds() == []
-    assert lying.orphaned() > 0
+    assert orphaned(lying) > 0
 
 
 @pytest.mark.parametrize("refilled", [False, True])
 def test_an_emptied_table_refilled_or_not_is_not_the_one_that_was_known(
-    lying: LyingWorld, *, refilled: bool
+    lying: World, *, refilled: bool
 ) -> None:
-    before = lying.watermark()
+    before = watermark(lying)
     lying.chatwoot("CREATE TABLE aside AS SELECT * FROM contacts")
     lying.chatwoot("TRUNCATE contacts RESTART IDENTITY CASCADE")
     if refilled:
@@ -209,7 +166,7 @@ def test_an_emptied_table_refilled_or_not_is_not_the_one_that_was_known(
     for way in (lying.run, lying.compared):
         with pytest.raises(IncidentOpenError, match="not as this sync knew it"):
             way()
-    assert (lying.kinds(), lying.watermark()) == ([OTHER], before)
+    assert (lying.kinds(), watermark(lying)) == ([OTHER], before)
     nothing_lost(lying)
     lying.chatwoot("TRUNCATE contacts CASCADE")
     lying.chatwoot("INSERT INTO contacts SELECT * FROM aside")
@@ -217,7 +174,7 @@ def test_an_emptied_table_refilled_or_not_is_not_the_one_that_was_known(
     assert lying.kinds() == []
 
 
-def test_an_older_state_of_the_database_is_not_brought_over(lying: LyingWorld) -> None:
+def test_an_older_state_of_the_database_is_not_brought_over(lying: World) -> None:
     lying.chatwoot("CREATE TABLE aside AS SELECT * FROM contacts")
     lying.change(5, name="Ada Lovelace")
     lying.run()
@@ -234,21 +191,21 @@ def test_an_older_state_of_the_database_is_not_brought_over(lying: LyingWorld) -
     assert lying.kinds() == []
 
 
-def test_a_view_in_a_tables_place_is_doubted_until_it_is_confirmed(lying: LyingWorld) -> None:
-    before = lying.watermark()
+def test_a_view_in_a_tables_place_is_doubted_until_it_is_confirmed(lying: World) -> None:
+    before = watermark(lying)
     lying.chatwoot("ALTER TABLE contacts RENAME TO contacts_kept")
     lying.chatwoot("CREATE VIEW contacts AS SELECT * FROM contacts_kept WHERE id <> 7")
     lying.run()
-    assert (lying.kinds(), lying.watermark()) == ([FEWER], before)
+    assert (lying.kinds(), watermark(lying)) == ([FEWER], before)
     assert "contacts is no table" in lying.incidents()[0].sentence
     lying.compared()
     nothing_lost(lying)
     lying.confirm()
     lying.run()
-    assert (lying.kinds(), lying.watermark() != before) == ([], True)
+    assert (lying.kinds(), watermark(lying) != before) == ([], True)
 
 
-def test_another_installation_under_the_same_connection_stops_the_sync(lying: LyingWorld) -> None:
+def test_another_installation_under_the_same_connection_stops_the_sync(lying: World) -> None:
     lying.chatwoot(
         'UPDATE installation_configs SET serialized_value = \'{"value": "another"}\''
         " WHERE name = 'INSTALLATION_IDENTIFIER'"
@@ -262,7 +219,7 @@ def test_another_installation_under_the_same_connection_stops_the_sync(lying: Ly
     assert (lying.kinds(), len(lying.persons())) == ([], CONTACTS)
 
 
-def test_an_account_that_is_gone_is_an_incident_once_it_was_read(lying: LyingWorld) -> None:
+def test_an_account_that_is_gone_is_an_incident_once_it_was_read(lying: World) -> None:
     with pytest.raises(UnknownAccount):
         lying.run(name="new", chatwoot={"account_id": 7})
     assert lying.kinds() == []
@@ -275,7 +232,7 @@ def test_an_account_that_is_gone_is_an_incident_once_it_was_read(lying: LyingWor
     assert lying.kinds() == []
 
 
-def test_contacts_that_leave_the_scope_are_not_gone(lying: LyingWorld) -> None:
+def test_contacts_that_leave_the_scope_are_not_gone(lying: World) -> None:
     with psycopg.connect(lying.chatwoot_url, autocommit=True) as connection:
         ((inbox,),) = connection.execute("SELECT min(id) FROM inboxes WHERE account_id = 1").fetchall()
         changes.link_inbox(connection, 1, inbox, "one")
@@ -286,7 +243,7 @@ def test_contacts_that_leave_the_scope_are_not_gone(lying: LyingWorld) -> None:
     nothing_lost(lying)
 
 
-def test_hidden_messages_are_no_deleted_activities(lying: LyingWorld) -> None:
+def test_hidden_messages_are_no_deleted_activities(lying: World) -> None:
     on = {"sync_messages": True}
     with psycopg.connect(lying.chatwoot_url, autocommit=True) as connection:
         ((inbox,),) = connection.execute("SELECT min(id) FROM inboxes WHERE account_id = 1").fetchall()
@@ -298,11 +255,11 @@ def test_hidden_messages_are_no_deleted_activities(lying: LyingWorld) -> None:
     lying.chatwoot("CREATE TABLE aside_m AS SELECT * FROM messages")
     lying.chatwoot("DELETE FROM messages WHERE id > (SELECT min(id) FROM messages)")
     lying.compared(**on)
-    assert (lying.kinds(), lying.orphaned()) == ([FEWER], 0)
+    assert (lying.kinds(), orphaned(lying)) == ([FEWER], 0)
     # Contacts are all there; that does not answer for the messages.
     lying.run(**on)
     assert lying.kinds() == [FEWER]
     lying.chatwoot("INSERT INTO messages SELECT * FROM aside_m ON CONFLICT (id) DO NOTHING")
     lying.run(**on)
     assert lying.kinds() == []
-    assert lying.orphaned() == 0
+    assert orphaned(lying) == 0
