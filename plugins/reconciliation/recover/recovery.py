@@ -220,12 +220,16 @@ def answer_recovery(sync_dsn: str, recovery_id: int, *, approved: bool, decided_
             row = connection.execute(statement("recover/read"), {"recovery_id": recovery_id}).fetchone()
             if row is None:
                 return
-            target_id, moved_from = row
+            target_id, moved_from, happened = row
             decision = {"recovery_id": recovery_id, "decided_by": decided_by}
             if not approved:
                 connection.execute(statement("recover/decide"), {**decision, "state": "declined"})
                 return
-            parameters = {"recovery_id": recovery_id, "target_id": target_id}
+            parameters = {
+                "recovery_id": recovery_id,
+                "target_id": target_id,
+                "restored": happened == Happened.RESTORED,
+            }
             for name in (
                 "unlink",
                 "link",
@@ -334,6 +338,7 @@ def _bindings(connection: psycopg.Connection, target_id: int, phone_region: str 
             name=(row["last_sent"] or {}).get("title" if row["crm_kind"] == ACTIVITY else "name"),
             was_given_again=(row["crm_kind"], row["crm_id"]) in given_again,
             former=tuple(row["former_crm_ids"]),
+            was_deleted=row["was_deleted"],
         )
         for row in rows
     ]

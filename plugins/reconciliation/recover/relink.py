@@ -48,7 +48,8 @@ class Binding:
     """A mapping row with a record, and what its record had when it was written; `keys` as in Record.
 
     `contact` tells contacts apart. `created_at` is None while it was not seen. `was_given_again` says that
-    a new record has the id. `former` are closed leads that the lead followed.
+    a new record has the id. `former` are closed leads that the lead followed. `was_deleted` says that we
+    deleted the record: only one that is there again has a decision.
     """
 
     row_id: int
@@ -60,6 +61,7 @@ class Binding:
     name: str | None = field(default=None, repr=False)
     was_given_again: bool = False
     former: tuple[int, ...] = ()
+    was_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,11 @@ def relink(bindings: Iterable[Binding], records: Mapping[str, Mapping[int, Recor
     decisions: list[Decision] = []
     for kind in ORDER:
         decided = _of_kind(kind, by_kind[kind], records.get(kind, {}), persons)
-        decisions += decided
+        pairs = list(zip(by_kind[kind], decided, strict=True))
+        decisions += [one for binding, one in pairs if not binding.was_deleted or one.action is Action.KEEP]
         if kind == PERSON:
             persons = {
-                binding.contact: decision.crm_id
-                for binding, decision in zip(by_kind[kind], decided, strict=True)
-                if decision.crm_id is not None
+                binding.contact: decision.crm_id for binding, decision in pairs if decision.crm_id is not None
             }
     return decisions
 

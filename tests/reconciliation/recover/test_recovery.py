@@ -415,3 +415,31 @@ def test_a_planned_deletion_never_reaches_a_record_that_has_our_id_by_now(world:
     recover(world)
     assert payload[kind] in table(world, table_name).rows
     assert world.rows(planned) == []
+
+
+@pytest.mark.parametrize("policy", ["close_lead", "delete"])
+def test_what_a_backup_brings_back_of_a_contact_that_is_gone_is_seen_to_once_more(
+    world: World, policy: str
+) -> None:
+    world.settings = {**DELETES, "on_source_delete": policy}
+    add_contacts(world, 4)
+    talk(world, range(1, 3))
+    world.run()
+    world.krayin.advance(5)
+    world.krayin.backup()
+    before = world.persons(), world.leads()
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, 1)
+    world.compared()
+    after = world.persons(), [lead["lead_pipeline_stage_id"] for lead in world.leads()]
+    world.krayin.restore()
+    assert (world.persons(), world.leads()) == before
+    plan = recover(world)
+    assert (plan.gone, plan.foreign) == ({}, {}), "what we deleted was not missed"
+    world.run()
+    world.compared()
+    assert (world.persons(), [lead["lead_pipeline_stage_id"] for lead in world.leads()]) == after
+    world.krayin.clear_calls()
+    world.run()
+    world.compared()
+    assert writes(world) == []
