@@ -1,9 +1,9 @@
-"""One DAG per sync: asks a person whether a plan that changes more than usual may be carried out.
+"""One DAG per sync: asks a person before a plan is carried out that changes more than usual.
 
-Started by the run that held the plan; started by hand it asks again about what is still held. The
-question stands under *Required Actions*. Approved, the plan is carried out at once. Declined, it is kept
-as declined: Krayin stays as it is. Without an answer in time the run fails and the plan stays held.
-Meanwhile everything else goes on, and what changes again in the held plan is brought over as it is then.
+The run that held the plan starts this DAG; the question is under *Required Actions*. *Approve* carries the
+plan out at once. *Decline* leaves Krayin as it is. Without an answer in time the run fails and the plan
+stays held. Everything else goes on meanwhile. A contact of the held plan that changes again is brought over
+in its newest state. Start the DAG by hand to be asked again about what is still held.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """One DAG per sync: brings history over, day by day.
 
-Start it as an Airflow backfill over the days wanted: every run looks at the contacts, conversations
-and messages created or changed on its day, says what that will cost, and carries it out behind all
-other work. Days may be repeated, cancelled and resumed; the watermark of `<sync>__sync` never moves.
+First start it by hand: it forecasts how many calls and hours a window costs, and sends nothing. Then start
+an Airflow backfill over the days you want. Each run takes the contacts, conversations and messages that
+were created or changed on its day. Webhooks and scheduled runs go first.
 
-A run started by hand covers the whole window of its form at once, and only forecasts it unless
-told otherwise: do that first. The runs of its own schedule do nothing.
+You can repeat, cancel and resume days. The watermark of `<sync>__sync` never moves. The runs of this DAG's
+own schedule do nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 DAILY = CronDataIntervalTimetable("0 0 * * *", timezone="UTC")
 FORM = {
     "window_start": Param(None, type=["null", "string"], format="date-time", title="Changed from",
-                            description_md="Runs started by hand: the window's start; empty: all there is."),
+                            description_md="Start of the window. Empty: from the beginning."),
     "window_end": Param(None, type=["null", "string"], format="date-time", title="Changed before",
-                        description_md="Empty: now."),
+                        description_md="End of the window. Empty: now."),
     "carry_out": Param(False, type="boolean", title="Carry it out",
-                       description_md="Off: the run says how many calls and hours the window costs, "
-                       "and sends nothing. Runs of an Airflow backfill always carry out."),
+                       description_md="Off: the run only says how many calls and hours the window costs. "
+                       "Runs of an Airflow backfill are always carried out."),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A sync file that cannot be used: its DAG shows what is wrong, and all others run on."""
+"""A sync file that cannot be used: its DAG shows what is wrong. All other syncs go on."""
 
 from __future__ import annotations
 

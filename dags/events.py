@@ -1,8 +1,8 @@
-"""One DAG per sync: brings over what Chatwoot's webhooks tell of, within seconds.
+"""One DAG per sync: brings changes over within seconds when a Chatwoot webhook names them.
 
-A waiting webhook starts it. It takes all that wait, reads the contacts they name from Chatwoot and goes
-through the same plan and load as every run; nothing of a webhook's body is written to Krayin. Every
-five minutes it also looks by itself, for what a restart or a pause left behind.
+A waiting webhook starts it. The run takes all waiting webhooks, reads the contacts they name from Chatwoot,
+then plans and loads them like any other run. Nothing from a webhook's body is written to Krayin. Every five
+minutes the DAG also looks by itself, in case a webhook was left behind by a restart or a pause.
 """
 
 from __future__ import annotations

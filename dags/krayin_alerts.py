@@ -1,8 +1,8 @@
-"""Looks every five minutes whether something is wrong with a sync, and tells each change once.
+"""Checks every five minutes whether something is wrong with a sync, and reports each change once.
 
-Watched are the quarantine, calls without a known outcome, how far behind each sync is, its last run and
-comparison, the API token, and plans that wait for approval. Who is told how stands in the sync file under
-`notify`; without an entry there, nobody is. That something is over is told as well.
+It watches the quarantine, calls without a known outcome, how far behind each sync is, its last run and
+comparison, the API token, incidents, and plans that wait for approval. The sync file says who is notified
+(`notify`). Without that entry nobody is. The end of a problem is reported too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""Erases one contact on request, from Krayin and from everything this bridge keeps.
+"""Erases one contact on request, from Krayin and from everything kept here.
 
-Start it by hand and name the sync and the Chatwoot contact's id. Its activities, leads and person in
-Krayin are deleted, then what the sync database holds of it; organizations stay. What the sync did not
-make is kept unless the form says otherwise; the receipt (ids and numbers) tells. No sync brings the
-contact back, as long as it is not let back here. Delete the contact in Chatwoot as well.
+Start it by hand with the sync and the id of the Chatwoot contact. It deletes the contact's activities,
+leads and person in Krayin, then what the sync database holds of it. Organizations stay. Records that the
+sync did not make stay too, unless you tick *Also what the sync did not make*. The receipt in the log lists
+ids and numbers.
+
+No sync brings the contact back, unless you start this DAG again with *Let it back*. Delete the contact in
+Chatwoot as well.
 """
 
 from __future__ import annotations
@@ -19,12 +22,12 @@ FORM = {
     "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
                   title="Sync"),
     "contact_id": Param(None, type=["null", "integer"], minimum=1, title="Contact",
-                        description_md="The contact's id, the number in its address in Chatwoot."),
+                        description_md="Id of the contact: the number in its address in Chatwoot."),
     "also_adopted": Param(False, type="boolean", title="Also what the sync did not make",
-                          description_md="The person and leads that were in Krayin before, and all leads "
-                          "that others made for the person."),
+                          description_md="Delete also a person and leads that were in Krayin before, and "
+                          "leads that others made for the person."),
     "lift": Param(False, type="boolean", title="Let it back",
-                  description_md="Erase nothing: an erased contact may be brought over again."),
+                  description_md="Erase nothing. Allow an erased contact to be brought over again."),
 }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""Keeps the sync database small and checks it, daily.
+"""Deletes old data from the sync database and checks it, daily.
 
-What nobody works on any more is deleted after the days that `include/retention.yaml` says; what is open
-stays. Then invariants are checked by SQL: a failed check names what is wrong and how many rows show it,
-and is worth a look by whoever runs this. Each check is a file of `include/sql/quality/`.
+`include/retention.yaml` says after how many days finished work is deleted. Unfinished work stays. Then SQL
+checks run, one per file of `include/sql/quality/`. A failed check names what is wrong and how many rows
+show it; an administrator should look at it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Puts right what was bound to a Krayin, or seen in Chatwoot, that is not the one we knew.
+"""Puts the links right when Krayin or Chatwoot is not the one we knew.
 
-A sync stops by itself at the first sign: Krayin was restored from a backup, emptied, replaced, or is a copy
-for testing; or Chatwoot does not show what it did. The incident on the page *Krayin sync* says what was seen.
-Start this by hand and say what happened. Krayin is then read whole; what is there, what is gone and what
-making it again would cost stands under *Required Actions*. Approved, the links are corrected and the syncs
-go on; nothing of others is touched.
+A sync stops at the first sign that Krayin was restored from a backup, emptied, replaced, or is a copy for
+testing, or that Chatwoot no longer shows what it did. The incident on the page *Krayin sync* says what was
+seen.
+
+Start this DAG by hand and say what happened. It reads all of Krayin, then shows under *Required Actions*
+what is there, what is gone, and what making it again would cost. *Approve* corrects the links, and the
+syncs go on. Records of others are not touched.
 """
 
 from __future__ import annotations
@@ -27,12 +29,12 @@ HAPPENED = [
 ]
 FORM = {
     "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
-                  title="Sync", description_md="Any sync to that Krayin: all of them are seen to."),
+                  title="Sync", description_md="Any sync to that Krayin. All syncs to it are put right."),
     "happened": Param(None, type=["null", "string"], enum=[None, *HAPPENED], title="What happened"),
     "make_again": Param(True, type="boolean", title="Make again what is gone",
-                        description_md="Off: what is gone stays deleted."),
-    "former_address": Param(None, type=["null", "string"], title="Its address before",
-                            description_md="Only when it was moved. Empty: the one the sync had last."),
+                        description_md="Off: records that are gone stay gone."),
+    "former_address": Param(None, type=["null", "string"], title="Former address",
+                            description_md="Only if Krayin moved. Empty: the last address of the sync."),
 }  # fmt: skip
 
 

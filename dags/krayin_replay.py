@@ -1,10 +1,9 @@
 """Plans quarantined or declined operations again.
 
-Quarantined ones, after what kept them back was put right in Chatwoot or Krayin; declined ones, when
-they are wanted after all. Start it by hand and name in its form the sync and what is meant: one operation
-by its number, all of one reason (as the summaries of runs and the views show it), everything
-quarantined, or a declined approval. The next run of the
-sync carries them out; before anything is created Krayin is asked whether it is there already.
+Start it by hand when the cause of a quarantine is corrected in Chatwoot or Krayin, or when a declined plan
+is wanted after all. Choose the sync and exactly one of these: one operation by its number, all operations
+of one reason, everything quarantined, or a declined approval. The next run of the sync carries them out.
+Before it creates anything, it asks Krayin whether the record is there already.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ FORM = {
     "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
                   title="Sync"),
     "operation": Param(None, type=["null", "integer"], minimum=1, title="One operation",
-                       description_md="Its number, as in the log and in the quarantine list."),
-    "error_class": Param(None, type=["null", "string"], title="Of one reason",
+                       description_md="Its number, shown in the log and in the quarantine list."),
+    "error_class": Param(None, type=["null", "string"], title="All of one reason",
                          description_md="For example `address_refused`, `rejected` or `ambiguous_person`."),
     "all": Param(False, type="boolean", title="Everything quarantined"),
     "approval": Param(None, type=["null", "integer"], minimum=1, title="A declined approval",
-                      description_md="Its number, as in the question; this time nobody is asked."),
+                      description_md="Its number, shown in the question. You are not asked again."),
 }  # fmt: skip
 
 

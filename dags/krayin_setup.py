@@ -1,8 +1,8 @@
-"""Prepares and checks everything, daily and on demand: run it after changing a connection or a sync file.
+"""Migrates the sync database and checks every sync, daily.
 
-It migrates the sync database, then checks for each sync that Chatwoot can be read, that Krayin
-answers and accepts the token, and that the pipelines, stages, sources, types, users and attributes
-the sync file names exist there. What it finds stands in the tasks' logs.
+Run it after you change a connection or a sync file. For each sync it checks that Chatwoot can be read, that
+Krayin answers and accepts the token, and that Krayin has the pipelines, stages, sources, types, users and
+attributes which the sync file names. The tasks' logs show the result.
 """
 
 from __future__ import annotations

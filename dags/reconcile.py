@@ -1,9 +1,9 @@
-"""One DAG per sync: compares Krayin with Chatwoot both ways, tells what differs, repairs what it may.
+"""One DAG per sync: compares Krayin with Chatwoot, reports differences, repairs what you allow.
 
-A scheduled run reads what changed on either side since the last one, and on one weekday all of Krayin:
-only then it shows what was deleted there. A run started by hand does what its form asks for. What is
-repaired is set in the sync file (`reconcile`); it goes through the same plan, budget and approval as
-everything else, behind all other work. Its last task makes a report: its button *Report* leads there.
+A scheduled run reads what changed on either side since the last one. On one weekday it reads all of Krayin,
+which is the only way to see what was deleted there. A run started by hand does what its form says. The sync
+file says what is repaired (`reconcile`). Repairs use the same plan, rate budget and approval as everything
+else, after all other work. The last task makes a report; its button *Report* opens it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 REPAIR_SECONDS = 55 * 60.0
 FORM = {
     "depth": Param("as scheduled", type="string", enum=["as scheduled", "changed", "full"], title="Depth",
-                   description_md="`full` reads all of Krayin: a call for 500 records."),
+                   description_md="`full` reads all of Krayin, 500 records per call."),
     "repair": Param("as set", type="string", enum=["as set", "yes", "no"], title="Repair",
-                    description_md="`as set`: as the sync file says; `yes`: all; `no`: tell only."),
+                    description_md="`as set`: as the sync file says. `yes`: everything. `no`: report only."),
     "contact_ids": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Contacts",
-                         description_md="Only these Chatwoot contact ids: `17, 42`."),
+                         description_md="Only the Chatwoot contacts with these ids: `17, 42`."),
     "accept": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Accept",
-                    description_md="Numbers of findings that may stay, until they change."),
+                    description_md="Numbers of findings to leave as they are until they change."),
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
-"""One DAG per sync file: extracts changed contacts, plans, and loads them into Krayin.
+"""One DAG per sync: brings changed contacts from Chatwoot into Krayin.
 
-A scheduled run goes on from the watermark; one started by hand does what its form asks for.
+The `plan` task reads what changed and commits a plan; the `load` task carries it out. A scheduled run goes
+on from where the last one stopped. A run started by hand does what its form says.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 LOAD_SECONDS = 55 * 60.0
 FORM = {
     "contact_ids": Param("", type=["null", "string"], pattern=r"^[0-9, ]*$", title="Contacts",
-                         description_md="Only these Chatwoot contact ids: `17, 42`."),
+                         description_md="Only the Chatwoot contacts with these ids: `17, 42`."),
     "window_start": Param(None, type=["null", "string"], format="date-time", title="Changed from",
-                          description_md="Only contacts created or updated in this window."),
+                          description_md="Only contacts created or changed in this window."),
     "window_end": Param(None, type=["null", "string"], format="date-time", title="Changed before"),
     "full": Param(False, type="boolean", title="Everything",
-                  description_md="Compare every contact, whatever the watermark says."),
+                  description_md="Compare every contact, not only those that changed."),
     "dry_run": Param(False, type="boolean", title="Dry run",
-                     description_md="Plan and tell, send nothing, change nothing."),
+                     description_md="Only say what would be done. Nothing is sent or changed."),
 }  # fmt: skip
 
 
