@@ -18,7 +18,7 @@ help: ## Show what can be done
 venv:
 	@$(PYTHON) -I stack/bootstrap.py
 
-up: venv ## Start everything, run the first sync, say where to look
+up: venv ## Start everything, run the first sync, print addresses and passwords
 	@$(BIN)/python -m stack up
 
 down: venv ## Stop everything; data stays

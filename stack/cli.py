@@ -30,7 +30,7 @@ app = typer.Typer(
 
 @app.command()
 def up() -> None:
-    """Start everything, run the first sync, say where to look."""
+    """Start everything, run the first sync, print addresses and passwords."""
     progress = Progress()
     instance = up_command.up(load(), progress)
     tell(instance, progress)
@@ -46,7 +46,7 @@ def down() -> None:
     instance = open_instance(settings)
     with instance.locked():
         down_command.down(instance, progress)
-    progress.say(f"Down. What was synced is kept in {settings.data_dir}; `make up` goes on from there.")
+    progress.say(f"Stopped. All data is kept in {settings.data_dir}; `make up` goes on from there.")
 
 
 @app.command()
@@ -56,7 +56,7 @@ def status() -> None:
     instance = open_instance(settings) if Layout(settings.data_dir).marker.exists() else None
     running = instance.supervised() if instance else None
     if instance is None or running is None:
-        progress.say("Down. Start it with: make up")
+        progress.say("Not running. Start it with: make up")
         raise typer.Exit(3)
     table = Table("component", "process", "starts", "last exit code", box=None)
     for each in running["components"]:

@@ -41,7 +41,7 @@ def down(instance: Instance, progress: Progress) -> None:
     with progress.step("Stopping Airflow"):
         left = stop_processes(instance)
     if left:
-        progress.say(f"  {left} process(es) that had lost their parent were ended as well.")
+        progress.say(f"  {left} process(es) without a parent were stopped as well.")
     with progress.step("Stopping PostgreSQL"):
         instance.cluster.stop()
     remaining = [f"{each.pid} {each.name()}" for each in process.marked(instance.layout.root)]

@@ -96,7 +96,7 @@ def _set_up(api: AirflowApi, instance: Instance, progress: Progress) -> None:
         started = api.trigger(SETUP_DAG)
         if api.wait(SETUP_DAG, started, SETUP_SECONDS, step.note) != "success":
             raise StackError(
-                f"{SETUP_DAG} is not done after {SETUP_SECONDS:.0f} s; see it in Airflow: {instance.url}"
+                f"{SETUP_DAG} did not finish within {SETUP_SECONDS:.0f} s; see it in Airflow: {instance.url}"
             )
 
 
@@ -113,7 +113,7 @@ def _run_one(api: AirflowApi, instance: Instance, name: str, progress: Progress)
 
         state = api.wait(dag_id, started, instance.settings.first_sync_wait, watch)
     if state != "success":
-        progress.warn(f"The first sync of {name} goes on by itself; watch it at {instance.url}/dags/{dag_id}")
+        progress.warn(f"The first sync of {name} is still running; follow it at {instance.url}/dags/{dag_id}")
 
 
 def _forecast(api: AirflowApi, instance: Instance, name: str, progress: Progress) -> None:
@@ -123,7 +123,7 @@ def _forecast(api: AirflowApi, instance: Instance, name: str, progress: Progress
         _unpause(api, instance, {dag_id})
         state = api.wait(dag_id, api.trigger(dag_id), instance.settings.first_sync_wait, step.note)
     if state != "success":
-        progress.warn(f"The forecast for {name} goes on by itself; see it at {instance.url}/dags/{dag_id}")
+        progress.warn(f"The forecast for {name} is still running; follow it at {instance.url}/dags/{dag_id}")
 
 
 def _owed_run(api: AirflowApi, dag_id: str) -> str | None:
@@ -151,7 +151,7 @@ def show_incidents(dsn: str, progress: Progress) -> None:
         with psycopg.connect(dsn) as connection:
             incidents = open_incidents(connection)
     except psycopg.Error as error:
-        progress.warn(f"The sync database cannot tell whether an incident is open: {error}")
+        progress.warn(f"Could not read open incidents from the sync database: {error}")
         return
     for one in incidents:
         progress.warn(f"Incident {one.id} ({one.sync_name or 'all syncs to this Krayin'}): {one.sentence}")
@@ -162,7 +162,7 @@ def show(dsn: str, name: str, run_id: str | None, progress: Progress) -> None:
     try:
         row = summary.of_run(dsn, name, run_id)
     except psycopg.Error as error:
-        progress.warn(f"The sync database cannot tell what {name} did: {error}")
+        progress.warn(f"Could not read from the sync database what {name} did: {error}")
         return
     if row:
         for line in summary.lines(row):

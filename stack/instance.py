@@ -98,7 +98,7 @@ class Instance:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise MachineError(
-                    f"Another make command is at work on {self.layout.root}; wait for it to end."
+                    f"Another make command is running on {self.layout.root}; wait until it has finished."
                 ) from None
             yield
 

@@ -31,7 +31,7 @@ def check(real: RealSystems) -> str:
             user = client.whoami()
     except AuthenticationFailed as error:
         raise UnreachableError(
-            f"Krayin at {real.krayin_api_url} does not take the token:\n    {error.reason}\n"
+            f"Krayin at {real.krayin_api_url} does not accept the token:\n    {error.reason}\n"
             "Check KRAYIN_API_TOKEN."
         ) from None
     except KrayinError as error:

@@ -27,7 +27,7 @@ def files(layout: Layout, component: str | None) -> dict[str, Path]:
     if component is None:
         return found
     if component not in found:
-        raise SettingsError(f"There is no log of {component!r}. There is: {', '.join(found) or 'none yet'}.")
+        raise SettingsError(f"There is no log of {component!r}. Available: {', '.join(found) or 'none yet'}.")
     return {component: found[component]}
 
 

@@ -24,6 +24,6 @@ def delete(data_dir: Path) -> None:
     if not layout.marker.exists():
         raise SettingsError(
             f"DATA_DIR={data_dir} was not made by `make up` (it has no {layout.marker.name}).\n"
-            "If it is to go, delete it yourself."
+            "To remove it, delete it yourself."
         )
     shutil.rmtree(data_dir)

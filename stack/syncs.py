@@ -19,24 +19,24 @@ USERS = ROOT / "include" / "syncs"
 SANDBOX = ROOT / "sandbox" / "syncs"
 
 TEMPLATE = """\
-# Written by `make up`. Everything that can be set stands in example.yaml.sample beside this file.
+# Written by `make up`. example.yaml.sample beside this file shows every setting.
 name: chatwoot
 schedule: "*/10 * * * *"
 
 chatwoot:
   conn_id: {chatwoot}     # Airflow connection to Chatwoot's database
   account_id: {account}
-  # inboxes: [1, 2]               # only contacts of these inboxes; all when left out
+  # inboxes: [1, 2]               # only contacts of these inboxes; default: all
 
 krayin:
   conn_id: {krayin}       # Airflow connection to Krayin
-  # requests_per_minute: 60       # a number; else what the connection says, else Krayin's answers
+  # requests_per_minute: 60       # default: what the connection says, else auto
 
 # default_phone_region: US        # for phone numbers written without +country
 # sync_to_organization: true      # companies of contacts become organizations
 # sync_conversations: true        # conversations become activities
 # sync_messages: true             # messages become activities
-# lead_pipeline_id: 1             # where new leads go; Krayin's default pipeline when left out
+# lead_pipeline_id: 1             # where new leads go; default: Krayin's default pipeline
 """
 
 

@@ -65,13 +65,13 @@ def up(settings: Settings, progress: Progress) -> Instance:
         _prepare_databases(instance, progress)
         wanted = plan.make(instance)
         if running and running["fingerprint"] != wanted.fingerprint:
-            with progress.step("Settings or code changed: stopping the earlier processes"):
+            with progress.step("Settings or code changed: stopping the old processes"):
                 stop_processes(instance)
             running = None
         if running is None:
             _start_components(instance, wanted, progress)
         else:
-            progress.say("Already up.")
+            progress.say("Already running.")
         _wait_until_healthy(instance, wanted, progress)
         with instance.api() as api:
             setting = _connect(api, instance, real)
@@ -100,7 +100,7 @@ def _check_real(real: RealSystems, settings: Settings, progress: Progress) -> No
     progress.say(f"  {answer}")
     if first:
         written = syncs.write_first(folder, account)
-        progress.say(f"  Wrote the sync's settings, with comments on what else can be set: {written}")
+        progress.say(f"  Wrote the settings of the sync, with comments on what else you can set: {written}")
 
 
 def _start_postgres(instance: Instance, progress: Progress) -> None:
@@ -221,7 +221,7 @@ def _see_no_crash_loop(instance: Instance) -> None:
         # Three in a row is no hiccup; waiting five minutes would only hide the reason.
         if component["failures"] >= 3:
             raise _component_error(
-                instance, component["name"], f"ends again and again (exit code {component['exit_code']})"
+                instance, component["name"], f"keeps stopping (exit code {component['exit_code']})"
             )
 
 
@@ -256,6 +256,6 @@ def _sync(api: AirflowApi, instance: Instance, found: Syncs, setting: str, progr
     for problem in found.problems:
         progress.warn(problem)
     if not first_sync.wait_for_dags(api, found, progress):
-        progress.warn("There are no DAGs in dags/ yet, so nothing is synced.")
+        progress.warn("There are no DAGs in dags/, so nothing is synced.")
         return
     first_sync.run(api, instance, found, setting, progress)

@@ -22,7 +22,7 @@ def tell(instance: Instance, progress: Progress) -> None:
         first_sync.show(instance.dsn(SYNC_DATABASE), name, None, progress)
     if waiting := [name for name in names if name not in begun]:
         dags = ", ".join(first_sync.sync_dag(name) for name in waiting)
-        progress.say(f"To begin: make up FIRST_SYNC=load, or unpause {dags} in Airflow and run make up again")
+        progress.say(f"To start: make up FIRST_SYNC=load, or unpause {dags} in Airflow and run make up again")
     progress.say("")
     progress.say(f"Airflow          {settings.airflow_base_url or instance.url}")
     progress.say(f"  user {airflow.USER}, password {instance.keys.admin}")

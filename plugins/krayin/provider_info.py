@@ -28,9 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "requests_per_minute": {
                         "label": "Requests per minute",
-                        "description": (
-                            "How many calls this API user may make in a minute; left empty, Krayin says."
-                        ),
+                        "description": ("Calls a minute of this API user. Empty: `auto`."),
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                 },

@@ -30,7 +30,7 @@ def test_the_last_lines_of_each_with_its_name(layout: Layout) -> None:
 
 
 def test_an_unknown_component_is_answered_with_those_there_are(layout: Layout) -> None:
-    with pytest.raises(SettingsError, match="There is: scheduler, triggerer"):
+    with pytest.raises(SettingsError, match="Available: scheduler, triggerer"):
         logs.files(layout, "worker")
 
 

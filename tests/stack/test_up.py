@@ -113,7 +113,7 @@ def test_a_second_up_changes_nothing(stack: RunningStack) -> None:
     stack.output.truncate(0)
     up(stack.instance.settings, Progress(stack_console(stack)))
     assert started_by_hand(stack) == runs > 0
-    assert "Already up." in stack.printed
+    assert "Already running." in stack.printed
     assert pids(stack) == before
 
 
@@ -196,7 +196,7 @@ def test_given_systems_are_used_and_nothing_of_the_sandbox(stack: RunningStack, 
         assert "sandbox__sync" not in other.api.paused()
         assert "Dry run of sync chatwoot: nothing was sent" in other.printed
         assert f"contacts read    {CONTACTS}" in other.printed
-        assert "To begin: make up FIRST_SYNC=load" in other.printed
+        assert "To start: make up FIRST_SYNC=load" in other.printed
         assert other.api.paused()["chatwoot__sync"]
         with psycopg.connect(other.sync_dsn) as connection:
             sent = "SELECT count(*) FILTER (WHERE method <> 'GET') FROM krayin_sync.api_call"

@@ -46,7 +46,7 @@ HINTS = {
     "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
     "then replay.",
     "server_failed": "Krayin failed; it is tried again by itself.",
-    "address_refused": "Another person in Krayin has the e-mail or phone. Correct one of the two, then replay.",
+    "address_refused": "Another person in Krayin has the e-mail or phone. Correct one of them, then replay.",
     "withdrawn": "Its record is not gone in Chatwoot as it seemed: nothing to do.",
 }
 

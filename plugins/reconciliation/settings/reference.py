@@ -20,14 +20,14 @@ _HEAD = """\
 Written by `make reference` from the model that checks the files; a test fails when the two differ.
 
 Each file `include/syncs/<name>.yaml` is one sync: one Chatwoot account, or some of its inboxes, into one
-Krayin. `include/syncs/example.yaml.sample` shows every key with its default. Changes are taken up when
-Airflow next reads its DAG files; nothing has to be restarted. `KRAYIN_SYNC_SYNCS` names another folder.
+Krayin. `include/syncs/example.yaml.sample` shows every key with its default. Airflow picks up changes when it
+next reads its DAG files; you do not restart anything. `KRAYIN_SYNC_SYNCS` names another folder.
 
-A mistake in a file stops only the sync of that file. The DAG of that sync then shows what is wrong, as do
-`make up` and `krayin_setup`: file, key, what was read and what is allowed. Ids of Krayin (pipelines, stages,
-sources, types, users, attribute codes) are checked against that Krayin before anything is sent.
+A mistake in a file stops only the sync of that file. Its DAG, `make up` and `krayin_setup` then show the
+file, the key, what was read and what is allowed. Ids of Krayin (pipelines, stages, sources, types, users,
+attribute codes) are checked against your Krayin before anything is sent.
 
-Addresses, tokens and passwords stand in Airflow connections, never here.
+Addresses, tokens and passwords belong in Airflow connections, never in these files.
 
 | key | default | meaning |
 |---|---|---|

@@ -105,26 +105,24 @@ class ChatwootSettings(_Strict):
     """Where the records come from."""
 
     source: Literal["database", "api"] = Field(
-        "database", description="Read Chatwoot's database, or its REST API where there is no database access."
+        "database", description="Read Chatwoot's database, or its REST API if you cannot reach the database."
     )
     conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
     installation: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="With `source: api`: the name of the Chatwoot installation, part of every key; left out: "
-        "its address. When a sync moves from the database to the API, enter the name that `krayin_setup` "
-        "showed before.",
+        description="Only with `source: api`: the name of the Chatwoot installation, part of every key. "
+        "Default: its address. When you move a sync from the database to the API, enter the "
+        "name that `krayin_setup` showed before.",
     )
-    account_id: PositiveInt = Field(description="The Chatwoot account, the number in its address bar.")
+    account_id: PositiveInt = Field(description="The Chatwoot account: the number in its address bar.")
     inboxes: Annotated[
         Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None,
         BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
-    ] = Field(
-        None, description="Ids of the inboxes whose contacts are brought over; all of them when left out."
-    )
+    ] = Field(None, description="Ids of the inboxes whose contacts are brought over. Default: all inboxes.")
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = Field(
         None,
-        description="Address of Chatwoot as agents open it, for example `https://chat.example.com`: "
-        "activities then link to their conversation.",
+        description="Address at which agents open Chatwoot, for example `https://chat.example.com`. "
+        "Activities then link to their conversation.",
     )
 
     @model_validator(mode="after")
@@ -141,18 +139,18 @@ class KrayinSettings(_Strict):
     conn_id: str = Field("krayin_default", min_length=1, description="Airflow connection of type Krayin CRM.")
     requests_per_minute: PositiveInt | Literal["auto"] | None = Field(
         None,
-        description="Calls a minute of this API user, shared by all its syncs; left out: what the "
-        "connection says, else `auto`. `auto` is the limit that Krayin says (2.1 is shipped with 60); where "
-        "it says none, as 2.2, from 60 up as long as it answers quickly, and down when it slows down or "
-        "fails.",
+        description="Calls a minute of this API user, shared by all its syncs. Default: what the "
+        "connection says, else `auto`. `auto` follows the limit that Krayin reports (2.1 "
+        "ships with 60). If Krayin reports none (2.2), it starts at 60, rises while Krayin "
+        "answers quickly, and falls when Krayin slows down or fails.",
     )
     max_requests_per_minute: PositiveInt = Field(
-        1_200, description="Calls a minute that `auto` never exceeds, however quickly Krayin answers."
+        1_200, description="Calls a minute that `auto` never exceeds."
     )
     loaders: Annotated[int, Field(ge=1, le=16)] = Field(
         1,
-        description="Tasks that carry one run's plan out side by side. One makes a few hundred calls a "
-        "minute: more of them help only where Krayin allows more than that.",
+        description="Tasks that carry out one run's plan side by side. One task makes a few hundred calls "
+        "a minute; more help only if Krayin allows more than that.",
     )
 
 
@@ -161,18 +159,18 @@ class WebhookSettings(_Strict):
 
     api_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="Airflow connection of type HTTP to Chatwoot's API, its password an administrator's "
-        "access token; with it, `krayin_setup` registers the webhook.",
+        description="Airflow connection of type HTTP to Chatwoot's API, with an administrator's access "
+        "token as password. With it, `krayin_setup` registers the webhook.",
     )
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] | None = Field(
         None,
-        description="Address at which Chatwoot reaches this sync's webhook; left out: Airflow's base URL "
+        description="Address at which Chatwoot reaches this sync's webhook. Default: Airflow's base URL "
         "with `/chatwoot/webhooks/<name>`.",
     )
     allow_unsigned: bool = Field(
         False,
-        description="Take webhooks without a signature, as Chatwoot before 4.11.2 sends them: whoever knows "
-        "the address can then make the sync look again.",
+        description="Accept webhooks without a signature, which Chatwoot before 4.11.2 sends. Anybody who "
+        "knows the address can then make the sync look again.",
     )
 
 
@@ -181,16 +179,16 @@ class CustomFields(_Strict):
 
     person: dict[str, str] = Field(
         default_factory=dict,
-        description="Chatwoot attribute: code of the custom attribute of Krayin's persons it fills"
-        ", for example `{loyalty_level: loyalty}`.",
+        description="Chatwoot attribute: code of the Krayin person attribute it fills, for example "
+        "`{loyalty_level: loyalty}`.",
     )
     lead: dict[str, str] = Field(
         default_factory=dict,
-        description="Chatwoot attribute: code of the custom attribute of Krayin's leads it fills.",
+        description="Chatwoot attribute: code of the Krayin lead attribute it fills.",
     )
     organization: dict[str, str] = Field(
         default_factory=dict,
-        description="Chatwoot attribute: code of the custom attribute of Krayin's organizations it fills.",
+        description="Chatwoot attribute: code of the Krayin organization attribute it fills.",
     )
 
     @model_validator(mode="after")
@@ -223,10 +221,12 @@ class ChangeGuard(_Strict):
         CHANGE_FLOOR, description="Number of changed records up to which nobody is asked, whatever the share."
     )
     hours: PositiveInt = Field(
-        24, le=24 * 31, description="Hours over which changes are counted, of all runs and webhooks together."
+        24,
+        le=24 * 31,
+        description="Hours over which changes are counted, from all runs and webhooks together.",
     )
     days_to_answer: PositiveInt = Field(
-        7, le=365, description="Days after which an unanswered question ends; its plan stays held."
+        7, le=365, description="Days until an unanswered question ends. Its plan stays held."
     )
 
 
@@ -235,18 +235,19 @@ class RemovalGuard(_Strict):
 
     number: Annotated[int, Field(ge=0)] = Field(
         10,
-        description="Records that may be deleted, closed or overwritten without asking, as far as `share` "
-        "allows as many.",
+        description="Number of records that may be deleted, closed or overwritten without asking.",
     )
     share: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="Share of the contacts and companies known in Krayin for which that may happen; the "
-        "smaller of the two counts.",
+        description="The same as a share of the contacts and companies known in Krayin. The smaller of "
+        "the two counts.",
     )
     hours: PositiveInt = Field(
-        24, le=24 * 31, description="Hours over which these are counted, of all runs and webhooks together."
+        24,
+        le=24 * 31,
+        description="Hours over which removals are counted, from all runs and webhooks together.",
     )
 
 
@@ -254,7 +255,7 @@ class NotifySettings(_Strict):
     """Who is told when something is wrong, and from when on it is."""
 
     http_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="Airflow connection of type HTTP to which each change is posted as JSON."
+        None, description="Airflow connection of type HTTP. Each change is posted there as JSON."
     )
     endpoint: str = Field("", description="Path at that connection, for example `hooks/krayin`.")
     smtp_conn_id: str = Field(
@@ -265,16 +266,16 @@ class NotifySettings(_Strict):
         BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
     ] = Field((), description="Addresses that get a mail for each change.")
     email_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
-        None, description="Sender of these mails; left out: the one in the SMTP connection."
+        None, description="Sender of these mails. Default: the one in the SMTP connection."
     )
     quarantined_over: Annotated[int, Field(ge=0)] = Field(
-        20, description="Told when more contacts than these are quarantined."
+        20, description="Report when more contacts than this are quarantined."
     )
     unknown_minutes: PositiveInt = Field(
-        60, description="Told when a call has had no known outcome for so many minutes."
+        60, description="Report when a call has had no known outcome for this many minutes."
     )
     behind_minutes: PositiveInt = Field(
-        120, description="Told when a scheduled sync has not read Chatwoot for so many minutes."
+        120, description="Report when a scheduled sync has not read Chatwoot for this many minutes."
     )
 
 
@@ -282,19 +283,19 @@ class ReconcileSettings(_Strict):
     """How Krayin is compared with Chatwoot, and what is mended by itself."""
 
     schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
-        "30 2 * * *", description="Cron expression or preset, UTC; null for comparisons by hand only."
+        "30 2 * * *", description="When to compare: cron expression or preset, UTC. null: only by hand."
     )
     full_on: Weekday | None = Field(
         "sunday",
-        description="Weekday (UTC) on which Krayin's lists are read whole, which alone shows what was "
-        "deleted there; on other days what changed is read. null: only by hand.",
+        description="Weekday (UTC) on which all of Krayin's lists are read; only that shows what was "
+        "deleted there. On other days only changes are read. null: only by hand.",
     )
     repair: RepairPolicy = Field(
-        "report", description="`report` tells what differs, `repair` mends it as well."
+        "report", description="`report` lists the differences, `repair` also corrects them."
     )
     repair_by_class: dict[Repairable, RepairPolicy] = Field(
         default_factory=dict,
-        description="Another choice for some classes of differences, for example `{missing: repair}`.",
+        description="A different choice for some classes of differences, for example `{missing: repair}`.",
     )
 
     def repairs(self, difference: str) -> bool:
@@ -309,10 +310,10 @@ class SyncSettings(_Strict):
     """One sync: which Chatwoot account goes to which Krayin, and how."""
 
     name: Annotated[str, AfterValidator(_sync_name)] = Field(
-        description="Names the DAGs: `<name>__sync` and so on."
+        description="Name of the sync, used in its DAGs: `<name>__sync` and so on."
     )
     schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
-        "*/10 * * * *", description="Cron expression or preset, UTC; null for manual runs only."
+        "*/10 * * * *", description="When to run: cron expression or preset, UTC. null: only by hand."
     )
     enabled: bool = Field(True, description="false: nothing is read, planned or sent.")
     chatwoot: ChatwootSettings
@@ -320,56 +321,59 @@ class SyncSettings(_Strict):
     webhook: WebhookSettings = WebhookSettings()
 
     lead_pipeline_id: PositiveInt | None = Field(
-        None, description="Pipeline of new leads; Krayin's default one when left out."
+        None, description="Pipeline of new leads. Default: Krayin's default pipeline."
     )
     lead_pipeline_stage_id: PositiveInt | None = Field(
-        None, description="Stage of new leads; the pipeline's first when left out."
+        None, description="Stage of new leads. Default: the first stage of the pipeline."
     )
     lead_source_id: PositiveInt | None = Field(
-        None, description="Source of new leads; one named like 'web', else the first."
+        None, description="Source of new leads. Default: one with 'web' in its name, else the first."
     )
-    lead_type_id: PositiveInt | None = Field(None, description="Type of new leads; the first when left out.")
+    lead_type_id: PositiveInt | None = Field(None, description="Type of new leads. Default: the first.")
     lead_owner: PositiveInt | None = Field(
         None,
-        description="Krayin user who owns new records; without one, users with group or individual view do "
-        "not see them.",
+        description="Krayin user who owns new records. Without an owner, users with group or individual "
+        "view do not see them.",
     )
 
     sync_conversations: bool = Field(False, description="Bring conversations over as activities.")
     sync_messages: bool = Field(False, description="Bring messages over as activities.")
     sync_to_organization: bool = Field(False, description="Link persons to an organization by company name.")
 
-    stage_progression_enabled: bool = Field(False, description="Lead stages follow the conversation.")
+    stage_progression_enabled: bool = Field(
+        False, description="Move the stage of a lead as its conversation progresses."
+    )
     stage_on_conversation_created: PositiveInt | None = Field(
-        None, description="Id of the stage a lead reaches when a conversation exists."
+        None, description="Id of the stage that a lead reaches when there is a conversation."
     )
     stage_on_first_response: PositiveInt | None = Field(
-        None, description="Id of the stage a lead reaches with the first human reply."
+        None, description="Id of the stage that a lead reaches with the first human reply."
     )
     stage_on_conversation_resolved: PositiveInt | None = Field(
-        None, description="Id of the stage a lead reaches when the conversation is resolved."
+        None, description="Id of the stage that a lead reaches when the conversation is resolved."
     )
 
     phone_only_contacts: Literal["placeholder", "skip"] = Field(
         "placeholder",
-        description="Contacts without e-mail while Krayin demands one: give a reserved .invalid address, or "
-        "skip.",
+        description="What to do with a contact without e-mail if Krayin requires one: give it a reserved "
+        ".invalid address, or skip it.",
     )
     custom_fields: CustomFields = Field(
         CustomFields(), description="Chatwoot attribute to Krayin attribute code."
     )
     new_lead_after_close: bool = Field(
-        False, description="A customer who writes again after won or lost gets a new lead."
+        False, description="Make a new lead for a customer who writes again after the lead was won or lost."
     )
     confirmed_workflows: Annotated[
         tuple[PositiveInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
     ] = Field(
         (),
-        description="Ids of Krayin's workflows that may send e-mails for records this sync creates or "
-        "changes; its first load waits until every such workflow is named here or switched off.",
+        description="Ids of Krayin workflows that may send e-mails for records this sync creates or "
+        "changes. The first load waits until every such workflow is listed here or switched "
+        "off.",
     )
     recreate_deleted: bool = Field(
-        False, description="A person or lead deleted in Krayin is made again when its contact changes."
+        False, description="Make a person or lead again that was deleted in Krayin, when its contact changes."
     )
     skip_blocked: bool = Field(True, description="Leave blocked contacts out.")
     history: Annotated[Literal["all"] | timedelta | date, BeforeValidator(_history)] = Field(
@@ -381,29 +385,32 @@ class SyncSettings(_Strict):
     )
     on_crm_edit: Literal["keep", "overwrite"] = Field(
         "keep",
-        description="When a contact changes: what becomes of fields edited in Krayin since our last write. "
-        "Fields that Chatwoot never filled are kept either way.",
+        description="What happens to fields edited in Krayin since our last write, when their contact "
+        "changes. Fields that Chatwoot never filled are always kept.",
     )
     on_source_delete: Literal["report", "close_lead", "delete"] = Field(
         "report", description="What happens in Krayin when a contact is deleted in Chatwoot."
     )
     write_back_attribute: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")] | None = Field(
         None,
-        description="Custom attribute of Chatwoot's contacts that is given their ids in Krayin, "
-        "`krayin:person:123|krayin:lead:456`; needs Chatwoot's API: `webhook.api_conn_id` or `source: api`.",
+        description="Custom attribute of Chatwoot contacts in which their Krayin ids are written: "
+        "`krayin:person:123|krayin:lead:456`. Needs Chatwoot's API: `webhook.api_conn_id` or "
+        "`source: api`.",
     )
-    activity_link: Literal["person", "lead", "both"] = Field("person", description="What activities hang on.")
+    activity_link: Literal["person", "lead", "both"] = Field(
+        "person", description="Record to which activities are linked."
+    )
     max_changes_without_approval: ChangeGuard = Field(
-        ChangeGuard(), description="Above it a plan waits for approval."
+        ChangeGuard(), description="A plan that changes more waits for approval."
     )
     max_removals_without_approval: RemovalGuard = Field(
-        RemovalGuard(), description="Above it deletions, closings and overwritten edits wait for approval."
+        RemovalGuard(), description="Deletions, closings and overwritten edits above this wait for approval."
     )
 
     doubt_fall_share: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1,
-        description="When more than this share of what was known in Chatwoot (and more than 10 rows) is not "
-        "there any more, that is doubted: nothing is taken for deleted until a person has confirmed it.",
+        description="If more than this share of the known Chatwoot records (and more than 10) is missing, "
+        "that is doubted. Nothing counts as deleted until a person has confirmed it.",
     )
 
     reconcile: ReconcileSettings = ReconcileSettings()
