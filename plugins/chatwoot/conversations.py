@@ -94,8 +94,10 @@ class Conversation:
     inbox_name: str
     channel_type: str
     assignee: str | None = field(repr=False)
+    assignee_id: int | None
     assignee_is_bot: bool
     team: str | None
+    team_id: int | None
     labels: tuple[str, ...]
     custom_attributes: Mapping[str, Any] = field(repr=False, hash=False)
     is_email: bool

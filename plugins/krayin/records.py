@@ -103,6 +103,7 @@ class Person:
     job_title: str | None
     organization_id: int | None
     organization_name: str | None
+    organization_created_at: datetime | None
     owner_id: int | None
     created_at: datetime | None
     updated_at: datetime | None
@@ -120,6 +121,7 @@ class Person:
             job_title=text_or_none(row, "job_title"),
             organization_id=related_id(row, "organization"),
             organization_name=None if organization is None else text_of(organization, "name"),
+            organization_created_at=None if organization is None else moment_of(organization, "created_at"),
             owner_id=related_id(row, "sales_owner"),
             created_at=moment_of(row, "created_at"),
             updated_at=moment_of(row, "updated_at"),
@@ -199,11 +201,6 @@ class CreatedLead:
 
     lead: Lead
     person: Person | None
-
-    @property
-    def organization_id(self) -> int | None:
-        """The id of the person's organization, found by name or made in the same call."""
-        return None if self.person is None else self.person.organization_id
 
     @classmethod
     def from_json(cls, value: Any) -> Self:

@@ -57,6 +57,7 @@ def test_a_person_with_everything():
         job_title="CTO",
         organization_id=6,
         organization_name="Acme GmbH",
+        organization_created_at=datetime(2026, 11, 22, 8, 0, 20, tzinfo=UTC),
         owner_id=4,
         created_at=datetime(2026, 11, 22, 8, 0, 20, tzinfo=UTC),
         updated_at=datetime(2026, 11, 22, 8, 0, 21, tzinfo=UTC),
@@ -79,9 +80,9 @@ def test_a_lead_and_what_its_creation_made():
     assert lead.product_ids == (2,)
     assert lead.expected_close_at == datetime(2030, 1, 30, 18, 30, tzinfo=UTC)
     assert created.person is not None
-    assert created.organization_id == 6
+    assert created.person.organization_id == 6
     alone = CreatedLead.from_json({**LEAD, "person": None})
-    assert (alone.person, alone.organization_id, alone.lead.person_id) == (None, None, None)
+    assert (alone.person, alone.lead.person_id) == (None, None)
 
 
 def test_an_activity_whose_additional_is_no_object_has_none():

@@ -11,6 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sandbox.krayin.testing import running_krayin
 from tests.reconciliation.world import World
 
+pytest.register_assert_rewrite("tests.reconciliation.truth")
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

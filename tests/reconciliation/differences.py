@@ -321,7 +321,6 @@ TALKED = ours("activity", "comment")
 RENAMED = (
     *ours("person", "name"),
     *ours("lead", "title"),
-    *ours("activity", "title", "comment"),
 )
 
 KINDS = (
@@ -336,9 +335,8 @@ KINDS = (
     _kind("a user destroyed",
           lambda s: s.sql("UPDATE messages SET sender_id = NULL, sender_type = NULL WHERE id = %(said)s"),
           *ours("activity", "title", "comment")),
-    _kind("an agent renamed", lambda s: s.sql("UPDATE users SET name = 'Nora', display_name = NULL WHERE id = %(agent)s"),
-          *ours("activity", "title", "comment")),
-    _kind("an inbox renamed", lambda s: s.sql("UPDATE inboxes SET name = 'Shop' WHERE id = %(inbox)s"), *TALKED),
+    _kind("an agent renamed", lambda s: s.sql("UPDATE users SET name = 'Nora', display_name = NULL WHERE id = %(agent)s")),
+    _kind("an inbox renamed", lambda s: s.sql("UPDATE inboxes SET name = 'Shop' WHERE id = %(inbox)s")),
     _kind("a contact by CSV import", _new_contact, ("missing", "person", None, "ours")),
     _kind("a contact by an importer", lambda s: _new_contact(s, created_at=LONG_AGO, updated_at=LONG_AGO),
           ("missing", "person", None, "ours")),
@@ -444,8 +442,8 @@ KINDS = (
           lambda s: s.sql("UPDATE contacts SET name = repeat('a', 300) WHERE id = %(contact)s"),
           ("truncated", "person", "name", "ours"), *RENAMED, stays=(("truncated", "person", "name", "ours"),)),
     _kind("a value beyond Krayin's column", lambda s: s.attribute(lead_value=10**12),
-          ("truncated", "person", "lead_value", "ours"), *ours("lead", "lead_value"),
-          stays=(("truncated", "person", "lead_value", "ours"),)),
+          ("truncated", "lead", "lead_value", "ours"), *ours("lead", "lead_value"),
+          stays=(("truncated", "lead", "lead_value", "ours"),)),
     # What changes nothing.
     _kind("an avatar", lambda s: s.attribute(avatar_url_hash="x", last_avatar_sync_at="2026-05-05")),
     _kind("a company's number", lambda s: s.sql("UPDATE contacts SET company_id = 9 WHERE id = %(contact)s")),

@@ -22,6 +22,15 @@ TOLD = {
     "elapsed_seconds": 21.4,
 }
 
+UNDER_WAY = {
+    "read": 12,
+    "forecast_seconds": 900,
+    "remaining_seconds": 320,
+    "done": 40,
+    "waiting": 60,
+    "calls": 44,
+}
+
 
 @pytest.fixture
 def sync_database(database_url: str) -> str:
@@ -32,7 +41,7 @@ def sync_database(database_url: str) -> str:
             " VALUES ('shop', 'first', 'manual', false, 'done', now(), %s),"
             " ('shop', 'second', 'manual', false, 'loading', NULL, %s),"
             " ('shop', 'check', 'setup', true, 'done', now(), '{}')",
-            (Jsonb(TOLD), Jsonb({})),
+            (Jsonb(TOLD), Jsonb(UNDER_WAY)),
         )
     return database_url
 
@@ -68,7 +77,7 @@ def test_a_dry_run_says_what_it_would_do_and_cost(sync_database: str) -> None:
             " VALUES ('shop', 'look', 'backfill', true, 'done', now(), %s)",
             (Jsonb(told),),
         )
-    row = summary.of_run(sync_database, "shop", None)
+    row = summary.of_run(sync_database, "shop", "look")
     assert row is not None
     assert summary.lines(row) == [
         "Dry run of sync shop: nothing was sent",
@@ -77,15 +86,53 @@ def test_a_dry_run_says_what_it_would_do_and_cost(sync_database: str) -> None:
         "  to create        9",
         "  skipped          1 blocked",
         "  Krayin workflow  3 (Greeting: send_email_to_person on lead.create.after)",
-        "  would take       12345 calls, 3.4 hours at 60 a minute",
+        "  would take       12345 calls, 3 h 25 min at 60 a minute",
     ]
 
 
-def test_the_newest_finished_run(sync_database: str) -> None:
+def test_the_run_that_works_else_the_last_sync(sync_database: str) -> None:
+    row = summary.of_run(sync_database, "shop", None)
+    assert row is not None
+    assert row["dag_run_id"] == "second"
+    assert summary.lines(row)[0] == "Sync shop: loading, 40 of 100 records, about 5 min 20 s left"
+    with psycopg.connect(sync_database) as connection:
+        # What died an hour ago works no more, nor does what another run of its kind followed.
+        connection.execute(
+            "UPDATE krayin_sync.sync_run SET started_at = now() - interval '2 hours' WHERE dag_run_id = 'second'"
+        )
     row = summary.of_run(sync_database, "shop", None)
     assert row is not None
     assert row["dag_run_id"] == "first"
     assert summary.of_run(sync_database, "other", None) is None
+
+
+def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) -> None:
+    with psycopg.connect(sync_database) as connection:
+        for state in ("done", "planning"):
+            connection.execute(
+                "INSERT INTO krayin_sync.sync_run (sync_name, kind, dry_run, state, finished_at)"
+                " VALUES ('shop', 'setup', true, %s, CASE %s WHEN 'done' THEN now() END)",
+                (state, state),
+            )
+    row = summary.of_run(sync_database, "shop", None)
+    assert row is not None
+    assert row["dag_run_id"] == "second"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("backfill", "Backfill of shop: planning"), ("reconcile", "Comparison of shop: planning")],
+)
+def test_what_works_is_called_what_it_is(sync_database: str, kind: str, said: str) -> None:
+    with psycopg.connect(sync_database) as connection:
+        connection.execute(
+            "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state)"
+            " VALUES ('shop', 'other', %s, false, 'planning')",
+            (kind,),
+        )
+    row = summary.of_run(sync_database, "shop", None)
+    assert row is not None
+    assert summary.lines(row)[0] == said
 
 
 def test_how_far_a_run_is(sync_database: str) -> None:

@@ -18,12 +18,15 @@ SELECT
     conversation.created_at::text AS created_at,
     inbox.name AS inbox_name,
     coalesce(inbox.channel_type, '') AS channel_type,
+    conversation.assignee_id,
     coalesce(nullif(assignee.display_name, ''), assignee.name) AS assignee,
+    CASE WHEN conversation.bot_type = 'AgentBot' THEN bot.id ELSE conversation.bot_id END AS assignee_bot_id,
     -- The number of another kind of bot, of Captain, is none of these.
     CASE
         WHEN conversation.bot_type = 'AgentBot' THEN bot.name
         WHEN conversation.bot_id IS NOT NULL THEN 'AI assistant'
     END AS assignee_bot,
+    conversation.team_id,
     team.name AS team,
     conversation.cached_label_list AS labels,
     conversation.custom_attributes::text AS custom_attributes,

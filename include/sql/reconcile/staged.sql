@@ -1,7 +1,8 @@
 -- Purpose: the activities and stage moves that a run staged, with what is known of each.
 -- Parameters: run_id, target_id, installation_id, account_id.
 -- Indexes: staged_activity_pkey, crm_snapshot_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
-SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired, mapping.id, mapping.state,
+SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired,
+       coalesce(mapping.acked_hash = staged.source_hash, false), mapping.state,
        mapping.crm_id, mapping.last_sent, person.state, lead.state, lead.crm_id, lead.origin, snapshot.facts,
        coalesce(lead.former_crm_ids <> '{}', false)
 FROM krayin_sync.staged_activity AS staged

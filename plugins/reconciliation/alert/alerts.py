@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,8 +82,8 @@ def conditions_of(row: Mapping[str, Any], settings: SyncSettings) -> Iterator[Co
     yield Condition(
         "behind",
         watched and behind > notify.behind_minutes * 60,
-        f"Chatwoot was last read {spoken(behind)} ago (told above {notify.behind_minutes} minutes): see the "
-        f"runs of {settings.name}__sync",
+        f"Chatwoot was last read {duration(behind)} ago (told above {notify.behind_minutes} minutes): "
+        f"see the runs of {settings.name}__sync",
     )
     yield Condition(
         "run_failed",

@@ -14,7 +14,7 @@ from statements import statement
 
 from reconciliation.crm.person_deletions import PERSON_DELETIONS
 from reconciliation.plan.forecast import Expected, Queue, load_seconds
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,6 @@ BATCH = 1000
 LARGEST = 20
 FIELDS_SHOWN = 6
 EXAMPLES = 10
-A_MINUTE = 60
 NAMES = {"stage": ("lead stage", "lead stages"), "company": ("company", "companies")}
 BODY = """\
 The sync **{sync_name}** is about to change or remove more in Krayin than usual: **{kinds}**.
@@ -100,7 +99,7 @@ class Question:
             kinds=kinds,
             approval_id=self.approval_id,
             calls=self.calls,
-            time=spoken(self.seconds) if self.seconds >= A_MINUTE else "less than a minute",
+            time=duration(self.seconds),
             pace=self.requests_per_minute,
             limit=LIMIT.format(PERSON_DELETIONS) if is_limited else "",
             removals=REMOVALS.format("\n".join(removals)) if self.removals else "",

@@ -12,7 +12,7 @@ from krayin.endpoints import DELETE_PERSON
 from krayin.errors import DeletionsLimited
 from krayin.pacing import Answer, Lane, Slot
 
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,9 @@ class PersonDeletions:
         if isinstance(turn, Slot):
             return turn
         self._free_at = self.monotonic() + turn
-        reason = f"Krayin allows {PERSON_DELETIONS} deletions of persons an hour, the next in {spoken(turn)}"
+        reason = (
+            f"Krayin allows {PERSON_DELETIONS} deletions of persons an hour, the next in {duration(turn)}"
+        )
         raise DeletionsLimited(reason, retry_after=turn)
 
     def delete(self, person_id: int, permit: Slot) -> bool:

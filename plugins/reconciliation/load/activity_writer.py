@@ -94,6 +94,8 @@ class ActivityWriter:
             and row.crm_id is not None
             and row.acked_hash != bytes.fromhex(operation.payload["hash"])
         }
+        adopted = [operation.payload.get("adopt") or {} for operation in operations]
+        ids |= {one["id"] for one in adopted if one.get("origin") == "created"}
         if ids:
             self._shown.update((one.id, one) for one in self._read(ids))
 
@@ -187,11 +189,11 @@ class ActivityWriter:
         if adopt is None:
             return False
         if adopt["origin"] == "created":
-            shown = self.client.activities_by_ids([adopt["id"]])
-            if not shown:
+            if adopt["id"] not in self._shown:
+                self._shown.update((one.id, one) for one in self._read([adopt["id"]]))
+            if adopt["id"] not in self._shown:
                 return False
             self._link(work, adopt["id"], "created", None)
-            self._shown[adopt["id"]] = shown[0]
             work.result["activity"] = "adopted"
             return True
         try:

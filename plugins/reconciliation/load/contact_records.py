@@ -113,10 +113,17 @@ class ContactRecords:
             crm_created_at=crm_created_at,
         )
 
-    def link_organization(self, work: ContactWork, organization_id: int | None) -> None:
-        """Note which organization the contact's company is, if that is known."""
-        if work.organization is not None and organization_id is not None:
-            self.store.link_organization(work.operation.identity, work.organization, organization_id)
+    def link_organization(
+        self, work: ContactWork, organization_id: int | None, *, is_made: bool = False
+    ) -> None:
+        """Note which organization the contact's company is, if that is known; `is_made`: by this write."""
+        if work.organization is None or organization_id is None:
+            return
+        origin = self.store.link_organization(
+            work.operation.identity, work.organization, organization_id, is_made=is_made
+        )
+        if origin is not None:
+            work.result["organization"] = origin
 
     def intent(
         self, work: ContactWork, step: str, note: Callable[[], None] = lambda: None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
 from reconciliation.load.attempted import base_after_attempt
-from reconciliation.load.contact_work import CREATE_LEAD, UPDATE_LEAD, ContactWork, Stop
+from reconciliation.load.contact_work import CREATE_LEAD, CREATIONS, UPDATE_LEAD, ContactWork, Stop
 from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
 from reconciliation.settings.targets import final_stages
@@ -83,7 +83,9 @@ class LeadWriter:
                 origin="created" if marked else "adopted",
                 last_sent=flatten(work.lead) if marked else None,
             )
-            work.result["lead"] = "created" if marked else "adopted"
+            # One of ours from before, as under another address of Krayin, is not made by this operation.
+            made = marked and work.operation.step in CREATIONS
+            work.result["lead"] = "created" if made else "adopted"
         elif self._follow_closed(work, person.crm_id):
             return
         self._update(work)

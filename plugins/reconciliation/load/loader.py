@@ -186,8 +186,9 @@ class Loader:
     def _prefetched(self, batch: Sequence[Operation]) -> bool:
         """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""
         try:
-            for kind, writer in self.writers.items():
-                ours = [operation for operation in batch if operation.work == kind]
+            # One writer of several kinds reads for all of them at once.
+            for writer in {id(one): one for one in self.writers.values()}.values():
+                ours = [operation for operation in batch if self.writers[operation.work] is writer]
                 if ours:
                     writer.prefetch(ours)
         except KrayinError as error:

@@ -25,9 +25,11 @@ from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.expectation import with_address
 from reconciliation.plan.matching import is_marked
 from reconciliation.sync_database.ledger import OperationState, Outcome
+from reconciliation.values.timing import same_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
@@ -212,7 +214,9 @@ class PersonWriter:
             self.records.store_link(
                 work, "lead", lead.id, "created", work.lead_hash, flatten(work.lead), lead.created_at
             )
-            self.records.link_organization(work, created.organization_id)
+            made_at = person.organization_created_at
+            is_made = person.created_at is not None and same_moment(made_at, person.created_at)
+            self.records.link_organization(work, person.organization_id, is_made=is_made)
         self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
 
@@ -246,7 +250,7 @@ class PersonWriter:
             on_crm_edit=self.settings.on_crm_edit,
             phone_region=self.settings.default_phone_region,
         )
-        organization_id = stored.get("organization_id")
+        organization_id, is_made = stored.get("organization_id"), False
         if merged.changed:
             self.ledger.allow(work.operation, merged.overwriting("person"))
             update = person_update(stored, merged, self.records.booleans("persons"))
@@ -255,12 +259,13 @@ class PersonWriter:
             self.reads.written("persons", row.crm_id)
             self.snapshot.record([person])
             if "organization" in merged.changed:
-                organization_id = self._organization_of(work, person)
+                organization_id, made_at = self._organization_of(work, person)
+                is_made = person.updated_at is not None and same_moment(made_at, person.updated_at)
         with self.ledger.transaction():
             self.ledger.progress(work.operation, f"{UPDATE_PERSON}:done")
             self.store.ack(row.id, work.person_hash, merged.last_sent)
             if "organization" not in merged.kept:
-                self.records.link_organization(work, organization_id)
+                self.records.link_organization(work, organization_id, is_made=is_made)
         work.result.setdefault("person", "updated" if merged.changed else "already_equal")
 
     def _shown(self, work: ContactWork, row: MappingRow, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,18 +277,21 @@ class PersonWriter:
             present["organization"] = shown_company(present["organization"], known, *companies)
         return present
 
-    def _organization_of(self, work: ContactWork, person: Person) -> int | None:
-        """Return the id of the organization a person was given by name; None when it need not be known.
+    def _organization_of(self, work: ContactWork, person: Person) -> tuple[int | None, datetime | None]:
+        """Return the organization a person was given by name: its id, and when it was made.
+
+        The id is None when it need not be known.
 
         Krayin's answer to the change still shows the organization the person had before.
         """
         name = work.person["organization"]
         if work.organization is None or not name:
-            return None
+            return None, None
         if person.organization_name is not None and fold_name(person.organization_name) == fold_name(name):
-            return person.organization_id
+            return person.organization_id, person.organization_created_at
         known = self.store.rows(work.operation.identity, "company", [work.organization])
         row = known.get((work.organization, "organization"))
         if row is not None and row.crm_id is not None:
-            return None
-        return next((one.id for one in self.client.organizations_by_names([name])), None)
+            return None, None
+        found = ((one.id, one.created_at) for one in self.client.organizations_by_names([name]))
+        return next(found, (None, None))

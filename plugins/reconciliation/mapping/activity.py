@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chatwoot.conversations import Author, Status
 from krayin.limits import cut_characters
 
 from reconciliation.mapping.channels import activity_type, channel_of
-from reconciliation.mapping.comment import body_lines, comment_of, escaped, link, moment, shown_value
+from reconciliation.mapping.comment import (
+    body_lines,
+    comment_mark,
+    comment_of,
+    escaped,
+    link,
+    moment,
+    shown_value,
+)
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
 from reconciliation.values.fingerprint import fingerprint
 from reconciliation.values.stored_text import visible_text
@@ -72,6 +80,7 @@ def map_conversation(
         type=activity_type(conversation.channel_type, is_email=conversation.is_email),
         title=f"Conversation #{conversation.display_id}",
         comment=comment_of(_details(conversation, rules)),
+        said=comment_mark(comment_of(_details(_unnamed(conversation), rules))),
         is_done=conversation.status is Status.RESOLVED,
         start=conversation.created_at,
         end=latest,
@@ -90,12 +99,10 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
     ending = f" - Conversation #{sent.display_id}"
     name = cut_characters(_name(message), 255 - len("Message from ") - len(ending))
     said = f"{_signature(message)}, {moment(message.created_at)}"
-    lines = [
-        # Above what is said: a cut may then not tear it.
-        *_link_line(rules, sent.account_id, sent.display_id),
-        escaped(f"{said}, {_place(sent.inbox_name, sent.channel_type)}:"),
-        *body_lines(message),
-    ]
+    # Above what is said: a cut may then not tear it.
+    link_line = [*_link_line(rules, sent.account_id, sent.display_id)]
+    body = body_lines(message)
+    lines = [*link_line, escaped(f"{said}, {_place(sent.inbox_name, sent.channel_type)}:"), *body]
     return DesiredActivity(
         source_kind=MESSAGE,
         source_id=str(message.id),
@@ -103,6 +110,7 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
         type=activity_type(sent.channel_type, is_email=message.is_email),
         title=f"Message from {name}{ending}",
         comment=comment_of(lines),
+        said=comment_mark(comment_of([*link_line, message.author, *body])),
         is_done=True,
         start=message.created_at,
         end=message.created_at,
@@ -141,6 +149,17 @@ def _details(conversation: Conversation, rules: ActivityRules) -> Iterator[str]:
             yield ""
         yield escaped(f"{moment(message.created_at)} {_signature(message)}:")
         yield from body_lines(message, RECENT_CHARACTERS)
+
+
+def _unnamed(conversation: Conversation) -> Conversation:
+    """Return it without the names of people, inbox and team: they may be called otherwise by now."""
+    return replace(
+        conversation,
+        inbox_name="",
+        assignee=None if conversation.assignee is None else str(conversation.assignee_id),
+        team=None if conversation.team is None else str(conversation.team_id),
+        messages=tuple(replace(one, sender_name="") for one in conversation.messages),
+    )
 
 
 def _link_line(rules: ActivityRules, account_id: int, display_id: int) -> Iterator[str]:

@@ -28,7 +28,8 @@ class ActivitySkip(StrEnum):
 class DesiredActivity:
     """An activity as it should be; `start` and `end` are aware, both the same moment for a message.
 
-    `key` is what it is found again by, `earlier_person` the person an earlier integration noted.
+    `key` is what it is found again by, `earlier_person` the person an earlier integration noted. `said` is a
+    mark of the comment without the names in it: what was said under an old name is history.
     """
 
     source_kind: str
@@ -41,6 +42,7 @@ class DesiredActivity:
     start: datetime
     end: datetime
     key: str
+    said: str = ""
     earlier_person: int | None = None
 
     def hash(self) -> bytes:
@@ -51,8 +53,7 @@ class DesiredActivity:
         return fingerprint(
             [
                 self.contact_id,
-                self.title,
-                self.comment,
+                self.said,
                 self.is_done,
                 self.start.isoformat(timespec="seconds"),
                 self.end.isoformat(timespec="seconds"),

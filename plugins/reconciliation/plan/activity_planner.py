@@ -14,6 +14,7 @@ from statements import statement
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
 from reconciliation.plan.activity_plan import ContactRecords, Link, plan_activity
 from reconciliation.plan.contact_plan import Action
+from reconciliation.plan.forecast import mixed_batches
 from reconciliation.plan.operation_rows import NEVER, NOW
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import mapping_row
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1000
 MARKS_PER_CALL = 100
+# Leads that are moved are listed, listed once more to be written over, and looked up.
+STAGE_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +50,30 @@ class _Staged:
 class PlannedActivities:
     """What a planning decided about activities; numbers only.
 
-    `moved` are those that hang on another contact now: a merge in Chatwoot.
+    `moved` are those that hang on another contact now: a merge in Chatwoot. `stages` are moves of leads,
+    `updates` are activities that are read before they are written over.
     """
 
     actions: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
     moved: int = 0
     writes: int = 0
+    updates: int = 0
+    stages: int = 0
     marks: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def calls(self) -> int:
-        """The calls expected of carrying it out, marks included, once nothing waits any more."""
-        return self.writes + math.ceil(self.marks / MARKS_PER_CALL)
+    def calls(self, others: int, requests_per_minute: int) -> int:
+        """Return the calls expected of carrying it out, marks included, once nothing waits any more.
+
+        It is carried out among `others`, operations on contacts and companies.
+        """
+        operations = others + self.actions.total() - self.actions[Action.NOTHING]
+        reads = STAGE_READS * mixed_batches(self.stages, operations, requests_per_minute)
+        # A move writes attributes over: they are read before the first, and then once a minute.
+        reads += math.ceil((self.stages + reads) / requests_per_minute)
+        reads += mixed_batches(self.updates, operations, requests_per_minute)
+        return self.writes + math.ceil(self.marks / MARKS_PER_CALL) + reads
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `sync_run.summary`."""
@@ -68,7 +81,6 @@ class PlannedActivities:
             "activities_planned": dict(self.actions),
             "activities_waiting_for_contact": self.waiting,
             "activities_moved": self.moved,
-            "activities_calls": self.calls,
         }
 
 
@@ -176,16 +188,18 @@ class ActivityPlanner:
                 self.link,
                 recreate_deleted=self.recreate_deleted,
             )
-            self._count(one, row, plan, contacts[one.activity.contact_id], planned)
+            contact = contacts[one.activity.contact_id]
+            self._count(one, row, plan, contact, adopted.get(one.name), planned)
             fresh.append((one, row, plan))
         self._write(kind, fresh, adopted)
 
-    def _count(
+    def _count(  # noqa: PLR0913, PLR0917 - an activity and what is known of it
         self,
         one: _Staged,
         row: MappingRow,
         plan: ActivityPlan,
         contact: ContactRecords,
+        adopt: dict[str, Any] | None,
         planned: PlannedActivities,
     ) -> None:
         planned.actions[plan.action] += 1
@@ -194,7 +208,11 @@ class ActivityPlanner:
         planned.waiting += plan.waits_for is not None
         person = (row.last_sent or {}).get("person")
         planned.moved += person is not None and person != contact.person_id
+        if adopt is not None and adopt["origin"] == "adopted":
+            # What an earlier integration made is linked as it is.
+            return
         planned.writes += plan.calls
+        planned.updates += plan.action is Action.UPDATE or adopt is not None
         before = (one.activity.type == "note") if row.last_sent is None else row.last_sent.get("is_done")
         planned.marks += before != one.activity.is_done
 

@@ -97,6 +97,15 @@ def batch_size(requests_per_minute: int) -> int:
     return max(1, min(LARGEST_BATCH, int(requests_per_minute * AHEAD / 60)))
 
 
+def mixed_batches(number: int, operations: int, requests_per_minute: int) -> int:
+    """Return among how many batches some of a run's operations are spread, evenly mixed with the others."""
+    if not number:
+        return 0
+    size = batch_size(requests_per_minute)
+    batches = max(1, operations) / size
+    return math.ceil(batches * (1 - (1 - min(1, number / max(1, operations))) ** min(size, operations)))
+
+
 def read_calls(group: Iterable[Costed], with_custom: Collection[str]) -> int:
     """Return the calls of the bulk reads for a group that is read at once.
 

@@ -64,6 +64,12 @@ class Planned:
                 }
             )
 
+    @property
+    def operations(self) -> int:
+        """The operations planned on contacts and companies."""
+        idle = Action.NOTHING, Action.LEAVE_DELETED, Action.QUARANTINE
+        return self.organizations + self.actions.total() - sum(self.actions[one] for one in idle)
+
     def wanted_examples(self, action: Action) -> int:
         """Return how many more examples of an action are wanted."""
         return max(0, SAMPLE - self._sampled[action])

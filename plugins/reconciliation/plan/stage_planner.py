@@ -162,18 +162,22 @@ class StagePlanner:
         rows = {row["source_id"]: mapping_row(row) for row in found}
         later = {row["source_id"] for row in found if (row["source_read_at"] or read_at) > read_at}
         fresh = [one for one in rows if one not in later and rows[one].source_hash != chunk[one][0]]
+        there = [
+            one
+            for one in fresh
+            if leads[one][0] is MappingState.GONE or self._is_there(rows[one], leads[one][1], chunk[one][1])
+        ]
         replaced = {**keys, "source_ids": fresh}
         self.connection.execute(statement("plan/supersede"), replaced)
         self.connection.execute(statement("plan/quarantine_replaced"), replaced)
         with self.connection.cursor() as cursor, cursor.copy(statement("plan/activity_insert")) as copy:
-            for one in fresh:
+            planned.actions.update({Action.NOTHING: len(there)} if there else {})
+            for one in sorted(set(fresh) - set(there), key=int):
                 source_hash, document = chunk[one]
-                state, lead_id = leads[one]
-                if state is MappingState.GONE or self._is_there(rows[one], lead_id, document):
-                    planned.actions[Action.NOTHING] += 1
-                    continue
+                state, _ = leads[one]
                 planned.actions["move"] += 1
                 planned.writes += 1
+                planned.stages += 1
                 planned.waiting += state is not MappingState.LINKED
                 copy.write_row(
                     (
@@ -201,6 +205,19 @@ class StagePlanner:
                 "source_read_at": self.scope.read_at,
             },
         )
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                statement("load/mapping_ack"),
+                [
+                    {
+                        "id": rows[one].id,
+                        "acked_hash": chunk[one][0],
+                        "last_sent": Jsonb(rows[one].last_sent or {}),
+                    }
+                    for one in there
+                    if leads[one][0] is not MappingState.GONE
+                ],
+            )
         if self.guard is not None:
             self.guard.hold()
 

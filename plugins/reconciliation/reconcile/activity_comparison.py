@@ -110,10 +110,11 @@ class ActivityComparison:
         if made:
             self.connection.execute(statement("reconcile/forget"), {"ids": made, "recreate": True})
 
-    def staged(self, run_id: int, unplanned: Collection[int]) -> None:
+    def staged(self, run_id: int, unplanned: Collection[int], planned: Collection[int]) -> None:
         """Take up what a run staged because Chatwoot changed; what is not to be repaired is unstaged.
 
-        `unplanned` are contacts that this run makes nothing for: their activities wait with them.
+        `unplanned` are contacts that this run makes nothing for: their activities wait with them. Those of
+        contacts that are neither known nor `planned` are left out, as the planner leaves them out.
         """
         dropped: dict[str, list[str]] = {CONVERSATION: [], MESSAGE: [], STAGE: []}
         rows = self.connection.execute(
@@ -128,7 +129,8 @@ class ActivityComparison:
             if source_id in busy[kind]:
                 self.counts["waiting"] += 1
                 continue
-            if contact_id in unplanned or row[8] == MappingState.ORPHANED:
+            left_out = row[8] is None and contact_id not in planned
+            if contact_id in unplanned or left_out or row[8] == MappingState.ORPHANED:
                 dropped[kind].append(source_id)
                 continue
             if kind != STAGE and int(source_id) in self.repaired[kind]:
@@ -145,7 +147,7 @@ class ActivityComparison:
                 )
 
     def _activity(self, row: Sequence[Any]) -> list[Finding]:
-        kind, source_id, contact_id, desired, _, state, crm_id, last_sent, person, *_ = row
+        kind, source_id, contact_id, desired, in_step, state, crm_id, last_sent, person, *_ = row
         where = {
             "source_kind": kind,
             "source_id": source_id,
@@ -154,7 +156,8 @@ class ActivityComparison:
             "side": Side.OURS,
             "repairable": True,
         }
-        if MappingState.GONE in {person, state}:
+        # What Krayin accepted differs by names at most: those that were used when it was said.
+        if MappingState.GONE in {person, state} or in_step:
             return []
         if crm_id is None:
             text = "make the activity" if person == MappingState.LINKED else "make it with its contact"

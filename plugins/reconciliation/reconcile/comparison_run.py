@@ -148,7 +148,7 @@ class ComparisonRun:
         repairs = self._repairs
         decisions = repairs.decide(contacts, read_at)
         repaired = repairs.drop_unrepaired(contacts, decisions)
-        activities.staged(self.run_id, contacts.undecided - repaired)
+        activities.staged(self.run_id, contacts.undecided - repaired, repaired)
         # Before the sweep is remembered: what it found is not found a second time.
         self._keep(
             [
@@ -391,7 +391,8 @@ class ComparisonRun:
                 statement("reconcile/compared_anew"), {**self.identity.parameters(), **compared}
             )
         known, records = store.scope()
-        in_scope = known + len(contacts.unknown)
+        # Those that the repair has planned are known by now.
+        in_scope = known + len(contacts.unknown - set(self._mapped(frozenset(contacts.unknown))))
         differing = store.differing_contacts()
         waiting = contacts.counts["waiting"]
         counts = {

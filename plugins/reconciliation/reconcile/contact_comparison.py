@@ -13,7 +13,7 @@ from statements import statement
 
 from reconciliation.load.attempted import base_after_attempt
 from reconciliation.mapping.company_names import known_names
-from reconciliation.mapping.contact import map_contact
+from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
 from reconciliation.mapping.desired_contact import SkippedContact, desired_to_json
 from reconciliation.mapping.merge import flatten
 from reconciliation.plan.expectation import with_address
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reconciliation.reconcile.repair_policy import Policy
 
 CHUNK = 500
+_OF_LEADS = frozenset(one.target for one in LEAD_FIELDS)
 KEPT = "none: Krayin's value stands (on_crm_edit: keep)"
 
 
@@ -194,14 +195,16 @@ class ContactComparison:
                 FindingClass.TRUNCATED,
                 "none: shorten it in Chatwoot",
                 **_source(case),
-                crm_kind="person",
-                crm_id=person.row.crm_id if person else None,
-                field=warning.split()[0],
+                crm_kind=kind,
+                crm_id=row.row.crm_id if (row := case.rows.get(kind)) else None,
+                field=name,
                 side=Side.OURS,
                 detail={"note": warning},
             )
             for warning in case.desired.warnings
             if " cut to " in warning or warning.startswith("lead_value changed")
+            for name in warning.split()[:1]
+            for kind in ("lead" if name in _OF_LEADS else "person",)
         ]
         if person is None:
             return found

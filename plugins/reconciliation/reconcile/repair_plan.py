@@ -115,6 +115,7 @@ class RepairPlan:
         planner.reads = SeenReads(self.parts, self.identity, custom)
         planned = planner.run()
         talk.plan(plan, self.parts.krayin.client, guard, dry_run=False)
+        planned.queue_calls += talk.calls(planned.operations, self.parts.krayin.requests_per_minute)
         planned.queue_calls += plan_reopenings(self.parts.connection, plan, guard)
         with self.parts.connection.transaction():
             if sweep is not None:

@@ -35,7 +35,7 @@ from reconciliation.sync_database.incidents import close_incidents, open_inciden
 from reconciliation.sync_database.run_rows import (
     count_calls,
 )
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,9 +109,9 @@ class RecoveryPlan:
             f"| {self.foreign.get(kind, 0)} |"
             for kind, noun in NOUNS.items()
         )
-        minutes = spoken(self.again_calls * 60 / self.requests_per_minute)
+        time = duration(self.again_calls * 60 / self.requests_per_minute)
         again = (
-            f"What is gone is made again by the next runs: about **{self.again_calls} calls, {minutes}** at "
+            f"What is gone is made again by the next runs: about **{self.again_calls} calls, {time}** at "
             f"{self.requests_per_minute} calls a minute."
             if self.make_again
             else "What is gone stays deleted."

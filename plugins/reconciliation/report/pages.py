@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from reconciliation.values.duration import duration
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
 FOLDER = Path(__file__).resolve().parents[3] / "include" / "templates"
-MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 @cache
@@ -56,23 +59,6 @@ def share(value: float | None) -> str:
 def moment(value: datetime | None) -> str:
     """Return an aware time as UTC to the minute, an en dash for None."""
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"  # noqa: RUF001
-
-
-def duration(value: timedelta | float | None) -> str:
-    """Return a length of time (or seconds) in its two largest units, an en dash for None."""
-    if value is None:
-        return "–"  # noqa: RUF001
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for size, name, smaller, below in (
-        (DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"),
-    ):  # fmt: skip
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {name}" + (f" {rest} {below}" if rest else "")
-    return f"{whole} s"
 
 
 def plural(count: float, one: str, many: str | None = None) -> str:

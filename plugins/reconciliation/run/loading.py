@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from reconciliation.sync_database.run_rows import (
     keep_share,
     update_run,
 )
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +117,7 @@ class Loading:
             "%d done, %d left, about %s at %d calls a minute",
             done,
             loaded.waiting,
-            timedelta(seconds=seconds),
+            duration(seconds),
             pace,
         )
         more = {**totals, "remaining_seconds": seconds, "elapsed_seconds": _since(started)}
@@ -152,11 +153,10 @@ def _limited(deletions: int, due_in: float) -> str | None:
     """Say how many removals Krayin's own limit of deletions leaves to later runs, None without any."""
     if not deletions:
         return None
-    hours, minutes = divmod(round(max(due_in, deletion_seconds(deletions)) / 60), 60)
     wait = "removal waits" if deletions == 1 else "removals wait"
     return (
         f"{deletions} {wait} for Krayin's limit of {PERSON_DELETIONS} deletions an hour, "
-        f"about {hours}:{minutes:02} h left"
+        f"about {duration(max(due_in, deletion_seconds(deletions)))} left"
     )
 
 

@@ -25,7 +25,7 @@ from reconciliation.plan.reopenings import plan_reopenings
 from reconciliation.run.parts import RunParts
 from reconciliation.sync_database.inheritance import inherit
 from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -205,7 +205,8 @@ class Planning:
             repeated += planner.reads.repeated
         scope = PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at)
         talk.plan(scope, parts.krayin.client, guard, dry_run=dry_run)
-        load = planned.queue_calls + talk.calls
+        pace = parts.krayin.requests_per_minute
+        load = planned.queue_calls + talk.calls(planned.operations, pace)
         if not dry_run:
             load += plan_reopenings(self.connection, scope, guard)
         with self.connection.transaction():
@@ -236,9 +237,9 @@ class Planning:
                         identity,
                         self._settings.name,
                         load + (repeated if dry_run else 0),
-                        parts.krayin.requests_per_minute,
+                        pace,
                     ),
-                    requests_per_minute=parts.krayin.requests_per_minute,
+                    requests_per_minute=pace,
                 ),
             }
             update_run(self.connection, self.run_id, RunState.PLANNED, summary, read.doubt)
@@ -273,7 +274,7 @@ def _log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:
         ", ".join(f"{number} to {action}" for action, number in summary["planned"].items())
         or "nothing to do",
         summary["forecast_calls"],
-        spoken(summary["forecast_seconds"]),
+        duration(summary["forecast_seconds"]),
         summary["requests_per_minute"],
     )
     for reason, number in summary["skipped"].items():

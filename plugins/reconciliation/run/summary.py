@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.run.write_back import lines_of as write_back_lines
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ def lines_of(run: Run) -> list[str]:
         f"  calls to Krayin     {summary.get('calls', 0)} ({summary.get('writes', 0)} writes, "
         f"{summary.get('refused', 0)} refused), forecast {summary.get('forecast_calls', 0)}"
     )
-    took, forecast = spoken(summary.get("elapsed_seconds", 0)), spoken(summary.get("forecast_seconds", 0))
+    took, forecast = duration(summary.get("elapsed_seconds", 0)), duration(summary.get("forecast_seconds", 0))
     pace = summary.get("requests_per_minute", 0)
     lines.append(f"  time                {took}, forecast {forecast} at {pace} calls a minute")
     return lines

@@ -162,10 +162,9 @@ class Talk:
                 if is_new:
                     self.seen.brought_along.update(self.seen.read - before)
 
-    @property
-    def calls(self) -> int:
-        """The calls expected of carrying out what was planned."""
-        return self.planned.calls
+    def calls(self, others: int, requests_per_minute: int) -> int:
+        """Return the calls expected of carrying out what was planned; see `PlannedActivities.calls`."""
+        return self.planned.calls(others, requests_per_minute)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `sync_run.summary`, none when nothing is switched on."""

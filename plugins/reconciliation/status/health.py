@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from croniter import croniter  # type: ignore[import-untyped,unused-ignore]
 
-from reconciliation.report.pages import duration, moment, plural
+from reconciliation.report.pages import moment, plural
+from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -112,12 +112,23 @@ class MappingStore:
         """Note that a record is gone in Krayin, or to be made anew."""
         self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})
 
-    def link_organization(self, identity: Identity, folded_name: str, crm_id: int) -> None:
-        """Note which organization a company is; an address planned for it may then be sent."""
-        self._connection.execute(
+    def link_organization(
+        self, identity: Identity, folded_name: str, crm_id: int, *, is_made: bool
+    ) -> str | None:
+        """Note which organization a company is; an address planned for it may then be sent.
+
+        `is_made` says that the write which named it made it. Return its origin if it was not linked before.
+        """
+        row = self._connection.execute(
             statement("load/organization_link"),
-            {**identity.parameters(), "folded_name": folded_name, "crm_id": crm_id},
-        )
+            {
+                **identity.parameters(),
+                "folded_name": folded_name,
+                "crm_id": crm_id,
+                "origin": "created" if is_made else "adopted",
+            },
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def company_names(self, target_id: int, organization_id: int | None) -> Sequence[str]:
         """Return the folded names under which an organization is known to us."""

@@ -105,7 +105,7 @@ def test_the_forecast_stands_before_anything_is_sent_and_progress_while_it_runs(
     caplog.clear()
     run = sync.load(run_id)
     assert run.state is RunState.DONE
-    assert "1 done, 29 left, about 0:00:03 at 600 calls a minute" in caplog.text
+    assert "1 done, 29 left, about 3.0 s at 600 calls a minute" in caplog.text
     assert run.summary["calls"] == summary["forecast_calls"]
     assert (run.summary["done"], run.summary["waiting"]) == (30, 0)
     assert run.summary["remaining_seconds"] == 0

@@ -1,22 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from jinja2 import UndefinedError
-from reconciliation.report.pages import duration, moment, number, page, plural, share
+from reconciliation.report.pages import moment, number, page, plural, share
 
 # En dash: nothing to show.
 DASH = chr(0x2013)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0, "0.0 s"), (1.26, "1.3 s"), (9.94, "9.9 s"), (59, "59 s"), (60, "1 min"), (61, "1 min 1 s"), (3600, "1 h"),
-     (3661, "1 h 1 min"), (86_400, "1 d"), (90_000, "1 d 1 h"), (timedelta(minutes=5), "5 min"), (None, DASH)],
-)  # fmt: skip
-def test_a_length_of_time_in_its_two_largest_units(seconds, said):
-    assert duration(seconds) == said
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_a_run_that_did_nothing_says_so_in_a_few_lines():
         "Run 5 of sync leads (scheduled): done",
         "  contacts read       0 (0 unchanged)",
         "  calls to Krayin     0 (0 writes, 0 refused), forecast 0",
-        "  time                0.0 minutes, forecast 0.0 minutes at 0 calls a minute",
+        "  time                0.0 s, forecast 0.0 s at 0 calls a minute",
     ]
 
 
@@ -60,7 +60,7 @@ def test_everything_a_run_did_is_told():
         "  unreadable          contact 8: custom_attributes: a JSON list instead of an object",
         "  left for later      3 operations",
         "  calls to Krayin     12 (6 writes, 1 refused), forecast 10",
-        "  time                1.5 minutes, forecast 10.0 minutes at 60 calls a minute",
+        "  time                1 min 30 s, forecast 10 min at 60 calls a minute",
     ]
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from reconciliation.values.duration import spoken
+from reconciliation.values.duration import duration
+
+DASH = chr(0x2013)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0.0 minutes"),
-        (90, "1.5 minutes"),
-        (7_199, "120.0 minutes"),
-        (7_200, "2.0 hours"),
-        (172_799, "48.0 hours"),
-        (172_800, "2.0 days"),
-        (10_000_000, "115.7 days"),
-    ],
-)
-def test_the_unit_fits_the_length(seconds: float, words: str) -> None:
-    assert spoken(seconds) == words
+    ("seconds", "said"),
+    [(0, "0.0 s"), (1.26, "1.3 s"), (9.94, "9.9 s"), (30, "30 s"), (59, "59 s"), (60, "1 min"), (61, "1 min 1 s"),
+     (3600, "1 h"), (3661, "1 h 1 min"), (86_400, "1 d"), (90_000, "1 d 1 h"), (10_000_000, "115 d 17 h"),
+     (timedelta(minutes=5), "5 min"), (None, DASH)],
+)  # fmt: skip
+def test_a_length_of_time_in_its_two_largest_units(seconds: float | timedelta | None, said: str) -> None:
+    assert duration(seconds) == said
