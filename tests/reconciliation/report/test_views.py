@@ -185,8 +185,8 @@ def test_errors_and_quarantine_by_reason(sync_db_url: str) -> None:
     assert (row["oldest"].day, row["newest"].day) == (20, 21)
     errors = view(sync_db_url, "error_summary ORDER BY error_class")
     assert [(row["error_class"], row["state"], row["operations"], row["records"]) for row in errors] == [
+        ("address_refused", "quarantined", 2, 2),
         ("server_failed", "planned", 1, 1),
-        ("taken", "quarantined", 2, 2),
     ]
 
 
