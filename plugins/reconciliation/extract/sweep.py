@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -14,7 +15,7 @@ from statements import statement
 from reconciliation.errors import SweepGoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -253,23 +254,26 @@ class Sweep:
         return _Memory(stream, *row)
 
     def _compare_checksums(self, memory: _Memory) -> None:
-        remembered = self._copied("sweep/remembered_checksums", {"stream_id": memory.stream_id})
-        before = next(remembered, None)
-        for now in self.snapshot.checksums(memory.stream, self.scope, since=self.since):
-            memory.rows += now.rows
-            memory.buckets += 1
-            while before is not None and int(before[0]) < now.number:
+        # A reading of Chatwoot that breaks off must not leave our own connection in the middle of a copy.
+        with closing(
+            self._copied("sweep/remembered_checksums", {"stream_id": memory.stream_id})
+        ) as remembered:
+            before = next(remembered, None)
+            for now in self.snapshot.checksums(memory.stream, self.scope, since=self.since):
+                memory.rows += now.rows
+                memory.buckets += 1
+                while before is not None and int(before[0]) < now.number:
+                    memory.differing.append(int(before[0]))
+                    before = next(remembered, None)
+                if before is None or int(before[0]) > now.number:
+                    memory.differing.append(now.number)
+                    continue
+                if int(before[1]) != now.checksum:
+                    memory.differing.append(now.number)
+                before = next(remembered, None)
+            while before is not None:
                 memory.differing.append(int(before[0]))
                 before = next(remembered, None)
-            if before is None or int(before[0]) > now.number:
-                memory.differing.append(now.number)
-                continue
-            if int(before[1]) != now.checksum:
-                memory.differing.append(now.number)
-            before = next(remembered, None)
-        while before is not None:
-            memory.differing.append(int(before[0]))
-            before = next(remembered, None)
 
     def _compare_rows(self, sweep_id: int, memory: _Memory, buckets: Sequence[int]) -> None:
         keys = [
@@ -346,7 +350,7 @@ class Sweep:
             for key, difference in found:
                 copy.write_row((sweep_id, stream, key, difference))
 
-    def _copied(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def _copied(self, name: str, parameters: Mapping[str, Any]) -> Generator[tuple[str, ...]]:
         with self.connection.cursor() as cursor, cursor.copy(statement(name), parameters) as copy:
             yield from copy.rows()
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.database.source import DatabaseSnapshot
+from chatwoot.errors import SnapshotInterrupted
 from chatwoot.records import BrokenRow
 from chatwoot.source import ChangedSince, Listed, Mark, Scope
 from chatwoot.sweep import BUCKET, Stream
@@ -32,6 +34,8 @@ from tests.reconciliation.write_paths import NOISE, PATHS, WritePath
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+
+    from chatwoot.sweep import BucketSum
 
     from stack.postgres import Cluster
 
@@ -169,6 +173,23 @@ def test_a_crash_of_the_sync_database_loses_the_sweep_and_not_its_differences(sc
     with pytest.raises(SweepGoneError):
         scene.remember(found)
     assert scene.look().streams[Stream.CONTACTS].is_first
+
+
+@pytest.mark.timeout(60)
+def test_a_chatwoot_that_breaks_off_leaves_the_sync_database_to_be_written_to(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.sweep()
+
+    def break_off(*_: object, **__: object) -> Iterator[BucketSum]:
+        raise SnapshotInterrupted("chatwoot", None, "gone")
+        yield
+
+    monkeypatch.setattr(DatabaseSnapshot, "checksums", break_off)
+    with pytest.raises(SnapshotInterrupted) as broken:
+        scene.sweep()
+    # While whoever handles the error still has it in hand.
+    assert scene.sync.execute("SELECT 1").fetchone() == (1,), broken
 
 
 def test_a_sweep_of_another_sync_is_not_taken(scene: Scene) -> None:
