@@ -182,7 +182,7 @@ def test_a_chatwoot_that_breaks_off_leaves_the_sync_database_to_be_written_to(
     scene.sweep()
 
     def break_off(*_: object, **__: object) -> Iterator[BucketSum]:
-        raise SnapshotInterrupted("chatwoot", None, "gone")
+        raise SnapshotInterrupted(where="chatwoot", sqlstate=None, reason="gone")
         yield
 
     monkeypatch.setattr(DatabaseSnapshot, "checksums", break_off)
