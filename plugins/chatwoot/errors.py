@@ -82,8 +82,8 @@ class RowsHidden(ChatwootError):
         self.role = role
         self.tables = tuple(tables)
         super().__init__(
-            f'Row security hides rows of {", ".join(self.tables)} at {where} from role "{role}": what is '
-            f"not shown may be there, so nothing is read or planned. Let a Chatwoot administrator run: "
+            f'Row security hides rows of {", ".join(self.tables)} at {where} from role "{role}", so '
+            f"nothing is read or planned. Let a Chatwoot administrator run: "
             f'ALTER ROLE "{role}" BYPASSRLS'
         )
 
@@ -95,7 +95,7 @@ class UnknownAccount(ChatwootError):
         self.account_id = account_id
         self.known: Mapping[int, str] = {account.id: account.name for account in known}
         super().__init__(
-            f"Chatwoot shows no account {account_id}; set chatwoot.account_id to one of those it shows here: "
+            f"Chatwoot shows no account {account_id}. Set chatwoot.account_id to one of those that it shows: "
             f"{_listed(self.known)}."
         )
 

@@ -109,7 +109,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         _REDIRECT,
         Meaning.UNEXPECTED,
-        "the answer is a redirect: put the address it leads to into the connection, or ask Krayin's log",
+        "the answer is a redirect: put the address it leads to into the connection, or read Krayin's log",
     ),
     Rule(_in(422), Meaning.REJECTED, "Krayin refuses the content", json=True),
     Rule(_in(400, 409, 413), Meaning.REJECTED, "the server refuses the request"),
@@ -121,7 +121,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         _in(403),
         Meaning.UNAUTHENTICATED,
-        "Krayin forbids this to the token's user: use a user who may do it",
+        "Krayin does not allow this to the token's user: use a user who may do it",
         json=True,
     ),
     Rule(_in(404), Meaning.NOT_FOUND, "the record does not exist in Krayin", json=True, limiter=True),
@@ -149,7 +149,7 @@ RULES: Final[tuple[Rule, ...]] = (
         near_limit=False,
     ),
     Rule(_SERVER_ERROR, Meaning.SERVER_FAILED, "the server failed on this call"),
-    Rule(_ANY, Meaning.UNEXPECTED, "the server answered in a way Krayin does not"),
+    Rule(_ANY, Meaning.UNEXPECTED, "the server's answer is not one that Krayin gives"),
 )
 """First match wins. Krayin 2.1.5: every answer that an endpoint gave carries the limiter's headers.
 

@@ -37,9 +37,9 @@ class InstallationChangedError(ReconciliationError):
         self.found = found
         self.known = tuple(known)
         super().__init__(
-            f"Sync {sync_name} brought this account over from Chatwoot {' and '.join(self.known)} so far, "
-            f"and now reads {found}: every contact would be taken for a new one. If it is the same Chatwoot, "
-            f"write 'installation: {self.known[0]}' under 'chatwoot' in its file; if not, give the sync "
+            f"Sync {sync_name} read this account from Chatwoot {' and '.join(self.known)} until now, and "
+            f"now reads {found}: every contact would count as new. If it is the same Chatwoot, write "
+            f"'installation: {self.known[0]}' under 'chatwoot' in its file. If it is not, give the sync "
             "another name"
         )
 
@@ -90,8 +90,8 @@ class ReplayRequestError(ReconciliationError):
         """Keep which sync was meant."""
         self.sync_name = sync_name
         super().__init__(
-            f"Which operations of {sync_name} shall be planned again? Name one that is quarantined, or one "
-            f"reason, or a declined approval, or tick everything quarantined: exactly one of the four."
+            f"Say which operations of {sync_name} to plan again. Choose exactly one of these: one operation, "
+            f"one reason, everything quarantined, or a declined approval."
         )
 
 
@@ -103,7 +103,7 @@ class RecoveryRequestError(ReconciliationError):
         self.sync_name = sync_name
         super().__init__(
             f"No other Krayin is known that {sync_name} wrote to. First give its Airflow connection the new "
-            "address, then start krayin_recover; if several were used, name the former address in the form."
+            "address, then start krayin_recover. If it used several, enter the former address in the form."
         )
 
 
@@ -115,8 +115,8 @@ class ErasureWaitsError(ReconciliationError):
         self.contact_id = contact_id
         self.calls = calls
         super().__init__(
-            f"Contact {contact_id} cannot be erased yet: {calls} call(s) for it are being made or their "
-            f"outcome is not known. No sync plans it any more; the next run of its sync settles them"
+            f"Contact {contact_id} cannot be erased yet: {calls} call(s) for it are under way or have "
+            f"no known outcome. No sync plans it any more. The next run of its sync settles the calls"
         )
 
 
@@ -166,7 +166,7 @@ class LeaseLostError(ReconciliationError):
         """Keep which operation was lost."""
         self.operation_id = operation_id
         super().__init__(
-            f"operation {operation_id}: a newer plan or another worker has taken its place; nothing is lost"
+            f"operation {operation_id}: a newer plan or another worker has taken it over; nothing is lost"
         )
 
 
@@ -177,8 +177,8 @@ class OperationHeldError(ReconciliationError):
         """Keep which operation waits."""
         self.operation_id = operation_id
         super().__init__(
-            f"operation {operation_id} would overwrite edits in Krayin, above max_removals_without_approval: "
-            f"it waits for approval"
+            f"operation {operation_id} waits for approval: it would overwrite edits in Krayin, and "
+            f"max_removals_without_approval is reached"
         )
 
 
@@ -190,6 +190,6 @@ class SweepGoneError(ReconciliationError):
         self.sync_name = sync_name
         self.sweep_id = sweep_id
         super().__init__(
-            f"What comparison {sweep_id} of {sync_name} found is gone or was taken up already: a newer one "
-            f"took its place, or the sync database crashed. Nothing is lost: run the reconciliation again."
+            f"What comparison {sweep_id} of {sync_name} found is gone or already planned: a newer one took "
+            f"its place, or the sync database crashed. Nothing is lost: start the comparison again."
         )

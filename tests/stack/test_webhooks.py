@@ -155,7 +155,7 @@ def test_setup_says_what_to_enter(stack: RunningStack) -> None:
     path = f"/api/v2/dags/krayin_setup/dagRuns/{run_id}/taskInstances/check_{SYNC}/logs/1"
     log = stack.api._call("GET", path, params={"full_content": True})
     text = "\n".join(str(line.get("event")) for line in log["content"])
-    assert f"its secret stands in the Airflow connection chatwoot_webhook_{SYNC}" in text
+    assert f"its secret is in the Airflow connection chatwoot_webhook_{SYNC}" in text
     assert SECRET not in text
 
 

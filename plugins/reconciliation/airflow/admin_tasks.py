@@ -211,7 +211,7 @@ def answer_recovery(plan: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         sync_dsn(), int(plan["recovery"]), approved=approved, decided_by=responder(given)
     )
     if approved:
-        log.info("The links are corrected. The next run of each sync makes again what is gone.")
+        log.info("The links are corrected. The next run of each sync makes the missing records again.")
     else:
         log.info("Declined: nothing was changed, and the syncs stay stopped. Start this again to go on.")
 

@@ -90,7 +90,7 @@ def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     runs = act_on_events(open_sync(name), context["dag_run"].run_id)
     _ask_about_held(name, context)
     if not runs:
-        log.info("No webhook waits.")
+        log.info("No webhook is waiting.")
         return {}
     for run in runs:
         log_lines(lines_of(run))
@@ -128,7 +128,7 @@ def report(name: str, run_id: int) -> dict[str, Any]:
     with working(sync_dsn()) as connection:
         made = make_report(connection, run_id, chatwoot_url=sync_named(name).chatwoot.url)
     address = report_address(run_id)
-    log.info("Report with %d findings, %d kB kept: %s", made.findings, made.kept_bytes // 1024, address)
+    log.info("Report with %d findings, %d kB stored: %s", made.findings, made.kept_bytes // 1024, address)
     return {"report": address, "run": run_id, "findings": made.findings, "files": list(made.files)}
 
 
@@ -173,8 +173,8 @@ def keep_held(name: str, question: Mapping[str, Any]) -> None:
     with connect(sync_dsn()) as connection:
         leave_unanswered(connection, int(question["approval"]))
     log.warning(
-        "Nobody answered about approval %s of %s: its plan stays held. It is asked about again when more is "
-        "held, or when %s__approval is started by hand.",
+        "Nobody answered approval %s of %s: its plan stays held. You are asked again when more is held, or "
+        "when you start %s__approval by hand.",
         question["approval"],
         name,
         name,

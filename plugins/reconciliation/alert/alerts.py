@@ -67,7 +67,7 @@ def conditions_of(row: Mapping[str, Any], settings: SyncSettings) -> Iterator[Co
     yield Condition(
         "quarantine",
         quarantined > notify.quarantined_over,
-        f"{quarantined} contacts are quarantined (told above {notify.quarantined_over}): see "
+        f"{quarantined} contacts are quarantined (limit {notify.quarantined_over}): see "
         f"krayin_sync.operation where state = 'quarantined', and krayin_replay",
     )
     yield Condition(
@@ -82,7 +82,7 @@ def conditions_of(row: Mapping[str, Any], settings: SyncSettings) -> Iterator[Co
     yield Condition(
         "behind",
         watched and behind > notify.behind_minutes * 60,
-        f"Chatwoot was last read {duration(behind)} ago (told above {notify.behind_minutes} minutes): "
+        f"Chatwoot was last read {duration(behind)} ago (limit {notify.behind_minutes} minutes): "
         f"see the runs of {settings.name}__sync",
     )
     yield Condition(
@@ -175,5 +175,5 @@ def notify(
                     "channel": channel,
                 },
             )
-            log.info("Told by %s: %s", channel, alert.subject)
+            log.info("Sent by %s: %s", channel, alert.subject)
     return failed

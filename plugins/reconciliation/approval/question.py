@@ -34,7 +34,7 @@ EXAMPLES = 10
 NAMES = {"stage": ("lead stage", "lead stages"), "company": ("company", "companies")}
 BODY = """\
 The sync **{sync_name}** is about to change or remove more in Krayin than usual: **{kinds}**.
-It is held (approval {approval_id}); everything else goes on.
+This plan is held (approval {approval_id}). Everything else goes on.
 
 Carrying it out takes about **{calls} calls, {time}** at {pace} calls a minute{limit}.
 {removals}
@@ -42,11 +42,11 @@ Carrying it out takes about **{calls} calls, {time}** at {pace} calls a minute{l
 |---|---|
 {fields}
 
-Those that change most:
+Records that change most:
 
 {largest}
 {waiting}
-**Approve**: it is carried out now. **Decline**: Krayin stays as it is; what was declined is planned
+**Approve**: the plan is carried out now. **Decline**: Krayin stays as it is. A declined change is planned
 again when its contact changes, or by `krayin_replay`.
 """
 REMOVALS = """
@@ -55,7 +55,7 @@ REMOVALS = """
 {}
 """
 LIMIT = ", because Krayin allows {} deletions of persons an hour"
-WAITING = "\n{} more wait for an e-mail or phone that is given up here.\n"
+WAITING = "\n{} more records wait for an e-mail or phone that is given up here.\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,7 @@ def _kept_catalogue(connection: psycopg.Connection, key: str) -> tuple[int, Cata
     try:
         return row[0], Catalogue.from_json(row[1]), float(row[2])
     except ValueError:
-        log.info("The kept catalogue was written by another version and is read anew.")
+        log.info("The stored catalogue was written by another version; it is read again.")
         return None
 
 

@@ -72,7 +72,9 @@ class ActivityMarks:
         waited = [one for one in ids if now - self._noted_at.pop(one, float("-inf")) > LONG]
         mailing = {one.id for one in self.client.activities_by_ids(waited) if one.mails_participants}
         if mailing:
-            log.warning("Left alone, as Krayin would mail participants: activities %s", sorted(mailing))
+            log.warning(
+                "Left alone because Krayin would mail their participants: activities %s", sorted(mailing)
+            )
         return [one for one in ids if one not in mailing]
 
     def make(self) -> None:
@@ -93,7 +95,9 @@ class ActivityMarks:
                 known = isinstance(error, NotSent | RateLimited | Rejected)
                 delay = timedelta(0) if known else self.timing.settle
                 self.connection.execute(statement("load/activity_marks_release"), {**claimed, "delay": delay})
-                log.warning("%d activities could not be marked now, they will be later: %s", len(rows), error)
+                log.warning(
+                    "%d activities could not be marked now; a later run marks them: %s", len(rows), error
+                )
                 return
             self.connection.execute(
                 statement("load/activity_marks_done"), {**claimed, "fences": [row[1] for row in rows]}

@@ -266,7 +266,7 @@ class ActivityWriter:
         row = work.row = _after_attempt(row, shown)
         if shown.mails_participants:
             log.warning(
-                "Krayin activity %d has participants, to whom a change would be mailed: it stays as it is",
+                "Krayin activity %d has participants, who would be mailed the change: it stays as it is",
                 shown.id,
             )
             self._ack(work, {})

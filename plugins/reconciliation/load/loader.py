@@ -214,7 +214,7 @@ class Loader:
             self.ledger.release(left)
         except psycopg.Error:
             # What ended the loading is worth more than this: their leases run out by themselves.
-            log.warning("%d claimed operation(s) could not be given back now.", len(left))
+            log.warning("%d claimed operation(s) could not be released.", len(left))
 
     def _carry_out_one(self, operation: Operation) -> Outcome | None:
         # Airflow's structured logs show them beside every line, those of libraries too.

@@ -66,7 +66,7 @@ class OrganizationWriter:
             return Outcome(
                 OperationState.REJECTED,
                 error_class="deleted_in_krayin",
-                error_message="its organization was deleted in Krayin; the next contact naming it makes one",
+                error_message="its organization was deleted in Krayin; the next contact naming it creates it",
             )
         codes = self.reads.attributes.codes("organizations")
         booleans = self.reads.attributes.booleans("organizations")

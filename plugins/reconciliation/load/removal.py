@@ -273,7 +273,7 @@ class RemovalWriter:
             return Outcome(
                 OperationState.PLANNED,
                 error_class="chatwoot_not_seen",
-                error_message="Chatwoot does not show now whether the record is gone; it is looked up again",
+                error_message="Chatwoot does not show whether the record is gone; it is looked up again",
                 delay=self.timing.next_run,
             )
         if presence is Presence.BACK:

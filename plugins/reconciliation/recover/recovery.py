@@ -117,8 +117,8 @@ class RecoveryPlan:
             else "What is gone stays deleted."
         )
         return (
-            f"Krayin {self.krayin} was read whole ({self.calls} calls). Of the records we knew there are\n\n"
-            "| | there under our id | there under another id | gone | our id is somebody else's now |\n"
+            f"Krayin {self.krayin} was read completely ({self.calls} calls). Of the records we knew\n\n"
+            "| | under our id | under another id | gone | our id is another record's now |\n"
             f"|---|---|---|---|---|\n{rows}\n\n{again} Records of others are unlinked and never touched.\n\n"
             "**Approve**: the links are corrected and the syncs go on. **Decline**: nothing changes, and the "
             "syncs stay stopped."

@@ -154,7 +154,9 @@ class Planning:
             return Everything()
         changed = ChangedSince(Mark.from_json(row[0]))
         if snapshot.reach(changed) not in {Reach.EXACT, Reach.RECENT}:
-            log.info("Chatwoot was restored, moved or is read another way: everything is compared once more.")
+            log.info(
+                "Chatwoot was restored or moved, or is read in another way: everything is compared once more."
+            )
             return Everything()
         return changed
 

@@ -54,8 +54,8 @@ def check_sync(sync: Sync) -> Iterator[str]:
             yield from generation.notes
             if user.view_permission != "global":
                 yield (
-                    f"Warning: the API user's view permission is {user.view_permission!r}. Krayin lets such "
-                    "a user neither search nor, from 2.2 on, see all users: finding persons takes more "
+                    f"Warning: the API user's view permission is {user.view_permission!r}. Such a user "
+                    "cannot search in Krayin nor, from 2.2 on, see all users: finding persons takes more "
                     "calls, and lead_owner cannot be checked. Set it to Global under Settings > Users"
                 )
             yield from _describe_guards(settings)
@@ -80,24 +80,24 @@ def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:
     if version.problem:
         yield f"Warning: {version.problem}"
     if account.suspended:
-        yield "Warning: the account is suspended in Chatwoot; its contacts are brought over all the same"
+        yield "Warning: the account is suspended in Chatwoot; its contacts are brought over anyway"
     vouch = snapshot.vouch
     for clause in (*vouch.narrow, *vouch.passing):
-        yield f"Warning: not all of Chatwoot may be seen: {clause}"
+        yield f"Warning: Chatwoot may not show everything: {clause}"
 
 
 def _describe_guards(settings: SyncSettings) -> Iterator[str]:
     changes, removals = settings.max_changes_without_approval, settings.max_removals_without_approval
     yield (
-        f"A person is asked about changes of more than {changes.share:.0%} of the records known within "
-        f"{changes.hours} hours, never for up to {changes.number}; about removals above {removals.number} or "
+        f"Approval is asked for changes of more than {changes.share:.0%} of the known records within "
+        f"{changes.hours} hours, never for up to {changes.number}; for removals above {removals.number} or "
         f"{removals.share:.1%}, whichever is smaller, within {removals.hours} hours"
     )
     if changes.number > CHANGE_FLOOR:
         yield (
-            f"Warning: max_changes_without_approval.number is {changes.number}: so many records change "
-            f"unasked, whatever the share. The default is {CHANGE_FLOOR} now; removals are not counted there "
-            f"any more"
+            f"Warning: max_changes_without_approval.number is {changes.number}: up to so many records change "
+            f"without a question, whatever the share. The default is now {CHANGE_FLOOR}, and removals are "
+            f"counted separately"
         )
 
 
@@ -135,7 +135,7 @@ def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
         )
     if catalogue.email_required():
         yield (
-            "Krayin demands an e-mail of every person: contacts with only a phone get a reserved .invalid "
+            "Krayin requires an e-mail for every person: contacts with only a phone get a reserved .invalid "
             "address (or are skipped, see phone_only_contacts). Making the attribute 'Emails' optional in "
             "Settings > Attributes avoids both"
         )

@@ -115,7 +115,7 @@ def _talk_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     if summary.get("activities_of_new_contacts"):
         yield f"  of new contacts     {_counts(summary['activities_of_new_contacts'])}, read with them"
     if summary.get("activities_moved"):
-        yield f"  moved by a merge    {summary['activities_moved']} activities hang on another person now"
+        yield f"  moved by a merge    {summary['activities_moved']} activities now belong to another person"
     if summary.get("activities_waiting_for_contact"):
         yield f"  wait for a contact  {summary['activities_waiting_for_contact']} activities"
 

@@ -227,7 +227,7 @@ class Talk:
             return Everything()
         row = self.connection.execute(statement("plan/watermark_read"), self._stream(stream)).fetchone()
         if row is None or bytes(row[1]) != settings_hash(self.settings, stream):
-            log.info("All %s are compared: a setting of theirs or the links to Krayin changed.", stream)
+            log.info("All %s are compared: their settings or the links to Krayin changed.", stream)
             return Everything()
         return ChangedSince(Mark.from_json(row[0]))
 

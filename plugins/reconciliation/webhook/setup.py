@@ -59,12 +59,12 @@ def set_up_webhook(  # noqa: PLR0913 - the ways to everything it brings together
     """
     url = url_of(settings, base_url)
     if settings.webhook.allow_unsigned:
-        yield "Warning: webhooks without a signature are taken (webhook.allow_unsigned)"
+        yield "Warning: webhooks without a signature are accepted (webhook.allow_unsigned)"
     if api is None:
         yield from _by_hand(settings, url, given_secret)
     elif url is None:
         yield (
-            "Webhook: not registered, as its address is not known: set webhook.url in the sync file, or "
+            "Webhook: not registered, its address is not known: set webhook.url in the sync file, or "
             "AIRFLOW__API__BASE_URL for Airflow"
         )
         return
@@ -105,10 +105,10 @@ def _registered(
 def _by_hand(settings: SyncSettings, url: str | None, given_secret: str | None) -> Iterator[str]:
     conn_id = SECRET_CONN_ID.format(sync=settings.name)
     if given_secret:
-        yield f"Webhook: its secret stands in the Airflow connection {conn_id}"
+        yield f"Webhook: its secret is in the Airflow connection {conn_id}"
         return
     address = url or f"<Airflow's address as Chatwoot reaches it>{URL_PREFIX}/webhooks/{settings.name}"
-    yield "Webhook: not set up, so changes wait for the schedule. To have them within seconds, either"
+    yield "Webhook: not set up, so changes wait for the schedule. To get them within seconds, either"
     yield (
         "  set webhook.api_conn_id in the sync file to an HTTP connection whose password is an "
         "administrator's access token, and run krayin_setup again; or"

@@ -286,7 +286,7 @@ def test_a_conversation_moved_by_a_merge_hangs_on_the_other_person_too(world: Wo
         changes.merge_contacts(connection, base, mergee)
     run = world.run(**BOTH)
     assert run.summary["activities_moved"] == 2
-    assert any("2 activities hang on another person" in line for line in lines_of(run))
+    assert any("2 activities now belong to another person" in line for line in lines_of(run))
     person = next(row for row in world.persons() if row["name"] == "Base")
     assert linked(world, person["id"]) == {row["id"] for row in activities(world)}
     assert len(activities(world)) == 2
