@@ -17,19 +17,19 @@ _HEAD = """\
 Written by `make reference` from the comments in a migrated sync database; a test fails when the two differ.
 `\\d+ krayin_sync.runs` in psql shows the same.
 
-They lie in schema `krayin_sync` of the sync database, beside the tables they are made of
-([how it works](how-it-works.md#the-sync-database)). The tables may change from version to version; the views
-keep their columns, and new ones come last. Times are `timestamptz`; shares run from 0 to 1; durations are
-seconds. An example stands behind the semicolon. How far back a view reaches is up to what the maintenance DAG
-keeps.
+The views are in schema `krayin_sync` of the sync database, beside the tables they read
+([how it works](how-it-works.md#the-sync-database)). Tables may change from version to version. Views keep
+their columns, and new columns come last. Times are `timestamptz`, shares run from 0 to 1, durations are
+seconds. After the semicolon comes an example. How far back a view reaches depends on what the maintenance
+DAG keeps.
 
-Values of contacts stand in `open_findings.detail` alone. A company's id in Chatwoot is its name
+Only `open_findings.detail` holds values of contacts. A company's id in Chatwoot is its name
 (`open_findings.source_id`).
 
 ## A role that may only read them
 
-A view reads with its owner's rights, so this role sees the views and none of the tables. Leave the last
-line out where nobody needs the values on both sides of a difference.
+A view reads with its owner's rights, so this role sees the views and none of the tables. Leave the last line
+out if nobody needs the values on both sides of a difference.
 
 ```sql
 CREATE ROLE krayin_reports LOGIN PASSWORD 'choose one';
@@ -40,9 +40,9 @@ GRANT SELECT ON
 GRANT SELECT ON krayin_sync.open_findings TO krayin_reports;
 ```
 
-## For example
+## Examples
 
-Contacts that Krayin does not hold yet, as a share, over time:
+The share of contacts that Krayin does not have yet, over time:
 
 ```sql
 SELECT finished_at, 1 - coverage AS missing
@@ -55,7 +55,7 @@ The Krayin records of a contact:
 SELECT external_ids FROM krayin_sync.external_ids WHERE account_id = 1 AND contact_id = 17;
 ```
 
-How much of a day's calls was used:
+The share of a day's calls that was used:
 
 ```sql
 SELECT day, calls / (60 * 24 * u.allowed_per_minute)::numeric AS share

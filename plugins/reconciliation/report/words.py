@@ -25,19 +25,19 @@ HINTS = {
     "Krayin, then replay.",
     "ambiguous_person": "E-mail and phone point to different persons in Krayin. Merge them there, or correct "
     "the contact in Chatwoot, then replay.",
-    "chatwoot_not_seen": "Chatwoot did not show whether it is gone: it is looked up again by itself.",
+    "chatwoot_not_seen": "Chatwoot did not show whether it is gone. It is looked up again by itself.",
     "contact_gone": "Its contact was deleted in Chatwoot; nothing to do.",
-    "contact_not_linked": "It waits for its contact's person or lead: see why that one is not there.",
-    "deleted_in_krayin": "It was deleted in Krayin, and recreate_deleted is off: nothing to do, or "
-    "switch it on.",
+    "contact_not_linked": "It waits for its contact's person or lead. Find out why that one is missing.",
+    "deleted_in_krayin": "It was deleted in Krayin, and recreate_deleted is off. Leave it so, or switch "
+    "the setting on.",
     "deletions_limited": "Krayin allows 100 deletions of persons an hour: it waits for its turn.",
     "fails_in_krayin": "Krayin fails on this record each time. Look into Krayin's own log, then replay.",
     "id_reused": "Krayin gave its id to another record, as after a restore from a "
     "backup. Start krayin_recover.",
     "internal_error": "This program failed on it. Please report it with the task's log.",
-    "invalid": "It cannot be put into Krayin's form. Correct the contact in Chatwoot; it is then "
-    "planned anew.",
-    "lead_is_followed": "Its closed lead may be followed by a new one: it is tried again by itself.",
+    "invalid": "Krayin cannot hold it in this form. Correct the contact in Chatwoot; it is then "
+    "planned again.",
+    "lead_is_followed": "A new lead may follow its closed one. It is tried again by itself.",
     "outcome_unknown": "No answer came. It is looked up in Krayin and repeated only if it is not there.",
     "person_has_leads": "The person has leads that are not ours: delete or move these in Krayin, "
     "then replay.",
@@ -47,7 +47,7 @@ HINTS = {
     "then replay.",
     "server_failed": "Krayin failed; it is tried again by itself.",
     "address_refused": "Another person in Krayin has the e-mail or phone. Correct one of them, then replay.",
-    "withdrawn": "Its record is not gone in Chatwoot as it seemed: nothing to do.",
+    "withdrawn": "Its record is in Chatwoot after all: nothing to do.",
 }
 
 

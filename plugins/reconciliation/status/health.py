@@ -64,7 +64,7 @@ def health_of(
     bad = (*_incidents(facts), *_failures(facts))
     if facts.done_at is None and not bad:
         reason = (
-            "Its DAG is paused: unpause it, and it starts by its schedule."
+            "Its DAG is paused. Unpause it, and it starts on its schedule."
             if paused
             else "No run has ended yet."
         )
@@ -83,7 +83,7 @@ def health_of(
 
 def _incidents(facts: SyncFacts) -> Iterator[str]:
     for row in facts.incidents:
-        yield f"Incident {row['incident_id']} stands on top of this page, since {moment(row['opened_at'])}."
+        yield f"Incident {row['incident_id']} is on top of this page, since {moment(row['opened_at'])}."
 
 
 def _failures(facts: SyncFacts) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _lateness(facts: SyncFacts, now: datetime, schedule: str | None, *, paused: 
         yield f"{waiting} since {moment(facts.inbox['oldest'])}: does the events DAG run?"
     for row in facts.budgets:
         if row["blocked_until"] is not None:
-            yield f"Krayin refused a call: all wait for {duration(row['blocked_until'] - now)}."
+            yield f"Krayin refused a call: all calls wait for {duration(row['blocked_until'] - now)}."
 
 
 def _attention(facts: SyncFacts) -> Iterator[str]:
@@ -117,10 +117,10 @@ def _attention(facts: SyncFacts) -> Iterator[str]:
         yield f"{plural(facts.quarantined, 'record needs', 'records need')} a person's decision."
     if facts.removals is not None and facts.removals["closed"]:
         closed = plural(facts.removals["closed"], "lead was", "leads were")
-        yield f"{closed} closed by this sync though the contact is in Chatwoot: to be reopened."
+        yield f"{closed} closed by this sync, but the contact is in Chatwoot again: to be reopened."
     if facts.removals is not None and facts.removals["deleted"]:
         deleted = plural(facts.removals["deleted"], "record was", "records were")
-        yield f"{deleted} deleted by this sync though the contact is in Chatwoot: made again once approved."
+        yield f"{deleted} deleted by this sync, but the contact is back: made again after approval."
     for kind, name in (("reconcile", "comparison"), ("backfill", "backfill run")):
         last = facts.last_runs.get(kind)
         if last is not None and last["state"] in ENDED_BADLY:

@@ -41,7 +41,7 @@ def test_a_sync_that_is_switched_off_or_new_alarms_nobody():
     resting = health_of(SyncFacts(), NOW, schedule=EVERY_TEN_MINUTES, paused=True)
     assert [one.level for one in (off, new, resting)] == [Level.QUIET] * 3
     assert [one.verdict for one in (off, new, resting)] == ["Switched off", "Not started", "Not started"]
-    assert "unpause" in resting.reasons[0]
+    assert "Unpause" in resting.reasons[0]
 
 
 def test_an_open_incident_goes_before_everything_else():
@@ -49,7 +49,7 @@ def test_an_open_incident_goes_before_everything_else():
     known = facts(incidents=[incident], last_runs={"scheduled": run(2, "failed", "Rows are hidden")})
     health = health_of(known, NOW, schedule=EVERY_TEN_MINUTES)
     assert (health.level, health.verdict) == (Level.BAD, "An incident is open")
-    assert health.reasons[0].startswith("Incident 3 stands on top of this page, since 2026-11-22 11:03")
+    assert health.reasons[0].startswith("Incident 3 is on top of this page, since 2026-11-22 11:03")
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped"])
