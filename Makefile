@@ -12,7 +12,7 @@ BIN := .venv/bin
 # PYTHONPATH of the caller must not reach our processes.
 unexport PYTHONPATH
 
-help: ## Show what can be done
+help: ## Show all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv:
@@ -27,7 +27,7 @@ down: venv ## Stop everything; data stays
 status: venv ## Show what runs and what the last sync did
 	@$(BIN)/python -m stack status || [ $$? -eq 3 ] # 3: down
 
-logs: venv ## Show the logs; one component and following it: make logs COMPONENT=scheduler FOLLOW=1
+logs: venv ## Show the logs; follow one component: make logs COMPONENT=scheduler FOLLOW=1
 	@$(BIN)/python -m stack logs $(COMPONENT) $(if $(FOLLOW),--follow)
 
 reset: venv ## Stop everything and delete all data (CONFIRM=yes: without asking)
@@ -40,7 +40,7 @@ airflow: venv ## Airflow's own command line: make airflow ARGS="dags list"
 # quarter to two thirds more of Python's time: there ask for it, make test ARGS=--cov
 COVERAGE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("--cov")')
 
-test: venv ## Run all tests, the long-running ones with small counts; from Python 3.12 on with coverage
+test: venv ## Run all tests, long-running ones with small counts; with coverage from Python 3.12 on
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(COVERAGE) $(ARGS)
 
 test-fast: venv ## Run the tests that need neither Airflow nor PostgreSQL; about a minute
@@ -54,7 +54,7 @@ lint: venv ## Style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-audit: venv ## Look the locked packages up among known vulnerabilities
+audit: venv ## Check the locked packages for known vulnerabilities
 	$(BIN)/uvx pip-audit@2.10.1 --requirement requirements.txt --no-deps --disable-pip --strict
 
 bench: venv ## Measure speed and calls; results in benchmarks/results
@@ -65,6 +65,6 @@ reference: venv ## Write the pages that are made from the code: settings and vie
 	WRITE_REFERENCE=1 $(BIN)/python -m pytest -q -k the_rendered_one \
 		tests/reconciliation/settings/test_reference.py tests/reconciliation/report/test_views.py
 
-lock: venv ## Resolve pyproject.toml anew into requirements.txt
+lock: venv ## Resolve pyproject.toml into requirements.txt, with the newest versions
 	$(BIN)/uv pip compile pyproject.toml --group sandbox --group dev --universal --python-version 3.11 \
 		--no-header --quiet --upgrade -o requirements.txt
