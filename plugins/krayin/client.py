@@ -225,15 +225,8 @@ class KrayinClient:
 
     def create_lead(self, draft: LeadDraft) -> CreatedLead:
         """Create a lead, with its person and organization where the draft says so, in one call."""
-        without_email = draft.person is not None and draft.person.emails is None
-        try:
-            created = self._one(endpoints.CREATE_LEAD, CreatedLead.from_json, draft)
-        except OutcomeUnknown as failure:
-            if without_email and failure.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-                # If that was not why, the next person gets a reserved address without need, no more.
-                self._learn(takes_no_email=False)
-            raise
-        if without_email:
+        created = self._one(endpoints.CREATE_LEAD, CreatedLead.from_json, draft)
+        if draft.person is not None and draft.person.emails is None:
             self._learn(takes_no_email=True)
         return created
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.krayin.testing import USUAL
 from tests.chaos.conversations import PRIVATE_WORD, PUBLIC_WORD
 from tests.chaos.harness import Chaos
 from tests.chaos.seed import SEED
@@ -31,6 +32,7 @@ SHARE = 0.2
 SIZE = int(os.environ.get("CHAOS_SIZE") or (120 if SOAK else 18))
 MINUTES = int(os.environ.get("CHAOS_MINUTES") or (240 if SOAK else 15))
 FOR_ROUNDS = 0.6
+KRAYINS = ("2.1-mariadb", "2.2-mariadb", "2.2-mysql") if SOAK else ("2.2-mysql",)
 
 
 @pytest.fixture
@@ -56,9 +58,11 @@ def new_chaos(
 
 @pytest.mark.chaos
 @pytest.mark.timeout(MINUTES * 60 + 60)
+@pytest.mark.parametrize("version", KRAYINS)
 def test_kills_and_faults_leave_what_a_calm_run_leaves(
-    new_chaos: Callable[..., tuple[Chaos, Workload]],
+    version: str, new_chaos: Callable[..., tuple[Chaos, Workload]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(USUAL, version)
     say(f"CHAOS_SEED={SEED}")
     began = time.monotonic()
     deadline = began + MINUTES * 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.settings import ROOT
-from tests.soak import SOAK
+from tests.soak import SOAK, run_again, small_counts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
@@ -52,8 +50,7 @@ def world(name: str, library: Path) -> dict[str, str]:
     """The environment of a process that lives there."""
     moment, zone, language = WORLDS[name]
     shift = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() - time.time()
-    inherited = {key: value for key, value in os.environ.items() if key not in {"SOAK", "PYTHONPATH"}}
-    return inherited | {
+    return small_counts() | {
         "CLOCK_SHIFT": str(int(shift)),
         "LD_PRELOAD": str(library),
         "TZ": zone,
@@ -68,16 +65,7 @@ def test_the_tests_pass_there(name: str, part: tuple[str, ...], shifting: Path) 
     speak = [sys.executable, "-c", "import locale; locale.setlocale(locale.LC_ALL, '')"]
     if subprocess.run(speak, env=environment, capture_output=True, check=False).returncode:
         pytest.skip(f"the locale {WORLDS[name][2]} is not installed here")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *part],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
+    run_again(environment, *part)
 
 
 def test_a_process_lives_there(shifting: Path) -> None:

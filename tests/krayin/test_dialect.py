@@ -210,7 +210,8 @@ def test_a_person_without_email_is_made_where_the_database_lets_it(krayin, clien
         with pytest.raises(OutcomeUnknown):
             client.create_lead(draft)
         assert krayin.records("persons")["persons"] == []
-    assert client.takes_no_email(lambda: False) is is_mysql(krayin)
+    # A failure tells nothing: it may have had any other reason.
+    assert client.takes_no_email(lambda: False) is (True if is_mysql(krayin) else None)
 
 
 def test_persons_that_are_there_tell_whether_one_needs_an_email(krayin, client):

@@ -95,8 +95,8 @@ def person_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[
     phones = labelled_rows(stored.get("contact_numbers"), "contact_numbers")
     return PersonUpdate(
         name=values["name"],
-        # A person made without e-mails on MySQL has none to keep, and an empty list may be refused there.
-        emails=None if not emails and stored.get("emails") is None else emails,
+        # An empty list may be refused where it was empty before: a person made without e-mails on MySQL.
+        emails=emails if emails or stored.get("emails") else None,
         contact_numbers=_rows(values["phones"], stored.get("contact_numbers"), "contact_numbers"),
         frees_phones=bool(phones) and not values["phones"],
         user_id=stored.get("user_id"),

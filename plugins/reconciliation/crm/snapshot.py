@@ -301,7 +301,7 @@ class PersonSnapshot(RecordSnapshot[Person]):
         super().__init__(connection, client, target_id, persons(phone_region))
 
     def anybody_has_an_email(self) -> bool:
-        """Return whether Krayin showed a person with an e-mail; no call."""
+        """Return whether a person in Krayin is known to have an e-mail; no call."""
         row = self._connection.execute(
             statement("snapshot/anybody_has_an_email"), {"target_id": self._target_id}
         ).fetchone()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from krayin.catalogue import EmailDemand
 from krayin.errors import OutcomeUnknown, Rejected
 from krayin.folding import fold_name
 
@@ -47,6 +49,13 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.mapping_store import MappingStore
 
 
+def reserved(
+    operation: Operation, person: Fields, demand: EmailDemand, last_sent: Mapping[str, Any] | None = None
+) -> Fields:
+    """Return the fields of an operation's person, with a reserved address where it is demanded."""
+    return with_address(person, operation.identity.account_id, int(operation.source_id), demand, last_sent)
+
+
 @dataclass(frozen=True, slots=True)
 class PersonWriter:
     """Writes the persons of one sync's contacts."""
@@ -70,13 +79,7 @@ class PersonWriter:
         if not person["emails"] and self.catalogue.email_required():
             # Trying tells where nothing else does.
             takes_no_email = self.client.takes_no_email(self.snapshot.anybody_has_an_email) is not False
-        return with_address(
-            person,
-            operation.identity.account_id,
-            int(operation.source_id),
-            self.catalogue.email_demand(takes_no_email),
-            last_sent,
-        )
+        return reserved(operation, person, self.catalogue.email_demand(takes_no_email), last_sent)
 
     def release(self, work: ContactWork) -> Outcome:
         """Take from the person what another contact is waiting for; the rest follows in its turn.
@@ -146,15 +149,22 @@ class PersonWriter:
                 raise
             self._adopt(work, found.person.id)
             return False
-        except OutcomeUnknown:
+        except OutcomeUnknown as failure:
             # Where Krayin failed because there was no e-mail, it answered, and made nothing.
-            tried = work.person
-            work.person = self.with_address(work.operation, tried, None)
-            if work.person == tried or self.search.find(work) is not None:
+            if not self._may_lack_an_email(work, failure) or self.search.find(work) is not None:
                 raise
+            work.person = reserved(work.operation, work.person, EmailDemand.ALWAYS)
             created = self._create(work)
         self._ack_created(work, created)
         return True
+
+    def _may_lack_an_email(self, work: ContactWork, failure: OutcomeUnknown) -> bool:
+        return (
+            failure.status == HTTPStatus.INTERNAL_SERVER_ERROR
+            and not work.person["emails"]
+            and self.catalogue.email_required()
+            and self.client.dialect.takes_no_email is None
+        )
 
     def _create(self, work: ContactWork) -> CreatedLead:
         draft = lead_draft(

@@ -119,6 +119,11 @@ def change_sixty(world: World) -> None:
         changes.update_contact(connection, right, phone_number="+4930900001")
         changes.update_contact(connection, left, phone_number="+4930900002")
         changes.update_contact(connection, talkative, additional_attributes={}, custom_attributes={})
+        for (phone_only,) in connection.execute(
+            "SELECT id FROM contacts WHERE account_id = 1 AND coalesce(email, '') = '' AND phone_number <> ''"
+            " AND NOT blocked ORDER BY id LIMIT 2"
+        ).fetchall():
+            changes.update_contact(connection, phone_only, name=f"Renamed {phone_only}")
 
 
 def before_the_changes(world: World) -> None:
