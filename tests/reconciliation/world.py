@@ -13,6 +13,7 @@ from chatwoot.database.source import DatabaseSource
 from krayin.client import KrayinClient
 from krayin.routes import access_key, find_api
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from reconciliation.extract.look import confirm_source
 from reconciliation.reconcile.reconcile import compare, repair
 from reconciliation.reconcile.request import ReconcileRequest
@@ -217,12 +218,12 @@ def api_world(url: str, sync_url: str, krayin: RunningKrayin, **settings: Any) -
 @contextmanager
 def reading_role(chatwoot_url: str) -> Iterator[str]:
     """Make a role that may read everything in a database and owns nothing; yield the URL it reads by."""
+    name = f"reader_of_{conninfo_to_dict(chatwoot_url)['dbname']}"
+    role = sql.Identifier(name)
     with psycopg.connect(chatwoot_url, autocommit=True) as connection:
-        info = connection.info
-        name = f"reader_of_{info.dbname}"
-        role = sql.Identifier(name)
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(role))
         connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
-        yield f"postgresql://{name}:x@{info.host}:{info.port}/{info.dbname}"
+    yield make_conninfo(chatwoot_url, user=name, password="x")
+    with psycopg.connect(chatwoot_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
         connection.execute(sql.SQL("DROP ROLE {}").format(role))

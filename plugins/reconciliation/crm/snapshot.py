@@ -185,11 +185,12 @@ class RecordSnapshot(Generic[Record]):
         high_mark = mark.high_mark
         if high_mark is None:
             # Later refreshes start here, so that what changes during this reading is read again.
-            newest = self._listing.page(self._client, 1, 1, "updated_at", "desc").rows
-            if not newest:
+            newest = self._listing.page(self._client, 1, 1, "updated_at", "desc")
+            if not newest.rows:
+                self._look(newest, whole=True)
                 self._write_mark(1, None, complete=True)
                 return 0
-            high_mark = newest[0].updated_at
+            high_mark = newest.rows[0].updated_at
         total: int | None = None
         joints = _Joints()
         while True:

@@ -103,7 +103,8 @@ def contradiction(before: Mapping[int, Witness], now: Mapping[int, Witness], *, 
     Args:
         before: the witnesses as they were known.
         now: those of them that are there, as they are.
-        moved: whether the lineage is another: of the server, its database or its table.
+        moved: whether the lineage is another (of the server, its database or its table), or the source says
+            that it is behind.
     """
     if not before:
         return None
@@ -128,7 +129,10 @@ def contradiction(before: Mapping[int, Witness], now: Mapping[int, Witness], *, 
         return f"none of {len(before)} known contacts looked at is there"
     newest = nlargest(NEWEST, before.values(), key=lambda one: (one.updated_at, one.id))
     if moved and not any(one.id in now for one in newest):
-        return f"it runs elsewhere or was restored, and the {len(newest)} contacts changed last are not there"
+        return (
+            f"it runs elsewhere, is behind or was restored, and the {len(newest)} contacts changed last are "
+            "not there"
+        )
     return None
 
 

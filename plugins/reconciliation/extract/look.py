@@ -155,7 +155,9 @@ class Look:
             witnesses=witnesses,
         )
         moved = None not in {lineage, before.lineage} and lineage != before.lineage
-        why = contradiction(before.witnesses, witnesses, moved=moved)
+        # What comes late may show an older state than was seen, as a restored one does.
+        late = bool(snapshot.vouch.passing)
+        why = contradiction(before.witnesses, witnesses, moved=moved or late)
         if why is not None:
             look._refuse(f"Chatwoot is not as this sync knew it: {why}. Nothing is planned. {_WHAT_TO_DO}")
         _end(connection, settings.name, OTHER)

@@ -162,6 +162,15 @@ def test_an_emptied_krayin_is_filled_again_once_that_is_said_to_be_meant(
     goes_on(loaded, FEW + 1)
 
 
+def test_a_comparison_takes_an_empty_krayin_for_no_deletions_either(loaded: World) -> None:
+    before = loaded.rows("SELECT id, state FROM mapping ORDER BY id")
+    empty(loaded, counting_on=True)
+    with pytest.raises(IncidentOpenError, match="krayin_recover"):
+        loaded.compared()
+    assert incidents(loaded) == [("another_krayin", "newest_gone")]
+    assert loaded.rows("SELECT id, state FROM mapping ORDER BY id") == before
+
+
 def test_what_is_gone_stays_deleted_where_that_is_said(loaded: World) -> None:
     empty(loaded, counting_on=True)
     add_contacts(loaded, 1, first=FEW)

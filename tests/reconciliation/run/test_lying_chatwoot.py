@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.database.source import DatabaseSnapshot
 from chatwoot.errors import RowsHidden, UnknownAccount
+from chatwoot.source import Vouch
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import FEWER, HIDDEN, OTHER
 from reconciliation.run.request import RunRequest
@@ -188,6 +190,28 @@ def test_an_older_state_of_the_database_is_not_brought_over(lying: World) -> Non
     lying.confirm()
     lying.run(RunRequest(full=True))
     assert "Ada Lovelace" not in {row["name"] for row in lying.persons()}
+    assert lying.kinds() == []
+
+
+def test_a_standby_that_is_behind_brings_no_older_value_over(
+    lying: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lying.chatwoot("CREATE TABLE aside AS SELECT * FROM contacts WHERE id = 5")
+    lying.change(5, name="Ada Lovelace")
+    lying.run()
+    before = watermark(lying)
+    behind = Vouch(None, passing=("this standby is 60 minutes behind its primary",))
+    with monkeypatch.context() as patched:
+        patched.setattr(DatabaseSnapshot, "vouch", behind)
+        lying.run()
+        assert (lying.kinds(), watermark(lying)) == ([FEWER], before), "it shows nothing older yet"
+        lying.chatwoot("DELETE FROM contacts WHERE id = 5; INSERT INTO contacts SELECT * FROM aside")
+        for way in (lying.run, lying.compared):
+            with pytest.raises(IncidentOpenError, match="contact 5 is as of"):
+                way()
+    assert "Ada Lovelace" in {row["name"] for row in lying.persons()}
+    lying.change(5, name="Ada Lovelace")
+    lying.run()
     assert lying.kinds() == []
 
 
