@@ -88,17 +88,17 @@ def measure(cluster: Cluster, contacts: int, messages: int, changes: tuple[int, 
         ways = {"url": krayin.url, "token": krayin.token}
         in_a_process(this, "first", **at, **ways)
         settle(at["sync"])
-        for talk in (False, True):
+        for conversations in (False, True):
             for number in changes:
                 # Also moves the watermarks of streams that were just switched on.
-                in_a_process(this, "catch_up", **at, **ways, talk=talk)
+                in_a_process(this, "catch_up", **at, **ways, conversations=conversations)
                 change(at["chatwoot"], number, contacts, messages)
-                what = "contacts, conversations, messages" if talk else "contacts"
-                done = in_a_process(this, "run", **at, **ways, talk=talk)
+                what = "contacts, conversations, messages" if conversations else "contacts"
+                done = in_a_process(this, "run", **at, **ways, conversations=conversations)
                 rows.append(_row(f"this, {what}", number, done))
     rows.extend(
-        _row(name, 0, in_a_process(this, task, **at, talk=talk))
-        for name, task, talk in (
+        _row(name, 0, in_a_process(this, task, **at, conversations=conversations))
+        for name, task, conversations in (
             ("pandas diff, contacts", "pandas", False),
             ("pandas diff, contacts and messages", "pandas", True),
             ("plain SQL by updated_at, contacts", "updated_at", False),
@@ -175,37 +175,37 @@ def change(chatwoot: str, number: int, contacts: int, messages: int) -> None:
         )
 
 
-def _sync(chatwoot: str, sync: str, url: str, token: str, *, talk: bool) -> Any:
+def _sync(chatwoot: str, sync: str, url: str, token: str, *, conversations: bool) -> Any:
     from benchmarks.common.worlds import sync_of  # noqa: PLC0415
 
-    return sync_of(chatwoot, sync, url, token, **SETTINGS, **(TALK if talk else {}))
+    return sync_of(chatwoot, sync, url, token, **SETTINGS, **(TALK if conversations else {}))
 
 
 def first(chatwoot: str, sync: str, server: int, url: str, token: str) -> None:
     from reconciliation.run.request import RunRequest  # noqa: PLC0415
 
     with measured(server) as usage:
-        _sync(chatwoot, sync, url, token, talk=False).plan(RunRequest())
+        _sync(chatwoot, sync, url, token, conversations=False).plan(RunRequest())
     report(usage)
 
 
 def catch_up(  # noqa: PLR0913
-    chatwoot: str, sync: str, server: int, url: str, token: str, *, talk: bool
+    chatwoot: str, sync: str, server: int, url: str, token: str, *, conversations: bool
 ) -> None:
     """Move the watermarks to now, as after a run that planned everything up to now."""
     from psycopg.types.json import Jsonb  # noqa: PLC0415
+    from reconciliation.run.conversation_streams import settings_hash, streams  # noqa: PLC0415
     from reconciliation.run.request import RunRequest  # noqa: PLC0415
-    from reconciliation.run.talk import settings_hash, streams  # noqa: PLC0415
 
-    one = _sync(chatwoot, sync, url, token, talk=talk)
+    one = _sync(chatwoot, sync, url, token, conversations=conversations)
     with one.source.snapshot() as snapshot:
-        mark = snapshot.mark
+        mark = snapshot.watermark
     with psycopg.connect(sync, autocommit=True) as connection, measured(server) as usage:
         connection.execute("SET search_path = krayin_sync")
-        connection.execute("UPDATE watermark SET mark = %s", (Jsonb(mark.to_json()),))
+        connection.execute("UPDATE watermark SET position = %s", (Jsonb(mark.to_json()),))
         for stream in streams(one.settings):
             connection.execute(
-                "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, mark,"
+                "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position,"
                 " settings_hash, run_id)"
                 " SELECT sync_name, %s, target_id, installation_id, account_id, %s, %s, run_id FROM watermark"
                 " WHERE stream = 'contacts' ON CONFLICT DO NOTHING",
@@ -217,12 +217,12 @@ def catch_up(  # noqa: PLR0913
 
 
 def run(  # noqa: PLR0913
-    chatwoot: str, sync: str, server: int, url: str, token: str, *, talk: bool
+    chatwoot: str, sync: str, server: int, url: str, token: str, *, conversations: bool
 ) -> None:
     from reconciliation.run.request import RunRequest  # noqa: PLC0415
     from reconciliation.sync_database.run_rows import RunKind  # noqa: PLC0415
 
-    one = _sync(chatwoot, sync, url, token, talk=talk)
+    one = _sync(chatwoot, sync, url, token, conversations=conversations)
     with measured(server) as usage:
         run_id = one.plan(RunRequest(kind=RunKind.SCHEDULED))
     with psycopg.connect(sync) as connection:
@@ -233,29 +233,29 @@ def run(  # noqa: PLR0913
     report(usage, planned=row[0])
 
 
-def pandas_task(chatwoot: str, sync: str, server: int, *, talk: bool) -> None:
+def pandas_task(chatwoot: str, sync: str, server: int, *, conversations: bool) -> None:
     from benchmarks.common.baselines import pandas_diff, pandas_diff_of_messages  # noqa: PLC0415
 
     with measured(server) as usage:
         pandas_diff(chatwoot, sync)
-        if talk:
+        if conversations:
             pandas_diff_of_messages(chatwoot)
     report(usage)
 
 
-def updated_at(chatwoot: str, sync: str, server: int, *, talk: bool) -> None:  # noqa: ARG001
+def updated_at(chatwoot: str, sync: str, server: int, *, conversations: bool) -> None:  # noqa: ARG001
     from benchmarks.common.baselines import updated_since  # noqa: PLC0415
 
     with measured(server) as usage:
-        updated_since(chatwoot, ("contacts", "messages") if talk else ("contacts",))
+        updated_since(chatwoot, ("contacts", "messages") if conversations else ("contacts",))
     report(usage)
 
 
-def scan(chatwoot: str, sync: str, server: int, *, talk: bool) -> None:  # noqa: ARG001
+def scan(chatwoot: str, sync: str, server: int, *, conversations: bool) -> None:  # noqa: ARG001
     from benchmarks.common.baselines import scan_once  # noqa: PLC0415
 
     with measured(server) as usage:
-        scan_once(chatwoot, ("contacts", "messages") if talk else ("contacts",))
+        scan_once(chatwoot, ("contacts", "messages") if conversations else ("contacts",))
     report(usage)
 
 

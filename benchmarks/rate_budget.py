@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from krayin.budget import RateBudget
-from krayin.pacing import Answer, Lane
-from krayin.unpaced import Unpaced
+from krayin.noop_limiter import NoopLimiter
+from krayin.rate_limiter import Lane, LimitFeedback
 from reconciliation.migrations import upgrade
 from rich.console import Console
 from rich.table import Table
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
-    from krayin.pacing import Pacer
+    from krayin.rate_limiter import RateLimiter
 
 KEY = b"benchmark"
 COLUMNS = (
@@ -83,7 +83,7 @@ class Limiter:
         self.ends = self.count = 0.0
         self.ours, self.neighbour = Calls(), Calls()
 
-    def hit(self, calls: Calls) -> Answer:
+    def hit(self, calls: Calls) -> LimitFeedback:
         """Count a call and answer it."""
         with self.guard:
             now = time.monotonic()
@@ -91,13 +91,13 @@ class Limiter:
                 self.ends, self.count = now + self.window, 0
             if self.count >= self.limit:
                 calls.refused.append(now)
-                return Answer(refused=True)
+                return LimitFeedback(refused=True)
             self.count += 1
             calls.taken.append(now)
-            return Answer(self.limit, int(self.limit - self.count))
+            return LimitFeedback(self.limit, int(self.limit - self.count))
 
     def serve(self, connection: Connection) -> None:
-        """Answer one worker until it hangs up."""
+        """LimitFeedback one worker until it hangs up."""
         try:
             while True:
                 connection.recv()
@@ -167,7 +167,7 @@ class Work:
     def __call__(self, address: tuple[str, int], stop: Event) -> None:
         """Call the limiter until told to stop."""
         server = Client(address, authkey=KEY)
-        pacer: Pacer = (
+        limiter: RateLimiter = (
             RateBudget(
                 lambda: psycopg.connect(self.dsn),
                 "bench",
@@ -176,14 +176,14 @@ class Work:
                 window=self.window,
             )
             if self.limit
-            else Unpaced()
+            else NoopLimiter()
         )
         while not stop.is_set():
-            slot = pacer.acquire()
+            slot = limiter.acquire()
             server.send(None)
             answer = server.recv()
             time.sleep(self.latency)
-            pacer.settle(slot, answer)
+            limiter.settle(slot, answer)
 
 
 @contextmanager
@@ -227,7 +227,7 @@ def cost(dsn: str) -> tuple[float, float]:
             t0 = time.perf_counter()
             slot = budget.acquire()
             t1 = time.perf_counter()
-            budget.settle(slot, Answer(6000, 6000 - made))
+            budget.settle(slot, LimitFeedback(6000, 6000 - made))
             acquire.append(t1 - t0)
             settle.append(time.perf_counter() - t1)
     return statistics.median(acquire) * 1000, statistics.median(settle) * 1000

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
 
 # Every five minutes, but not with everybody else: a webhook that comes meanwhile would wait for them.
-SWEEP = "4-59/5 * * * *"
+POLL = "4-59/5 * * * *"
 
 
 def events_dag(settings: SyncSettings) -> DAG:
@@ -40,7 +40,7 @@ def events_dag(settings: SyncSettings) -> DAG:
 
     @dag(
         f"{settings.name}__events",
-        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP, timezone="UTC"), assets=[inbox]),
+        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(POLL, timezone="UTC"), assets=[inbox]),
         catchup=False,
         # One works, the next stands ready, and the one of the clock may come between: never as many as this.
         # Airflow 3.3 keeps a mark on a DAG that has reached its number, and a run that ends while the file is

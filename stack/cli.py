@@ -16,9 +16,9 @@ from stack import up as up_command
 from stack.errors import StackError
 from stack.instance import open_instance
 from stack.layout import Layout
+from stack.print_summary import print_summary
 from stack.progress import Progress
 from stack.settings import load
-from stack.where_to_look import tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +33,7 @@ def up() -> None:
     """Start everything, run the first sync, print addresses and passwords."""
     progress = Progress()
     instance = up_command.up(load(), progress)
-    tell(instance, progress)
+    print_summary(instance, progress)
 
 
 @app.command()
@@ -66,7 +66,7 @@ def status() -> None:
     with instance.api() as api:
         health = api.health()
     progress.say("Health: " + (", ".join(f"{name} {state}" for name, state in health.items()) or "no answer"))
-    tell(instance, progress)
+    print_summary(instance, progress)
 
 
 @app.command(name="logs")

@@ -73,7 +73,7 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     Raises:
         RunFailedError: setup or a sync failed; its last error is in the message.
     """
-    done: dict[str, str] = instance.remembered().get("first_syncs", {})
+    done: dict[str, str] = instance.state().get("first_syncs", {})
     due = [name for name in syncs.first if done.get(name) != setting]
     if due:
         _set_up(api, instance, progress)
@@ -81,7 +81,7 @@ def run(api: AirflowApi, instance: Instance, syncs: Syncs, setting: str, progres
     for name in due:
         if instance.settings.first_sync == "load" or not paused[sync_dag(name)]:
             _run_one(api, instance, name, progress)
-            instance.remember(first_syncs={**instance.remembered().get("first_syncs", {}), name: setting})
+            instance.remember(first_syncs={**instance.state().get("first_syncs", {}), name: setting})
         else:
             _forecast(api, instance, name, progress)
             waiting.add(name)
@@ -137,7 +137,7 @@ def _owed_run(api: AirflowApi, dag_id: str) -> str | None:
 
 def _unpause(api: AirflowApi, instance: Instance, dag_ids: Collection[str]) -> bool:
     """Let the DAGs run that were not let run before (one paused by a person stays so); tell if any was."""
-    before = set(instance.remembered().get("unpaused", []))
+    before = set(instance.state().get("unpaused", []))
     new = set(dag_ids) - before
     for dag_id in new:
         api.unpause(dag_id)

@@ -77,14 +77,14 @@ class Instance:
         said = private_file.read(self.layout.supervisor)
         return process.same(said["pid"], said["started"]) if said else None
 
-    def remembered(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Return what `up` noted of its earlier work."""
         return private_file.read(self.layout.state)
 
     def remember(self, **facts: Any) -> None:
         """Add `facts` to what `up` noted; threads may do so at once."""
         with _REMEMBERING:
-            private_file.write(self.layout.state, {**self.remembered(), **facts})
+            private_file.write(self.layout.state, {**self.state(), **facts})
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

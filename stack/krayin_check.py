@@ -21,13 +21,13 @@ def check(real: RealSystems) -> str:
     # Only real systems need these; importing them takes as long as the rest of `make logs`.
     from krayin.client import KrayinClient  # noqa: PLC0415
     from krayin.errors import AuthenticationFailed, KrayinError  # noqa: PLC0415
+    from krayin.noop_limiter import NoopLimiter  # noqa: PLC0415
     from krayin.routes import find_api  # noqa: PLC0415
-    from krayin.unpaced import Unpaced  # noqa: PLC0415
 
     try:
         base_url = find_api(real.krayin_api_url)
         token = real.krayin_api_token.get_secret_value()
-        with KrayinClient(base_url, token, pacer=Unpaced(), retries=0) as client:
+        with KrayinClient(base_url, token, limiter=NoopLimiter(), retries=0) as client:
             user = client.whoami()
     except AuthenticationFailed as error:
         raise UnreachableError(

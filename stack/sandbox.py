@@ -25,7 +25,7 @@ def fill(instance: Instance) -> bool:
     Raises:
         ComponentError: the sample data could not be written.
     """
-    if instance.remembered().get("sandbox_filled"):
+    if instance.state().get("sandbox_filled"):
         return False
     # Half-filled by an interrupted start: begin anew.
     instance.cluster.drop_database(CHATWOOT_DATABASE)

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from stack.down import down
 from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, open_instance
+from stack.print_summary import print_summary
 from stack.progress import Progress
 from stack.settings import load
 from stack.up import up
-from stack.where_to_look import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,7 +117,7 @@ def running_stack(
     progress = Progress(Console(file=output, width=160))
     try:
         instance = up(settings, progress)
-        tell(instance, progress)
+        print_summary(instance, progress)
         with instance.api() as api:
             yield RunningStack(instance, api, output)
     finally:

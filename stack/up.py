@@ -142,7 +142,7 @@ def _prepare_databases(instance: Instance, progress: Progress) -> None:
 
 def _migrate_airflow(instance: Instance) -> None:
     # `airflow db migrate` takes ten seconds to find that there is nothing to do.
-    head = instance.remembered().get("airflow_migrated")
+    head = instance.state().get("airflow_migrated")
     if head and head == [airflow.release(), _airflow_revision(instance)]:
         return
     airflow.migrate(instance.layout, plan.environment(instance))
@@ -246,7 +246,7 @@ def _connect(api: AirflowApi, instance: Instance, real: RealSystems | None) -> s
     ]
     fingerprint = connections.fingerprint(written)
     # Written only when they change: what a person corrected in the UI stays.
-    if instance.remembered().get("connections") != fingerprint:
+    if instance.state().get("connections") != fingerprint:
         api.write_connections(written)
         instance.remember(connections=fingerprint)
     return fingerprint

@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that work on a PostgreSQL: each has a database of its own, which takes its time."""
+    """Watermark the tests that work on a PostgreSQL: each has a database of its own, which takes its time."""
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from chatwoot.checksums import BucketSum, Stream
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import Account, BrokenRow, Contact, Inbox
-    from chatwoot.sweep import BucketSum, Stream
     from chatwoot.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SourceFilter:
     """Which part of a Chatwoot: an account and, if `inboxes` is given, contacts of these inboxes only."""
 
     account_id: int
@@ -26,7 +26,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Watermark:
     """How far a reading saw, so that the next one can ask for what came after.
 
     Attributes:
@@ -45,7 +45,7 @@ class Mark:
     high: datetime
 
     def to_json(self) -> dict[str, str | None]:
-        """Return the mark as a JSON object that `from_json` takes."""
+        """Return the watermark as a JSON object that `from_json` takes."""
         return {
             key: value.isoformat() if isinstance(value, datetime) else value
             for key, value in asdict(self).items()
@@ -53,7 +53,7 @@ class Mark:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Return the mark that `to_json` gave.
+        """Return the watermark that `to_json` gave.
 
         Raises:
             KeyError, ValueError: `stored` is no such object.
@@ -93,41 +93,41 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSince:
-    """Contacts that changed after the reading that gave `mark`; all of them when it is None.
+    """Contacts that changed after the reading that gave `watermark`; all of them when it is None.
 
     `lookback` is used only where transaction ids cannot be compared: contacts updated later than
-    that long before the mark's `high`.
+    that long before the watermark's `high`.
     """
 
-    mark: Mark | None
+    watermark: Watermark | None
     lookback: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedIds:
     """The records with these keys themselves: contacts, conversations or messages, whichever is read.
 
-    `chunks` gives the keys (see `chatwoot.sweep.Stream`) ascending in lists of any length, anew at each
+    `chunks` gives the keys (see `chatwoot.checksums.Stream`) ascending in lists of any length, anew at each
     call; the records of one list are read at once.
     """
 
     chunks: Callable[[], Iterator[Sequence[int]]]
 
 
-Selection = Everything | ByIds | Window | ChangedSince | Listed
+Selection = Everything | ByIds | Window | ChangedSince | ListedIds
 
 
-class Reach(Enum):
+class ChangeCoverage(Enum):
     """How completely a `ChangedSince` can be answered."""
 
     EVERYTHING = "everything"
-    """There is no mark: all rows are given."""
+    """There is no watermark: all rows are given."""
     EXACT = "exact"
     """Every row written since is given, whatever its `updated_at` says; deletions are not."""
     LOOKBACK = "lookback"
     """Only rows with a newer `updated_at` are given. Follow it by a full comparison."""
     RECENT = "recent"
-    """What is new or was active is given; other edits are not: webhooks and sweeps tell of them."""
+    """What is new or was active is given; other edits are not: webhooks and checksum diffs tell of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Vouch:
     """What a reading says of its own completeness, beyond that every question was answered.
 
     Attributes:
-        lineage: as in `Mark`, with the table of contacts; another one may be of a restored Chatwoot.
+        lineage: as in `Watermark`, with the table of contacts; another one may be of a restored Chatwoot.
         narrow: what makes it see less than there may be for as long as it stays as it is, one clause each.
         passing: the same for what passes by itself.
         contacts: how many contacts the account has, where the source says so by the way.
@@ -166,7 +166,7 @@ class SourceSnapshot(Protocol):
         ...
 
     @property
-    def mark(self) -> Mark:
+    def watermark(self) -> Watermark:
         """How far this snapshot sees; finding out may take a scan."""
         ...
 
@@ -187,7 +187,7 @@ class SourceSnapshot(Protocol):
         """
         ...
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: SourceFilter) -> None:
         """Make sure that the account and the inboxes of `scope` exist.
 
         Raises:
@@ -195,12 +195,12 @@ class SourceSnapshot(Protocol):
         """
         ...
 
-    def reach(self, selection: ChangedSince) -> Reach:
+    def reach(self, selection: ChangedSince) -> ChangeCoverage:
         """Tell how completely `selection` can be answered from this snapshot."""
         ...
 
     def contacts(
-        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+        self, scope: SourceFilter, selection: Selection, *, chunk: int = 2000
     ) -> Iterator[list[Contact | BrokenRow]]:
         """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
 
@@ -211,7 +211,7 @@ class SourceSnapshot(Protocol):
         ...
 
     def conversations(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[Conversation | BrokenRow]]:
         """Yield the selected conversations in the inboxes of `scope` by id, in lists of at most `chunk`.
 
@@ -225,13 +225,13 @@ class SourceSnapshot(Protocol):
         ...
 
     def messages(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected public messages as `conversations` does; `since` bounds their creation."""
         ...
 
     def progress(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield, contact by contact, how far all conversations of those came that have a selected one."""
         ...
@@ -242,7 +242,7 @@ class SourceSnapshot(Protocol):
         ...
 
     def checksums(
-        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+        self, stream: Stream, scope: SourceFilter, *, since: datetime | None = None
     ) -> Iterator[BucketSum]:
         """Yield the checksums of all rows of `scope`, by buckets of consecutive keys, ascending.
 
@@ -258,12 +258,12 @@ class SourceSnapshot(Protocol):
         ...
 
     def hashes(
-        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+        self, stream: Stream, scope: SourceFilter, keys: Sequence[int], *, since: datetime | None = None
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in `scope`: what `checksums` sums up."""
         ...
 
-    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+    def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has, in the inboxes of `scope` or not."""
         ...
 

@@ -21,13 +21,13 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from krayin.pacing import Lane, Slot
+from krayin.rate_limiter import Lane, Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from krayin.pacing import Answer
+    from krayin.rate_limiter import LimitFeedback
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +36,12 @@ WAITER_GRACE = 1.0
 UNHEARD = 60
 """Calls a minute that `auto` begins with; Krayin 2.1 is shipped with this limit."""
 
-# Settling may be given up sooner than acquiring: an unsettled slot only stays taken a little longer.
+# Settling may be given up sooner than acquiring: an unsettled permit only stays taken a little longer.
 SETTLE_PATIENCE = 10.0
 
 
 class BudgetTimeout(TimeoutError):  # noqa: N818 - reads like the standard library's TimeoutError
-    """No slot came due in the time given; nothing was taken, so ask again later."""
+    """No permit came due in the time given; nothing was taken, so ask again later."""
 
     def __init__(self, key: str, lane: Lane, waited: float) -> None:
         self.key = key
@@ -96,8 +96,8 @@ class RateBudget:
     """Grants the calls of one API user to one lane; any number of these share the limit.
 
     Krayin (Laravel) counts a fixed window of 60 s from the first call after the previous window.
-    Each call takes one of `requests_per_minute` slots and holds it until 60 s after its answer,
-    so that no 60 seconds, wherever they begin, hold more calls than slots. All state and the only
+    Each call takes one of `requests_per_minute` permits and holds it until 60 s after its answer,
+    so that no 60 seconds, wherever they begin, hold more calls than permits. All state and the only
     clock are PostgreSQL's (schema `krayin_sync`, migrations 0002 and 0021).
 
     Args:
@@ -108,7 +108,7 @@ class RateBudget:
             quickly it answers: from 60 up while it does, down when it slows down or fails.
         lane: whose calls these are.
         call_timeout: seconds after which a call is certainly over. A worker that dies costs one
-            slot for this time plus one window.
+            permit for this time plus one window.
         window: seconds of the server's window.
         poll: longest pause between two questions of a waiter, in seconds.
         credit: how much lateness, in seconds, the even pace of the lanes below live makes up for.
@@ -174,13 +174,13 @@ class RateBudget:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def acquire(self, timeout: float | None = None) -> Slot:
+    def acquire(self, timeout: float | None = None) -> Permit:
         """Wait until a call may be made and return leave to make it now.
 
         `timeout` bounds the wait in seconds; None waits as long as it takes.
 
         Raises:
-            BudgetTimeout: no slot came due within `timeout`.
+            BudgetTimeout: no permit came due within `timeout`.
             BudgetUnavailable: the sync database stayed unreachable.
         """
         ticket = uuid.uuid4()
@@ -189,7 +189,7 @@ class RateBudget:
         try:
             while True:
                 turn = self.ask(ticket)
-                if isinstance(turn, Slot):
+                if isinstance(turn, Permit):
                     granted = True
                     return turn
                 if timeout is not None:
@@ -202,20 +202,20 @@ class RateBudget:
             if not granted:
                 self._leave(ticket)
 
-    def acquire_now(self) -> Slot | float:
-        """Return a slot if one is free, else the seconds after which to ask again, at most `poll`.
+    def acquire_now(self) -> Permit | float:
+        """Return a permit if one is free, else the seconds after which to ask again, at most `poll`.
 
         Raises:
             BudgetUnavailable: the sync database stayed unreachable.
         """
         ticket = uuid.uuid4()
         turn = self.ask(ticket)
-        if not isinstance(turn, Slot):
+        if not isinstance(turn, Permit):
             self._leave(ticket)
         return turn
 
-    def ask(self, ticket: uuid.UUID) -> Slot | float:
-        """Return a slot if it is this waiter's turn, else the seconds after which to ask again.
+    def ask(self, ticket: uuid.UUID) -> Permit | float:
+        """Return a permit if it is this waiter's turn, else the seconds after which to ask again.
 
         The building block of `acquire`, for callers with a loop of their own; `ticket` names one wait.
 
@@ -226,19 +226,19 @@ class RateBudget:
         assert row is not None
         if row["wait_seconds"] is not None:
             return float(row["wait_seconds"])
-        return Slot(row["slot_number"], row["slot_fence"], row["granted_at"])
+        return Permit(row["slot_number"], row["slot_fence"], row["granted_at"])
 
-    def settle(self, slot: Slot, answer: Answer | None) -> None:
+    def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         """Say how the call ended; `None` when no answer came, for the server may count it yet.
 
         Pass what the limiter of the API user said only: routes with a limit of their own (deleting
         persons) report that one in the same headers. Never raises for a database that is away:
-        the slot then frees itself after the call timeout and one window.
+        the permit then frees itself after the call timeout and one window.
         """
         facts = {
             "key": self.key,
-            "number": slot.number,
-            "fence": slot.fence,
+            "number": permit.number,
+            "fence": permit.fence,
             "answered": answer is not None,
             "limit": answer.limit if answer else None,
             "remaining": answer.remaining if answer else None,
@@ -251,13 +251,15 @@ class RateBudget:
         try:
             row = self._run("budget/settle", facts, min(SETTLE_PATIENCE, self._patience))
         except BudgetUnavailable as away:
-            # The call is made: its outcome matters more than its slot.
-            logger.warning("Slot %d of %s could not be given back: %s", slot.number, self.key, away.reason)
+            # The call is made: its outcome matters more than its permit.
+            logger.warning(
+                "Permit %d of %s could not be given back: %s", permit.number, self.key, away.reason
+            )
             return
         if row is not None and not row["held"]:
             logger.warning(
-                "Slot %d of %s was given back too late: call_timeout must be longer than any call.",
-                slot.number,
+                "Permit %d of %s was given back too late: call_timeout must be longer than any call.",
+                permit.number,
                 self.key,
             )
 
@@ -338,7 +340,7 @@ class RateBudget:
                 with self._connection.cursor(row_factory=dict_row) as cursor:
                     return cursor.execute(statement(name), parameters).fetchone()
             except (psycopg.OperationalError, psycopg.InterfaceError):
-                # Asking again after a lost answer may waste the slot it granted, never make a call too many.
+                # Asking again after a lost answer may waste the permit it granted, never make one too many.
                 self._hang_up()
                 raise
 

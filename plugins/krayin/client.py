@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import httpx
 
     from krayin.endpoints import Endpoint
-    from krayin.pacing import Pacer
     from krayin.payloads import (
         ActivityDraft,
         ActivityUpdate,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
         PersonDraft,
         PersonUpdate,
     )
+    from krayin.rate_limiter import RateLimiter
 
 __all__ = ["ApiCall", "KrayinClient", "LimitHint"]
 
@@ -96,7 +96,7 @@ class KrayinClient:
         base_url: str,
         token: str,
         *,
-        pacer: Pacer,
+        limiter: RateLimiter,
         on_call: Callable[[ApiCall], None] | None = None,
         lane: str | None = None,
         connect_timeout: float = 5.0,
@@ -111,7 +111,7 @@ class KrayinClient:
         Args:
             base_url: the API's address, to which the routes are appended.
             token: the Sanctum token; it leaves this object only in the Authorization header.
-            pacer: grants the calls; asked `near_limit()` too when it has that.
+            limiter: grants the calls; asked `near_limit()` too when it has that.
             on_call: told of every call made or tried, for the audit.
             lane: the name of the lane to write into the audit.
             connect_timeout: seconds to make a connection.
@@ -127,7 +127,7 @@ class KrayinClient:
         self._session = Session(
             base_url,
             token,
-            pacer=pacer,
+            limiter=limiter,
             on_call=on_call,
             lane=lane,
             connect_timeout=connect_timeout,
@@ -303,7 +303,7 @@ class KrayinClient:
         return self._change(endpoints.UPDATE_ACTIVITY, Activity.from_json, update, activity_id)
 
     def mark_activities(self, ids: Iterable[int], done: bool) -> None:  # noqa: FBT001
-        """Mark activities done or not done, many in one call; Krayin skips missing ids."""
+        """Watermark activities done or not done, many in one call; Krayin skips missing ids."""
         for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL):
             self._session.call(endpoints.MARK_ACTIVITIES, body={"indices": chunk, "value": int(done)})
 

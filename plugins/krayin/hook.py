@@ -10,8 +10,8 @@ from airflow.sdk import BaseHook
 
 from krayin.client import KrayinClient
 from krayin.errors import ConfigurationError, KrayinError
+from krayin.noop_limiter import NoopLimiter
 from krayin.routes import access_key, find_api
-from krayin.unpaced import Unpaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from krayin.audit import ApiCall
-    from krayin.pacing import Pacer
+    from krayin.rate_limiter import RateLimiter
 
 _found: dict[str, str] = {}
 _finding = Lock()
@@ -79,12 +79,12 @@ class KrayinHook(BaseHook):
 
     def client(
         self,
-        pacer: Pacer,
+        limiter: RateLimiter,
         on_call: Callable[[ApiCall], None] | None = None,
         lane: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> KrayinClient:
-        """Return a client whose calls are paced by `pacer` and told to `on_call`.
+        """Return a client whose calls are paced by `limiter` and told to `on_call`.
 
         The base address is looked for once in a process, which costs nothing of the budget.
 
@@ -101,7 +101,7 @@ class KrayinHook(BaseHook):
         return KrayinClient(
             base_url,
             self._token(),
-            pacer=pacer,
+            limiter=limiter,
             on_call=on_call,
             lane=lane,
             transport=transport,
@@ -113,7 +113,7 @@ class KrayinHook(BaseHook):
             token = self._token()
             base_url = find_api(self.address())
             self.requests_per_minute()
-            with KrayinClient(base_url, token, pacer=Unpaced(), retries=0) as client:
+            with KrayinClient(base_url, token, limiter=NoopLimiter(), retries=0) as client:
                 user = client.whoami()
         except KrayinError as error:
             return False, error.reason

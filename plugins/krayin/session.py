@@ -40,14 +40,14 @@ from krayin.errors import (
     TurnedAway,
     Unanswered,
 )
-from krayin.pacing import Answer
+from krayin.rate_limiter import LimitFeedback
 from krayin.tls import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from krayin.endpoints import Endpoint
-    from krayin.pacing import Pacer, Slot
+    from krayin.rate_limiter import Permit, RateLimiter
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 @runtime_checkable
 class LimitHint(Protocol):
-    """A pacer that knows, from all workers' answers, whether the window is used up or nearly so."""
+    """A limiter that knows, from all workers' answers, whether the window is used up or nearly so."""
 
     def near_limit(self) -> bool:
         """Return whether a call in the last 60 seconds was answered with few or no calls remaining."""
@@ -131,7 +131,7 @@ class _PoliteWait(wait_base):
 class Session:
     """Calls of Krayin's API below one base address with one token; for one thread at a time.
 
-    A call takes a slot from the pacer first and settles it with what the answer said. Repeatable
+    A call takes a permit from the limiter first and settles it with what the answer said. Repeatable
     calls are made again up to three times, but not a change that Krayin may still be at work on:
     carried out late, it would undo what was written meanwhile. An unrepeatable one (a POST that
     creates) is repeated only when the connection could not be made or the limiter certainly turned
@@ -143,7 +143,7 @@ class Session:
         base_url: str,
         token: str,
         *,
-        pacer: Pacer,
+        limiter: RateLimiter,
         on_call: Callable[[ApiCall], None] | None = None,
         lane: str | None = None,
         connect_timeout: float = 5.0,
@@ -178,7 +178,7 @@ class Session:
             transport=transport,
             verify=trusted(),
         )
-        self._pacer = pacer
+        self._limiter = limiter
         self._on_call = on_call
         self._lane = lane
         self._retries = retries
@@ -206,7 +206,7 @@ class Session:
     ) -> Iterator[None]:
         """Write `operation_id` into the audit of every call made inside the block.
 
-        `before_write` is called with the slot in hand, right before each try of a writing call:
+        `before_write` is called with the permit in hand, right before each try of a writing call:
         the place to commit the intent. What it raises keeps the call from being made.
         """
         outer = self._operation, self._before_write
@@ -258,7 +258,7 @@ class Session:
                     status=reply.status,
                 )
             if reply.verdict.meaning is Meaning.RATE_LIMITED:
-                # Costs no attempt: nothing was done, and the pacer's next slot lies after the wait.
+                # Costs no attempt: nothing was done, and the limiter's next permit lies after the wait.
                 continue
             if reply.verdict.meaning is Meaning.TURNED_AWAY and (
                 self._token_worked or endpoint is not WHOAMI
@@ -341,13 +341,13 @@ class Session:
 
     def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
         endpoint = request.endpoint
-        slot = self._pacer.acquire()
+        permit = self._limiter.acquire()
         if self._before_write is not None and endpoint.method != "GET":
             try:
                 self._before_write()
             except BaseException:
-                # The slot was not used, but only the server's clock could say so safely.
-                self._settle(slot, None)
+                # The permit was not used, but only the server's clock could say so safely.
+                self._settle(permit, None)
                 raise
         at, started = datetime.now(UTC), self._monotonic()
         try:
@@ -359,13 +359,13 @@ class Session:
                 headers={"Content-Type": "application/json"} if request.content is not None else None,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as failure:
-            self._settle(slot, None)
+            self._settle(permit, None)
             error = _failure(endpoint, failure)
             self._audit(endpoint, at, started, outcome=type(error).__name__)
             # httpx's own text may quote a header, and with it the token.
             raise error from None
         except BaseException:
-            self._settle(slot, None)
+            self._settle(permit, None)
             self._audit(endpoint, at, started, outcome="interrupted")
             raise
         took = self._monotonic() - started
@@ -376,9 +376,9 @@ class Session:
         )
         if endpoint.own_limiter:
             # Its headers and refusals tell of another limit; the shared budget must not learn from them.
-            self._settle(slot, Answer(refused=refused and verdict.limit is None))
+            self._settle(permit, LimitFeedback(refused=refused and verdict.limit is None))
         else:
-            said = Answer(
+            said = LimitFeedback(
                 verdict.limit,
                 verdict.remaining,
                 refused,
@@ -387,7 +387,7 @@ class Session:
                 seconds=took if verdict.meaning is Meaning.ANSWERED else None,
                 failed=response.is_server_error,
             )
-            self._settle(slot, said)
+            self._settle(permit, said)
         self._audit(endpoint, at, started, outcome=verdict.meaning.value, reply=reply)
         return reply
 
@@ -415,11 +415,11 @@ class Session:
 
     def _near_limit(self) -> bool:
         own = self._low_at is not None and self._monotonic() - self._low_at < WINDOW
-        return own or (isinstance(self._pacer, LimitHint) and self._pacer.near_limit())
+        return own or (isinstance(self._limiter, LimitHint) and self._limiter.near_limit())
 
-    def _settle(self, slot: Slot, answer: Answer | None) -> None:
+    def _settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         try:
-            self._pacer.settle(slot, answer)
+            self._limiter.settle(permit, answer)
         except Exception:
             # The call was made: losing its answer over the budget would make a duplicate of it.
             log.exception("The rate budget could not be told how a call ended.")

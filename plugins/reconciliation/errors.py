@@ -185,11 +185,11 @@ class OperationHeldError(ReconciliationError):
 class SweepGoneError(ReconciliationError):
     """What a comparison of all rows found is not there any more; compare again, nothing is lost."""
 
-    def __init__(self, sync_name: str, sweep_id: int) -> None:
+    def __init__(self, sync_name: str, diff_id: int) -> None:
         """Keep which comparison was meant."""
         self.sync_name = sync_name
-        self.sweep_id = sweep_id
+        self.diff_id = diff_id
         super().__init__(
-            f"What comparison {sweep_id} of {sync_name} found is gone or already planned: a newer one took "
+            f"What comparison {diff_id} of {sync_name} found is gone or already planned: a newer one took "
             f"its place, or the sync database crashed. Nothing is lost: start the comparison again."
         )

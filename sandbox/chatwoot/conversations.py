@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from sandbox.chatwoot.insertion import insert_row, stored
-from sandbox.chatwoot.talk import double_encoded
+from sandbox.chatwoot.message_texts import double_encoded
 
 if TYPE_CHECKING:
     from psycopg import Connection

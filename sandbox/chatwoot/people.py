@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.chatwoot.pools import JOB_TITLES, Company, Locale, Pools, slug
+from sandbox.chatwoot.name_lists import JOB_TITLES, Company, Locale, Pools, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from sandbox.chatwoot.office import Office
+    from sandbox.chatwoot.agents import Office
     from sandbox.chatwoot.phones import PhoneBook
 
 MAIL_DOMAINS = ("example.com", "example.org", "example.net", "mail.test", "inbox.test")

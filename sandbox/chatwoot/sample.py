@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from sandbox.chatwoot.agents import Office, open_offices
 from sandbox.chatwoot.bulk import advance_sequences, copy_rows
-from sandbox.chatwoot.office import Office, open_offices
+from sandbox.chatwoot.message_texts import (
+    ATTACHMENT_COLUMNS,
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    Ids,
+    Writer,
+)
+from sandbox.chatwoot.name_lists import Pools, make_pools
 from sandbox.chatwoot.people import (
     CONTACT_COLUMNS,
     CONTACT_INBOX_COLUMNS,
@@ -22,14 +30,6 @@ from sandbox.chatwoot.people import (
     source_id,
 )
 from sandbox.chatwoot.phones import PhoneBook
-from sandbox.chatwoot.pools import Pools, make_pools
-from sandbox.chatwoot.talk import (
-    ATTACHMENT_COLUMNS,
-    CONVERSATION_COLUMNS,
-    MESSAGE_COLUMNS,
-    Ids,
-    Writer,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox.chatwoot_api import contacts, conversations, office, webhooks
+from sandbox.chatwoot_api import agents, contacts, conversations, webhooks
 from sandbox.chatwoot_api.calls import Call
 from sandbox.chatwoot_api.errors import AnsweredError, not_found
 from sandbox.chatwoot_api.limiter import Limiter
@@ -45,12 +45,12 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/conversations/{id:int}/messages", conversations.messages),
     ("GET", "/conversations/{id:int}/labels", conversations.labels),
     ("GET", "/conversations/{id:int}/reporting_events", conversations.reporting_events),
-    ("GET", "/inboxes", office.inboxes),
-    ("GET", "/inboxes/{id:int}", office.inbox),
-    ("GET", "/agents", office.agents),
-    ("GET", "/teams", office.teams),
-    ("GET", "/labels", office.labels),
-    ("GET", "/custom_attribute_definitions", office.attribute_definitions),
+    ("GET", "/inboxes", agents.inboxes),
+    ("GET", "/inboxes/{id:int}", agents.inbox),
+    ("GET", "/agents", agents.agents),
+    ("GET", "/teams", agents.teams),
+    ("GET", "/labels", agents.labels),
+    ("GET", "/custom_attribute_definitions", agents.attribute_definitions),
     ("GET", "/webhooks", webhooks.index),
     ("POST", "/webhooks", webhooks.create),
     ("PATCH", "/webhooks/{id:int}", webhooks.update),
@@ -89,7 +89,7 @@ class Server:
                 self.before(name)
             with self.pool.connection() as connection:
                 made = Call(connection, self.settings, path, given.query, given.content)
-                if path or handler is office.profile:
+                if path or handler is agents.profile:
                     self._admit(made, given.token)
                 return _json(handler(made))
         except AnsweredError as answered:
@@ -176,7 +176,7 @@ def build(settings: Settings) -> Starlette:
     application = Starlette(
         routes=[
             route("GET", "/api", version),
-            route("GET", "/api/v1/profile", office.profile),
+            route("GET", "/api/v1/profile", agents.profile),
             *(route(method, f"{_ACCOUNT}{path}", handler) for method, path, handler in _ROUTES),
         ],
         lifespan=lifespan,

@@ -209,7 +209,7 @@ class Chaos:
             rows = connection.execute(
                 "SELECT source_kind, source_id, crm_kind, state, origin, source_hash = acked_hash,"
                 # Ids of what it hangs on.
-                " last_sent - 'person' - 'lead', attempted FROM krayin_sync.mapping"
+                " last_sent - 'person' - 'lead', pending_write FROM krayin_sync.mapping"
             ).fetchall()
         return {"mapping": Counter(str(row) for row in rows)}
 

@@ -29,7 +29,7 @@ from sandbox.krayin.testing import usual_krayin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Message, Receive, Send, SourceFilter
 
     from sandbox.krayin.faults import Fault
     from sandbox.krayin.requests import Call
@@ -54,7 +54,7 @@ class Troubled:
         self._chances: dict[str, float] = {"page_before": 0.0, "page_after": 0.0}
         self._random = random.Random()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: SourceFilter, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/chaos":
             await self._control(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/api/"):
@@ -85,7 +85,7 @@ class Troubled:
         self._chances |= {name: wanted[name] for name in self._chances if name in wanted}
         await _answer(send, 200, b"{}", [JSON])
 
-    async def _troubled(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _troubled(self, scope: SourceFilter, receive: Receive, send: Send) -> None:
         if time.monotonic() < self._refuse_until and self._announce:
             self._announce = False
             await self._application(scope, receive, partial(_with_nothing_left, send))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from krayin.audit import ApiCall
-    from krayin.pacing import Pacer
+    from krayin.rate_limiter import RateLimiter
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,11 @@ def work(job: Job) -> None:
 class DirectAccess(StandInAccess):
     """The stand-in at the address its API is known to have, so that every call counted is a sync's."""
 
-    def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+    def client(
+        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None], lane: str | None
+    ) -> KrayinClient:
         return KrayinClient(
-            f"{self.address}/api/v1", self.token, pacer=pacer, on_call=on_call, lane=lane, **self.options
+            f"{self.address}/api/v1", self.token, limiter=limiter, on_call=on_call, lane=lane, **self.options
         )
 
 

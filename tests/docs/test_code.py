@@ -12,7 +12,7 @@ from tests.docs.markdown import ROOT
 PLUGINS = ROOT / "plugins"
 MAP = (ROOT / "docs" / "code.md").read_text(encoding="utf-8")
 # A port and the checksums it offers name each other's types.
-TOGETHER = {"source", "sweep"}
+TOGETHER = {"source", "checksums"}
 
 
 def listed(package: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import RateBudget
-from krayin.pacing import Answer, Lane, Slot
+from krayin.rate_limiter import Lane, LimitFeedback, Permit
 from reconciliation.migrations import upgrade
 
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ class FixedWindow:
         self.ends = float("-inf")
         self.count = 0
 
-    def hit(self, now: float, *, debug: bool = True) -> Answer:
+    def hit(self, now: float, *, debug: bool = True) -> LimitFeedback:
         """Count a call that arrives at `now` seconds and return what its answer says."""
         if now >= self.ends:
             self.ends = now + self.window
             self.count = 0
         if self.count >= self.limit:
             if not debug:
-                return Answer(refused=True)
-            return Answer(self.limit, 0, refused=True, retry_after=float(int(self.ends - now)))
+                return LimitFeedback(refused=True)
+            return LimitFeedback(self.limit, 0, refused=True, retry_after=float(int(self.ends - now)))
         self.count += 1
-        return Answer(self.limit, self.limit - self.count)
+        return LimitFeedback(self.limit, self.limit - self.count)
 
 
 class NoLimit:
@@ -65,17 +65,17 @@ class NoLimit:
     def __init__(self, failing: Callable[[], bool] = lambda: False) -> None:
         self.failing = failing
 
-    def hit(self, now: float, *, debug: bool = True) -> Answer:
+    def hit(self, now: float, *, debug: bool = True) -> LimitFeedback:
         """Return what an answer says."""
-        return Answer(failed=self.failing())
+        return LimitFeedback(failed=self.failing())
 
 
-class Fate(Enum):
+class RemovalAction(Enum):
     """How a call ends for its worker."""
 
     ANSWERED = auto()
     ANSWER_LOST = auto()  # counted, then a timeout
-    DIED_BEFORE = auto()  # the worker died with a slot, and made no call
+    DIED_BEFORE = auto()  # the worker died with a permit, and made no call
     DIED_AFTER = auto()  # the worker died while the server counted its call
 
 
@@ -88,7 +88,7 @@ class Call:
     asked: float
     granted: float
     counted: float
-    answer: Answer
+    answer: LimitFeedback
 
 
 @dataclass
@@ -105,7 +105,7 @@ class World:
     credit: float = 0.25
     call_timeout: float = 35.0
     debug: bool = True
-    fate: Callable[[], Fate] = lambda: Fate.ANSWERED
+    fate: Callable[[], RemovalAction] = lambda: RemovalAction.ANSWERED
     key: str = "krayin#1"
     now: float = 0.0
     skew: float = 0.0
@@ -152,13 +152,13 @@ class World:
         moment = EPOCH + timedelta(seconds=self.now + self.skew)
         self._connection.execute("SELECT set_config('test.now', %s, false)", (moment.isoformat(),))
 
-    def ask(self, lane: Lane, ticket: uuid.UUID) -> Slot | float:
+    def ask(self, lane: Lane, ticket: uuid.UUID) -> Permit | float:
         self.tick()
         return self.budget(lane).ask(ticket)
 
-    def settle(self, lane: Lane, slot: Slot, answer: Answer | None) -> None:
+    def settle(self, lane: Lane, permit: Permit, answer: LimitFeedback | None) -> None:
         self.tick()
-        self.budget(lane).settle(slot, answer)
+        self.budget(lane).settle(permit, answer)
 
     def state(self) -> Any:
         self.tick()
@@ -182,37 +182,37 @@ class World:
 
         def poll(ticket: uuid.UUID, asked: float) -> None:
             turn = self.ask(lane, ticket)
-            if isinstance(turn, Slot):
+            if isinstance(turn, Permit):
                 self._call(lane, number, asked, turn, begin)
             else:
                 self.at(self.now + turn, lambda: poll(ticket, asked))
 
         self.at(start, begin)
 
-    def _call(self, lane: Lane, number: int, asked: float, slot: Slot, then: Callable[[], None]) -> None:
+    def _call(self, lane: Lane, number: int, asked: float, permit: Permit, then: Callable[[], None]) -> None:
         self.at_once += 1
         latency, fate, granted = self.latency(), self.fate(), self.now
 
         def arrive() -> None:
             answer = self.server.hit(self.now, debug=self.debug)
             self.calls.append(Call(lane, number, asked, granted, self.now, answer))
-            if fate is Fate.ANSWERED:
+            if fate is RemovalAction.ANSWERED:
                 good = not answer.refused and not answer.failed
                 said = replace(answer, route="POST leads", seconds=latency if good else None)
                 self.at(granted + latency, lambda: done(said))
-            elif fate is Fate.ANSWER_LOST:
+            elif fate is RemovalAction.ANSWER_LOST:
                 self.at(granted + self.call_timeout, lambda: done(None))
             else:
                 # Somebody starts the dead worker anew.
                 self.at(granted + 1, then)
 
-        def done(answer: Answer | None) -> None:
+        def done(answer: LimitFeedback | None) -> None:
             self.at_once -= 1
             self.took.append((self.now, latency))
-            self.settle(lane, slot, answer)
+            self.settle(lane, permit, answer)
             then()
 
-        if fate is Fate.DIED_BEFORE:
+        if fate is RemovalAction.DIED_BEFORE:
             self.at(granted + 1, then)
         else:
             self.at(granted + latency * 0.4, arrive)

@@ -1,4 +1,4 @@
-"""A scripted Krayin, a pacer that keeps a diary and a clock that only moves when someone sleeps."""
+"""A scripted Krayin, a limiter that keeps a diary and a clock that only moves when someone sleeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from krayin.client import KrayinClient
-from krayin.pacing import Answer, Slot
+from krayin.rate_limiter import LimitFeedback, Permit
 
 if TYPE_CHECKING:
     from krayin.audit import ApiCall
@@ -23,17 +23,17 @@ Step = httpx.Response | BaseException | Callable[[httpx.Request], httpx.Response
 
 @dataclass
 class Diary:
-    """A pacer that grants at once and remembers."""
+    """A limiter that grants at once and remembers."""
 
-    settled: list[Answer | None] = field(default_factory=list)
+    settled: list[LimitFeedback | None] = field(default_factory=list)
     granted: int = 0
     near: bool = False
 
-    def acquire(self) -> Slot:
+    def acquire(self) -> Permit:
         self.granted += 1
-        return Slot(self.granted, self.granted, datetime.now(UTC))
+        return Permit(self.granted, self.granted, datetime.now(UTC))
 
-    def settle(self, slot: Slot, answer: Answer | None) -> None:
+    def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         self.settled.append(answer)
 
     def near_limit(self) -> bool:
@@ -60,7 +60,7 @@ class Scripted:
     """A client and everything one may ask about what it did."""
 
     client: KrayinClient
-    pacer: Diary
+    limiter: Diary
     clock: Clock
     requests: list[httpx.Request]
     calls: list[ApiCall]
@@ -127,18 +127,18 @@ class Kit:
                 raise step
             return step if isinstance(step, httpx.Response) else step(request)
 
-        pacer, clock, calls = options.pop("pacer", Diary()), Clock(), []
+        limiter, clock, calls = options.pop("limiter", Diary()), Clock(), []
         client = KrayinClient(
             "https://crm.example.com/api/v1",
             TOKEN,
-            pacer=pacer,
+            limiter=limiter,
             on_call=calls.append,
             transport=httpx.MockTransport(handle),
             sleep=clock.sleep,
             monotonic=clock.monotonic,
             **options,
         )
-        return Scripted(client, pacer, clock, requests, calls)
+        return Scripted(client, limiter, clock, requests, calls)
 
 
 @pytest.fixture

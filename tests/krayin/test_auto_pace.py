@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from krayin.pacing import Answer, Lane, Slot
+from krayin.rate_limiter import Lane, LimitFeedback, Permit
 
-from tests.krayin.budget_world import Fate, FixedWindow, NoLimit, World, lanes_in_order, prepare
+from tests.krayin.budget_world import FixedWindow, NoLimit, RemovalAction, World, lanes_in_order, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,14 +48,14 @@ def crowded(w: World, seconds: float, at_once: Callable[[], int]) -> Callable[[]
     return lambda: seconds * max(1.0, w.at_once / at_once()) * numbers.uniform(0.8, 1.25)
 
 
-def made_by(w: World, answer: Answer | None, lane: Lane = Lane.SCHEDULED) -> None:
+def made_by(w: World, answer: LimitFeedback | None, lane: Lane = Lane.SCHEDULED) -> None:
     """Make one call that ends so, in no time."""
-    slot = w.ask(lane, uuid.uuid4())
-    assert isinstance(slot, Slot)
-    w.settle(lane, slot, answer)
+    permit = w.ask(lane, uuid.uuid4())
+    assert isinstance(permit, Permit)
+    w.settle(lane, permit, answer)
 
 
-QUICK = Answer(route="POST leads", seconds=0.02)
+QUICK = LimitFeedback(route="POST leads", seconds=0.02)
 
 
 def grown(w: World, pace: int) -> None:
@@ -152,7 +152,7 @@ def test_a_server_that_becomes_slower_is_left_alone_and_found_again(world: Calla
 def test_the_pace_of_a_route_is_its_own(world: Callable[..., World]) -> None:
     # A bulk read that takes a hundred times as long is no slow server.
     w = world(NoLimit())
-    answers = itertools.cycle([QUICK] * 4 + [Answer(route="GET leads", seconds=2.0)])
+    answers = itertools.cycle([QUICK] * 4 + [LimitFeedback(route="GET leads", seconds=2.0)])
     for _ in range(200):
         made_by(w, next(answers), Lane.LIVE)
         w.now += 60 / w.state().limit
@@ -161,14 +161,14 @@ def test_the_pace_of_a_route_is_its_own(world: Callable[..., World]) -> None:
 
 def test_before_the_first_answer_a_few_ask(world: Callable[..., World]) -> None:
     w = world(NoLimit())
-    slots = [w.ask(Lane.LIVE, uuid.uuid4()) for _ in range(20)]
-    assert sum(isinstance(slot, Slot) for slot in slots) == 3
+    permits = [w.ask(Lane.LIVE, uuid.uuid4()) for _ in range(20)]
+    assert sum(isinstance(permit, Permit) for permit in permits) == 3
     assert w.state().limit == 60
 
 
 def test_live_calls_run_ahead_of_the_pace_by_a_minutes_calls_only(world: Callable[..., World]) -> None:
     w = world(NoLimit(), latency=lambda: 0.001)
-    made_by(w, Answer(route="POST leads", failed=True))
+    made_by(w, LimitFeedback(route="POST leads", failed=True))
     w.worker(Lane.LIVE, start=1)
     w.server.failing = lambda: True
     w.run(30)
@@ -176,18 +176,20 @@ def test_live_calls_run_ahead_of_the_pace_by_a_minutes_calls_only(world: Callabl
     assert w.made(0, 30) <= 60 + 30 + 1
 
 
-@pytest.mark.parametrize("ending", [Answer(route="POST leads", failed=True), Answer(refused=True), None])
+@pytest.mark.parametrize(
+    "ending", [LimitFeedback(route="POST leads", failed=True), LimitFeedback(refused=True), None]
+)
 def test_a_failure_halves_the_pace_once_for_all_under_way(
-    world: Callable[..., World], ending: Answer | None
+    world: Callable[..., World], ending: LimitFeedback | None
 ) -> None:
     w = world(NoLimit())
     grown(w, 800)
     before = w.state().limit
-    slots = [w.ask(Lane.LIVE, uuid.uuid4()) for _ in range(2)]
-    for slot in slots:
-        assert isinstance(slot, Slot)
+    permits = [w.ask(Lane.LIVE, uuid.uuid4()) for _ in range(2)]
+    for permit in permits:
+        assert isinstance(permit, Permit)
         w.now += 0.01
-        w.settle(Lane.LIVE, slot, ending)
+        w.settle(Lane.LIVE, permit, ending)
     assert w.state().limit == pytest.approx(before / 2, abs=1)
 
 
@@ -195,7 +197,7 @@ def test_answers_that_say_nothing_of_speed_leave_the_pace(world: Callable[..., W
     w = world(NoLimit())
     for _ in range(50):
         # A rejected content, a record that is missing: right away, and no sign of a server at ease.
-        made_by(w, Answer(route="POST leads"), Lane.LIVE)
+        made_by(w, LimitFeedback(route="POST leads"), Lane.LIVE)
         w.now += 1
     assert w.state().limit == 60
 
@@ -241,8 +243,8 @@ def test_lanes_are_kept(world: Callable[..., World]) -> None:
 
 
 def test_workers_that_die_hold_nobody_up_for_long(world: Callable[..., World]) -> None:
-    fates = iter([Fate.ANSWERED] * 100 + [Fate.DIED_AFTER] * 4)
-    w = world(NoLimit(), latency=lambda: 0.02, fate=lambda: next(fates, Fate.ANSWERED))
+    fates = iter([RemovalAction.ANSWERED] * 100 + [RemovalAction.DIED_AFTER] * 4)
+    w = world(NoLimit(), latency=lambda: 0.02, fate=lambda: next(fates, RemovalAction.ANSWERED))
     for number in range(4):
         w.worker(Lane.SCHEDULED, number=number)
     w.run(35)
@@ -283,7 +285,7 @@ def test_a_limited_server_never_refuses_whatever_happens_to_workers(
     w = world(
         FixedWindow(limit, window),
         latency=lambda: numbers.choice([0.01, 0.05, 0.7, 1.9]) * numbers.uniform(0.5, 1),
-        fate=lambda: numbers.choices(list(Fate), [8, 1, 1, 1])[0],
+        fate=lambda: numbers.choices(list(RemovalAction), [8, 1, 1, 1])[0],
         call_timeout=2.0,
     )
     # The first answer says the limit.
@@ -320,8 +322,13 @@ def test_a_krayin_that_stops_saying_a_limit_has_none(world: Callable[..., World]
 
 def test_a_limit_is_forgotten_for_good_answers_only_and_not_for_a_few(world: Callable[..., World]) -> None:
     w = world(FixedWindow(60))
-    made_by(w, Answer(60, 59))
-    for answer in [QUICK] * 9 + [Answer(60, 50)] + [Answer(failed=True), Answer(), None] * 10 + [QUICK] * 9:
+    made_by(w, LimitFeedback(60, 59))
+    for answer in (
+        [QUICK] * 9
+        + [LimitFeedback(60, 50)]
+        + [LimitFeedback(failed=True), LimitFeedback(), None] * 10
+        + [QUICK] * 9
+    ):
         w.now += 1.1
         made_by(w, answer)
     assert w.state().server_limit == 60

@@ -1,4 +1,4 @@
-"""What one process sees of the rate budget: slots, waits, lost databases."""
+"""What one process sees of the rate budget: permits, waits, lost databases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from krayin.budget import BudgetTimeout, BudgetUnavailable, RateBudget
-from krayin.pacing import Answer, Lane, Pacer
+from krayin.rate_limiter import Lane, LimitFeedback, RateLimiter
 
 from stack.postgres import Cluster
 from tests.conftest import free_port
@@ -44,22 +44,22 @@ def open_budget(url: str) -> Iterator[Callable[..., RateBudget]]:
 
 
 def test_it_is_a_pacer(open_budget: Callable[..., RateBudget]) -> None:
-    pacer: Pacer = open_budget()
-    pacer.settle(pacer.acquire(), Answer(60, 59))
+    limiter: RateLimiter = open_budget()
+    limiter.settle(limiter.acquire(), LimitFeedback(60, 59))
 
 
 def test_slots_differ_and_carry_the_databases_clock(open_budget: Callable[..., RateBudget], url: str) -> None:
     budget = open_budget()
-    slots = []
+    permits = []
     for remaining in (2, 1, 0):
-        slots.append(budget.acquire())
-        budget.settle(slots[-1], Answer(3, remaining))
-    assert len({slot.number for slot in slots}) == 3
-    assert [slot.fence for slot in slots] == [1, 2, 3]
+        permits.append(budget.acquire())
+        budget.settle(permits[-1], LimitFeedback(3, remaining))
+    assert len({permit.number for permit in permits}) == 3
+    assert [permit.fence for permit in permits] == [1, 2, 3]
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
-    assert slots[0].granted_at < slots[1].granted_at < slots[2].granted_at < row[0]
+    assert permits[0].granted_at < permits[1].granted_at < permits[2].granted_at < row[0]
 
 
 def test_a_clients_clock_does_not_matter(
@@ -69,9 +69,9 @@ def test_a_clients_clock_does_not_matter(
     for skew in (0.0, 3e7, -3e7):
         monkeypatch.setattr("time.time", lambda skew=skew: 1.8e9 + skew)
         budget = open_budget()
-        slot = budget.acquire()
-        budget.settle(slot, Answer())
-        grants.append(slot.granted_at)
+        permit = budget.acquire()
+        budget.settle(permit, LimitFeedback())
+        grants.append(permit.granted_at)
     assert grants == sorted(grants)
     with pytest.raises(BudgetTimeout):
         open_budget().acquire(timeout=0.0)
@@ -81,7 +81,7 @@ def test_a_bounded_wait_ends_with_the_facts_and_leaves_no_waiter(
     open_budget: Callable[..., RateBudget],
 ) -> None:
     budget = open_budget(1)
-    budget.settle(budget.acquire(), Answer(1, 0))
+    budget.settle(budget.acquire(), LimitFeedback(1, 0))
     with pytest.raises(BudgetTimeout, match=r"lane live was free within 0\.0 s") as caught:
         budget.acquire(timeout=0.01)
     assert (caught.value.key, caught.value.lane, caught.value.waited) == ("krayin#1", Lane.LIVE, 0.01)
@@ -103,7 +103,7 @@ def test_an_interrupted_wait_leaves_no_waiter(open_budget: Callable[..., RateBud
 def test_the_state_shows_limits_use_and_waiters(open_budget: Callable[..., RateBudget]) -> None:
     budget = open_budget(2)
     assert budget.state() is None
-    budget.settle(budget.acquire(), Answer(60, 50))
+    budget.settle(budget.acquire(), LimitFeedback(60, 50))
     budget.acquire()
     waited = []
 
@@ -130,10 +130,10 @@ def test_a_slot_given_back_twice_or_by_a_stranger_changes_nothing(
     open_budget: Callable[..., RateBudget], caplog: pytest.LogCaptureFixture
 ) -> None:
     budget = open_budget(2)
-    slot = budget.acquire()
-    budget.settle(slot, None)
+    permit = budget.acquire()
+    budget.settle(permit, None)
     with caplog.at_level(logging.WARNING):
-        budget.settle(slot, Answer(2, 0, refused=True, retry_after=30))
+        budget.settle(permit, LimitFeedback(2, 0, refused=True, retry_after=30))
     assert "given back too late" in caplog.text
     assert budget.state().blocked_until is None
 
@@ -143,7 +143,7 @@ def test_another_lane_shares_the_slots_and_not_the_connection(open_budget: Calla
     drift = live.with_lane(Lane.DRIFT)
     assert (drift.key, drift.lane) == (live.key, Lane.DRIFT)
     for _ in range(2):
-        live.settle(live.acquire(), Answer())
+        live.settle(live.acquire(), LimitFeedback())
     with pytest.raises(BudgetTimeout):
         drift.acquire(timeout=0.0)
     drift.close()
@@ -153,7 +153,7 @@ def test_another_lane_shares_the_slots_and_not_the_connection(open_budget: Calla
 def test_of_two_settings_the_lower_one_counts(open_budget: Callable[..., RateBudget]) -> None:
     for setting in (5, 2):
         budget = open_budget(setting)
-        budget.settle(budget.acquire(), Answer())
+        budget.settle(budget.acquire(), LimitFeedback())
     with pytest.raises(BudgetTimeout):
         open_budget(5).acquire(timeout=0.0)
     assert open_budget(5).state().limit == 2
@@ -189,8 +189,8 @@ def test_no_transaction_stays_open_between_calls(open_budget: Callable[..., Rate
 
 def test_a_lost_connection_is_opened_again(open_budget: Callable[..., RateBudget], url: str) -> None:
     budget = open_budget()
-    slot = budget.acquire()
-    for use in (lambda: budget.settle(slot, Answer(3, 2)), budget.acquire, budget.state):
+    permit = budget.acquire()
+    for use in (lambda: budget.settle(permit, LimitFeedback(3, 2)), budget.acquire, budget.state):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -213,9 +213,9 @@ def test_a_database_that_stays_away_ends_the_wait_but_never_a_settlement(
         return psycopg.connect(url)
 
     budget = RateBudget(connect, "krayin#1", requests_per_minute=3, lane=Lane.LIVE, patience=0.2)
-    slot = budget.acquire()
+    permit = budget.acquire()
     budget.close()
-    budget.settle(slot, Answer(3, 2))
+    budget.settle(permit, LimitFeedback(3, 2))
     assert "could not be given back" in caplog.text
     assert budget.near_limit() is False
     with pytest.raises(BudgetUnavailable, match="did not answer for") as caught:
@@ -263,11 +263,11 @@ def test_a_restart_of_postgresql_is_survived(tmp_path: Path) -> None:
             ) as budget:
                 after = 0
                 while after < 10:
-                    slot = budget.acquire()
+                    permit = budget.acquire()
                     with guard:
                         answer = server.hit(time.monotonic())
                         refused.append(answer.refused)
-                    budget.settle(slot, answer)
+                    budget.settle(permit, answer)
                     after += restarted.is_set()
 
         workers = [threading.Thread(target=work) for _ in range(2)]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from krayin.pacing import Answer, Lane, Slot
+from krayin.rate_limiter import Lane, LimitFeedback, Permit
 
-from tests.krayin.budget_world import Fate, FixedWindow, World, fullest, lanes_in_order, prepare
+from tests.krayin.budget_world import FixedWindow, RemovalAction, World, fullest, lanes_in_order, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +93,7 @@ def test_no_window_holds_more_calls_than_the_limit_whatever_happens_to_workers(
         limit,
         window=window,
         latency=lambda: numbers.choice([0.01, 0.05, 0.7, 1.9]) * numbers.uniform(0.5, 1),
-        fate=lambda: numbers.choices(list(Fate), [8, 1, 1, 1])[0],
+        fate=lambda: numbers.choices(list(RemovalAction), [8, 1, 1, 1])[0],
         call_timeout=2.0,
     )
     for number, lane in enumerate(workers):
@@ -186,23 +186,25 @@ def test_a_waiter_that_died_is_forgotten(world: Callable[..., World]) -> None:
 # --- crashes
 
 
-@pytest.mark.parametrize("fate", [Fate.DIED_BEFORE, Fate.DIED_AFTER, Fate.ANSWER_LOST])
+@pytest.mark.parametrize(
+    "fate", [RemovalAction.DIED_BEFORE, RemovalAction.DIED_AFTER, RemovalAction.ANSWER_LOST]
+)
 def test_a_lost_call_costs_one_slot_for_its_timeout_and_a_window(
-    world: Callable[..., World], fate: Fate
+    world: Callable[..., World], fate: RemovalAction
 ) -> None:
     fates = iter([fate])
-    w = world(1, call_timeout=35.0, fate=lambda: next(fates, Fate.ANSWERED))
+    w = world(1, call_timeout=35.0, fate=lambda: next(fates, RemovalAction.ANSWERED))
     w.worker(Lane.LIVE)
     w.run(94.9)
-    assert len(w.calls) == (fate is not Fate.DIED_BEFORE)
+    assert len(w.calls) == (fate is not RemovalAction.DIED_BEFORE)
     w.run(96)
-    assert len(w.calls) == 1 + (fate is not Fate.DIED_BEFORE)
+    assert len(w.calls) == 1 + (fate is not RemovalAction.DIED_BEFORE)
     assert w.refused() == 0
 
 
 def test_calls_without_answer_are_not_taken_for_another_programs(world: Callable[..., World]) -> None:
     numbers = random.Random(4)
-    w = world(60, call_timeout=5.0, fate=lambda: numbers.choices(list(Fate), [6, 1, 1, 1])[0])
+    w = world(60, call_timeout=5.0, fate=lambda: numbers.choices(list(RemovalAction), [6, 1, 1, 1])[0])
     for number in range(4):
         w.worker(Lane.SCHEDULED, number=number)
     for until in range(10, 150, 10):
@@ -271,26 +273,26 @@ def test_after_a_silence_a_burst_asks_before_it_follows(world: Callable[..., Wor
 def test_a_late_answer_of_the_window_before_is_no_other_program(world: Callable[..., World]) -> None:
     w = world(60)
     for count in range(1, 6):
-        slot = w.ask(Lane.LIVE, uuid.uuid4())
-        assert isinstance(slot, Slot)
-        w.settle(Lane.LIVE, slot, Answer(60, 60 - count))
+        permit = w.ask(Lane.LIVE, uuid.uuid4())
+        assert isinstance(permit, Permit)
+        w.settle(Lane.LIVE, permit, LimitFeedback(60, 60 - count))
         w.now += 1
     w.now = 59.9
     slow = w.ask(Lane.LIVE, uuid.uuid4())
     w.now = 60.1
     quick = w.ask(Lane.LIVE, uuid.uuid4())
-    assert isinstance(slow, Slot)
-    assert isinstance(quick, Slot)
+    assert isinstance(slow, Permit)
+    assert isinstance(quick, Permit)
     w.now = 60.2
-    w.settle(Lane.LIVE, quick, Answer(60, 59))
+    w.settle(Lane.LIVE, quick, LimitFeedback(60, 59))
     w.now = 60.5
-    w.settle(Lane.LIVE, slow, Answer(60, 54))
+    w.settle(Lane.LIVE, slow, LimitFeedback(60, 54))
     assert w.state().foreign == 0
 
 
 def test_a_worker_that_dies_asking_after_a_silence_holds_nobody_up(world: Callable[..., World]) -> None:
     w = world(10)
-    assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), Slot)
+    assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), Permit)
     w.worker(Lane.LIVE, start=0.1, calls=1)
     w.run(5)
     assert 1 <= w.waits(Lane.LIVE)[0] <= 3
@@ -337,10 +339,14 @@ def test_a_limit_lowered_and_raised_while_running(world: Callable[..., World]) -
 
 def test_the_limit_of_another_route_is_not_ours(world: Callable[..., World]) -> None:
     w = world(60)
-    for answer in (Answer(60, 59), Answer(100, 99), Answer(100, 0, refused=True, retry_after=3000)):
-        slot = w.ask(Lane.LIVE, uuid.uuid4())
-        assert isinstance(slot, Slot)
-        w.settle(Lane.LIVE, slot, answer)
+    for answer in (
+        LimitFeedback(60, 59),
+        LimitFeedback(100, 99),
+        LimitFeedback(100, 0, refused=True, retry_after=3000),
+    ):
+        permit = w.ask(Lane.LIVE, uuid.uuid4())
+        assert isinstance(permit, Permit)
+        w.settle(Lane.LIVE, permit, answer)
         w.now += 1
     state = w.state()
     assert (state.server_limit, state.foreign, state.blocked_until) == (60, 0, None)
@@ -349,18 +355,20 @@ def test_the_limit_of_another_route_is_not_ours(world: Callable[..., World]) -> 
 @pytest.mark.parametrize(
     ("answer", "until"),
     [
-        (Answer(60, 0, refused=True, retry_after=20), 11 + 20 + 1),
+        (LimitFeedback(60, 0, refused=True, retry_after=20), 11 + 20 + 1),
         # Without Retry-After: the end of the window that opened with the answer at 10 s.
-        (Answer(refused=True), 10 + 60),
+        (LimitFeedback(refused=True), 10 + 60),
     ],
 )
-def test_a_refusal_holds_every_lane_back(world: Callable[..., World], answer: Answer, until: float) -> None:
+def test_a_refusal_holds_every_lane_back(
+    world: Callable[..., World], answer: LimitFeedback, until: float
+) -> None:
     w = world(60)
     w.now = 10
-    for said in (Answer(60, 59), answer):
-        slot = w.ask(Lane.DRIFT if said.refused else Lane.LIVE, uuid.uuid4())
-        assert isinstance(slot, Slot)
-        w.settle(Lane.LIVE, slot, said)
+    for said in (LimitFeedback(60, 59), answer):
+        permit = w.ask(Lane.DRIFT if said.refused else Lane.LIVE, uuid.uuid4())
+        assert isinstance(permit, Permit)
+        w.settle(Lane.LIVE, permit, said)
         w.now += 1
     for lane in Lane:
         assert isinstance(w.ask(lane, uuid.uuid4()), float)
@@ -369,7 +377,7 @@ def test_a_refusal_holds_every_lane_back(world: Callable[..., World], answer: An
     w.now = until - 0.01
     assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), float)
     w.now = until
-    assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), Slot)
+    assert isinstance(w.ask(Lane.LIVE, uuid.uuid4()), Permit)
 
 
 def test_near_the_limit_until_the_window_ends(world: Callable[..., World]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import RateBudget
-from krayin.pacing import Answer, Lane
+from krayin.rate_limiter import Lane, LimitFeedback
 
 from tests.krayin.budget_world import FixedWindow, fullest, prepare
 
@@ -34,7 +34,7 @@ class Server:
         self.refusals = 0
         self.by_worker: dict[int, int] = {}
 
-    def hit(self, worker: int) -> Answer:
+    def hit(self, worker: int) -> LimitFeedback:
         with self.guard:
             now = time.monotonic()
             answer = self.window.hit(now, debug=False)
@@ -76,8 +76,8 @@ def work(url: str, address: Any, number: int, lane: Lane) -> None:
         call_timeout=1.0,
     )
     while True:
-        slot = budget.acquire()
-        budget.settle(slot, server.hit(number))
+        permit = budget.acquire()
+        budget.settle(permit, server.hit(number))
 
 
 def test_processes_that_are_killed_never_pass_the_limit(new_database: Callable[[str], str]) -> None:

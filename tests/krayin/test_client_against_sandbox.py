@@ -18,7 +18,6 @@ from krayin.errors import (
     ServerFailed,
     UnexpectedAnswer,
 )
-from krayin.pacing import Answer, Slot
 from krayin.payloads import (
     ActivityDraft,
     ActivityUpdate,
@@ -30,6 +29,7 @@ from krayin.payloads import (
     PersonDraft,
     PersonUpdate,
 )
+from krayin.rate_limiter import LimitFeedback, Permit
 from krayin.routes import find_api
 
 from sandbox.krayin.testing import RunningKrayin, running_krayin
@@ -39,20 +39,20 @@ ADDRESS = {"address": "Main St 1", "country": "DE", "state": "BE", "city": "Berl
 
 
 class Patience:
-    """A pacer that lets the stand-in's minute pass after a refusal, as the budget would by waiting."""
+    """A limiter that lets the stand-in's minute pass after a refusal, as the budget would by waiting."""
 
     def __init__(self, server: RunningKrayin) -> None:
         self.server = server
         self.refusals = 0
         self.blocked = False
 
-    def acquire(self) -> Slot:
+    def acquire(self) -> Permit:
         if self.blocked:
             self.server.advance(61)
             self.blocked = False
-        return Slot(0, 0, datetime.now(UTC))
+        return Permit(0, 0, datetime.now(UTC))
 
-    def settle(self, slot: Slot, answer: Answer | None) -> None:
+    def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         self.blocked = answer is not None and answer.refused
         self.refusals += self.blocked
 
@@ -80,7 +80,7 @@ def connect(krayin):
     opened = []
 
     def open_client(**options: object) -> KrayinClient:
-        settings = {"token": krayin.token, "pacer": Patience(krayin), "sleep": krayin.advance, **options}
+        settings = {"token": krayin.token, "limiter": Patience(krayin), "sleep": krayin.advance, **options}
         client = KrayinClient(f"{krayin.url}/api/v1", settings.pop("token"), **settings)
         opened.append(client)
         return client
@@ -455,19 +455,19 @@ def test_a_bad_token_is_told_in_both_forms(krayin, connect):
 @pytest.mark.parametrize("instance", ["limited", "limited-debug"])
 def test_the_limit_is_waited_for_in_both_forms_and_nothing_is_lost(krayin, connect, instance):
     krayin.configure(instance=instance, requests_per_minute=6)
-    pacer = Patience(krayin)
-    client = connect(pacer=pacer)
+    limiter = Patience(krayin)
+    client = connect(limiter=limiter)
     for one in range(15):
         client.create_person(person(f"P{one}"))
-    assert pacer.refusals == 2
+    assert limiter.refusals == 2
     assert len(krayin.records("persons")["persons"]) == 15
 
 
 def test_without_a_pacer_that_waits_the_limit_is_an_error(krayin, connect):
-    from krayin.unpaced import Unpaced
+    from krayin.noop_limiter import NoopLimiter
 
     krayin.configure(instance="limited", requests_per_minute=2)
-    client = connect(pacer=Unpaced())
+    client = connect(limiter=NoopLimiter())
     client.whoami()
     client.whoami()
     with pytest.raises(RateLimited):
@@ -565,7 +565,7 @@ def test_a_wrong_path_is_a_matter_of_configuration(krayin):
     with pytest.raises(ConfigurationError, match=r"no such route|page instead"):
         find_api(krayin.url + "/shop")
     with (
-        KrayinClient(f"{krayin.url}/api/admin", krayin.token, pacer=Patience(krayin)) as lost,
+        KrayinClient(f"{krayin.url}/api/admin", krayin.token, limiter=Patience(krayin)) as lost,
         pytest.raises(ConfigurationError),
     ):
         lost.whoami()

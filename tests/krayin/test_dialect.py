@@ -9,9 +9,9 @@ from krayin.catalogue import EmailDemand, load_catalogue
 from krayin.client import KrayinClient
 from krayin.dialect import Dialect
 from krayin.errors import AuthenticationFailed, NotFound, OutcomeUnknown, ServerFailed
+from krayin.noop_limiter import NoopLimiter
 from krayin.payloads import ActivityDraft, Labelled, LeadDraft, LeadUpdate, PersonDraft, PersonUpdate
 from krayin.routes import find_api
-from krayin.unpaced import Unpaced
 
 from sandbox.krayin.testing import running_krayin
 
@@ -45,7 +45,7 @@ def connect(krayin):
 
     def make(token: str | None = None) -> KrayinClient:
         client = KrayinClient(
-            find_api(krayin.url), token or krayin.token, pacer=Unpaced(), sleep=krayin.advance
+            find_api(krayin.url), token or krayin.token, limiter=NoopLimiter(), sleep=krayin.advance
         )
         opened.append(client)
         return client

@@ -14,8 +14,8 @@ from airflow.sdk import Connection
 from krayin import hook as hook_module
 from krayin.errors import ConfigurationError
 from krayin.hook import KrayinHook
+from krayin.noop_limiter import NoopLimiter
 from krayin.provider_info import get_provider_info
-from krayin.unpaced import Unpaced
 
 GENERIC = {"message": "admin::app.common.internal-server-error"}
 PLUGINS = Path(krayin.__file__).parents[1]
@@ -44,7 +44,7 @@ def connected(monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """Answer every httpx client of this test by `handle`."""
+    """LimitFeedback every httpx client of this test by `handle`."""
 
     def serve(handle) -> list[httpx.Request]:
         asked: list[httpx.Request] = []
@@ -158,7 +158,7 @@ def test_the_client_is_ready_and_the_address_is_looked_for_once(connected, serve
     hook = connected()
     calls = []
     for _ in range(2):
-        with hook.client(Unpaced(), calls.append, lane="live") as client:
+        with hook.client(NoopLimiter(), calls.append, lane="live") as client:
             assert client.base_url == "https://crm.example.com/api/v1"
             assert client.whoami().id == 3
     assert [("Authorization" in request.headers) for request in asked] == [False, True, True]

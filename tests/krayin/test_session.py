@@ -21,8 +21,8 @@ from krayin.errors import (
     Unanswered,
     UnexpectedAnswer,
 )
-from krayin.pacing import Answer
 from krayin.payloads import Labelled, LeadUpdate, OrganizationDraft, PersonDraft
+from krayin.rate_limiter import LimitFeedback
 
 DRAFT = PersonDraft(name="Anna Secret", emails=(Labelled(value="anna@secret.example"),))
 CHANGE = LeadUpdate(expected_close_date=None, booleans={}, title="Anna Secret")
@@ -40,7 +40,7 @@ def test_a_call_asks_for_json_carries_the_token_and_takes_one_slot(kit):
     assert str(request.url) == "https://crm.example.com/api/v1/get"
     assert request.headers["Accept"] == "application/json"
     assert request.headers["Authorization"] == f"Bearer {kit.token}"
-    assert run.pacer.settled == [Answer(limit=60, remaining=41, route="GET get", seconds=0.0)]
+    assert run.limiter.settled == [LimitFeedback(limit=60, remaining=41, route="GET get", seconds=0.0)]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_pacer_is_told_how_long_a_good_answer_took_and_what_failed(kit, answ
     run = kit.script(slowly, kit.answer(kit.user), retries=0)
     with contextlib.suppress(KrayinError):
         run.client.update_lead(5, CHANGE)
-    assert run.pacer.settled[0] == Answer(
+    assert run.limiter.settled[0] == LimitFeedback(
         route="PUT leads/attributes/edit/{id}", seconds=seconds, failed=failed
     )
 
@@ -97,7 +97,7 @@ def test_a_repeatable_call_is_made_again_three_times_at_most(kit, status):
     with pytest.raises(ServerFailed) as caught:
         run.client.update_lead(5, CHANGE)
     assert caught.value.status == status
-    assert len(run.requests) == len(run.pacer.settled) == 4
+    assert len(run.requests) == len(run.limiter.settled) == 4
     for waited, least in zip(run.clock.slept, (2, 4, 8), strict=True):
         assert least <= waited <= least + 1
 
@@ -105,7 +105,7 @@ def test_a_repeatable_call_is_made_again_three_times_at_most(kit, status):
 def test_a_repeatable_call_succeeds_after_passing_trouble(kit):
     run = kit.script(httpx.ReadTimeout("t"), httpx.ConnectError("c"), html(502), kit.answer(kit.user))
     assert run.client.whoami().id == 3
-    assert run.pacer.settled[:2] == [None, None]
+    assert run.limiter.settled[:2] == [None, None]
     assert [call.outcome for call in run.calls] == ["ServerFailed", "NotSent", "server_failed", "answered"]
 
 
@@ -192,7 +192,7 @@ def test_an_endpoints_500_leaves_a_creation_unknown(kit):
 def test_a_creating_post_is_repeated_when_nothing_was_sent(kit):
     run = kit.script(httpx.ConnectError("c"), httpx.ConnectTimeout("t"), kit.answer({"data": kit.person(1)}))
     assert run.client.create_person(DRAFT).id == 1
-    assert run.pacer.settled[:2] == [None, None]
+    assert run.limiter.settled[:2] == [None, None]
 
 
 def test_not_sent_says_so_after_three_repetitions(kit):
@@ -206,8 +206,8 @@ def test_a_429_is_waited_for_by_the_pacer_and_costs_no_attempt(kit):
     refused = [kit.answer({"message": "Too Many"}, 429, remaining=0, Retry_After="59") for _ in range(3)]
     run = kit.script(*refused, kit.answer({"data": kit.person(1)}))
     assert run.client.create_person(DRAFT).id == 1
-    refusal = Answer(60, 0, refused=True, retry_after=59.0, route="POST contacts/persons")
-    assert run.pacer.settled[:3] == [refusal] * 3
+    refusal = LimitFeedback(60, 0, refused=True, retry_after=59.0, route="POST contacts/persons")
+    assert run.limiter.settled[:3] == [refusal] * 3
     assert run.clock.slept == []
 
 
@@ -217,13 +217,13 @@ def test_a_500_after_the_last_call_of_the_window_is_the_limit(kit):
     )
     run.client.whoami()
     assert run.client.create_person(DRAFT).id == 1
-    assert run.pacer.settled[1] == Answer(refused=True, route="POST contacts/persons", failed=True)
+    assert run.limiter.settled[1] == LimitFeedback(refused=True, route="POST contacts/persons", failed=True)
     assert [call.outcome for call in run.calls] == ["answered", "rate_limited", "answered"]
 
 
 def test_a_500_is_the_limit_when_the_shared_budget_knows_it_is_near(kit):
     run = kit.script(kit.bare_500(), kit.answer({"data": kit.person(1)}))
-    run.pacer.near = True
+    run.limiter.near = True
     assert run.client.create_person(DRAFT).id == 1
 
 
@@ -232,7 +232,7 @@ def test_the_shared_budget_is_asked_only_when_the_answer_depends_on_it(kit):
     run = kit.script(
         kit.answer(kit.user), kit.answer({"message": "x"}, 422), kit.bare_500(), kit.answer(kit.user)
     )
-    run.pacer.near_limit = lambda: asked.append(len(run.requests)) or True
+    run.limiter.near_limit = lambda: asked.append(len(run.requests)) or True
     run.client.whoami()
     with pytest.raises(Rejected):
         run.client.create_person(DRAFT)
@@ -277,7 +277,7 @@ def test_a_token_that_worked_is_asked_twice_with_a_window_between(kit):
     assert caught.value.route == "contacts/persons"
     assert [str(request.url.path) for request in run.requests[2:]] == ["/api/v1/get"] * 2
     assert sum(run.clock.slept) >= 60
-    assert [answer.refused for answer in run.pacer.settled] == [False, False, True, True]
+    assert [answer.refused for answer in run.limiter.settled] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("steps_before", [0, 1])
@@ -482,7 +482,7 @@ def test_the_hourly_limit_of_deleting_persons_does_not_reach_the_budget(kit):
     with pytest.raises(RateLimited) as caught:
         run.client.delete_person(2)
     assert caught.value.retry_after == 3000
-    assert run.pacer.settled[1] == run.pacer.settled[3] == Answer()
+    assert run.limiter.settled[1] == run.limiter.settled[3] == LimitFeedback()
 
 
 def test_a_broken_budget_or_audit_does_not_lose_an_answer(kit, caplog):
@@ -491,7 +491,7 @@ def test_a_broken_budget_or_audit_does_not_lose_an_answer(kit, caplog):
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    run.pacer.settle = broken
+    run.limiter.settle = broken
     run.client._session._on_call = broken
     assert run.client.create_person(DRAFT).id == 9
     assert len(caplog.records) == 2
@@ -503,7 +503,7 @@ def test_a_budget_that_grants_nothing_sends_nothing(kit):
     def refuse() -> None:
         raise TimeoutError
 
-    run.pacer.acquire = refuse
+    run.limiter.acquire = refuse
     with pytest.raises(TimeoutError):
         run.client.create_person(DRAFT)
     assert run.requests == []
@@ -517,7 +517,7 @@ def test_the_intent_is_said_before_each_try_of_a_write_and_never_before_a_read(k
         kit.answer({"data": kit.person(1)}),
         kit.answer(kit.user),
     )
-    with run.client.operation(1, lambda: said.append((run.pacer.granted, len(run.requests)))):
+    with run.client.operation(1, lambda: said.append((run.limiter.granted, len(run.requests)))):
         run.client.whoami()
         run.client.create_person(DRAFT)
     run.client.whoami()
@@ -532,30 +532,30 @@ def test_an_intent_that_cannot_be_kept_keeps_the_call_from_being_made(kit):
     with run.client.operation(1, refuse), pytest.raises(RuntimeError):
         run.client.create_person(DRAFT)
     assert run.requests == []
-    assert run.pacer.settled == [None]
+    assert run.limiter.settled == [None]
 
 
 def test_a_killed_call_gives_its_slot_back(kit):
     run = kit.script(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run.client.create_person(DRAFT)
-    assert run.pacer.settled == [None]
+    assert run.limiter.settled == [None]
     assert [call.outcome for call in run.calls] == ["interrupted"]
 
 
 @pytest.mark.parametrize("token", ["", "  ", "a b", "tökén", "x\ny"])
 def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
     from krayin.client import KrayinClient
-    from krayin.unpaced import Unpaced
+    from krayin.noop_limiter import NoopLimiter
 
     with pytest.raises(ConfigurationError) as caught:
-        KrayinClient("https://crm.example.com/api/v1", token, pacer=Unpaced())
+        KrayinClient("https://crm.example.com/api/v1", token, limiter=NoopLimiter())
     assert not token.strip() or token not in str(caught.value)
 
 
 def test_blanks_around_a_pasted_token_do_not_matter(kit):
     from krayin.client import KrayinClient
-    from krayin.unpaced import Unpaced
+    from krayin.noop_limiter import NoopLimiter
 
     seen = []
 
@@ -564,7 +564,7 @@ def test_blanks_around_a_pasted_token_do_not_matter(kit):
         return kit.answer(kit.user)
 
     transport = httpx.MockTransport(handle)
-    KrayinClient("https://x.example", f" {kit.token}\n", pacer=Unpaced(), transport=transport).whoami()
+    KrayinClient("https://x.example", f" {kit.token}\n", limiter=NoopLimiter(), transport=transport).whoami()
     assert seen == [f"Bearer {kit.token}"]
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 from krayin.client import KrayinClient
 from krayin.errors import NotSent, OutcomeUnknown, ServerFailed
+from krayin.noop_limiter import NoopLimiter
 from krayin.payloads import Labelled, PersonDraft
-from krayin.unpaced import Unpaced
 
 DRAFT = PersonDraft(name="Anna", emails=(Labelled(value="anna@example.com"),))
 USER = json.dumps({"data": {"id": 3, "name": "Sync", "email": "s@example.com"}}).encode()
@@ -86,7 +86,7 @@ def client_of(port: int) -> KrayinClient:
     return KrayinClient(
         f"http://127.0.0.1:{port}/api/v1",
         "1|token",
-        pacer=Unpaced(),
+        limiter=NoopLimiter(),
         read_timeout=0.3,
         sleep=lambda _: None,
     )

@@ -30,7 +30,7 @@ NOTHING: frozenset[Seen] = frozenset()
 
 
 @dataclass
-class Scene:
+class Scenario:
     """A contact of one kind with all that belongs to it; ids of Chatwoot and Krayin."""
 
     world: World
@@ -122,7 +122,7 @@ class Kind:
     """One way to differ; see the module."""
 
     name: str
-    plant: Callable[[Scene], object]
+    plant: Callable[[Scenario], object]
     found: frozenset[Seen]
     stays: frozenset[Seen] | None = NOTHING
     two: bool = False
@@ -131,7 +131,7 @@ class Kind:
 
 def _kind(
     name: str,
-    plant: Callable[[Scene], object],
+    plant: Callable[[Scenario], object],
     *found: Seen,
     stays: tuple[Seen, ...] | None = (),
     two: bool = False,
@@ -147,59 +147,59 @@ def theirs(crm_kind: str, *fields: str) -> tuple[Seen, ...]:
     return tuple(("changed", crm_kind, name, "theirs") for name in fields)
 
 
-def _merge(scene: Scene) -> None:
-    changes.merge_contacts(scene.connection, scene.contact, scene.bob)
+def _merge(scenario: Scenario) -> None:
+    changes.merge_contacts(scenario.connection, scenario.contact, scenario.bob)
 
 
-def _merge_into_new(scene: Scene) -> None:
-    scene.new = changes.add_contact(
-        scene.connection, ACCOUNT, name=f"New {scene.number}", email=f"new{scene.number}@example.com"
+def _merge_into_new(scenario: Scenario) -> None:
+    scenario.new = changes.add_contact(
+        scenario.connection, ACCOUNT, name=f"New {scenario.number}", email=f"new{scenario.number}@example.com"
     )
-    changes.merge_contacts(scene.connection, scene.new, scene.contact)
+    changes.merge_contacts(scenario.connection, scenario.new, scenario.contact)
 
 
-def _delete(scene: Scene) -> None:
-    changes.delete_contact(scene.connection, scene.contact)
+def _delete(scenario: Scenario) -> None:
+    changes.delete_contact(scenario.connection, scenario.contact)
 
 
-def _delete_wholly(scene: Scene) -> None:
-    changes.delete_contact(scene.connection, scene.contact)
-    changes.finish_deletion(scene.connection, scene.contact)
+def _delete_wholly(scenario: Scenario) -> None:
+    changes.delete_contact(scenario.connection, scenario.contact)
+    changes.finish_deletion(scenario.connection, scenario.contact)
 
 
-def _delete_conversation(scene: Scene) -> None:
-    scene.sql("DELETE FROM messages WHERE conversation_id = %(talk)s")
-    scene.sql("DELETE FROM conversations WHERE id = %(talk)s")
+def _delete_conversation(scenario: Scenario) -> None:
+    scenario.sql("DELETE FROM messages WHERE conversation_id = %(talk)s")
+    scenario.sql("DELETE FROM conversations WHERE id = %(talk)s")
 
 
-def _new_contact(scene: Scene, **columns: Any) -> None:
-    scene.new = changes.add_contact(
-        scene.connection,
+def _new_contact(scenario: Scenario, **columns: Any) -> None:
+    scenario.new = changes.add_contact(
+        scenario.connection,
         ACCOUNT,
-        name=f"New {scene.number}",
-        email=f"new{scene.number}@example.com",
+        name=f"New {scenario.number}",
+        email=f"new{scenario.number}@example.com",
         **columns,
     )
 
 
-def _delete_records(scene: Scene) -> None:
-    person = scene.person
-    scene.world.api("DELETE", f"leads/{scene.lead}")
-    scene.world.api("DELETE", f"contacts/persons/{person}")
+def _delete_records(scenario: Scenario) -> None:
+    person = scenario.person
+    scenario.world.api("DELETE", f"leads/{scenario.lead}")
+    scenario.world.api("DELETE", f"contacts/persons/{person}")
 
 
-def _forget_mapping(scene: Scene) -> None:
+def _forget_mapping(scenario: Scenario) -> None:
     """Lose the contact's rows, as when the sync database is restored from an older backup."""
-    with psycopg.connect(scene.world.sync_url, autocommit=True) as connection:
+    with psycopg.connect(scenario.world.sync_url, autocommit=True) as connection:
         connection.execute(
             "DELETE FROM krayin_sync.mapping WHERE source_kind IN ('contact', 'stage') AND source_id = %s",
-            (str(scene.contact),),
+            (str(scenario.contact),),
         )
 
 
-def _twin_activity(scene: Scene) -> None:
-    row = scene.world.api("GET", f"activities/{scene.activity}")["data"]
-    scene.world.api(
+def _twin_activity(scenario: Scenario) -> None:
+    row = scenario.world.api("GET", f"activities/{scenario.activity}")["data"]
+    scenario.world.api(
         "POST",
         "activities",
         {
@@ -207,30 +207,35 @@ def _twin_activity(scene: Scene) -> None:
             "title": row["title"],
             "comment": row["comment"],
             "additional": json.dumps(row["additional"]),
-            "person_id": scene.person,
+            "person_id": scenario.person,
         },
     )
 
 
-def _second_lead(scene: Scene) -> None:
-    scene.world.api(
+def _second_lead(scenario: Scenario) -> None:
+    scenario.world.api(
         "POST",
         "leads",
-        {"title": "Once more", "lead_value": 1, "lead_pipeline_stage_id": 1, "person": {"id": scene.person}},
+        {
+            "title": "Once more",
+            "lead_value": 1,
+            "lead_pipeline_stage_id": 1,
+            "person": {"id": scenario.person},
+        },
     )
 
 
-def _move_lead_away(scene: Scene) -> None:
-    scene.edit_lead(person_id=scene.crm("person", scene.bob))
+def _move_lead_away(scenario: Scenario) -> None:
+    scenario.edit_lead(person_id=scenario.crm("person", scenario.bob))
 
 
-def _unlink_lead(scene: Scene) -> None:
-    scene.edit_lead(person_id=None)
+def _unlink_lead(scenario: Scenario) -> None:
+    scenario.edit_lead(person_id=None)
 
 
-def _lose_answer(scene: Scene) -> None:
+def _lose_answer(scenario: Scenario) -> None:
     """Leave an operation without a known outcome, as a lost answer does."""
-    with psycopg.connect(scene.world.sync_url, autocommit=True) as connection:
+    with psycopg.connect(scenario.world.sync_url, autocommit=True) as connection:
         connection.execute(
             """
             INSERT INTO krayin_sync.operation
@@ -240,75 +245,77 @@ def _lose_answer(scene: Scene) -> None:
                    source_read_at, 1, 'unknown', 'update_lead', now() + interval '1 hour'
             FROM krayin_sync.operation WHERE source_kind = 'contact' AND source_id = %s AND state = 'done'
             """,
-            (str(scene.contact),),
+            (str(scenario.contact),),
         )
 
 
-def _two_persons(scene: Scene) -> None:
+def _two_persons(scenario: Scenario) -> None:
     """A new contact whose e-mail one person has and whose phone another."""
-    mail, phone = f"mail{scene.number}@example.com", f"+4940999{scene.number:04d}"
+    mail, phone = f"mail{scenario.number}@example.com", f"+4940999{scenario.number:04d}"
     none = [{"value": "", "label": "work"}]
     for name, emails, numbers in (
         ("Mail", [{"value": mail, "label": "work"}], none),
         (
             "Phone",
-            [{"value": f"phone{scene.number}@example.com", "label": "work"}],
+            [{"value": f"phone{scenario.number}@example.com", "label": "work"}],
             [{"value": phone, "label": "work"}],
         ),
     ):
-        body = {"name": f"{name} {scene.number}", "emails": emails, "contact_numbers": numbers}
-        scene.world.api("POST", "contacts/persons", body)
-    scene.new = changes.add_contact(
-        scene.connection, ACCOUNT, name=f"New {scene.number}", email=mail, phone_number=phone
+        body = {"name": f"{name} {scenario.number}", "emails": emails, "contact_numbers": numbers}
+        scenario.world.api("POST", "contacts/persons", body)
+    scenario.new = changes.add_contact(
+        scenario.connection, ACCOUNT, name=f"New {scenario.number}", email=mail, phone_number=phone
     )
 
 
-def _known_person(scene: Scene) -> None:
+def _known_person(scenario: Scenario) -> None:
     """A new contact whom a salesperson entered already."""
-    mail = f"known{scene.number}@example.com"
+    mail = f"known{scenario.number}@example.com"
     body = {
-        "name": f"Known {scene.number}",
+        "name": f"Known {scenario.number}",
         "emails": [{"value": mail.upper(), "label": "work"}],
         "contact_numbers": [{"value": "", "label": "work"}],
     }
-    scene.world.api("POST", "contacts/persons", body)
-    scene.new = changes.add_contact(scene.connection, ACCOUNT, name=f"Known {scene.number}", email=mail)
+    scenario.world.api("POST", "contacts/persons", body)
+    scenario.new = changes.add_contact(
+        scenario.connection, ACCOUNT, name=f"Known {scenario.number}", email=mail
+    )
 
 
-def _same_mail_twice(scene: Scene) -> None:
+def _same_mail_twice(scenario: Scenario) -> None:
     body = {
         "name": "Twin",
-        "emails": [{"value": f"ADA{scene.number}@Example.com", "label": "work"}],
+        "emails": [{"value": f"ADA{scenario.number}@Example.com", "label": "work"}],
         "contact_numbers": [{"value": "", "label": "work"}],
     }
-    scene.world.api("POST", "contacts/persons", body)
+    scenario.world.api("POST", "contacts/persons", body)
 
 
-def _same_phone_twice(scene: Scene) -> None:
-    phone = f"+49 30 1234 {scene.number:04d}"
+def _same_phone_twice(scenario: Scenario) -> None:
+    phone = f"+49 30 1234 {scenario.number:04d}"
     body = {
         "name": "Twin",
-        "emails": [{"value": f"twin{scene.number}@example.com", "label": "work"}],
+        "emails": [{"value": f"twin{scenario.number}@example.com", "label": "work"}],
         "contact_numbers": [{"value": phone, "label": "work"}],
     }
-    scene.world.api("POST", "contacts/persons", body)
+    scenario.world.api("POST", "contacts/persons", body)
 
 
-def _another_conversation(scene: Scene, **columns: Any) -> None:
-    conversations.add_conversation(scene.connection, scene.contact, scene.inbox, **columns)
+def _another_conversation(scenario: Scenario, **columns: Any) -> None:
+    conversations.add_conversation(scenario.connection, scenario.contact, scenario.inbox, **columns)
 
 
-def _say(scene: Scene, text: str, **columns: Any) -> None:
-    conversations.add_message(scene.connection, scene.talk, text, **columns)
+def _say(scenario: Scenario, text: str, **columns: Any) -> None:
+    conversations.add_message(scenario.connection, scenario.talk, text, **columns)
 
 
-def _attach(scene: Scene) -> None:
+def _attach(scenario: Scenario) -> None:
     insert_row(
-        scene.connection,
+        scenario.connection,
         "attachments",
         {
             "account_id": ACCOUNT,
-            "message_id": scene.said,
+            "message_id": scenario.said,
             "file_type": 5,
             "fallback_title": "Map",
             "created_at": LONG_AGO,

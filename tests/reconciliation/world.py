@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from chatwoot.source import ChatwootSource
     from krayin.audit import ApiCall
-    from krayin.pacing import Pacer
+    from krayin.rate_limiter import RateLimiter
     from reconciliation.sync_database.run_rows import Run
 
     from sandbox.krayin.testing import RunningKrayin
@@ -53,9 +53,11 @@ class StandInAccess:
     def requests_per_minute(self) -> int | Literal["auto"]:
         return self.pace
 
-    def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+    def client(
+        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None], lane: str | None
+    ) -> KrayinClient:
         base_url = find_api(self.address)
-        return KrayinClient(base_url, self.token, pacer=pacer, on_call=on_call, lane=lane, **self.options)
+        return KrayinClient(base_url, self.token, limiter=limiter, on_call=on_call, lane=lane, **self.options)
 
 
 @dataclass

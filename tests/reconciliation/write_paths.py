@@ -1,6 +1,6 @@
 """How Chatwoot writes without a trace, or leaves one without a change: each as the SQL it issues.
 
-The names in the statements are ids of the scene: contacts `ada` and `bob` (who was silent for long);
+The names in the statements are ids of the scenario: contacts `ada` and `bob` (who was silent for long);
 `talk`, Ada's resolved conversation in inbox `website` with agent `agent` and team `team`, with the
 messages `asked` (hers, with the file `file`, stored as `blob`), `said` (the agent's) and `greeted`
 (bot `bot`'s); `other`, Bob's open conversation in inbox `mailbox` handled by the bot, with `wrote`.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatwoot.sweep import Stream
+from chatwoot.checksums import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ NOBODY: Mapping[Stream, str] = {}
 
 @dataclass(frozen=True)
 class WritePath:
-    """A write, the records it changes (names of the scene by stream), and what the watermark misses of them."""
+    """A write, the records it changes (names of the scenario by stream), and what the watermark misses of them."""
 
     name: str
     sql: str

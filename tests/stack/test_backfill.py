@@ -106,7 +106,7 @@ def addresses(stack: RunningStack) -> Counter[str]:
 
 def test_days_cancelled_twice_and_resumed_are_brought_over_once(stack: RunningStack) -> None:
     with psycopg.connect(stack.sync_dsn) as connection:
-        watermark = connection.execute("SELECT mark, moved_at FROM krayin_sync.watermark").fetchall()
+        watermark = connection.execute("SELECT position, moved_at FROM krayin_sync.watermark").fetchall()
     forecast = stack.run(DAG, {"window_start": FIRST.isoformat()})
     with psycopg.connect(stack.sync_dsn) as connection:
         row = connection.execute(
@@ -130,7 +130,7 @@ def test_days_cancelled_twice_and_resumed_are_brought_over_once(stack: RunningSt
     assert len(everyone) == DAYS * A_DAY
     with psycopg.connect(stack.sync_dsn) as connection:
         assert (
-            connection.execute("SELECT mark, moved_at FROM krayin_sync.watermark").fetchall() == watermark
+            connection.execute("SELECT position, moved_at FROM krayin_sync.watermark").fetchall() == watermark
         ), "a backfill moved the watermark"
         states = connection.execute("SELECT state, count(*) FROM krayin_sync.operation GROUP BY 1").fetchall()
     assert {state for state, _ in states} == {"done"}

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.worlds.laws import state
-from tests.worlds.scene import ANYTHING_GOES, a_scene
+from tests.worlds.scenario import ANYTHING_GOES, a_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from stack.postgres import Cluster
     from tests.worlds.laws import State
     from tests.worlds.matrix import Case
-    from tests.worlds.scene import Scene
+    from tests.worlds.scenario import Scenario
 
 
 @pytest.fixture(scope="session")
-def new_scene(
+def new_scenario(
     new_database: Callable[..., str], chatwoot_template: str, sync_db_template: str, postgres: Cluster
 ) -> Callable[[Case], Any]:
-    """Make the scene of a case, whole and truthful."""
+    """Make the scenario of a case, whole and truthful."""
 
     @contextmanager
-    def make(case: Case) -> Iterator[Scene]:
+    def make(case: Case) -> Iterator[Scenario]:
         urls = new_database("chatwoot", chatwoot_template), new_database("sync", sync_db_template)
         settings: dict[str, Any] = {
             "on_source_delete": case.policy,
@@ -36,8 +36,8 @@ def new_scene(
         }
         if not case.means.asked:
             settings |= ANYTHING_GOES
-        with a_scene(*urls, case.version, case.source, settings) as scene:
-            yield scene
+        with a_scenario(*urls, case.version, case.source, settings) as scenario:
+            yield scenario
         for url in urls:
             postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
 
@@ -45,7 +45,7 @@ def new_scene(
 
 
 @pytest.fixture(scope="session")
-def twin(new_scene: Callable[[Case], Any]) -> Callable[[Case], State]:
+def twin(new_scenario: Callable[[Case], Any]) -> Callable[[Case], State]:
     """Return how Krayin is in the end where nobody lies; the same twin serves many cases."""
     known: dict[tuple[object, ...], State] = {}
 
@@ -59,32 +59,32 @@ def twin(new_scene: Callable[[Case], Any]) -> Callable[[Case], State]:
             lie.asked,
         )
         if key not in known:
-            with new_scene(case) as scene:
-                _live(scene, case)
-                assert scene.said == []
-                known[key] = state(scene.world.krayin)
+            with new_scenario(case) as scenario:
+                _live(scenario, case)
+                assert scenario.said == []
+                known[key] = state(scenario.world.krayin)
         return known[key]
 
     return of
 
 
-def _live(scene: Scene, case: Case) -> None:
+def _live(scenario: Scenario, case: Case) -> None:
     lie = case.means
-    scene.begin(load=lie.twin != "fresh")
+    scenario.begin(load=lie.twin != "fresh")
     if lie.twin == "fresh":
-        scene.news()
-        scene.more_news()
+        scenario.news()
+        scenario.more_news()
     else:
-        scene.salespeople()
-        scene.news(deleting=not lie.asked)
-        scene.ordinary()
+        scenario.salespeople()
+        scenario.news(deleting=not lie.asked)
+        scenario.ordinary()
         if lie.twin == "same":
-            lie.begin(scene)
-            with psycopg.connect(scene.world.sync_url, autocommit=True) as connection:
+            lie.begin(scenario)
+            with psycopg.connect(scenario.world.sync_url, autocommit=True) as connection:
                 # Everything is read anew before the next call.
                 connection.execute(
                     "UPDATE krayin_sync.krayin_catalogue SET read_at = read_at - interval '1 day'"
                 )
-        scene.more_news(deleting=not lie.asked)
-        scene.ordinary()
-    scene.ordinary()
+        scenario.more_news(deleting=not lie.asked)
+        scenario.ordinary()
+    scenario.ordinary()

@@ -1,6 +1,6 @@
 """The lies: what makes Chatwoot show what is not so, and what makes a Krayin another one than was known.
 
-`begin` and `end` are called while a sync may be at work. What a lie needs to remember stands in the scene's `kept`.
+`begin` and `end` are called while a sync may be at work. What a lie needs to remember stands in the scenario's `kept`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.recover.recovery import Happened, declare_false_alarm
 
 from tests.reconciliation.another_krayin import empty, recover, replace_krayin, table
-from tests.worlds.scene import ATTRIBUTES
+from tests.worlds.scenario import ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.worlds.scene import Scene
+    from tests.worlds.scenario import Scenario
 
-    Act = Callable[[Scene], object]
+    Act = Callable[[Scenario], object]
 
 # Without Chatwoot's triggers, which number conversations anew.
 AS_IT_WAS = "SET session_replication_role = replica;"
 TABLES = ("contacts", "contact_inboxes", "conversations", "messages")
 
 
-def _nothing(_: Scene) -> None:
+def _nothing(_: Scenario) -> None:
     pass
 
 
@@ -65,39 +65,39 @@ class Lie:
 
 
 def _row_security(table_name: str, policy: str | None = None) -> Lie:
-    def begin(scene: Scene) -> None:
-        scene.world.chatwoot(f"ALTER TABLE {table_name} ENABLE ROW LEVEL SECURITY")
+    def begin(scenario: Scenario) -> None:
+        scenario.world.chatwoot(f"ALTER TABLE {table_name} ENABLE ROW LEVEL SECURITY")
         if policy:
-            scene.world.chatwoot(f"CREATE POLICY few ON {table_name} USING ({policy})")
+            scenario.world.chatwoot(f"CREATE POLICY few ON {table_name} USING ({policy})")
 
-    def end(scene: Scene) -> None:
-        scene.world.chatwoot(f"ALTER TABLE {table_name} DISABLE ROW LEVEL SECURITY")
+    def end(scenario: Scenario) -> None:
+        scenario.world.chatwoot(f"ALTER TABLE {table_name} DISABLE ROW LEVEL SECURITY")
 
     return Lie(begin, end)
 
 
-def _keep(scene: Scene, name: str, tables: Iterable[str] = TABLES) -> None:
+def _keep(scenario: Scenario, name: str, tables: Iterable[str] = TABLES) -> None:
     for one in tables:
-        scene.world.chatwoot(f"CREATE TABLE {name}_{one} AS TABLE {one}")
+        scenario.world.chatwoot(f"CREATE TABLE {name}_{one} AS TABLE {one}")
 
 
-def _put(scene: Scene, name: str, tables: Iterable[str] = TABLES) -> None:
+def _put(scenario: Scenario, name: str, tables: Iterable[str] = TABLES) -> None:
     """Fill the tables with what was kept, as a restore does."""
     for one in tables:
-        scene.world.chatwoot(f"{AS_IT_WAS} TRUNCATE {one}; INSERT INTO {one} SELECT * FROM {name}_{one}")
+        scenario.world.chatwoot(f"{AS_IT_WAS} TRUNCATE {one}; INSERT INTO {one} SELECT * FROM {name}_{one}")
 
 
 def _missing(which: str, *tables: str, asked: bool = False) -> Lie:
     """Rows that are not there, whatever takes them away."""
 
-    def begin(scene: Scene) -> None:
-        _keep(scene, "whole", tables)
+    def begin(scenario: Scenario) -> None:
+        _keep(scenario, "whole", tables)
         for one in tables:
-            scene.world.chatwoot(f"DELETE FROM {one} WHERE {which}")
+            scenario.world.chatwoot(f"DELETE FROM {one} WHERE {which}")
 
-    def end(scene: Scene) -> None:
+    def end(scenario: Scenario) -> None:
         for one in tables:
-            scene.world.chatwoot(
+            scenario.world.chatwoot(
                 f"{AS_IT_WAS} INSERT INTO {one} SELECT * FROM whole_{one} ON CONFLICT (id) DO NOTHING"
             )
 
@@ -105,48 +105,48 @@ def _missing(which: str, *tables: str, asked: bool = False) -> Lie:
 
 
 def _truncated(*, refilled: bool) -> Lie:
-    def begin(scene: Scene) -> None:
-        _keep(scene, "whole")
-        scene.world.chatwoot(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
+    def begin(scenario: Scenario) -> None:
+        _keep(scenario, "whole")
+        scenario.world.chatwoot(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
         if refilled:
             for number in range(20):
-                scene.world.add(name=f"Other {number}", email=f"other{number}@example.com")
+                scenario.world.add(name=f"Other {number}", email=f"other{number}@example.com")
 
-    return Lie(begin, lambda scene: _put(scene, "whole"))
+    return Lie(begin, lambda scenario: _put(scenario, "whole"))
 
 
 def _older(*, in_place: bool) -> Lie:
     """An older dump: put in the place of the tables, or row by row as a standby shows it."""
 
-    def prepare(scene: Scene) -> None:
-        _keep(scene, "older")
+    def prepare(scenario: Scenario) -> None:
+        _keep(scenario, "older")
 
-    def begin(scene: Scene) -> None:
-        _keep(scene, "whole")
+    def begin(scenario: Scenario) -> None:
+        _keep(scenario, "whole")
         if in_place:
-            _put(scene, "older")
+            _put(scenario, "older")
             return
         for one in TABLES:
-            scene.world.chatwoot(
+            scenario.world.chatwoot(
                 f"{AS_IT_WAS} DELETE FROM {one}; INSERT INTO {one} SELECT * FROM older_{one}"
             )
 
-    return Lie(begin, lambda scene: _put(scene, "whole"), prepare)
+    return Lie(begin, lambda scenario: _put(scenario, "whole"), prepare)
 
 
-def _database(scene: Scene, name: str) -> str:
+def _database(scenario: Scenario, name: str) -> str:
     """Another database of the server, by the role that reads."""
-    assert scene.world.reader is not None
-    return make_conninfo(**{**conninfo_to_dict(scene.world.reader), "dbname": name})
+    assert scenario.world.reader is not None
+    return make_conninfo(**{**conninfo_to_dict(scenario.world.reader), "dbname": name})
 
 
 def _elsewhere(change: str) -> Lie:
     """The connection leads to a copy of the database, taken before the news and changed since."""
 
-    def prepare(scene: Scene) -> None:
-        known = str(conninfo_to_dict(scene.world.chatwoot_url)["dbname"])
+    def prepare(scenario: Scenario) -> None:
+        known = str(conninfo_to_dict(scenario.world.chatwoot_url)["dbname"])
         copy = f"copy_of_{known}"
-        server = make_conninfo(**{**conninfo_to_dict(scene.world.chatwoot_url), "dbname": "postgres"})
+        server = make_conninfo(**{**conninfo_to_dict(scenario.world.chatwoot_url), "dbname": "postgres"})
         with psycopg.connect(server, autocommit=True) as connection:
             # Who has just left may still be seen, and nobody may be connected to the original.
             connection.execute(
@@ -156,17 +156,18 @@ def _elsewhere(change: str) -> Lie:
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(copy), sql.Identifier(known))
             )
         with psycopg.connect(
-            make_conninfo(**{**conninfo_to_dict(scene.world.chatwoot_url), "dbname": copy}), autocommit=True
+            make_conninfo(**{**conninfo_to_dict(scenario.world.chatwoot_url), "dbname": copy}),
+            autocommit=True,
         ) as connection:
             connection.execute(change.encode())
-        scene.kept["copy"] = copy
+        scenario.kept["copy"] = copy
 
-    def begin(scene: Scene) -> None:
-        scene.kept["reader"] = scene.world.reader
-        scene.world.reader = _database(scene, scene.kept["copy"])
+    def begin(scenario: Scenario) -> None:
+        scenario.kept["reader"] = scenario.world.reader
+        scenario.world.reader = _database(scenario, scenario.kept["copy"])
 
-    def end(scene: Scene) -> None:
-        scene.world.reader = scene.kept["reader"]
+    def end(scenario: Scenario) -> None:
+        scenario.world.reader = scenario.kept["reader"]
 
     return Lie(begin, end, prepare)
 
@@ -188,59 +189,61 @@ GRANT USAGE ON SCHEMA standby TO PUBLIC;
 def _standby() -> Lie:
     older = _older(in_place=False)
 
-    def prepare(scene: Scene) -> None:
-        older.prepare(scene)
-        with psycopg.connect(scene.world.chatwoot_url, autocommit=True) as connection:
+    def prepare(scenario: Scenario) -> None:
+        older.prepare(scenario)
+        with psycopg.connect(scenario.world.chatwoot_url, autocommit=True) as connection:
             row = connection.execute("SELECT txid_current_snapshot()::text").fetchone()
             assert row is not None
             connection.execute(_STANDBY.replace("{snapshot}", f"'{row[0]}'").encode())
 
-    def begin(scene: Scene) -> None:
-        older.begin(scene)
-        _search(scene, "standby, pg_catalog, public")
+    def begin(scenario: Scenario) -> None:
+        older.begin(scenario)
+        _search(scenario, "standby, pg_catalog, public")
 
-    def end(scene: Scene) -> None:
-        _search(scene, "public")
-        older.end(scene)
+    def end(scenario: Scenario) -> None:
+        _search(scenario, "public")
+        older.end(scenario)
 
     return Lie(begin, end, prepare)
 
 
-def _search(scene: Scene, path: str) -> None:
-    assert scene.world.reader is not None
-    role = conninfo_to_dict(scene.world.reader)["user"]
-    scene.world.chatwoot(f"ALTER ROLE {role} SET search_path = {path}")
+def _search(scenario: Scenario, path: str) -> None:
+    assert scenario.world.reader is not None
+    role = conninfo_to_dict(scenario.world.reader)["user"]
+    scenario.world.chatwoot(f"ALTER ROLE {role} SET search_path = {path}")
 
 
 def _view() -> Lie:
-    def begin(scene: Scene) -> None:
-        scene.world.chatwoot(
+    def begin(scenario: Scenario) -> None:
+        scenario.world.chatwoot(
             "ALTER TABLE contacts RENAME TO contacts_whole;"
             "CREATE VIEW contacts AS SELECT * FROM contacts_whole WHERE id NOT IN (6, 12)"
         )
 
-    def end(scene: Scene) -> None:
-        scene.world.chatwoot("DROP VIEW contacts; ALTER TABLE contacts_whole RENAME TO contacts")
+    def end(scenario: Scenario) -> None:
+        scenario.world.chatwoot("DROP VIEW contacts; ALTER TABLE contacts_whole RENAME TO contacts")
 
     return Lie(begin, end)
 
 
 def _updated(statement: str, undone: str) -> Lie:
-    return Lie(lambda scene: scene.world.chatwoot(statement), lambda scene: scene.world.chatwoot(undone))
+    return Lie(
+        lambda scenario: scenario.world.chatwoot(statement), lambda scenario: scenario.world.chatwoot(undone)
+    )
 
 
 def _setting(**wrong: Any) -> Lie:
     """A sync file that somebody got wrong."""
 
-    def begin(scene: Scene) -> None:
-        scene.kept["settings"] = dict(scene.world.settings)
-        scene.world.settings = {
-            **scene.world.settings,
-            "chatwoot": {**scene.world.settings["chatwoot"], **wrong},
+    def begin(scenario: Scenario) -> None:
+        scenario.kept["settings"] = dict(scenario.world.settings)
+        scenario.world.settings = {
+            **scenario.world.settings,
+            "chatwoot": {**scenario.world.settings["chatwoot"], **wrong},
         }
 
-    def end(scene: Scene) -> None:
-        scene.world.settings = scene.kept["settings"]
+    def end(scenario: Scenario) -> None:
+        scenario.world.settings = scenario.kept["settings"]
 
     return Lie(begin, end)
 
@@ -261,13 +264,13 @@ def _answering(rewrite: Callable[[httpx.Request, Any], Any], *, asked: bool = Fa
             return made
         return httpx.Response(200, json=made, request=request)
 
-    def begin(scene: Scene) -> None:
-        assert scene.wire is not None
-        scene.wire.rewrite = answered
+    def begin(scenario: Scenario) -> None:
+        assert scenario.wire is not None
+        scenario.wire.rewrite = answered
 
-    def end(scene: Scene) -> None:
-        assert scene.wire is not None
-        scene.wire.rewrite = None
+    def end(scenario: Scenario) -> None:
+        assert scenario.wire is not None
+        scenario.wire.rewrite = None
 
     return Lie(begin, end, asked=asked)
 
@@ -324,72 +327,72 @@ def _refusing(status: int, body: Any) -> Lie:
 def _recovering(happened: Happened) -> Act:
     """Whoever put Krayin back, emptied or replaced it knows that, whether a sign was seen or not yet."""
 
-    def answer(scene: Scene) -> None:
-        scene.ordinary()
-        recover(scene.world, happened)
+    def answer(scenario: Scenario) -> None:
+        scenario.ordinary()
+        recover(scenario.world, happened)
 
     return answer
 
 
-def _restored_and_repaired(scene: Scene) -> None:
-    _recovering(Happened.RESTORED)(scene)
-    _repaired_by_hand(scene)
+def _restored_and_repaired(scenario: Scenario) -> None:
+    _recovering(Happened.RESTORED)(scenario)
+    _repaired_by_hand(scenario)
 
 
-def _emptied_and_repaired(scene: Scene) -> None:
-    _recovering(Happened.EMPTIED)(scene)
-    _repaired_by_hand(scene)
+def _emptied_and_repaired(scenario: Scenario) -> None:
+    _recovering(Happened.EMPTIED)(scenario)
+    _repaired_by_hand(scenario)
 
 
-def _repaired_by_hand(scene: Scene) -> None:
+def _repaired_by_hand(scenario: Scenario) -> None:
     """Values that were set back look like a salesperson's, and few records that are gone like deleted ones."""
-    scene.ordinary()
+    scenario.ordinary()
     asked = ReconcileRequest(depth="full", repair=True, contact_ids=frozenset({3, 10, 14, 17, 18}))
-    sync = scene.world.sync(on_crm_edit="overwrite", recreate_deleted=True)
+    sync = scenario.world.sync(on_crm_edit="overwrite", recreate_deleted=True)
     repair(sync, compare(sync, asked))
 
 
-def _false_alarm(scene: Scene) -> None:
-    if scene.world.kinds():
-        declare_false_alarm(scene.world.sync(), by="ada")
+def _false_alarm(scenario: Scenario) -> None:
+    if scenario.world.kinds():
+        declare_false_alarm(scenario.world.sync(), by="ada")
 
 
 def _restored() -> Lie:
-    def prepare(scene: Scene) -> None:
-        scene.kept["backup"] = scene.world.krayin.application.krayin.database.backup()
+    def prepare(scenario: Scenario) -> None:
+        scenario.kept["backup"] = scenario.world.krayin.application.krayin.database.backup()
 
-    def begin(scene: Scene) -> None:
-        scene.world.krayin.application.krayin.database.bring_back(scene.kept["backup"])
-        scene.world.krayin.application.krayin.clock.offset_seconds += 5
+    def begin(scenario: Scenario) -> None:
+        scenario.world.krayin.application.krayin.database.bring_back(scenario.kept["backup"])
+        scenario.world.krayin.application.krayin.clock.offset_seconds += 5
 
     return Lie(begin, prepare=prepare, answer=_restored_and_repaired)
 
 
 def _emptied(*, counting_on: bool) -> Lie:
     return Lie(
-        lambda scene: empty(scene.world, counting_on=counting_on),
+        lambda scenario: empty(scenario.world, counting_on=counting_on),
         answer=_emptied_and_repaired,
         twin="fresh",
     )
 
 
 def _replaced() -> Lie:
-    def begin(scene: Scene) -> None:
-        replace_krayin(scene.world, 20)
-        scene.world.krayin.seed(attributes=ATTRIBUTES)
+    def begin(scenario: Scenario) -> None:
+        replace_krayin(scenario.world, 20)
+        scenario.world.krayin.seed(attributes=ATTRIBUTES)
 
     return Lie(begin, answer=_recovering(Happened.REPLACED), twin="fresh")
 
 
 def _copy_for_testing() -> Lie:
-    def begin(scene: Scene) -> None:
-        scene.kept["true"] = scene.world.krayin.application.krayin.database.backup()
-        for row in list(table(scene.world, "persons")):
+    def begin(scenario: Scenario) -> None:
+        scenario.kept["true"] = scenario.world.krayin.application.krayin.database.backup()
+        for row in list(table(scenario.world, "persons")):
             emails = [{"value": f"anonymous{row['id']}@test.invalid", "label": "work"}]
-            table(scene.world, "persons").update(row["id"], {"emails": json.dumps(emails)})
+            table(scenario.world, "persons").update(row["id"], {"emails": json.dumps(emails)})
 
-    def end(scene: Scene) -> None:
-        scene.world.krayin.application.krayin.database.bring_back(scene.kept["true"])
+    def end(scenario: Scenario) -> None:
+        scenario.world.krayin.application.krayin.database.bring_back(scenario.kept["true"])
 
     return Lie(begin, end, answer=_restored_and_repaired, copy=True)
 
@@ -397,32 +400,34 @@ def _copy_for_testing() -> Lie:
 def _restricted() -> Lie:
     """The sync's user sees its own records only, which are none."""
 
-    def show(scene: Scene, view: str) -> None:
-        table(scene.world, "users").update(1, {"view_permission": view})
+    def show(scenario: Scenario, view: str) -> None:
+        table(scenario.world, "users").update(1, {"view_permission": view})
 
     return Lie(
-        lambda scene: show(scene, "individual"), lambda scene: show(scene, "global"), answer=_false_alarm
+        lambda scenario: show(scenario, "individual"),
+        lambda scenario: show(scenario, "global"),
+        answer=_false_alarm,
     )
 
 
 def _attribute_added() -> Lie:
     """An administrator adds attributes, salespeople fill them in at once."""
 
-    def begin(scene: Scene) -> None:
+    def begin(scenario: Scenario) -> None:
         kinds = ("persons", "leads")
-        scene.world.krayin.seed(
+        scenario.world.krayin.seed(
             attributes=[
                 {"code": "hot", "name": "Hot", "type": "boolean", "entity_type": kind} for kind in kinds
             ]
         )
         for kind, path in (("persons", "contacts/persons"), ("leads", "leads")):
-            for row in list(table(scene.world, kind)):
+            for row in list(table(scenario.world, kind)):
                 if kind == "persons":
-                    scene.world.api(
+                    scenario.world.api(
                         "PUT", f"{path}/{row['id']}", {**_typed(row), "entity_type": kind, "hot": True}
                     )
                 else:
-                    scene.world.api("PUT", f"leads/attributes/edit/{row['id']}", {"hot": True})
+                    scenario.world.api("PUT", f"leads/attributes/edit/{row['id']}", {"hot": True})
 
     return Lie(begin, twin="same")
 
@@ -437,9 +442,9 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attribute_removed() -> Lie:
-    def begin(scene: Scene) -> None:
-        (found,) = [row["id"] for row in table(scene.world, "attributes") if row["code"] == "vip"]
-        table(scene.world, "attributes").delete(found)
+    def begin(scenario: Scenario) -> None:
+        (found,) = [row["id"] for row in table(scenario.world, "attributes") if row["code"] == "vip"]
+        table(scenario.world, "attributes").delete(found)
 
     return Lie(begin, twin="same")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.worlds.laws import State
     from tests.worlds.lies import Lie
     from tests.worlds.matrix import Case
-    from tests.worlds.scene import Scene
+    from tests.worlds.scenario import Scenario
 
 pytestmark = pytest.mark.slow
 
@@ -36,64 +36,64 @@ def test_the_matrix_has_every_moment_and_policy_and_no_case_twice() -> None:
 
 @pytest.mark.parametrize("case", CASES if SOAK else FEW, ids=lambda case: case.id)
 def test_in_a_lying_world(
-    case: Case, new_scene: Callable[[Case], Any], twin: Callable[[Case], State]
+    case: Case, new_scenario: Callable[[Case], Any], twin: Callable[[Case], State]
 ) -> None:
     calm, lie = twin(case), case.means
-    with new_scene(case) as scene:
-        scene.begin()
-        scene.salespeople()
-        lie.prepare(scene)
-        scene.news(deleting=not lie.asked)
-        scene.ordinary()
-        assert scene.said == []
-        before = lies_at(scene, lie, case.moment)
-        now = state(scene.world.krayin)
-        assert lie.copy or harm(before, calm, now) == [], scene.told_people()
-        assert now == calm or scene.told_people(), "silently skipped"
+    with new_scenario(case) as scenario:
+        scenario.begin()
+        scenario.salespeople()
+        lie.prepare(scenario)
+        scenario.news(deleting=not lie.asked)
+        scenario.ordinary()
+        assert scenario.said == []
+        before = lies_at(scenario, lie, case.moment)
+        now = state(scenario.world.krayin)
+        assert lie.copy or harm(before, calm, now) == [], scenario.told_people()
+        assert now == calm or scenario.told_people(), "silently skipped"
 
-        lie.end(scene)
-        lie.answer(scene)
-        scene.reply(approved=not lie.asked)
+        lie.end(scenario)
+        lie.answer(scenario)
+        scenario.reply(approved=not lie.asked)
         wanted = with_others_of(before, calm) if lie.twin == "fresh" else calm
         for _ in range(2):
-            if scene.told or scene.open_matters() or differences(wanted, state(scene.world.krayin)):
-                scene.ordinary()
-        assert differences(wanted, state(scene.world.krayin)) == []
-        assert scene.open_matters() == []
-        scene.world.krayin.clear_calls()
-        scene.world.run()
-        assert writes(scene.world) == []
+            if scenario.told or scenario.open_matters() or differences(wanted, state(scenario.world.krayin)):
+                scenario.ordinary()
+        assert differences(wanted, state(scenario.world.krayin)) == []
+        assert scenario.open_matters() == []
+        scenario.world.krayin.clear_calls()
+        scenario.world.run()
+        assert writes(scenario.world) == []
 
 
-def lies_at(scene: Scene, lie: Lie, moment: str) -> State:
+def lies_at(scenario: Scenario, lie: Lie, moment: str) -> State:
     """Bring more news, lie at a moment, and let runs go on; return how Krayin was when the lie began."""
-    scene.more_news(deleting=not lie.asked)
+    scenario.more_news(deleting=not lie.asked)
     seen: list[State] = []
 
     def begin() -> None:
-        lie.begin(scene)
-        seen.append(state(scene.world.krayin))
+        lie.begin(scenario)
+        seen.append(state(scenario.world.krayin))
 
     if moment == "before":
         begin()
     elif moment == "between":
-        loadings = scene.planned()
+        loadings = scenario.planned()
         begin()
         for load in loadings:
-            scene.attempt(load)
+            scenario.attempt(load)
     elif moment == "middle":
-        loadings = scene.planned()
-        scene.krayin.after_write = begin
+        loadings = scenario.planned()
+        scenario.krayin.after_write = begin
         for load in loadings:
-            scene.attempt(load)
+            scenario.attempt(load)
         assert seen
     elif moment == "lifted":
         begin()
         loadings = []
-        scene.attempt(lambda: loadings.extend(scene.planned()))
-        lie.end(scene)
+        scenario.attempt(lambda: loadings.extend(scenario.planned()))
+        lie.end(scenario)
         for load in loadings:
-            scene.attempt(load)
+            scenario.attempt(load)
         return seen[0]
-    scene.ordinary()
+    scenario.ordinary()
     return seen[0]

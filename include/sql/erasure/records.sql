@@ -2,7 +2,7 @@
 -- Parameters: target_id, installation_id, account_id, contact_id (text), conversation_ids (text[]), message_ids (text[]),
 --             activity_ids (bigint[], of Krayin).
 -- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, mapping_one_source_per_record.
-SELECT id, source_kind, source_id, crm_kind, crm_id, origin, former_crm_ids, former_adopted_ids, last_sent, attempted
+SELECT id, source_kind, source_id, crm_kind, crm_id, origin, former_crm_ids, former_adopted_ids, last_sent, pending_write
 FROM krayin_sync.mapping
 WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s)

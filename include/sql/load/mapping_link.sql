@@ -22,6 +22,6 @@ SET crm_id = excluded.crm_id,
     state = 'linked',
     acked_hash = excluded.acked_hash,
     last_sent = excluded.last_sent,
-    attempted = NULL,
+    pending_write = NULL,
     acked_at = excluded.acked_at,
     crm_created_at = coalesce(excluded.crm_created_at, mapping.crm_created_at)

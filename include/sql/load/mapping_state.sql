@@ -6,5 +6,5 @@ SET state = %(state)s,
     crm_id = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE crm_id END,
     acked_hash = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE acked_hash END,
     last_sent = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE last_sent END,
-    attempted = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE attempted END
+    pending_write = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE pending_write END
 WHERE id = %(id)s

@@ -17,7 +17,7 @@ linked AS (
     ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind) DO UPDATE
     SET acked_hash = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.acked_hash END,
         last_sent = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.last_sent END,
-        attempted = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.attempted END,
+        pending_write = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.pending_write END,
         origin = CASE WHEN mapping.crm_id = excluded.crm_id THEN coalesce(mapping.origin, excluded.origin)
                       ELSE excluded.origin END,
         crm_id = excluded.crm_id, state = 'linked'

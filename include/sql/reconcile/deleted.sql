@@ -10,7 +10,7 @@ WITH gone AS (
     FOR UPDATE
 )
 UPDATE krayin_sync.mapping AS mapping
-SET state = 'gone', crm_id = NULL, acked_hash = NULL, last_sent = NULL, attempted = NULL
+SET state = 'gone', crm_id = NULL, acked_hash = NULL, last_sent = NULL, pending_write = NULL
 FROM gone
 WHERE mapping.id = gone.id
 RETURNING mapping.source_kind, mapping.source_id, gone.crm_id, gone.last_sent

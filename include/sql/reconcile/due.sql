@@ -3,7 +3,7 @@
 --             in any case).
 -- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
 SELECT mapping.id, mapping.source_kind, mapping.source_id, mapping.crm_kind, mapping.crm_id, mapping.last_sent,
-       mapping.attempted, mapping.source_hash, mapping.acked_hash, snapshot.facts,
+       mapping.pending_write, mapping.source_hash, mapping.acked_hash, snapshot.facts,
        person.crm_id AS person_id, stage.last_sent -> 'stage' AS stage_id
 FROM krayin_sync.mapping AS mapping
 JOIN krayin_sync.crm_snapshot AS snapshot

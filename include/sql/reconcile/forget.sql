@@ -7,5 +7,5 @@ SET source_hash = ''::bytea,
     state = CASE WHEN %(recreate)s THEN 'pending' ELSE state END,
     crm_id = CASE WHEN %(recreate)s THEN NULL ELSE crm_id END,
     last_sent = CASE WHEN %(recreate)s THEN NULL ELSE last_sent END,
-    attempted = CASE WHEN %(recreate)s THEN NULL ELSE attempted END
+    pending_write = CASE WHEN %(recreate)s THEN NULL ELSE pending_write END
 WHERE id = ANY(%(ids)s)

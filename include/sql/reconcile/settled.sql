@@ -5,5 +5,5 @@ UPDATE krayin_sync.mapping
 SET settled_at = clock_timestamp(),
     crm_id = CASE WHEN %(erased)s THEN NULL ELSE crm_id END,
     last_sent = CASE WHEN %(erased)s THEN NULL ELSE last_sent END,
-    attempted = CASE WHEN %(erased)s THEN NULL ELSE attempted END
+    pending_write = CASE WHEN %(erased)s THEN NULL ELSE pending_write END
 WHERE id = ANY(%(ids)s)

@@ -1,9 +1,9 @@
 -- Purpose: records that Chatwoot has in the scope of a sync and the mapping does not know: left out so far, or lost.
 -- Parameters: sync_name, stream, target_id, installation_id, account_id, bits (of a key within its bucket), source_kind.
--- Indexes: sweep_bucket_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: checksum_bucket_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
 SELECT (bucket.bucket << %(bits)s::integer) + seen.place - 1
-FROM krayin_sync.sweep_stream AS stream
-JOIN krayin_sync.sweep_bucket AS bucket ON bucket.stream_id = stream.id
+FROM krayin_sync.checksum_stream AS stream
+JOIN krayin_sync.checksum_bucket AS bucket ON bucket.stream_id = stream.id
 CROSS JOIN LATERAL unnest(bucket.hashes) WITH ORDINALITY AS seen (hash, place)
 WHERE stream.sync_name = %(sync_name)s AND stream.stream = %(stream)s AND stream.target_id = %(target_id)s
   AND stream.installation_id = %(installation_id)s AND stream.account_id = %(account_id)s

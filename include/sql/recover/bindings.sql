@@ -3,7 +3,7 @@
 -- Parameters: target_id.
 -- Indexes: none: a scan; removal_standing, mapping_one_source_per_record.
 SELECT mapping.id, installation.identity AS installation, installation_id, account_id, source_kind, source_id, crm_kind,
-       crm_id, crm_created_at, last_sent, attempted, former_crm_ids, false AS was_deleted
+       crm_id, crm_created_at, last_sent, pending_write, former_crm_ids, false AS was_deleted
 FROM krayin_sync.mapping
 JOIN krayin_sync.chatwoot_installation AS installation ON installation.id = mapping.installation_id
 WHERE target_id = %(target_id)s AND source_kind <> 'stage' AND crm_id IS NOT NULL

@@ -2,7 +2,7 @@
 -- Parameters: recovery_id.
 -- Indexes: recovery_item_pkey, mapping_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
 UPDATE krayin_sync.mapping AS stage
-SET source_hash = ''::bytea, acked_hash = NULL, last_sent = NULL, attempted = NULL
+SET source_hash = ''::bytea, acked_hash = NULL, last_sent = NULL, pending_write = NULL
 FROM krayin_sync.recovery_item AS item
 JOIN krayin_sync.mapping AS lead ON lead.id = item.mapping_id AND lead.crm_kind = 'lead'
 WHERE item.recovery_id = %(recovery_id)s AND item.action <> 'keep'

@@ -2,7 +2,7 @@
 -- Parameters: recovery_id.
 -- Indexes: recovery_item_pkey, mapping_pkey.
 UPDATE krayin_sync.mapping
-SET crm_id = NULL, acked_hash = NULL, attempted = NULL, source_hash = ''::bytea,
+SET crm_id = NULL, acked_hash = NULL, pending_write = NULL, source_hash = ''::bytea,
     last_sent = CASE WHEN item.action = 'unlink' OR item.origin = 'adopted' THEN NULL ELSE last_sent END,
     state = CASE WHEN mapping.state <> 'linked' THEN mapping.state
                  WHEN item.action = 'unlink' AND NOT recovery.make_again THEN 'gone' ELSE 'pending' END,

@@ -2,7 +2,7 @@
 
 Chatwoot cuts lists by number of page, not by a mark in the list: a row that appears or disappears moves
 all rows behind it. Each walk goes in the direction in which such a move shows a row twice rather than
-never, and goes back where the total tells that rows moved the other way. Rows may come several times.
+no_stop, and goes back where the total tells that rows moved the other way. Rows may come several times.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Page:
 
 
 @dataclass(slots=True)
-class Walk:
+class PageWalker:
     """A walk over `fetch` (page numbers from 1); `count` is the latest total.
 
     `size` is how many rows a page has, at most: whoever runs Chatwoot may set fewer, which shows when the
@@ -115,8 +115,8 @@ class Walk:
         return answer
 
 
-def whole(
-    walk_by: Callable[[str], Walk], orders: Sequence[str], rows_are: str, short: list[str]
+def read_all(
+    walk_by: Callable[[str], PageWalker], orders: Sequence[str], rows_are: str, short: list[str]
 ) -> Iterator[list[Row]]:
     """Yield the pages of a list, in further orders too as long as it shows fewer rows than it has.
 
@@ -126,7 +126,7 @@ def whole(
     with Spool() as seen:
         for order in orders:
             walk = walk_by(order)
-            pages = walk.from_the_end() if order == orders[0] else walk.from_the_start(never)
+            pages = walk.from_the_end() if order == orders[0] else walk.from_the_start(no_stop)
             for rows in pages:
                 seen.put({"id": row["id"]} for row in rows)
                 yield rows
@@ -136,6 +136,6 @@ def whole(
         log.warning("Chatwoot changes while it is read, or hides rows: %s.", short[-1])
 
 
-def never(_: Row) -> bool:
+def no_stop(_: Row) -> bool:
     """Tell of no row that it is old: a walk goes to the end."""
     return False

@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.api import rows as api_rows
 from chatwoot.api.access import HttpOptions
-from chatwoot.api.pages import Page, Walk, whole
+from chatwoot.api.checksums import FORMULA, ApiChecksums
+from chatwoot.api.conversations import ApiConversations
+from chatwoot.api.pages import Page, PageWalker, read_all
 from chatwoot.api.rows import moment
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api.spool import Spool
-from chatwoot.api.sweep import FORMULA, ApiSweep
-from chatwoot.api.talk import ApiTalk
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
 from chatwoot.records import Account, Inbox
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Vouch, Window
+from chatwoot.source import (
+    ByIds,
+    ChangeCoverage,
+    ChangedSince,
+    Everything,
+    ListedIds,
+    Vouch,
+    Watermark,
+    Window,
+)
 from chatwoot.versions import Version, version_of_api
 
 if TYPE_CHECKING:
@@ -28,10 +37,10 @@ if TYPE_CHECKING:
     import httpx
 
     from chatwoot.api.rows import Json
+    from chatwoot.checksums import BucketSum, Stream
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import BrokenRow, Contact
-    from chatwoot.source import Scope, Selection
-    from chatwoot.sweep import BucketSum, Stream
+    from chatwoot.source import Selection, SourceFilter
 
 log = logging.getLogger(__name__)
 
@@ -121,11 +130,11 @@ class ApiSnapshot:
         self._short: list[str] = []
         self._total: int | None = None
         self._warned = False
-        self._sweep = ApiSweep(self)
+        self._checksums = ApiChecksums(self)
 
     def close(self) -> None:
         """Forget what was kept for comparisons and for conversations."""
-        self._sweep.close()
+        self._checksums.close()
         self._earlier.close()
 
     @property
@@ -139,9 +148,9 @@ class ApiSnapshot:
         return self._read_at
 
     @property
-    def mark(self) -> Mark:
+    def watermark(self) -> Watermark:
         """How far this reading sees: a moment, no snapshot."""
-        return Mark("", LINEAGE, self._read_at, self._read_at)
+        return Watermark("", LINEAGE, self._read_at, self._read_at)
 
     @cached_property
     def version(self) -> Version:
@@ -182,7 +191,7 @@ class ApiSnapshot:
         self._require_account(account_id)
         return self._inboxes
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: SourceFilter) -> None:
         """Make sure that the account and the inboxes of `scope` exist for the token's user.
 
         Raises:
@@ -195,18 +204,18 @@ class ApiSnapshot:
             if unknown:
                 raise UnknownInbox(scope.account_id, unknown, self._inboxes)
 
-    def reach(self, selection: ChangedSince) -> Reach:
+    def reach(self, selection: ChangedSince) -> ChangeCoverage:
         """Tell how completely `selection` can be answered: never exactly."""
-        if selection.mark is None:
-            return Reach.EVERYTHING
-        return Reach.RECENT if selection.mark.lineage == LINEAGE else Reach.LOOKBACK
+        if selection.watermark is None:
+            return ChangeCoverage.EVERYTHING
+        return ChangeCoverage.RECENT if selection.watermark.lineage == LINEAGE else ChangeCoverage.LOOKBACK
 
     def contacts(
-        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+        self, scope: SourceFilter, selection: Selection, *, chunk: int = 2000
     ) -> Iterator[list[Contact | BrokenRow]]:
         """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
 
-        Listed are contacts with an e-mail, phone or identifier only; `ByIds` finds the others too.
+        ListedIds are contacts with an e-mail, phone or identifier only; `ByIds` finds the others too.
 
         Raises:
             UnknownAccount, UnknownInbox: the scope does not exist (at the call).
@@ -219,49 +228,49 @@ class ApiSnapshot:
         return self._contacts(scope, selection, chunk)
 
     def conversations(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[Conversation | BrokenRow]]:
         """Yield the selected conversations by display id; see `SourceSnapshot.conversations`."""
-        return self._talk.conversations(scope, selection, since, chunk)
+        return self._conversations.conversations(scope, selection, since, chunk)
 
     def messages(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected public messages by conversation; see `SourceSnapshot.messages`."""
-        return self._talk.messages(scope, selection, since, chunk)
+        return self._conversations.messages(scope, selection, since, chunk)
 
     def progress(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
-        return self._talk.progress(scope, selection, since, chunk)
+        return self._conversations.progress(scope, selection, since, chunk)
 
     @property
     def formula(self) -> str:
-        """How the hashes of a sweep are made."""
+        """How the hashes of a diff are made."""
         return FORMULA
 
     def checksums(
-        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+        self, stream: Stream, scope: SourceFilter, *, since: datetime | None = None
     ) -> Iterator[BucketSum]:
         """Yield the checksums of all rows of `scope`, reading them all; see `SourceSnapshot.checksums`."""
         self.check(scope)
-        return self._sweep.checksums(stream, scope, since)
+        return self._checksums.checksums(stream, scope, since)
 
     def hashes(
-        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+        self, stream: Stream, scope: SourceFilter, keys: Sequence[int], *, since: datetime | None = None
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
-        return self._sweep.hashes(stream, scope, since, keys)
+        return self._checksums.hashes(stream, scope, since, keys)
 
-    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+    def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
-        return self._sweep.there(stream, scope, keys)
+        return self._checksums.there(stream, scope, keys)
 
     # --- contacts ------------------------------------------------------------------------------
 
     def _contacts(
-        self, scope: Scope, selection: Selection, chunk: int
+        self, scope: SourceFilter, selection: Selection, chunk: int
     ) -> Iterator[list[Contact | BrokenRow]]:
         with Spool() as spool:
             self._spool(spool, selection)
@@ -280,7 +289,7 @@ class ApiSnapshot:
         match selection:
             case ByIds(ids):
                 self._spool_ids(spool, sorted(ids))
-            case Listed(chunks):
+            case ListedIds(chunks):
                 self._spool_listed(spool, chunks)
             case Window(start, end):
                 for key in ("created_at", "last_activity_at"):
@@ -317,7 +326,7 @@ class ApiSnapshot:
                 self._spool_ids(spool, (number for number in ids if number not in listed))
 
     def _spool_all(self, spool: Spool) -> None:
-        for rows in whole(self._walk, _ORDERS, "contacts", self._short):
+        for rows in read_all(self._walk, _ORDERS, "contacts", self._short):
             spool.put(rows)
 
     def _newest(self, key: str, cutoff: datetime) -> Iterator[list[Json]]:
@@ -331,8 +340,8 @@ class ApiSnapshot:
         if is_tied:
             yield from self._filtered(key, cutoff, self._read_at + _DAY)
 
-    def _walk(self, sort: str) -> Walk:
-        return Walk(lambda page: self._list(sort, page), PAGE)
+    def _walk(self, sort: str) -> PageWalker:
+        return PageWalker(lambda page: self._list(sort, page), PAGE)
 
     def _list(self, sort: str, page: int) -> Page:
         answer = self._page(self.session.get("/contacts", sort=sort, page=page))
@@ -352,13 +361,13 @@ class ApiSnapshot:
             ]
         }
 
-        def walk_by(sort: str) -> Walk:
-            return Walk(
+        def walk_by(sort: str) -> PageWalker:
+            return PageWalker(
                 lambda page: self._page(self.session.post("/contacts/filter", body, sort=sort, page=page)),
                 PAGE,
             )
 
-        yield from whole(walk_by, _ORDERS, "contacts", self._short)
+        yield from read_all(walk_by, _ORDERS, "contacts", self._short)
 
     def _page(self, answer: Any) -> Page:
         return Page(api_rows.listed(answer, self.session.where), api_rows.total(answer, "count"))
@@ -375,14 +384,14 @@ class ApiSnapshot:
         return api_rows.contact(row, self._source.account_id, labels)
 
     def _cutoff(self, selection: ChangedSince) -> datetime | None:
-        mark = selection.mark
-        return mark.read_at - OVERLAP if mark is not None and mark.lineage == LINEAGE else None
+        watermark = selection.watermark
+        return watermark.read_at - OVERLAP if watermark is not None and watermark.lineage == LINEAGE else None
 
     # --- what conversations need ---------------------------------------------------------------
 
     @cached_property
-    def _talk(self) -> ApiTalk:
-        return ApiTalk(
+    def _conversations(self) -> ApiConversations:
+        return ApiConversations(
             self.session,
             self._read_at,
             self._cutoff,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
 from chatwoot.database import conversation_rows
 from chatwoot.database.row_versions import XidRange
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Window
+from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import BrokenRow
-    from chatwoot.source import Reach, Scope, Selection
+    from chatwoot.source import ChangeCoverage, Selection, SourceFilter
 
 NEEDED = {
     "conversations": (
@@ -50,10 +50,10 @@ class ConversationReading:
 
     fetch: Callable[[str, Mapping[str, Any]], list[Any]]
     ids: Callable[[str, Mapping[str, Any], int], Iterator[list[int]]]
-    unseen: Callable[[ChangedSince], XidRange | Reach]
+    unseen: Callable[[ChangedSince], XidRange | ChangeCoverage]
 
     def conversations(
-        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+        self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[Conversation | BrokenRow]]:
         """Yield the selected conversations by id, in lists of at most `chunk`, none empty."""
         for ids in self._chosen("conversation_ids", scope, selection, since, chunk):
@@ -70,7 +70,7 @@ class ConversationReading:
                 yield [conversation_rows.conversation(row) for row in found]
 
     def messages(
-        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+        self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected messages by id, in lists of at most `chunk`, none empty."""
         for ids in self._chosen("message_ids", scope, selection, since, chunk):
@@ -81,7 +81,7 @@ class ConversationReading:
                 yield [conversation_rows.sent_message(row) for row in found]
 
     def progress(
-        self, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+        self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
@@ -93,11 +93,11 @@ class ConversationReading:
                 yield [conversation_rows.progress(row, scope.account_id) for row in found]
 
     def _chosen(
-        self, what: str, scope: Scope, selection: Selection, since: datetime | None, chunk: int
+        self, what: str, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[int]]:
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
         within = {"account_id": scope.account_id, "inboxes": inboxes}
-        if isinstance(selection, Listed):
+        if isinstance(selection, ListedIds):
             for keys in selection.chunks():
                 found = self.fetch(f"extract/{what}_listed", {**within, "keys": list(keys)})
                 yield [row[0] for row in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from chatwoot.source import Mark, Reach
+from chatwoot.source import ChangeCoverage, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +45,12 @@ class XidRange:
         return {"since_xid": self.since, "next_xid": self.until}
 
 
-def unseen_since(mark: Mark | None, snapshot: str, lineage: str | None) -> XidRange | Reach:
-    """Return the transactions unseen at `mark`, or how else to answer when ids cannot be compared."""
-    if mark is None:
-        return Reach.EVERYTHING
-    if lineage is None or mark.lineage != lineage:
-        return Reach.LOOKBACK
-    return XidRange.unseen(mark.snapshot, snapshot) or Reach.LOOKBACK
+def unseen_since(
+    watermark: Watermark | None, snapshot: str, lineage: str | None
+) -> XidRange | ChangeCoverage:
+    """Return the transactions unseen at `watermark`, or how else to answer when ids cannot be compared."""
+    if watermark is None:
+        return ChangeCoverage.EVERYTHING
+    if lineage is None or watermark.lineage != lineage:
+        return ChangeCoverage.LOOKBACK
+    return XidRange.unseen(watermark.snapshot, snapshot) or ChangeCoverage.LOOKBACK

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from statements import statement
 
+from chatwoot.checksums import ChecksumReading, Stream
 from chatwoot.database import conversation_reading, rows, traces
 from chatwoot.database.conversation_reading import ConversationReading
 from chatwoot.database.installation import identifier
@@ -32,17 +33,16 @@ from chatwoot.errors import (
 from chatwoot.records import Account, BrokenRow, Contact, Inbox
 from chatwoot.source import (
     ByIds,
+    ChangeCoverage,
     ChangedSince,
     Everything,
-    Listed,
-    Mark,
-    Reach,
-    Scope,
+    ListedIds,
     Selection,
+    SourceFilter,
     Vouch,
+    Watermark,
     Window,
 )
-from chatwoot.sweep import Stream, SweepReading
 from chatwoot.versions import Version, version_of_schema
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from chatwoot.checksums import BucketSum
     from chatwoot.conversations import Conversation, Progress, SentMessage
-    from chatwoot.sweep import BucketSum
 
 LONGEST_LAG = timedelta(minutes=5)
 """How far a standby may be behind before its look counts as incomplete."""
@@ -195,11 +195,11 @@ class DatabaseSnapshot:
         return version_of_schema(row.version if row else None)
 
     @cached_property
-    def mark(self) -> Mark:
+    def watermark(self) -> Watermark:
         """How far this snapshot sees; the first access scans the contacts once for the highest updated_at."""
         row = self._one("extract/high", {"read_at": self._read_at})
         high = row.high.astimezone(UTC) if row.high else self._read_at
-        return Mark(self._xids, self._lineage, self._read_at, high)
+        return Watermark(self._xids, self._lineage, self._read_at, high)
 
     @cached_property
     def vouch(self) -> Vouch:
@@ -231,7 +231,7 @@ class DatabaseSnapshot:
             for row in self._all("extract/inboxes", {"account_id": account_id})
         ]
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: SourceFilter) -> None:
         """Make sure that the account and the inboxes of `scope` exist.
 
         Raises:
@@ -244,13 +244,13 @@ class DatabaseSnapshot:
             if unknown:
                 raise UnknownInbox(scope.account_id, unknown, known)
 
-    def reach(self, selection: ChangedSince) -> Reach:
+    def reach(self, selection: ChangedSince) -> ChangeCoverage:
         """Tell how completely `selection` can be answered from this snapshot."""
-        unseen = unseen_since(selection.mark, self._xids, self._lineage)
-        return Reach.EXACT if isinstance(unseen, XidRange) else unseen
+        unseen = unseen_since(selection.watermark, self._xids, self._lineage)
+        return ChangeCoverage.EXACT if isinstance(unseen, XidRange) else unseen
 
     def contacts(
-        self, scope: Scope, selection: Selection, *, chunk: int = 2000
+        self, scope: SourceFilter, selection: Selection, *, chunk: int = 2000
     ) -> Iterator[list[Contact | BrokenRow]]:
         """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
 
@@ -267,42 +267,42 @@ class DatabaseSnapshot:
         return self._contacts(scope, selection, chunk)
 
     def conversations(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[Conversation | BrokenRow]]:
         """Yield the selected conversations; see `SourceSnapshot.conversations`."""
-        return self._talk.conversations(scope, selection, since, chunk)
+        return self._conversations.conversations(scope, selection, since, chunk)
 
     def messages(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 500
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected public messages; see `SourceSnapshot.messages`."""
-        return self._talk.messages(scope, selection, since, chunk)
+        return self._conversations.messages(scope, selection, since, chunk)
 
     def progress(
-        self, scope: Scope, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
+        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
-        return self._talk.progress(scope, selection, since, chunk)
+        return self._conversations.progress(scope, selection, since, chunk)
 
     @property
     def formula(self) -> str:
-        """How the hashes of a sweep are made."""
-        return SweepReading.formula
+        """How the hashes of a diff are made."""
+        return ChecksumReading.formula
 
     def checksums(
-        self, stream: Stream, scope: Scope, *, since: datetime | None = None
+        self, stream: Stream, scope: SourceFilter, *, since: datetime | None = None
     ) -> Iterator[BucketSum]:
         """Yield the checksums of all rows of `scope`; see `SourceSnapshot.checksums`."""
         self.check(scope)
         return self._sweep(stream).checksums(stream, scope, since)
 
     def hashes(
-        self, stream: Stream, scope: Scope, keys: Sequence[int], *, since: datetime | None = None
+        self, stream: Stream, scope: SourceFilter, keys: Sequence[int], *, since: datetime | None = None
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
         return self._sweep(stream).hashes(stream, scope, since, keys)
 
-    def there(self, stream: Stream, scope: Scope, keys: Sequence[int]) -> set[int]:
+    def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
         return self._sweep(stream).there(stream, scope, keys)
 
@@ -328,15 +328,15 @@ class DatabaseSnapshot:
             except _REFUSALS:
                 return
 
-    def _sweep(self, stream: Stream) -> SweepReading:
+    def _sweep(self, stream: Stream) -> ChecksumReading:
         if stream is not Stream.CONTACTS:
             self._require_talk()
         return self._sweep_reading
 
     @cached_property
-    def _sweep_reading(self) -> SweepReading:
-        self._one("sweep/session", {})
-        return SweepReading(self._stream, self._all)
+    def _sweep_reading(self) -> ChecksumReading:
+        self._one("checksum_diff/session", {})
+        return ChecksumReading(self._stream, self._all)
 
     def _stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
         # A cursor of the server would be planned for its first rows and without parallel workers.
@@ -350,20 +350,20 @@ class DatabaseSnapshot:
                 yield tuple(map(int, row))
 
     def _require_talk(self) -> None:
-        _ = self._talk
+        _ = self._conversations
 
     @cached_property
-    def _talk(self) -> ConversationReading:
+    def _conversations(self) -> ConversationReading:
         # Only a sync that wants conversations needs to read their tables.
         self._require_tables(conversation_reading.NEEDED, conversation_reading.LATER)
         return ConversationReading(self._all, self._chunks_of_ids, self._unseen_talk)
 
-    def _unseen_talk(self, selection: ChangedSince) -> XidRange | Reach:
+    def _unseen_talk(self, selection: ChangedSince) -> XidRange | ChangeCoverage:
         comparable = self._one("extract/conversation_row_versions", {}).comparable
-        return unseen_since(selection.mark, self._xids, self._lineage if comparable else None)
+        return unseen_since(selection.watermark, self._xids, self._lineage if comparable else None)
 
     def _contacts(
-        self, scope: Scope, selection: Selection, chunk: int
+        self, scope: SourceFilter, selection: Selection, chunk: int
     ) -> Iterator[list[Contact | BrokenRow]]:
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
         for ids in self._ids(scope.account_id, selection, chunk):
@@ -379,7 +379,7 @@ class DatabaseSnapshot:
             for first in range(0, len(ids), chunk):
                 yield ids[first : first + chunk]
             return
-        if isinstance(selection, Listed):
+        if isinstance(selection, ListedIds):
             for keys in selection.chunks():
                 yield list(keys)
             return
@@ -399,13 +399,13 @@ class DatabaseSnapshot:
                 return "extract/contact_ids", {}
             case Window(start, end):
                 return "extract/contact_ids_in_window", {"start": start, "end": end}
-            case ChangedSince(mark, lookback):
-                unseen = unseen_since(mark, self._xids, self._lineage)
+            case ChangedSince(watermark, lookback):
+                unseen = unseen_since(watermark, self._xids, self._lineage)
                 if isinstance(unseen, XidRange):
                     return "extract/contact_ids_written_since", unseen.parameters
-                if mark is None:
+                if watermark is None:
                     return "extract/contact_ids", {}
-                return "extract/contact_ids_updated_since", {"since": _earlier(mark.high, lookback)}
+                return "extract/contact_ids_updated_since", {"since": _earlier(watermark.high, lookback)}
 
     @cached_property
     def _lineage(self) -> str | None:

@@ -22,7 +22,7 @@ from chatwoot.webhook.signature import (
     DELIVERY_HEADER,
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
-    Verdict,
+    SignatureCheck,
     verify,
 )
 
@@ -41,7 +41,7 @@ BODY_PATIENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class WebhookEndpoint:
     """What one sync's URL takes."""
 
     account_id: int
@@ -49,10 +49,10 @@ class Endpoint:
     allow_unsigned: bool = False
 
 
-class Desk(Protocol):
+class WebhookConfig(Protocol):
     """What the receiver must be told of the syncs."""
 
-    async def endpoint(self, sync_name: str) -> Endpoint | None:
+    async def endpoint(self, sync_name: str) -> WebhookEndpoint | None:
         """Return what the URL of a sync takes, None when there is no such sync."""
         ...
 
@@ -73,7 +73,7 @@ class _RefusedError(Exception):
 
 
 def create_app(
-    desk: Desk,
+    config: WebhookConfig,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     lifespan: Callable[[FastAPI], object] | None = None,
@@ -89,7 +89,7 @@ def create_app(
 
     async def receive(request: Request) -> JSONResponse:
         sync_name = request.path_params["sync_name"]
-        return await _answered(sync_name, _receive(desk, sync_name, request, now))
+        return await _answered(sync_name, _receive(config, sync_name, request, now))
 
     # Starlette's way of adding a route: there are no parameters whose resolution would be worth its time.
     app.add_route("/webhooks/{sync_name}", receive, methods=["POST"])
@@ -109,12 +109,14 @@ async def _answered(sync_name: str, work: Awaitable[str]) -> JSONResponse:
         return JSONResponse({"detail": detail}, 503, {"Retry-After": "5"})
 
 
-async def _receive(desk: Desk, sync_name: str, request: Request, now: Callable[[], datetime]) -> str:
-    endpoint = await desk.endpoint(sync_name)
+async def _receive(
+    config: WebhookConfig, sync_name: str, request: Request, now: Callable[[], datetime]
+) -> str:
+    endpoint = await config.endpoint(sync_name)
     if endpoint is None:
         raise _RefusedError(404, "no sync of this name")
     body = await _bounded_body(request)
-    signed = await _verified(desk, sync_name, endpoint, request, body, now())
+    signed = await _verified(config, sync_name, endpoint, request, body, now())
     try:
         payload = parsed(body)
         notice = notice_of(payload)
@@ -137,7 +139,7 @@ async def _receive(desk: Desk, sync_name: str, request: Request, now: Callable[[
         content_hash=hashlib.sha256(body).digest(),
         body=told,
     )
-    inbox = await desk.inbox()
+    inbox = await config.inbox()
     return "accepted" if await inbox.store(event) else "duplicate"
 
 
@@ -165,23 +167,28 @@ async def _bounded_body(request: Request) -> bytes:
 
 
 async def _verified(  # noqa: PLR0913, PLR0917 - the parts of a request
-    desk: Desk, sync_name: str, endpoint: Endpoint, request: Request, body: bytes, now: datetime
+    config: WebhookConfig,
+    sync_name: str,
+    endpoint: WebhookEndpoint,
+    request: Request,
+    body: bytes,
+    now: datetime,
 ) -> bool:
     """Return whether the request is signed; raises when it is not and should be, or is signed wrongly."""
     signature = request.headers.get(SIGNATURE_HEADER)
     if signature is None and endpoint.allow_unsigned:
         return False
     timestamp = request.headers.get(TIMESTAMP_HEADER)
-    verdict = Verdict.NO_SECRET
+    verdict = SignatureCheck.NO_SECRET
     # A secret entered or renewed a moment ago should count at once.
     for fresh in (False, True):
-        secrets = await desk.secrets(sync_name, fresh=fresh)
+        secrets = await config.secrets(sync_name, fresh=fresh)
         verdict = verify(secrets, signature=signature, timestamp=timestamp, body=body, now=now)
-        if verdict not in {Verdict.WRONG, Verdict.NO_SECRET}:
+        if verdict not in {SignatureCheck.WRONG, SignatureCheck.NO_SECRET}:
             break
-    if verdict is Verdict.VALID:
+    if verdict is SignatureCheck.VALID:
         return True
-    if verdict is Verdict.NO_SECRET:
+    if verdict is SignatureCheck.NO_SECRET:
         log.warning(
             "No secret is known for the webhook of %s: run krayin_setup, its log says what to do.", sync_name
         )

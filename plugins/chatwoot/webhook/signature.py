@@ -22,7 +22,7 @@ _SECONDS = re.compile(r"[0-9]{1,11}")
 _PREFIX = "sha256="
 
 
-class Verdict(StrEnum):
+class SignatureCheck(StrEnum):
     """What is to be thought of a request's signature."""
 
     VALID = "valid"
@@ -49,7 +49,7 @@ def verify(  # noqa: PLR0913 - the parts of a signed request
     body: bytes,
     now: datetime,
     tolerance: timedelta = TOLERANCE,
-) -> Verdict:
+) -> SignatureCheck:
     """Judge a request by the raw bytes of its body.
 
     Args:
@@ -62,15 +62,15 @@ def verify(  # noqa: PLR0913 - the parts of a signed request
     """
     known = list(secrets)
     if not known:
-        return Verdict.NO_SECRET
+        return SignatureCheck.NO_SECRET
     if not signature or not timestamp:
-        return Verdict.MISSING
+        return SignatureCheck.MISSING
     if not _SECONDS.fullmatch(timestamp):
-        return Verdict.NOT_A_TIME
+        return SignatureCheck.NOT_A_TIME
     if abs(now.timestamp() - int(timestamp)) > tolerance.total_seconds():
-        return Verdict.TOO_OLD
+        return SignatureCheck.TOO_OLD
     # Bytes: comparing texts raises on characters beyond ASCII, which a header may hold.
     given = signature.encode("utf-8", "surrogateescape")
     # All are compared, so that the time taken does not tell which one is near.
     matches = [hmac.compare_digest(sign(secret, timestamp, body).encode(), given) for secret in known]
-    return Verdict.VALID if any(matches) else Verdict.WRONG
+    return SignatureCheck.VALID if any(matches) else SignatureCheck.WRONG

@@ -148,7 +148,7 @@ def erase(params: Mapping[str, Any]) -> dict[str, Any]:
     if params.get("lift"):
         with connect(sync.sync_dsn) as connection:
             identity = contact_erasure.identity_of(sync, connection)
-            lifted = contact_erasure.let_back(connection, identity, contact_id)
+            lifted = contact_erasure.unerase(connection, identity, contact_id)
         if lifted:
             log.info("Contact %d may be synced again: run %s__sync for it", contact_id, sync.settings.name)
         else:

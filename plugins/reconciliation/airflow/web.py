@@ -22,9 +22,9 @@ def report_address(run_id: int, name: str = PAGE) -> str:
 def webhook_receiver() -> FastAPI:
     """Return the application that takes Chatwoot's webhooks."""
     from reconciliation.webhook.app import create  # noqa: PLC0415 - tasks need an address only
-    from reconciliation.webhook.desk import Ways  # noqa: PLC0415
+    from reconciliation.webhook.sync_registry import Dependencies  # noqa: PLC0415
 
-    return create(Ways(sync_dsn, given_secret, airflow_secret_box))
+    return create(Dependencies(sync_dsn, given_secret, airflow_secret_box))
 
 
 def status_page() -> FastAPI:
@@ -32,10 +32,10 @@ def status_page() -> FastAPI:
     from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
     from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415
 
-    from reconciliation.status.app import Surroundings, create_app  # noqa: PLC0415
+    from reconciliation.status.app import PageContext, create_app  # noqa: PLC0415
 
     return create_app(
-        Surroundings(
+        PageContext(
             signed_in=get_user,
             readable=readable_dags,
             login=lambda address: get_auth_manager().get_url_login(next_url=address),

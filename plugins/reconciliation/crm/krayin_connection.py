@@ -14,21 +14,21 @@ from krayin.budget import UNHEARD, RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
 from krayin.dialect import Dialect
 from krayin.errors import KrayinError
-from krayin.pacing import Answer, Slot
+from krayin.rate_limiter import LimitFeedback, Permit
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.binding_scope import register_target
 from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.lineage import compare_setup
 from reconciliation.crm.person_deletions import PersonDeletions
-from reconciliation.identity import register_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from krayin.audit import ApiCall
     from krayin.client import KrayinClient
-    from krayin.pacing import Lane, Pacer
+    from krayin.rate_limiter import Lane, RateLimiter
 
     from reconciliation.settings.sync_settings import KrayinSettings
 
@@ -49,7 +49,9 @@ class KrayinAccess(Protocol):
         """Return how many calls the API user may make in a minute; `auto` leaves it to Krayin's answers."""
         ...
 
-    def client(self, pacer: Pacer, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+    def client(
+        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None], lane: str | None
+    ) -> KrayinClient:
         """Return a client; raises `krayin.errors.KrayinError` when the address or token cannot be right."""
         ...
 
@@ -74,12 +76,12 @@ class _Unaccounted:
     """Lets the one call pass that finds out whose budget is to be used, and remembers its answer."""
 
     def __init__(self) -> None:
-        self.answers: list[Answer] = []
+        self.answers: list[LimitFeedback] = []
 
-    def acquire(self) -> Slot:
-        return Slot(number=0, fence=0, granted_at=datetime.now(UTC))
+    def acquire(self) -> Permit:
+        return Permit(number=0, fence=0, granted_at=datetime.now(UTC))
 
-    def settle(self, slot: Slot, answer: Answer | None) -> None:  # noqa: ARG002 - the port's signature
+    def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:  # noqa: ARG002 - the port's signature
         if answer is not None:
             self.answers.append(answer)
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType, KrayinClient
 
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.listings import Listing
-    from reconciliation.identity import Identity
     from reconciliation.settings.sync_settings import SyncSettings
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class CrmLists:
 
     connection: psycopg.Connection
     client: KrayinClient
-    identity: Identity
+    identity: BindingScope
     listings: Sequence[Listing[Any]]
 
     @classmethod
@@ -55,7 +55,7 @@ class CrmLists:
         settings: SyncSettings,
         connection: psycopg.Connection,
         client: KrayinClient,
-        identity: Identity,
+        identity: BindingScope,
     ) -> CrmLists:
         """Return the lists that concern a sync with these settings."""
         wanted: list[Listing[Any]] = [persons(settings.default_phone_region), leads()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from krayin.budget import RateBudget
 from krayin.endpoints import DELETE_PERSON
 from krayin.errors import DeletionsLimited
-from krayin.pacing import Answer, Lane, Slot
+from krayin.rate_limiter import Lane, LimitFeedback, Permit
 
 from reconciliation.values.duration import duration
 
@@ -65,14 +65,14 @@ class PersonDeletions:
         left = self._free_at - self.monotonic()
         return timedelta(seconds=left) if left > 0 else None
 
-    def permit(self) -> Slot:
+    def permit(self) -> Permit:
         """Return leave to delete one person now.
 
         Raises:
             DeletionsLimited: none is free; it says for how long.
         """
         turn = self.budget.acquire_now()
-        if isinstance(turn, Slot):
+        if isinstance(turn, Permit):
             return turn
         self._free_at = self.monotonic() + turn
         reason = (
@@ -80,20 +80,20 @@ class PersonDeletions:
         )
         raise DeletionsLimited(reason, retry_after=turn)
 
-    def delete(self, person_id: int, permit: Slot) -> bool:
+    def delete(self, person_id: int, permit: Permit) -> bool:
         """Delete a person who has no lead; False when it was gone already.
 
         Raises:
             DeletionsLimited: Krayin refused, as others use this API user as well; nothing was done.
             Rejected: the person has leads; delete these before. Nothing was changed.
         """
-        answer: Answer | None = None
+        answer: LimitFeedback | None = None
         try:
             done = self.client.delete_person(person_id)
-            answer = Answer()
+            answer = LimitFeedback()
         except DeletionsLimited as refused:
             wait = refused.retry_after if refused.retry_after is not None else ASK_AGAIN
-            answer = Answer(refused=True, retry_after=wait)
+            answer = LimitFeedback(refused=True, retry_after=wait)
             self._free_at = self.monotonic() + wait
             raise DeletionsLimited(retry_after=wait, status=refused.status) from refused
         finally:

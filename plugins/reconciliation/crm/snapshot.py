@@ -14,7 +14,7 @@ from statements import statement
 
 from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.listings import Listing, Record, persons
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,13 +38,13 @@ MARGIN = timedelta(minutes=5)
 class _Mark:
     next_page: int = 1
     complete_at: datetime | None = None
-    high_mark: datetime | None = None
+    watermark: datetime | None = None
     settled_mark: datetime | None = None
 
     @property
     def since(self) -> datetime | None:
         """The stamp from which on rows may not have been seen yet."""
-        return self.high_mark - MARGIN if self.high_mark is not None else None
+        return self.watermark - MARGIN if self.watermark is not None else None
 
     def is_known(self, stamp: datetime) -> bool:
         """Tell whether all rows with this stamp or an older one have been seen."""
@@ -153,7 +153,7 @@ class RecordSnapshot(Generic[Record]):
                     **scope,
                     "crm_ids": ids,
                     "updated_ats": [record.updated_at for record in records],
-                    "hashes": [fingerprint(fact) for fact in facts],
+                    "hashes": [stable_hash(fact) for fact in facts],
                     "facts": [Jsonb(fact) for fact in facts],
                 },
             )
@@ -182,15 +182,15 @@ class RecordSnapshot(Generic[Record]):
         read = 0
         # Going on: rows may have moved to the page before since that was read.
         page_number = go_on_at = max(1, mark.next_page - 1)
-        high_mark = mark.high_mark
-        if high_mark is None:
+        watermark = mark.watermark
+        if watermark is None:
             # Later refreshes start here, so that what changes during this reading is read again.
             newest = self._listing.page(self._client, 1, 1, "updated_at", "desc")
             if not newest.rows:
                 self._look(newest, whole=True)
                 self._write_mark(1, None, complete=True)
                 return 0
-            high_mark = newest.rows[0].updated_at
+            watermark = newest.rows[0].updated_at
         total: int | None = None
         joints = _Joints()
         while True:
@@ -212,7 +212,7 @@ class RecordSnapshot(Generic[Record]):
                 joints.left_out.clear()
             if not joints.left_out:
                 go_on_at = page_number if complete else page_number + 1
-            self._write_mark(go_on_at, high_mark, complete=complete)
+            self._write_mark(go_on_at, watermark, complete=complete)
             log.info(
                 "Read %d of %d Krayin %ss", min(page_number * FULL_PAGE, total), total, self._listing.crm_kind
             )
@@ -222,7 +222,7 @@ class RecordSnapshot(Generic[Record]):
 
     def _read_newest(self, mark: _Mark) -> int:
         read = 0
-        newest = mark.high_mark
+        newest = mark.watermark
         total = 0
         for number, limit in newest_pages():
             page = self._listing.page(self._client, number, limit, "updated_at", "desc")
@@ -278,7 +278,7 @@ class RecordSnapshot(Generic[Record]):
         ).fetchone()
         return _Mark(*row) if row else _Mark()
 
-    def _write_mark(self, next_page: int, high_mark: datetime | None, *, complete: bool) -> None:
+    def _write_mark(self, next_page: int, watermark: datetime | None, *, complete: bool) -> None:
         self._connection.execute(
             statement("snapshot/mark_write"),
             {
@@ -286,7 +286,7 @@ class RecordSnapshot(Generic[Record]):
                 "crm_kind": self._listing.crm_kind,
                 "next_page": next_page,
                 "complete": complete,
-                "high_mark": high_mark,
+                "watermark": watermark,
                 "margin": MARGIN,
             },
         )

@@ -9,15 +9,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, Scope
+from chatwoot.source import ByIds, SourceFilter
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.crm.lineage import Lineage
-from reconciliation.erasure.traces import in_bytes, traces_of, without
+from reconciliation.erasure.pii_values import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
-from reconciliation.identity import Identity, register_installation
 from reconciliation.sync_database.connection import working
 from reconciliation.sync_database.incidents import require_no_incident
 
@@ -119,7 +119,7 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
 
     Deleted are the records that a sync made, with `also_adopted` all of the contact's person: leads
     first, because Krayin 2.1.5 destroys a person's data without deleting the person while there are
-    leads. Organizations stay. No sync brings the contact back until `let_back`.
+    leads. Organizations stay. No sync brings the contact back until `unerase`.
 
     Raises:
         IncidentOpenError: this may be another Krayin than the one we knew; nothing was deleted.
@@ -139,7 +139,7 @@ def erase(sync: Sync, contact_id: int, *, also_adopted: bool) -> Receipt:
     return receipt
 
 
-def let_back(connection: psycopg.Connection, identity: Identity, contact_id: int) -> bool:
+def unerase(connection: psycopg.Connection, identity: BindingScope, contact_id: int) -> bool:
     """Let syncs bring an erased contact over again; tell whether it was erased."""
     done = connection.execute(
         statement("erasure/lift"), {**identity.parameters(), "contact_id": str(contact_id)}
@@ -147,10 +147,10 @@ def let_back(connection: psycopg.Connection, identity: Identity, contact_id: int
     return done.rowcount > 0
 
 
-def identity_of(sync: Sync, connection: psycopg.Connection) -> Identity:
+def identity_of(sync: Sync, connection: psycopg.Connection) -> BindingScope:
     """Return the ids of a sync's target, installation and account; Krayin is asked at most once an hour."""
     with sync.open_krayin(connection) as krayin, sync.source.snapshot() as snapshot:
-        return Identity(
+        return BindingScope(
             krayin.target_id,
             register_installation(connection, snapshot.installation),
             sync.settings.chatwoot.account_id,
@@ -159,13 +159,15 @@ def identity_of(sync: Sync, connection: psycopg.Connection) -> Identity:
 
 def _look_up(
     sync: Sync, connection: psycopg.Connection, target_id: int, contact_id: int
-) -> tuple[Identity, dict[str, set[str]]]:
+) -> tuple[BindingScope, dict[str, set[str]]]:
     """Return who is meant, and the ids of what Chatwoot still has of their conversations."""
     said: dict[str, set[str]] = {"conversation": set(), "message": set()}
     with sync.source.snapshot() as snapshot:
         account_id = sync.settings.chatwoot.account_id
-        identity = Identity(target_id, register_installation(connection, snapshot.installation), account_id)
-        scope, contact = Scope(account_id, None), ByIds(frozenset({contact_id}))
+        identity = BindingScope(
+            target_id, register_installation(connection, snapshot.installation), account_id
+        )
+        scope, contact = SourceFilter(account_id, None), ByIds(frozenset({contact_id}))
         for conversations in snapshot.conversations(scope, contact):
             said["conversation"] |= {
                 str(one.display_id) for one in conversations if not isinstance(one, BrokenRow)
@@ -178,7 +180,7 @@ def _look_up(
 @dataclass(frozen=True, slots=True)
 class _Erasure:
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     sync_name: str
     contact_id: int
     client: KrayinClient
@@ -254,7 +256,7 @@ class _Erasure:
 
     def _stored(self, known: _Known) -> list[Mapping[str, Any] | None]:
         """Return what the sync database holds of the contact's person and lead."""
-        stored = [row[what] for row in known.rows for what in ("last_sent", "attempted")]
+        stored = [row[what] for row in known.rows for what in ("last_sent", "pending_write")]
         stored += [record for row in self._execute("erasure/payloads") for record in row]
         for kind in ("person", "lead"):
             facts = self._execute("erasure/facts", crm_kind=kind, crm_ids=sorted(known.all(kind)))
@@ -311,7 +313,7 @@ class _Erasure:
             "operation": self._execute("erasure/forget_operations", **said),
             "organization_member": self._execute("erasure/forget_member"),
             "write_back": self._execute("erasure/forget_write_back"),
-            "contact_trace": self._execute("erasure/forget_trace"),
+            "merge_evidence": self._execute("erasure/forget_trace"),
             "removal": self._execute("erasure/forget_removals", **said),
             "staged_contact": self._execute("erasure/forget_staged_contact", sync_names=sync_names),
             "staged_activity": self._execute("erasure/forget_staged_activity", sync_names=sync_names),

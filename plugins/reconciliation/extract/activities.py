@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.conversations import Conversation, SentMessage
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.activity import ActivityRules
 
 Row = TypeVar("Row", bound="Conversation | SentMessage")
 
 
 @dataclass(slots=True)
-class TalkRead:
+class StreamsRead:
     """What a reading of conversations and messages saw, by kind; numbers only.
 
     `brought_along` are those among `read` that were read because their contact is new to Krayin.
@@ -52,10 +52,10 @@ class ActivityStage:
     """Stages what a run read; memory is bounded by one chunk."""
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     run_id: int
     rules: ActivityRules
-    seen: TalkRead
+    seen: StreamsRead
 
     def conversations(self, chunks: Iterable[list[Conversation | BrokenRow]]) -> None:
         """Stage conversations."""

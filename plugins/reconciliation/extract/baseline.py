@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.records import Contact
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 FLOOR = 10
 """So many rows fewer are never doubted, but for all of them."""
@@ -141,7 +141,7 @@ def fell(before: int, now: int, share: float) -> bool:
     return before - now > max(FLOOR, share * before) or (now == 0 and before > FEW)
 
 
-def known_before(connection: psycopg.Connection, sync_name: str, identity: Identity) -> Baseline | None:
+def known_before(connection: psycopg.Connection, sync_name: str, identity: BindingScope) -> Baseline | None:
     """Return what a sync knows of this Chatwoot, None before its first whole look."""
     row = connection.execute(
         statement("look/baseline_read"), {"sync_name": sync_name, **identity.parameters()}
@@ -150,7 +150,7 @@ def known_before(connection: psycopg.Connection, sync_name: str, identity: Ident
 
 
 def note_baseline(
-    connection: psycopg.Connection, sync_name: str, identity: Identity, document: Mapping[str, Any]
+    connection: psycopg.Connection, sync_name: str, identity: BindingScope, document: Mapping[str, Any]
 ) -> None:
     """Keep a baseline (as JSON) in the place of the one before."""
     connection.execute(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.records import Contact
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.contact import MappingRules
 
 EXAMPLES = 5
@@ -61,7 +61,7 @@ class Extracted:
 
 def stage_contacts(  # noqa: PLR0913 - what a reading needs to know
     connection: psycopg.Connection,
-    identity: Identity,
+    identity: BindingScope,
     run_id: int,
     chunks: Iterable[list[Contact | BrokenRow]],
     rules: MappingRules,
@@ -84,7 +84,7 @@ def stage_contacts(  # noqa: PLR0913 - what a reading needs to know
 
 def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with its state
     connection: psycopg.Connection,
-    identity: Identity,
+    identity: BindingScope,
     run_id: int,
     chunk: list[Contact | BrokenRow],
     rules: MappingRules,
@@ -144,7 +144,7 @@ _NEVER_PLANNED = _Planned()
 
 
 def _planned(
-    connection: psycopg.Connection, identity: Identity, contacts: list[Contact]
+    connection: psycopg.Connection, identity: BindingScope, contacts: list[Contact]
 ) -> dict[int, _Planned]:
     found: dict[int, _Planned] = {}
     for source_id, kind, source_hash, state, active_at in connection.execute(

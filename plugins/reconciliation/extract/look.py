@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from chatwoot.checksums import Stream
 from chatwoot.errors import (
     MissingPrivileges,
     NotAChatwootDatabase,
@@ -15,10 +16,10 @@ from chatwoot.errors import (
     UnknownInbox,
 )
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, Scope
-from chatwoot.sweep import Stream
+from chatwoot.source import ByIds, SourceFilter
 from statements import statement
 
+from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import IncidentOpenError, InstallationChangedError
 from reconciliation.extract.baseline import (
     Baseline,
@@ -29,7 +30,6 @@ from reconciliation.extract.baseline import (
     known_before,
     note_baseline,
 )
-from reconciliation.identity import Identity
 from reconciliation.sync_database.incidents import (
     close_incident,
     close_incidents,
@@ -108,7 +108,7 @@ class Look:
 
     connection: psycopg.Connection
     settings: SyncSettings
-    identity: Identity
+    identity: BindingScope
     snapshot: SourceSnapshot
     before: Baseline
     now: Baseline
@@ -123,7 +123,7 @@ class Look:
         cls,
         connection: psycopg.Connection,
         settings: SyncSettings,
-        identity: Identity,
+        identity: BindingScope,
         snapshot: SourceSnapshot,
     ) -> Look:
         """Look whether this is the Chatwoot that the sync knows, as new as it was; costs one small read.
@@ -179,7 +179,7 @@ class Look:
             self.now = replace(self.now, witnesses=chosen([*self.now.witnesses.values(), *seen]))
             yield chunk
 
-    def count(self, scope: Scope) -> None:
+    def count(self, scope: SourceFilter) -> None:
         """Count what may have become fewer, where something says so and nobody has counted it.
 
         A known contact that is gone may be the first of many, and an incident ends with a count.
@@ -234,7 +234,7 @@ class Look:
         if not ids:
             return {}
         # In whatever inbox: who left the scope is not gone.
-        chunks = self.snapshot.contacts(Scope(self.identity.account_id), ByIds(ids))
+        chunks = self.snapshot.contacts(SourceFilter(self.identity.account_id), ByIds(ids))
         found = (one for chunk in chunks for one in chunk if not isinstance(one, BrokenRow))
         return {one.id: Witness.of(one) for one in found}
 
@@ -292,7 +292,7 @@ def confirm_source(connection: psycopg.Connection, incident: Incident, *, by: st
         note_baseline(
             connection,
             incident.sync_name,
-            Identity(**incident.facts["identity"]),
+            BindingScope(**incident.facts["identity"]),
             {**incident.facts["baseline"], "confirmed": True},
         )
         close_incident(connection, incident.id, by=by, why="what Chatwoot shows now is right")

@@ -289,7 +289,7 @@ class ActivityWriter:
         # What is there as wanted counts as sent: the answer that would have told so was lost.
         changes = {name: sent[name] for name in _as_wanted(shown, sent) if name not in before}
         for name, present in (("title", shown.title), ("comment", comment_mark(shown.comment))):
-            written = {before.get(name, present), (row.attempted or {}).get(name), sent[name]}
+            written = {before.get(name, present), (row.pending_write or {}).get(name), sent[name]}
             if present != sent[name] and (self.settings.on_crm_edit == "overwrite" or present in written):
                 keys[name] = getattr(wanted, name)
                 changes[name] = sent[name]
@@ -418,8 +418,8 @@ def sent_of(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any
 def _after_attempt(row: MappingRow, shown: Activity) -> MappingRow:
     """Return the row with what an update without an answer wrote counted as sent."""
     present = {"title": shown.title, "comment": comment_mark(shown.comment)}
-    attempted = row.attempted or {}
-    ours = {name: value for name, value in present.items() if attempted.get(name) == value}
+    pending_write = row.pending_write or {}
+    ours = {name: value for name, value in present.items() if pending_write.get(name) == value}
     return replace(row, last_sent={**(row.last_sent or {}), **ours}) if ours else row
 
 

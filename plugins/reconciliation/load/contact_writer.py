@@ -152,8 +152,8 @@ class ContactWriter:
                 return self._persons.release(work)
             if work.row("person") is None and self._persons.link(work):
                 return Outcome(OperationState.DONE, result=work.result)
-            self._persons.bring(work)
-            self._leads.bring(work)
+            self._persons.upsert(work)
+            self._leads.upsert(work)
         except Stop as stop:
             return stop.outcome
         return Outcome(OperationState.DONE, result=work.result)

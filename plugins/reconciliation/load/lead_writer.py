@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
-from reconciliation.load.attempted import base_after_attempt
 from reconciliation.load.contact_work import CREATE_LEAD, CREATIONS, UPDATE_LEAD, ContactWork, Stop
+from reconciliation.load.pending_write import resolve_pending_write
 from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
 from reconciliation.settings.targets import final_stages
@@ -58,7 +58,7 @@ class LeadWriter:
                 chosen.add(lead.id)
         return chosen
 
-    def bring(self, work: ContactWork) -> None:
+    def upsert(self, work: ContactWork) -> None:
         """Take over, create or update the lead; nothing happens while the person is not linked.
 
         Raises:
@@ -166,9 +166,9 @@ class LeadWriter:
             self.records.lost(work, "lead", row)
             return
         desired = flatten(work.lead)
-        base, present = base_after_attempt(
+        base, present = resolve_pending_write(
             last_sent=row.last_sent,
-            attempted=row.attempted,
+            pending_write=row.pending_write,
             present=lead_fields(stored, self.records.custom("leads")),
             desired=desired,
         )

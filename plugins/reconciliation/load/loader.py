@@ -102,7 +102,7 @@ class Loader:
     """Carries out what is planned for one sync, until nothing is due or the time is up.
 
     `writers` by `Operation.work`; `requests_per_minute` sizes what is read ahead; `on_progress` is
-    told the numbers now and then, `at_rest` is called whenever nothing is due and at the end.
+    told the numbers now and then, `on_idle` is called whenever nothing is due and at the end.
     Timing, clock and sleep are given so that tests need not wait.
     """
 
@@ -112,7 +112,7 @@ class Loader:
     sync_name: str
     requests_per_minute: int
     on_progress: Callable[[Loaded], None] = lambda _: None
-    at_rest: Callable[[], None] = lambda: None
+    on_idle: Callable[[], None] = lambda: None
     seconds: float | None = None
     timing: Timing = DEFAULT
     monotonic: Callable[[], float] = time.monotonic
@@ -142,14 +142,14 @@ class Loader:
                 self._carry_out(batch)
                 worked = self.monotonic()
                 continue
-            self.at_rest()
+            self.on_idle()
             waiting, due_in = self.ledger.waiting(self.sync_name)
             if not waiting or due_in is None or due_in > self.timing.patience.total_seconds():
                 break
             if self.monotonic() - worked > longest_idle:
                 break
             self.sleep(min(max(due_in, 0.5), 5.0))
-        self.at_rest()
+        self.on_idle()
         self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
         self._report(always=True)
         return self.loaded
@@ -267,14 +267,16 @@ class Loader:
     def _unforeseen(self, operation: Operation, error: Exception) -> Outcome:
         place = traceback.extract_tb(error.__traceback__)[-1]
         # The error's own text may quote a customer's data.
-        said = f"{type(error).__name__} in {place.name}, {place.filename.rpartition('/')[2]}:{place.lineno}"
-        log.error("%s: %s", operation, said)
-        if operation.error_message == said:
-            return _quarantined("internal_error", f"this program failed on it ({said}); please report it")
+        message = (
+            f"{type(error).__name__} in {place.name}, {place.filename.rpartition('/')[2]}:{place.lineno}"
+        )
+        log.error("%s: %s", operation, message)
+        if operation.error_message == message:
+            return _quarantined("internal_error", f"this program failed on it ({message}); please report it")
         return Outcome(
             OperationState.UNKNOWN,
             error_class="internal_error",
-            error_message=said,
+            error_message=message,
             delay=self.timing.settle,
             counts_as_attempt=True,
         )
@@ -327,9 +329,9 @@ def outcome_of(
     aside. It does not count unless it stands `alone`: when another row failed right before, Krayin
     is the likelier culprit.
     """
-    said = str(error)
+    message = str(error)
     attempts = ATTEMPTS_TURNED_AWAY if isinstance(error, TurnedAway) else ATTEMPTS
-    alike = operation.attempts + 1 >= attempts and operation.error_message == said
+    alike = operation.attempts + 1 >= attempts and operation.error_message == message
     backoff = timing.backoff_after(operation.attempts)
     match error:
         case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
@@ -341,12 +343,12 @@ def outcome_of(
         case Rejected():
             return _after_refusal(error, backoff, alike=alike)
         case _ if not is_outage(error) and alike and alone:
-            return _quarantined("fails_in_krayin", said)
+            return _quarantined("fails_in_krayin", message)
         case OutcomeUnknown() | Unanswered():
             return Outcome(
                 OperationState.UNKNOWN,
                 error_class="outcome_unknown",
-                error_message=said,
+                error_message=message,
                 delay=timing.settle,
                 counts_as_attempt=alone and not is_outage(error),
             )
@@ -354,7 +356,7 @@ def outcome_of(
             return Outcome(
                 OperationState.PLANNED,
                 error_class="server_failed",
-                error_message=said,
+                error_message=message,
                 delay=backoff,
                 counts_as_attempt=alone and not is_outage(error),
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from krayin.payloads import OrganizationUpdate
 
 from reconciliation.crm.fields import booleans_of, organization_fields
-from reconciliation.load.attempted import base_after_attempt
+from reconciliation.load.pending_write import resolve_pending_write
 from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
 from reconciliation.mapping.merge import CUSTOM_PREFIX, merge
 from reconciliation.plan.company_planner import company_fields
@@ -71,9 +71,9 @@ class OrganizationWriter:
         codes = self.reads.attributes.codes("organizations")
         booleans = self.reads.attributes.booleans("organizations")
         desired = company_fields(operation.payload["organization"])
-        base, present = base_after_attempt(
+        base, present = resolve_pending_write(
             last_sent=row.last_sent,
-            attempted=row.attempted,
+            pending_write=row.pending_write,
             present=organization_fields(stored, codes),
             desired=desired,
         )

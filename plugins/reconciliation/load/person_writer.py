@@ -11,7 +11,6 @@ from krayin.errors import OutcomeUnknown, Rejected
 from krayin.folding import fold_name
 
 from reconciliation.crm.fields import lead_draft, person_draft, person_fields, person_update
-from reconciliation.load.attempted import base_after_attempt
 from reconciliation.load.contact_work import (
     CREATE_CONTACT,
     CREATIONS,
@@ -21,6 +20,7 @@ from reconciliation.load.contact_work import (
     ContactWork,
     Stop,
 )
+from reconciliation.load.pending_write import resolve_pending_write
 from reconciliation.mapping.company_names import shown_company
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.merge import flatten, merge
@@ -98,9 +98,9 @@ class PersonWriter:
                 "phones": [one for one in work.person["phones"] if {*natural_keys([], [one], region)} & held],
             }
             desired = self.with_address(work.operation, kept, present)
-            base, present = base_after_attempt(
+            base, present = resolve_pending_write(
                 last_sent=row.last_sent,
-                attempted=row.attempted,
+                pending_write=row.pending_write,
                 present=present,
                 desired=desired,
                 phone_region=region,
@@ -230,7 +230,7 @@ class PersonWriter:
         self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
 
-    def bring(self, work: ContactWork) -> None:
+    def upsert(self, work: ContactWork) -> None:
         """Update the linked person where it differs.
 
         Raises:
@@ -246,9 +246,9 @@ class PersonWriter:
             self.records.lost(work, "person", row)
             return
         desired = flatten(work.person)
-        base, present = base_after_attempt(
+        base, present = resolve_pending_write(
             last_sent=row.last_sent,
-            attempted=row.attempted,
+            pending_write=row.pending_write,
             present=self._shown(work, row, stored),
             desired=desired,
             phone_region=self.settings.default_phone_region,

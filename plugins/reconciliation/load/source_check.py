@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from chatwoot.checksums import Stream
 from chatwoot.errors import ChatwootError
-from chatwoot.source import Scope
-from chatwoot.sweep import Stream
+from chatwoot.source import SourceFilter
 
 from reconciliation.errors import IncidentOpenError
-from reconciliation.extract.contact_trace import can_tell, lost_contact, survivors_of
 from reconciliation.extract.look import Look, looking
+from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.sync_database.ledger import REMOVAL
 from reconciliation.sync_database.mapping_store import MappingStore
@@ -63,7 +63,7 @@ class SourceCheck:
 
     def _look(self, snapshot: SourceSnapshot, operation: Operation) -> Presence:
         identity, source_id = operation.identity, int(operation.source_id)
-        scope = Scope(identity.account_id)
+        scope = SourceFilter(identity.account_id)
         snapshot.check(scope)
         if snapshot.there(STREAM_OF[operation.source_kind], scope, [source_id]):
             return Presence.BACK

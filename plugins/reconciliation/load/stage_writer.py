@@ -1,4 +1,4 @@
-"""Moves one contact's lead to the stage its conversations have earned."""
+"""Moves one contact's lead to the stage its conversations have qualified."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from krayin.errors import NotFound
 
 from reconciliation.crm.local_time import ServerClock
 from reconciliation.load.reopening import stage_update
-from reconciliation.mapping.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide, wanted_since
+from reconciliation.mapping.stages import (
+    LeadPosition,
+    Milestone,
+    Pipeline,
+    StageDecision,
+    TargetStage,
+    decide,
+    target_since,
+)
 from reconciliation.sync_database.ledger import REOPEN, OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.values.timing import DEFAULT, EXACT, Timing, same_moment
@@ -104,15 +112,15 @@ class StageWriter:
         return shown
 
     def _follow(self, operation: Operation, row: MappingRow, shown: Lead) -> Outcome:
-        """Move a lead of Krayin to the stage that its conversations have earned."""
+        """Move a lead of Krayin to the stage that its conversations have qualified."""
         assert row.crm_id is not None
         own = self._own(operation)
         tried = _tried(row, own, shown)
         standing = self._standing(row, own, shown, tried)
-        earned = [_wanted(one) for one in operation.payload.get("earned", (operation.payload,))]
-        wanted = wanted_since(earned, standing.since)
+        qualified = [_wanted(one) for one in operation.payload.get("qualified", (operation.payload,))]
+        wanted = target_since(qualified, standing.since)
         verdict = decide(wanted, standing, self._pipeline(), self.settings.on_crm_edit)
-        if verdict is Verdict.CLOSED and self._may_be_followed(operation, earned, shown):
+        if verdict is StageDecision.CLOSED and self._may_be_followed(operation, qualified, shown):
             return Outcome(
                 OperationState.PLANNED,
                 error_class="lead_is_followed",
@@ -120,14 +128,14 @@ class StageWriter:
                 delay=self.timing.down,
                 counts_as_attempt=True,
             )
-        if verdict is Verdict.MOVE:
+        if verdict is StageDecision.MOVE:
             if standing.base is not None and standing.stage_id != standing.base:
                 self.ledger.allow(operation, ["lead.stage.overwritten"])
             self._move(operation, row.crm_id, own, wanted, shown)
         elif tried is not None:
             # The move took effect, its moment may not have been corrected yet.
             self._close_at(operation, row.crm_id, own, tried, shown, None)
-        moved = wanted if verdict in {Verdict.MOVE, Verdict.ALREADY_THERE} else tried
+        moved = wanted if verdict in {StageDecision.MOVE, StageDecision.ALREADY_THERE} else tried
         kept = (own.last_sent or {}) if moved is None else _kept(row.crm_id, moved)
         with self.ledger.transaction():
             self.ledger.progress(operation, f"{MOVE_STAGE}:done")
@@ -153,9 +161,11 @@ class StageWriter:
         )
         return Pipeline(self.targets.pipeline_id, order, final)
 
-    def _standing(self, row: MappingRow, own: MappingRow, shown: Lead, tried: Wanted | None) -> Standing:
+    def _standing(
+        self, row: MappingRow, own: MappingRow, shown: Lead, tried: TargetStage | None
+    ) -> LeadPosition:
         before = own.last_sent or {}
-        standing = Standing(shown.pipeline_id, shown.stage_id, since=self._followed_at(row, shown))
+        standing = LeadPosition(shown.pipeline_id, shown.stage_id, since=self._followed_at(row, shown))
         if tried is not None:
             return replace(standing, base=tried.stage_id)
         if before.get("lead") == row.crm_id:
@@ -173,16 +183,18 @@ class StageWriter:
             return shown.created_at
         return former.closed_at + EXACT
 
-    def _may_be_followed(self, operation: Operation, earned: Sequence[Wanted], shown: Lead) -> bool:
+    def _may_be_followed(self, operation: Operation, qualified: Sequence[TargetStage], shown: Lead) -> bool:
         """Tell whether another worker may be making the lead that follows this closed one."""
         return (
             self.settings.new_lead_after_close
             and operation.attempts == 0
             and shown.closed_at is not None
-            and any(one.reached_at > shown.closed_at + EXACT for one in earned)
+            and any(one.reached_at > shown.closed_at + EXACT for one in qualified)
         )
 
-    def _move(self, operation: Operation, lead_id: int, own: MappingRow, wanted: Wanted, shown: Lead) -> None:
+    def _move(
+        self, operation: Operation, lead_id: int, own: MappingRow, wanted: TargetStage, shown: Lead
+    ) -> None:
         if self.catalogue.is_final_stage(wanted.stage_id):
             self._close_at(operation, lead_id, own, wanted, shown, wanted.stage_id)
             return
@@ -195,7 +207,7 @@ class StageWriter:
         operation: Operation,
         lead_id: int,
         own: MappingRow,
-        wanted: Wanted,
+        wanted: TargetStage,
         shown: Lead,
         stage_id: int | None,
     ) -> None:
@@ -220,7 +232,7 @@ class StageWriter:
         return stage_update(self.reads, lead_id, **changes)
 
     def _intent(
-        self, operation: Operation, lead_id: int, own: MappingRow, wanted: Wanted
+        self, operation: Operation, lead_id: int, own: MappingRow, wanted: TargetStage
     ) -> AbstractContextManager[None]:
         def intend() -> None:
             with self.ledger.transaction():
@@ -231,22 +243,24 @@ class StageWriter:
         return self.client.operation(operation.id, before_write=intend)
 
 
-def _tried(row: MappingRow, own: MappingRow, shown: Lead) -> Wanted | None:
+def _tried(row: MappingRow, own: MappingRow, shown: Lead) -> TargetStage | None:
     """Return the move without an answer that brought the lead where it stands, whichever plan's it was."""
-    attempted = own.attempted or {}
-    if attempted.get("lead") != row.crm_id or attempted["stage"] != shown.stage_id:
+    pending_write = own.pending_write or {}
+    if pending_write.get("lead") != row.crm_id or pending_write["stage"] != shown.stage_id:
         return None
-    return Wanted(
-        attempted["stage"], Milestone(attempted["milestone"]), datetime.fromisoformat(attempted["reached_at"])
+    return TargetStage(
+        pending_write["stage"],
+        Milestone(pending_write["milestone"]),
+        datetime.fromisoformat(pending_write["reached_at"]),
     )
 
 
-def _kept(lead_id: int, moved: Wanted) -> dict[str, Any]:
+def _kept(lead_id: int, moved: TargetStage) -> dict[str, Any]:
     return {"lead": lead_id, "stage": moved.stage_id, "milestone": str(moved.milestone)}
 
 
-def _wanted(payload: Mapping[str, Any]) -> Wanted:
-    return Wanted(
+def _wanted(payload: Mapping[str, Any]) -> TargetStage:
+    return TargetStage(
         payload["stage_id"], Milestone(payload["milestone"]), datetime.fromisoformat(payload["reached_at"])
     )
 

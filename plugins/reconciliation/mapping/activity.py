@@ -20,7 +20,7 @@ from reconciliation.mapping.comment import (
     shown_value,
 )
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 from reconciliation.values.stored_text import visible_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ActivityRules:
 
 def short_name(installation: str) -> str:
     """Return a name of an installation that is short, stable and free of commas."""
-    return fingerprint(installation).hex()[:8]
+    return stable_hash(installation).hex()[:8]
 
 
 def map_conversation(

@@ -13,7 +13,7 @@ EMAIL = "email"
 class Channel:
     """A channel's name for people and the type of its activities.
 
-    `type_of_email` is the type where Chatwoot itself says that the talk is by e-mail: the message's
+    `type_of_email` is the type where Chatwoot itself says that the conversations is by e-mail: the message's
     content type is `incoming_email`, or the conversation has a mail subject.
     """
 

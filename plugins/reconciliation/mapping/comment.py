@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.limits import CUT_MARK, TEXT_BYTES, cut_characters
 
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 from reconciliation.values.stored_text import stored_text
 
 if TYPE_CHECKING:
@@ -98,4 +98,4 @@ def body_lines(message: Message, longest: int | None = None) -> list[str]:
 
 def comment_mark(comment: str | None) -> str:
     """Return a short mark by which a comment is recognised; comments themselves are not kept."""
-    return fingerprint(stored_text(comment)).hex()
+    return stable_hash(stored_text(comment)).hex()

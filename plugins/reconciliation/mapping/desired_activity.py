@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 
 CONVERSATION = "conversation"
 MESSAGE = "message"
@@ -46,11 +46,11 @@ class DesiredActivity:
     earlier_person: int | None = None
 
     def hash(self) -> bytes:
-        """Return a fingerprint of what is sent after creation; Krayin cannot change an activity's type.
+        """Return a stable_hash of what is sent after creation; Krayin cannot change an activity's type.
 
         Krayin keeps whole seconds, and Chatwoot's API tells no more.
         """
-        return fingerprint(
+        return stable_hash(
             [
                 self.contact_id,
                 self.said,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciliation.values.compact_json import compact_json
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 
 # Field values as they are kept in JSON: text, lists of text, numbers as text, None for blank.
 Fields = dict[str, Any]
@@ -62,19 +62,19 @@ class DesiredContact:
         return replace(self, _hashes=(person_hash, lead_hash))
 
     def person_hash(self) -> bytes:
-        """Return the fingerprint of the person's fields and the organization's, which are planned with it."""
+        """Return the stable_hash of the person's fields and the organization's, which are planned with it."""
         if self._hashes is not None:
             return self._hashes[0]
         organization = self.organization
         if organization is None:
-            return fingerprint(self.person)
-        return fingerprint([self.person, organization.name, organization.address, organization.custom])
+            return stable_hash(self.person)
+        return stable_hash([self.person, organization.name, organization.address, organization.custom])
 
     def lead_hash(self) -> bytes:
-        """Return the fingerprint of the lead's fields."""
+        """Return the stable_hash of the lead's fields."""
         if self._hashes is not None:
             return self._hashes[1]
-        return fingerprint(self.lead)
+        return stable_hash(self.lead)
 
 
 @dataclass(frozen=True, slots=True)

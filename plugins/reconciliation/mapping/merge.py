@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from krayin.folding import fold_email, fold_name
 
 from reconciliation.mapping.contact import is_placeholder
-from reconciliation.values.fingerprint import canonical
+from reconciliation.values.hashing import canonical
 from reconciliation.values.phones import phone_key
 from reconciliation.values.stored_text import stored_text
 

@@ -22,7 +22,7 @@ class Milestone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TargetStage:
     """The stage a lead is to reach, for which milestone, and when that was reached (aware)."""
 
     stage_id: int
@@ -30,7 +30,7 @@ class Wanted:
     reached_at: datetime
 
 
-class Verdict(StrEnum):
+class StageDecision(StrEnum):
     """Whether a lead is moved, and why not."""
 
     MOVE = "moved"
@@ -52,11 +52,11 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LeadPosition:
     """Where a lead is now, and where we left it.
 
     `base` is the stage it had through us last, None when we never set or saw one. `since` is when the
-    contact's earlier lead was closed, None without one: what was reached by then was reached with that.
+    contact's earlier lead was closed, None without one: what was milestones by then was milestones with that.
     """
 
     pipeline_id: int | None
@@ -65,7 +65,7 @@ class Standing:
     since: datetime | None = None
 
 
-def reached(progress: Progress) -> dict[Milestone, datetime]:
+def milestones(progress: Progress) -> dict[Milestone, datetime]:
     """Return the milestones that the furthest of a contact's conversations passed, with their times."""
     moments = {
         Milestone.CREATED: progress.created_at,
@@ -75,50 +75,52 @@ def reached(progress: Progress) -> dict[Milestone, datetime]:
     return {milestone: at for milestone, at in moments.items() if at is not None}
 
 
-def earned_stages(
+def qualified_stages(
     progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]
-) -> tuple[Wanted, ...]:
-    """Return the configured stages that the contact has earned, by their place in the pipeline's `order`."""
-    earned = (
-        Wanted(stages[milestone], milestone, at)
-        for milestone, at in reached(progress).items()
+) -> tuple[TargetStage, ...]:
+    """Return the configured stages the contact qualifies for, by their place in the pipeline's `order`."""
+    qualified = (
+        TargetStage(stages[milestone], milestone, at)
+        for milestone, at in milestones(progress).items()
         if milestone in stages and stages[milestone] in order
     )
-    return tuple(sorted(earned, key=lambda one: order.index(one.stage_id)))
+    return tuple(sorted(qualified, key=lambda one: order.index(one.stage_id)))
 
 
-def wanted_stage(progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]) -> Wanted | None:
-    """Return the furthest configured stage along the pipeline that the contact has earned."""
-    return next(reversed(earned_stages(progress, stages, order)), None)
+def target_stage(
+    progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]
+) -> TargetStage | None:
+    """Return the furthest configured stage along the pipeline that the contact qualifies for."""
+    return next(reversed(qualified_stages(progress, stages, order)), None)
 
 
-def wanted_since(earned: Sequence[Wanted], since: datetime | None) -> Wanted:
-    """Return the furthest stage earned after `since`, the furthest of all where there is none.
+def target_since(qualified: Sequence[TargetStage], since: datetime | None) -> TargetStage:
+    """Return the furthest stage qualified after `since`, the furthest of all where there is none.
 
-    `earned` is as of `earned_stages`, not empty.
+    `qualified` is as of `qualified_stages`, not empty.
     """
-    lately = (one for one in reversed(earned) if since is None or one.reached_at > since)
-    return next(lately, earned[-1])
+    lately = (one for one in reversed(qualified) if since is None or one.reached_at > since)
+    return next(lately, qualified[-1])
 
 
 def decide(  # noqa: PLR0911 - one for each reason
-    wanted: Wanted, lead: Standing, pipeline: Pipeline, on_crm_edit: Literal["keep", "overwrite"]
-) -> Verdict:
+    wanted: TargetStage, lead: LeadPosition, pipeline: Pipeline, on_crm_edit: Literal["keep", "overwrite"]
+) -> StageDecision:
     """Decide whether a lead is moved.
 
     It moves forward along its pipeline only, never out of won or lost, never from another pipeline.
     Where a salesperson moved it, it stays with `keep`.
     """
     if lead.stage_id == wanted.stage_id:
-        return Verdict.ALREADY_THERE
+        return StageDecision.ALREADY_THERE
     if lead.stage_id in pipeline.final:
-        return Verdict.CLOSED
+        return StageDecision.CLOSED
     if lead.pipeline_id != pipeline.id or lead.stage_id not in pipeline.order:
-        return Verdict.OTHER_PIPELINE
+        return StageDecision.OTHER_PIPELINE
     if lead.since is not None and wanted.reached_at <= lead.since:
-        return Verdict.EARLIER_LEAD
+        return StageDecision.EARLIER_LEAD
     if on_crm_edit == "keep" and lead.base is not None and lead.stage_id != lead.base:
-        return Verdict.MOVED_BY_HAND
+        return StageDecision.MOVED_BY_HAND
     if pipeline.order.index(wanted.stage_id) < pipeline.order.index(lead.stage_id):
-        return Verdict.FURTHER
-    return Verdict.MOVE
+        return StageDecision.FURTHER
+    return StageDecision.MOVE

@@ -15,7 +15,7 @@ Link = Literal["person", "lead", "both"]
 
 
 @dataclass(frozen=True, slots=True)
-class ContactRecords:
+class LinkedRecords:
     """Where a contact stands in Krayin; `person_id` is its person's id once that is known."""
 
     person: MappingState | None = None
@@ -43,7 +43,7 @@ class ActivityPlan:
 
 
 def plan_activity(
-    row: MappingRow, wanted_hash: bytes, contact: ContactRecords, link: Link, *, recreate_deleted: bool
+    row: MappingRow, wanted_hash: bytes, contact: LinkedRecords, link: Link, *, recreate_deleted: bool
 ) -> ActivityPlan:
     """Decide about an activity with this mapping row, whose contact stands as `contact` says."""
     if row.state is MappingState.GONE and not recreate_deleted:

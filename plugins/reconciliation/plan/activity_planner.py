@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
-from reconciliation.plan.activity_plan import ContactRecords, Link, plan_activity
+from reconciliation.plan.activity_plan import Link, LinkedRecords, plan_activity
 from reconciliation.plan.contact_plan import Action
 from reconciliation.plan.forecast import mixed_batches
 from reconciliation.plan.operation_rows import NEVER, NOW
@@ -171,7 +171,7 @@ class ActivityPlanner:
         self,
         kind: str,
         staged: Sequence[_Staged],
-        contacts: dict[int, ContactRecords],
+        contacts: dict[int, LinkedRecords],
         adopted: dict[tuple[str, str], dict[str, Any]],
         planned: PlannedActivities,
     ) -> None:
@@ -198,7 +198,7 @@ class ActivityPlanner:
         one: _Staged,
         row: MappingRow,
         plan: ActivityPlan,
-        contact: ContactRecords,
+        contact: LinkedRecords,
         adopt: dict[str, Any] | None,
         planned: PlannedActivities,
     ) -> None:
@@ -268,7 +268,7 @@ class ActivityPlanner:
             },
         )
 
-    def _contacts(self, contact_ids: set[int]) -> dict[int, ContactRecords]:
+    def _contacts(self, contact_ids: set[int]) -> dict[int, LinkedRecords]:
         found: dict[int, dict[str, Any]] = {}
         for source_id, crm_kind, crm_id, state, _ in self.connection.execute(
             statement("plan/activity_contacts"),
@@ -278,14 +278,14 @@ class ActivityPlanner:
             records[crm_kind] = MappingState(state)
             if crm_kind == "person":
                 records["person_id"] = crm_id
-        known = {contact_id: ContactRecords(**states) for contact_id, states in found.items()}
+        known = {contact_id: LinkedRecords(**states) for contact_id, states in found.items()}
         if self.dry_run:
             # What the plan of contacts registered was taken back already.
             staged = self.connection.execute(
                 statement("plan/activity_staged_contacts"),
                 {"run_id": self.scope.run_id, "contact_ids": sorted(contact_ids - set(known))},
             )
-            known |= {row[0]: ContactRecords() for row in staged}
+            known |= {row[0]: LinkedRecords() for row in staged}
         return known
 
     def _lock(self, kind: str, source_ids: list[str]) -> dict[str, tuple[MappingRow, datetime | None]]:

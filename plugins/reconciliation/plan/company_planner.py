@@ -14,7 +14,7 @@ from reconciliation.plan.expectation import Changes, Rules, differences
 from reconciliation.plan.forecast import ORGANIZATIONS, Expected
 from reconciliation.plan.guard import changed_fields
 from reconciliation.plan.operation_rows import NEVER, NOW, OperationRow
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ class _Wanted:
     last_sent: Mapping[str, Any] | None
 
     def source_hash(self) -> bytes:
-        return fingerprint(self.fields)
+        return stable_hash(self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from statements import statement
 
 from reconciliation.extract.contacts import MANY
 from reconciliation.mapping.desired_contact import desired_from_json
+from reconciliation.plan.bulk_creates import BulkCreatePlanner
 from reconciliation.plan.company_planner import CompanyPlanner
 from reconciliation.plan.contact_plan import Action, ContactPlan, plan_contact
-from reconciliation.plan.expectation import Case, Present, Rules, expect, expect_creation
+from reconciliation.plan.expectation import ContactCase, KnownState, Rules, expect, expect_creation
 from reconciliation.plan.guard import changed_fields
 from reconciliation.plan.known_persons import PersonFinder, sent_keys
 from reconciliation.plan.moves import Move, arrange
-from reconciliation.plan.newcomers import NewcomerPlanner
 from reconciliation.plan.operation_rows import NOW, OperationRow, PlanScope
 from reconciliation.plan.planned import Planned
 from reconciliation.plan.present_records import PresentRecords
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
-    from krayin.pacing import Lane
+    from krayin.rate_limiter import Lane
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.desired_contact import DesiredContact
+    from reconciliation.plan.bulk_creates import BulkChunk
     from reconciliation.plan.expectation import Expectation
-    from reconciliation.plan.guard import Guard
+    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.known_persons import KnownPersons
     from reconciliation.plan.matching import KnownPerson
-    from reconciliation.plan.newcomers import NewcomerChunk
     from reconciliation.plan.plan_reads import PlanReads
     from reconciliation.sync_database.locked_mapping import LockedMapping
 
@@ -56,7 +56,7 @@ class Planner:
     """
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     run_id: int
     sync_name: str
     lane: Lane
@@ -68,7 +68,7 @@ class Planner:
     reads: PlanReads | None = None
     requests_per_minute: int = 60
     with_custom: Collection[str] = ()
-    guard: Guard | None = None
+    guard: ChangeGuard | None = None
     _adopting: dict[int, str] = field(default_factory=dict)
     _one_by_one: bool = False
 
@@ -117,7 +117,7 @@ class Planner:
             lowest=lowest_lane(self.lane),
         )
         if self.guard is not None:
-            planned.held = replace(self.guard, connection=self.connection).held()
+            planned.held = replace(self.guard, connection=self.connection).awaiting_approval()
 
     def anything_unlinked(self) -> bool:
         """Tell whether a staged contact has no person in Krayin through us yet."""
@@ -132,11 +132,11 @@ class Planner:
 
     def _plan_chunk(self, after: int, planned: Planned) -> int | None:
         """Plan the next staged contacts after an id; return the last one's, None when there are none."""
-        newcomers = NewcomerPlanner(self.connection, self._scope)
+        bulk_creates = BulkCreatePlanner(self.connection, self._scope)
         if self._one_by_one:
-            chunk = newcomers.pass_over(after)
+            chunk = bulk_creates.pass_over(after)
         else:
-            chunk = newcomers.plan_after(after, examples=planned.wanted_examples(Action.CREATE))
+            chunk = bulk_creates.plan_after(after, examples=planned.wanted_examples(Action.CREATE))
         if chunk is None:
             return None
         self._count_newcomers(chunk, planned)
@@ -145,10 +145,10 @@ class Planner:
         for company in companies.plan(fresh, chunk.companies):
             planned.add_company(company)
         if self.guard is not None:
-            replace(self.guard, connection=self.connection).hold()
+            replace(self.guard, connection=self.connection).require_approval()
         return chunk.last
 
-    def _count_newcomers(self, chunk: NewcomerChunk, planned: Planned) -> None:
+    def _count_newcomers(self, chunk: BulkChunk, planned: Planned) -> None:
         examples, _ = self._staged(chunk.examples)
         for contact in examples:
             plan = plan_contact(contact, None, None, (), recreate_deleted=self.recreate_deleted)
@@ -264,12 +264,12 @@ class Planner:
         present = there.of(plans, known, persons)
         return [
             expect(
-                Case(
+                ContactCase(
                     plan,
                     self.identity.account_id,
                     known.person(plan.contact.contact_id),
                     known.lead(plan.contact.contact_id),
-                    present.get(plan.contact.contact_id, Present()),
+                    present.get(plan.contact.contact_id, KnownState()),
                 ),
                 self.rules,
             )

@@ -46,7 +46,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class KnownState:
     """What is known of a contact's records in Krayin at planning time.
 
     `person` and `lead` are flat fields, None when not known. `leads` are all leads of the person
@@ -75,17 +75,17 @@ NOTHING = Expectation(Expected())
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ContactCase:
     """A plan with what is known beside it: the contact's mapping rows and its records in Krayin."""
 
     plan: ContactPlan
     account_id: int
     person: MappingRow
     lead: MappingRow
-    present: Present = field(default_factory=Present)
+    present: KnownState = field(default_factory=KnownState)
 
 
-def expect(case: Case, rules: Rules) -> Expectation:
+def expect(case: ContactCase, rules: Rules) -> Expectation:
     """Return what a plan will change and cost, if nobody edits the records meanwhile.
 
     Fields that are not known of a record about to be adopted (custom ones) are taken for blank.
@@ -127,14 +127,14 @@ def with_address(
     return {**person, "emails": [placeholder_email(account_id, contact_id)]}
 
 
-def _person_fields(case: Case, rules: Rules) -> Fields:
+def _person_fields(case: ContactCase, rules: Rules) -> Fields:
     contact = case.plan.contact
     return with_address(
         contact.person, case.account_id, contact.contact_id, rules.email_demand, case.person.last_sent
     )
 
 
-def _expect_writes(case: Case, rules: Rules) -> Expectation:
+def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
     contact, person, lead = case.plan.contact, case.person, case.lead
     person_differs = person.acked_hash != contact.person_hash()
     lead_differs = lead.acked_hash != contact.lead_hash()
@@ -177,7 +177,7 @@ def _expect_writes(case: Case, rules: Rules) -> Expectation:
 
 
 def _expect_lead(
-    case: Case, rules: Rules, *, differs: bool
+    case: ContactCase, rules: Rules, *, differs: bool
 ) -> tuple[Changes, int, frozenset[str], bool, list[str]]:
     """Return what becomes of the lead: changes, writes, more reads, is it new, what is overwritten."""
     wanted, lead = case.plan.contact.lead, case.lead
@@ -200,7 +200,7 @@ def _expect_lead(
     return differences(there, merged), int(bool(merged.changed)), frozenset({LEADS}), False, []
 
 
-def _chosen(plan: ContactPlan, present: Present, rules: Rules) -> Lead | None:
+def _chosen(plan: ContactPlan, present: KnownState, rules: Rules) -> Lead | None:
     leads = present.leads or ()
     named = next((one for one in leads if one.id == plan.adopt.get("lead")), None)
     if named is not None:

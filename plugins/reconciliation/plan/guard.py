@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
-    from reconciliation.settings.sync_settings import ChangeGuard, RemovalGuard
+    from reconciliation.binding_scope import BindingScope
+    from reconciliation.settings.sync_settings import ChangeLimits, RemovalLimits
     from reconciliation.sync_database.ledger import Operation
 
 
@@ -29,7 +29,7 @@ def changed_fields(changes: Mapping[str, Iterable[str]], *, new: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class ChangeGuard:
     """Counts what the plans of one sync change, over a period and whatever run, lane or slice they come from.
 
     Call `hold` as the last thing in every transaction that writes plan rows: they are counted, and held
@@ -41,16 +41,16 @@ class Guard:
     """
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     sync_name: str
     run_id: int
-    limits: ChangeGuard
-    removal_limits: RemovalGuard
+    limits: ChangeLimits
+    removal_limits: RemovalLimits
     requests_per_minute: int = 60
     with_custom: Collection[str] = ()
     dry_run: bool = False
 
-    def hold(self) -> None:
+    def require_approval(self) -> None:
         """Hold what the run has planned so far if it is too much, or replaces what is held already."""
         if not self.dry_run:
             # A dry run is one long transaction that others must not wait for; nothing of it stays.
@@ -69,7 +69,7 @@ class Guard:
             while self._execute("guard/hold_claimants", approval_ids=list(waiting)):
                 pass
 
-    def hold_claimed(self, operation: Operation, removes: Sequence[str]) -> bool:
+    def require_approval_of_claimed(self, operation: Operation, removes: Sequence[str]) -> bool:
         """Tell whether a claimed operation must wait, as more of what it removes shows than was planned.
 
         What was planned or approved with it passes. The operation is then to be settled as held.
@@ -88,11 +88,11 @@ class Guard:
             return False
         approval_id = self._unasked(self._waiting())
         self.connection.execute(
-            statement("guard/hold_claimed"), {"id": operation_id, "approval_id": approval_id}
+            statement("guard/require_approval_of_claimed"), {"id": operation_id, "approval_id": approval_id}
         )
         return True
 
-    def held(self) -> int:
+    def awaiting_approval(self) -> int:
         """Return how many operations of the run are held."""
         row = self.connection.execute(statement("guard/held_of_run"), {"run_id": self.run_id}).fetchone()
         return int(row[0]) if row else 0

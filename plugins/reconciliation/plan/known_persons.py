@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.desired_contact import DesiredContact
 
 
@@ -39,7 +39,7 @@ class PersonFinder:
     """Finds persons in the snapshot of Krayin, in the transaction that plans."""
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     run_id: int
     phone_region: str | None
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
-    from krayin.pacing import Lane
+    from krayin.rate_limiter import Lane
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 # PostgreSQL reads this as the start of the transaction.
 NOW = "now"
@@ -59,7 +59,7 @@ class PlanScope:
     `read_at` is the clock of Chatwoot's database when the records were read.
     """
 
-    identity: Identity
+    identity: BindingScope
     run_id: int
     sync_name: str
     lane: Lane

@@ -9,7 +9,7 @@ from statements import statement
 
 from reconciliation.mapping.company_names import known_names, shown_company
 from reconciliation.plan.contact_plan import Action
-from reconciliation.plan.expectation import Present
+from reconciliation.plan.expectation import KnownState
 from reconciliation.plan.plan_reads import ORGANIZATION_ID
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class PresentRecords:
 
     def of(
         self, plans: Sequence[ContactPlan], known: LockedMapping, persons: KnownPersons
-    ) -> dict[int, Present]:
+    ) -> dict[int, KnownState]:
         """Return by contact what is there of each that is adopted or updated and has a person."""
         person_ids: dict[int, int] = {}
         lead_ids: dict[int, int] = {}
@@ -65,7 +65,7 @@ class PresentRecords:
         }
         self._call_by_company(plans, known, shown)
         return {
-            contact_id: Present(
+            contact_id: KnownState(
                 person=shown[contact_id],
                 lead=shown_leads.get(lead_ids.get(contact_id, 0)),
                 leads=leads_of.get(person_id),

@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     import psycopg
-    from krayin.pacing import Lane
+    from krayin.rate_limiter import Lane
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 # Rows fetched at once from the cursor of the server.
 ROWS = 1000
 
 
 def queue_seconds(
-    connection: psycopg.Connection, identity: Identity, sync_name: str, calls: int, requests_per_minute: int
+    connection: psycopg.Connection,
+    identity: BindingScope,
+    sync_name: str,
+    calls: int,
+    requests_per_minute: int,
 ) -> int:
     """Return how long so many calls take, given how many deletions of persons a sync has planned."""
     row = connection.execute(
@@ -33,7 +37,7 @@ def queue_seconds(
 
 def queue_calls(  # noqa: PLR0913 - what a plan knows of itself
     connection: psycopg.Connection,
-    identity: Identity,
+    identity: BindingScope,
     sync_name: str,
     requests_per_minute: int,
     with_custom: Collection[str],

@@ -14,11 +14,11 @@ from reconciliation.sync_database.ledger import REOPEN
 if TYPE_CHECKING:
     import psycopg
 
-    from reconciliation.plan.guard import Guard
+    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.operation_rows import PlanScope
 
 
-def plan_reopenings(connection: psycopg.Connection, plan: PlanScope, guard: Guard) -> int:
+def plan_reopenings(connection: psycopg.Connection, plan: PlanScope, guard: ChangeGuard) -> int:
     """Plan to reopen every lead whose contact is back, as moves of its stage; return the calls that takes.
 
     A move that is planned already reopens the lead as well. `connection` is in autocommit mode.
@@ -41,5 +41,5 @@ def plan_reopenings(connection: psycopg.Connection, plan: PlanScope, guard: Guar
                 for source_id, lead_id in due
             ),
         )
-        guard.hold()
+        guard.require_approval()
     return len(due)

@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.mapping.desired_activity import ActivitySkip
-from reconciliation.mapping.stages import Milestone, earned_stages
+from reconciliation.mapping.stages import Milestone, qualified_stages
 from reconciliation.plan.contact_plan import Action
 from reconciliation.plan.operation_rows import NEVER, NOW
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import mapping_row
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.conversations import Progress
 
-    from reconciliation.extract.activities import TalkRead
-    from reconciliation.identity import Identity
-    from reconciliation.mapping.stages import Wanted
+    from reconciliation.binding_scope import BindingScope
+    from reconciliation.extract.activities import StreamsRead
+    from reconciliation.mapping.stages import TargetStage
     from reconciliation.plan.activity_planner import PlannedActivities
-    from reconciliation.plan.guard import Guard
+    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.operation_rows import PlanScope
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.mapping_row import MappingRow
@@ -50,19 +50,19 @@ def stages_of(settings: SyncSettings) -> dict[Milestone, int]:
 
 def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
     connection: psycopg.Connection,
-    identity: Identity,
+    identity: BindingScope,
     run_id: int,
     chunks: Iterable[list[Progress | BrokenRow]],
     stages: Mapping[Milestone, int],
     order: Sequence[int],
-    seen: TalkRead,
+    seen: StreamsRead,
     *,
     follow: bool,
 ) -> None:
-    """Stage the contacts whose earned stage differs from what was last planned.
+    """Stage the contacts whose qualified stage differs from what was last planned.
 
-    With `follow` a closed lead may be followed by a new one, for which only what is earned afterwards
-    counts: then all that was earned is noted, and any news of it makes a difference.
+    With `follow` a closed lead may be followed by a new one, for which only what is qualified afterwards
+    counts: then all that was qualified is noted, and any news of it makes a difference.
     """
     for chunk in chunks:
         seen.read[STAGE] += len(chunk)
@@ -70,10 +70,10 @@ def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
         for row in chunk:
             if isinstance(row, BrokenRow):
                 seen.skipped[ActivitySkip.UNREADABLE] += 1
-            elif earned := earned_stages(row, stages, order):
-                wanted[row.contact_id] = _document(earned[-1])
+            elif qualified := qualified_stages(row, stages, order):
+                wanted[row.contact_id] = _document(qualified[-1])
                 if follow:
-                    wanted[row.contact_id]["earned"] = [_document(one) for one in earned]
+                    wanted[row.contact_id]["qualified"] = [_document(one) for one in qualified]
         rows = connection.execute(
             statement("plan/activity_hashes"),
             {**identity.parameters(), "source_kind": STAGE, "source_ids": [str(one) for one in wanted]},
@@ -82,7 +82,7 @@ def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
         fresh = {
             contact_id: document
             for contact_id, document in wanted.items()
-            if planned.get(str(contact_id)) != fingerprint(document)
+            if planned.get(str(contact_id)) != stable_hash(document)
         }
         seen.unchanged[STAGE] += len(wanted) - len(fresh)
         connection.execute(
@@ -92,17 +92,17 @@ def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
                 "source_kind": STAGE,
                 "source_ids": [str(one) for one in fresh],
                 "contact_ids": list(fresh),
-                "source_hashes": [fingerprint(document) for document in fresh.values()],
+                "source_hashes": [stable_hash(document) for document in fresh.values()],
                 "desired": [json.dumps(document) for document in fresh.values()],
             },
         )
 
 
-def _document(earned: Wanted) -> dict[str, Any]:
+def _document(qualified: TargetStage) -> dict[str, Any]:
     return {
-        "stage_id": earned.stage_id,
-        "milestone": str(earned.milestone),
-        "reached_at": earned.reached_at.isoformat(),
+        "stage_id": qualified.stage_id,
+        "milestone": str(qualified.milestone),
+        "reached_at": qualified.reached_at.isoformat(),
     }
 
 
@@ -117,7 +117,7 @@ class StagePlanner:
     scope: PlanScope
     order: Sequence[int]
     dry_run: bool = False
-    guard: Guard | None = None
+    guard: ChangeGuard | None = None
 
     def plan(self, planned: PlannedActivities) -> None:
         """Plan everything staged; each chunk is committed on its own."""
@@ -219,16 +219,16 @@ class StagePlanner:
                 ],
             )
         if self.guard is not None:
-            self.guard.hold()
+            self.guard.require_approval()
 
     def _is_there(self, row: MappingRow, lead_id: int | None, document: Mapping[str, Any]) -> bool:
-        if row.attempted:
+        if row.pending_write:
             # Whoever comes next sees how far a move without an answer got.
             return False
         before = row.last_sent or {}
         if before.get("lead") != lead_id or before.get("stage") not in self.order:
             return False
         # A new lead may be about to follow the one that came so far.
-        if "earned" in document:
+        if "qualified" in document:
             return False
         return self.order.index(document["stage_id"]) <= self.order.index(before["stage"])

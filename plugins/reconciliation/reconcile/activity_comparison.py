@@ -11,7 +11,14 @@ from statements import statement
 
 from reconciliation.load.activity_writer import sent_of
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, DesiredActivity
-from reconciliation.mapping.stages import Milestone, Pipeline, Standing, Verdict, Wanted, decide
+from reconciliation.mapping.stages import (
+    LeadPosition,
+    Milestone,
+    Pipeline,
+    StageDecision,
+    TargetStage,
+    decide,
+)
 from reconciliation.reconcile.contact_comparison import KEPT
 from reconciliation.reconcile.finding import Finding, FindingClass, Side
 from reconciliation.reconcile.record_comparison import activity_differences
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.merge import OnCrmEdit
     from reconciliation.reconcile.repair_policy import Policy
 
@@ -35,11 +42,11 @@ class ActivityComparison:
     """Compares activities and collects findings.
 
     `repaired` are conversations (display ids) and messages (ids) that are written or made again, `anew`
-    others that are to be compared whatever the sweep says.
+    others that are to be compared whatever the diff says.
     """
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     policy: Policy
     on_crm_edit: OnCrmEdit
     pipeline: Pipeline
@@ -181,28 +188,28 @@ class ActivityComparison:
     def _stage(self, row: Sequence[Any]) -> list[Finding]:
         _, source_id, contact_id, desired, _, _, _, last_sent, _, *lead = row
         lead_state, lead_id, origin, facts, follows = lead
-        # What a lead that follows a closed one has earned counts from a closing that is not known here.
+        # What a lead that follows a closed one has qualified counts from a closing that is not known here.
         if lead_state != MappingState.LINKED or facts is None or follows:
             return []
         before = last_sent or {}
         base = before.get("stage") if before.get("lead") == lead_id else None
         if base is None and origin == "created":
             base = self.first_stage
-        wanted = Wanted(
+        wanted = TargetStage(
             desired["stage_id"],
             Milestone(desired["milestone"]),
             datetime.fromisoformat(desired["reached_at"]),
         )
-        standing = Standing(facts.get("pipeline_id"), facts.get("stage_id"), base)
+        standing = LeadPosition(facts.get("pipeline_id"), facts.get("stage_id"), base)
         verdict = decide(wanted, standing, self.pipeline, self.on_crm_edit)
-        if verdict is Verdict.MOVED_BY_HAND:
-            # What stands beyond the stage earned is no difference: leads are only moved forward.
-            ahead = decide(wanted, standing, self.pipeline, "overwrite") is not Verdict.MOVE
+        if verdict is StageDecision.MOVED_BY_HAND:
+            # What stands beyond the stage qualified is no difference: leads are only moved forward.
+            ahead = decide(wanted, standing, self.pipeline, "overwrite") is not StageDecision.MOVE
             if ahead:
                 return []
-        elif verdict is not Verdict.MOVE:
+        elif verdict is not StageDecision.MOVE:
             return []
-        moves = verdict is Verdict.MOVE
+        moves = verdict is StageDecision.MOVE
         return [
             Finding(
                 FindingClass.MOVED_STAGE,

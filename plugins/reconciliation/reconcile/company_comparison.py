@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.merge import OnCrmEdit
     from reconciliation.reconcile.repair_policy import Policy
 
@@ -30,7 +30,7 @@ class CompanyComparison:
     """Compares companies and collects findings; `members` are contacts to be planned for a repair."""
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     policy: Policy
     on_crm_edit: OnCrmEdit
     findings: list[Finding] = field(default_factory=list)
@@ -61,7 +61,7 @@ class CompanyComparison:
         if row["last_sent"]:
             present = {**organization_present(facts), **custom}
             found += self._edits(folded_name, crm_id, row["last_sent"], present)
-        found = [self.policy.heeding(one) for one in found]
+        found = [self.policy.apply_declined(one) for one in found]
         self.findings += found
         if any(one.repairable and self.policy.repairs(one.kind) for one in found):
             self._forget([row["id"]], recreate=False)

@@ -9,17 +9,17 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.source import ByIds, Listed, Scope
-from chatwoot.sweep import BUCKET_BITS, Stream
-from krayin.pacing import Lane
+from chatwoot.checksums import BUCKET_BITS, Stream
+from chatwoot.source import ByIds, ListedIds, SourceFilter
+from krayin.rate_limiter import Lane
 from psycopg.rows import dict_row
 from statements import statement
 
 from reconciliation.crm.lists import CrmLists
 from reconciliation.extract.activities import ActivityStage
-from reconciliation.extract.contact_trace import remember_traces
+from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.sweep import Difference, Sweep
+from reconciliation.extract.merge_evidence import remember_traces
 from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
@@ -29,15 +29,15 @@ from reconciliation.plan.stage_planner import stage_progress, stages_of
 from reconciliation.reconcile.activity_comparison import ActivityComparison
 from reconciliation.reconcile.company_comparison import ORGANIZATION, CompanyComparison
 from reconciliation.reconcile.contact_comparison import CHUNK, ContactComparison
+from reconciliation.reconcile.crm_scan import SOURCES_OF_ACTIVITIES, CrmScan
 from reconciliation.reconcile.duplicates import Duplicates
 from reconciliation.reconcile.finding import Finding, FindingState
-from reconciliation.reconcile.krayin_look import SOURCES_OF_ACTIVITIES, KrayinLook
 from reconciliation.reconcile.orphans import Orphans
 from reconciliation.reconcile.repair_plan import RepairPlan
 from reconciliation.reconcile.unsettled import closed_by_us, unsettled
-from reconciliation.run.parts import RunParts
+from reconciliation.run.conversation_streams import COMPARED_STREAMS, STAGES, streams
+from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
-from reconciliation.run.talk import STAGES, SWEPT, streams
 from reconciliation.settings.targets import final_stages
 from reconciliation.sync_database.run_rows import RunKind, RunState, count_calls, update_run
 
@@ -47,16 +47,16 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.source import SourceSnapshot
 
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.krayin_connection import OpenKrayin
-    from reconciliation.extract.sweep import Differences
-    from reconciliation.identity import Identity
+    from reconciliation.extract.checksum_diff import Differences
     from reconciliation.plan.planned import Planned
+    from reconciliation.reconcile.crm_scan import Edits, Gone
     from reconciliation.reconcile.finding_store import FindingStore
-    from reconciliation.reconcile.krayin_look import Edits, Gone
     from reconciliation.reconcile.repair_policy import Policy
     from reconciliation.reconcile.request import Depth, ReconcileRequest
+    from reconciliation.run.conversation_streams import ConversationStreams
     from reconciliation.run.sync_run import Sync
-    from reconciliation.run.talk import Talk
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.settings.targets import LeadTargets
 
@@ -78,7 +78,7 @@ class ComparisonRun:
     request: ReconcileRequest
     krayin: OpenKrayin
     targets: LeadTargets
-    identity: Identity
+    identity: BindingScope
     store: FindingStore
     depth: Depth
     policy: Policy
@@ -89,8 +89,8 @@ class ComparisonRun:
         return self.sync.settings
 
     @property
-    def _parts(self) -> RunParts:
-        return RunParts(self.sync, self.connection, self.krayin, self.targets)
+    def _parts(self) -> RunFactory:
+        return RunFactory(self.sync, self.connection, self.krayin, self.targets)
 
     @property
     def _repairs(self) -> RepairPlan:
@@ -104,7 +104,7 @@ class ComparisonRun:
     def run(self) -> None:
         """Compare, keep the findings, and plan the repairs that the policy names."""
         lists = CrmLists.of(self.settings, self.connection, self.krayin.client, self.identity)
-        look = KrayinLook(
+        look = CrmScan(
             self.connection,
             self.identity,
             self.settings,
@@ -123,14 +123,14 @@ class ComparisonRun:
             scope = self._scope(snapshot)
             seen = Look.begin(self.connection, self.settings, self.identity, snapshot)
             remember_traces(self.connection, self.identity, snapshot)
-            sweep = None if self.named else self._sweep(snapshot, scope)
-            doubt = self._judge(seen, sweep)
-            orphans = self._orphans(snapshot, scope, sweep, seen)
+            diff = None if self.named else self._sweep(snapshot, scope)
+            doubt = self._judge(seen, diff)
+            orphans = self._orphans(snapshot, scope, diff, seen)
             activities = self._activities(lists, edits, gone)
             companies = self._companies(edits, gone, custom)
             contacts = self._contacts(snapshot, scope, lists, custom)
             contacts.forced = companies.members
-            unmapped = self._unmapped() if self.depth == "full" and sweep is not None else {}
+            unmapped = self._unmapped() if self.depth == "full" and diff is not None else {}
             wanted = (
                 edits.contacts
                 | gone.contacts
@@ -139,17 +139,17 @@ class ComparisonRun:
                 | companies.members
                 | unmapped.get(Stream.CONTACTS, set())
             )
-            self._compare_contacts(contacts, sweep, wanted)
+            self._compare_contacts(contacts, diff, wanted)
             for stream, kind in _ACTIVITIES.items():
                 if not self.named:
                     activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
-            talk = self._stage_talk(snapshot, scope, sweep, contacts, activities)
+            conversations = self._stage_conversations(snapshot, scope, diff, contacts, activities)
             read_at = snapshot.read_at
         repairs = self._repairs
         decisions = repairs.decide(contacts, read_at)
         repaired = repairs.drop_unrepaired(contacts, decisions)
         activities.staged(self.run_id, contacts.undecided - repaired, repaired)
-        # Before the sweep is remembered: what it found is not found a second time.
+        # Before the diff is remembered: what it found is not found a second time.
         self._keep(
             [
                 *contacts.findings,
@@ -161,7 +161,7 @@ class ComparisonRun:
         )
         plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
         # What is doubted is to be found again.
-        planned = repairs.plan(plan, orphans, talk, sweep if seen.is_whole else None, custom)
+        planned = repairs.plan(plan, orphans, conversations, diff if seen.is_whole else None, custom)
         twins = Duplicates(
             self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )
@@ -172,8 +172,8 @@ class ComparisonRun:
                 *twins.findings(lists.kinds),
             ]
         )
-        seen.note(compared=sweep is not None)
-        self._finish(lists, before, contacts, planned, read, sweep, doubt)
+        seen.note(compared=diff is not None)
+        self._finish(lists, before, contacts, planned, read, diff, doubt)
 
     def _clock(self) -> datetime:
         row = self.connection.execute(statement("snapshot/clock")).fetchone()
@@ -183,14 +183,14 @@ class ComparisonRun:
 
     # --- Chatwoot -----------------------------------------------------------------------------
 
-    def _scope(self, snapshot: SourceSnapshot) -> Scope:
+    def _scope(self, snapshot: SourceSnapshot) -> SourceFilter:
         scope = self.sync.scope
         snapshot.check(scope)
         return scope
 
-    def _sweep(self, snapshot: SourceSnapshot, scope: Scope) -> Differences:
-        wanted = (Stream.CONTACTS, *(SWEPT[stream] for stream in streams(self.settings)))
-        return Sweep(
+    def _sweep(self, snapshot: SourceSnapshot, scope: SourceFilter) -> Differences:
+        wanted = (Stream.CONTACTS, *(COMPARED_STREAMS[stream] for stream in streams(self.settings)))
+        return ChecksumDiff(
             self.connection,
             self.settings.name,
             self.identity,
@@ -201,31 +201,31 @@ class ComparisonRun:
         ).differences(every_mapped=self.depth == "full")
 
     @staticmethod
-    def _judge(seen: Look, sweep: Differences | None) -> str | None:
+    def _judge(seen: Look, diff: Differences | None) -> str | None:
         """Return in a sentence why the look at Chatwoot may not be whole, None where nothing says so."""
-        for stream, swept in ({} if sweep is None else sweep.streams).items():
-            seen.counted(stream, swept.rows, swept.counts.get(Difference.VANISHED, 0))
+        for stream, stream_diff in ({} if diff is None else diff.streams).items():
+            seen.counted(stream, stream_diff.rows, stream_diff.counts.get(ChecksumDifference.VANISHED, 0))
         return seen.judge()
 
     def _orphans(
-        self, snapshot: SourceSnapshot, scope: Scope, sweep: Differences | None, seen: Look
+        self, snapshot: SourceSnapshot, scope: SourceFilter, diff: Differences | None, seen: Look
     ) -> Orphans:
         orphans = Orphans(self.connection, self.identity, self.settings, self.policy)
         if not seen.is_whole:
             return orphans
-        if sweep is None:
+        if diff is None:
             there = snapshot.there(Stream.CONTACTS, scope, sorted(self.named))
             orphans.note("contact", self._mapped(self.named - there))
             orphans.only = self.named
         else:
             for stream, kind in _ORPHANED.items():
-                if stream in sweep.streams:
-                    orphans.note(kind, sweep.vanished(stream))
-        orphans.see_to(snapshot, scope)
+                if stream in diff.streams:
+                    orphans.note(kind, diff.vanished(stream))
+        orphans.resolve(snapshot, scope)
         return orphans
 
     def _unmapped(self) -> dict[Stream, set[int]]:
-        """Return what earlier sweeps saw in Chatwoot and the mapping does not know: left out, or lost."""
+        """Return what was seen in Chatwoot earlier and the mapping does not know: left out, or lost."""
         return {
             stream: {
                 row[0]
@@ -253,7 +253,7 @@ class ComparisonRun:
     def _contacts(
         self,
         snapshot: SourceSnapshot,
-        scope: Scope,
+        scope: SourceFilter,
         lists: CrmLists,
         custom: Mapping[tuple[str, int], Mapping[str, Any]],
     ) -> ContactComparison:
@@ -273,9 +273,9 @@ class ComparisonRun:
         )
 
     @staticmethod
-    def _compare_contacts(contacts: ContactComparison, sweep: Differences | None, wanted: set[int]) -> None:
+    def _compare_contacts(contacts: ContactComparison, diff: Differences | None, wanted: set[int]) -> None:
         left = set(wanted)
-        for ids in () if sweep is None else _chunks(sweep.changed(Stream.CONTACTS)):
+        for ids in () if diff is None else _chunks(diff.changed(Stream.CONTACTS)):
             left.difference_update(ids)
             contacts.chunk(ids)
         for ids in _chunks(iter(sorted(left))):
@@ -313,23 +313,23 @@ class ComparisonRun:
         companies.gone(gone.companies)
         return companies
 
-    def _stage_talk(
+    def _stage_conversations(
         self,
         snapshot: SourceSnapshot,
-        scope: Scope,
-        sweep: Differences | None,
+        scope: SourceFilter,
+        diff: Differences | None,
         contacts: ContactComparison,
         activities: ActivityComparison,
-    ) -> Talk:
-        """Stage what was said and differs: what the sweep found, what is repaired, what differed before."""
+    ) -> ConversationStreams:
+        """Stage what was said and differs: what the diff found, what is repaired, what differed before."""
         request = RunRequest(
             kind=RunKind.RECONCILE,
             contact_ids=self.named,
-            sweep_id=None if sweep is None else sweep.sweep_id,
+            diff_id=None if diff is None else diff.diff_id,
         )
-        talk = self._parts.talk(self.identity, self.run_id, request)
+        conversations = self._parts.conversations(self.identity, self.run_id, request)
         now = datetime.now(UTC)
-        talk.stage(snapshot, scope, now)
+        conversations.stage(snapshot, scope, now)
         since = self.settings.history_start(now)
         on = streams(self.settings)
         stage = ActivityStage(
@@ -337,10 +337,10 @@ class ComparisonRun:
             self.identity,
             self.run_id,
             ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
-            talk.seen,
+            conversations.seen,
         )
         listed = {
-            kind: Listed(partial(_chunks_of, sorted(activities.repaired[kind] | activities.anew[kind])))
+            kind: ListedIds(partial(_chunks_of, sorted(activities.repaired[kind] | activities.anew[kind])))
             for kind in SOURCES_OF_ACTIVITIES
         }
         if self.settings.sync_conversations:
@@ -356,10 +356,10 @@ class ComparisonRun:
                 snapshot.progress(scope, ByIds(again), since=since),
                 stages_of(self.settings),
                 self._pipeline().order,
-                talk.seen,
+                conversations.seen,
                 follow=self.settings.new_lead_after_close,
             )
-        return talk
+        return conversations
 
     def _pipeline(self) -> Pipeline:
         catalogue = self.krayin.catalogue
@@ -375,7 +375,7 @@ class ComparisonRun:
         contacts: ContactComparison,
         planned: Planned,
         read: Mapping[str, int],
-        sweep: Differences | None,
+        diff: Differences | None,
         doubt: str | None,
     ) -> None:
         store = self.store
@@ -414,7 +414,7 @@ class ComparisonRun:
             {
                 "reconciliation": {"id": store.reconciliation_id, "depth": self.depth, **counts},
                 "read_in_krayin": dict(read),
-                "sweep": {} if sweep is None else sweep.to_json(),
+                "diff": {} if diff is None else diff.to_json(),
                 **planned.to_json(),
                 **calls,
                 "requests_per_minute": self.krayin.requests_per_minute,

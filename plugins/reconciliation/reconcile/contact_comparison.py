@@ -11,7 +11,7 @@ from chatwoot.source import ByIds
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.load.attempted import base_after_attempt
+from reconciliation.load.pending_write import resolve_pending_write
 from reconciliation.mapping.company_names import known_names
 from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
 from reconciliation.mapping.desired_contact import SkippedContact, desired_to_json
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import psycopg
-    from chatwoot.source import Scope, SourceSnapshot
+    from chatwoot.source import SourceFilter, SourceSnapshot
 
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.lists import CrmLists
-    from reconciliation.identity import Identity
     from reconciliation.mapping.contact import MappingRules
     from reconciliation.mapping.desired_contact import DesiredContact
     from reconciliation.plan.expectation import Rules
-    from reconciliation.reconcile.record_comparison import Difference
+    from reconciliation.reconcile.record_comparison import FieldDifference
     from reconciliation.reconcile.repair_policy import Policy
 
 CHUNK = 500
@@ -78,10 +78,10 @@ class ContactComparison:
     """
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     run_id: int
     snapshot: SourceSnapshot
-    scope: Scope
+    scope: SourceFilter
     lists: CrmLists
     mapping_rules: MappingRules
     rules: Rules
@@ -304,9 +304,9 @@ class ContactComparison:
         listed: Mapping[str, Any],
         desired: Mapping[str, Any],
     ) -> list[Finding]:
-        base, present = base_after_attempt(
+        base, present = resolve_pending_write(
             last_sent=row.row.last_sent,
-            attempted=row.row.attempted,
+            pending_write=row.row.pending_write,
             present={**listed, **self.custom.get((kind, row.row.crm_id or 0), {})},
             desired=desired,
             phone_region=self.rules.phone_region,
@@ -346,7 +346,7 @@ class ContactComparison:
         anew = _Anew()
         staged: list[_Case] = []
         for case in cases:
-            findings = [self.policy.heeding(one) for one in found[case.contact_id]]
+            findings = [self.policy.apply_declined(one) for one in found[case.contact_id]]
             self.findings += findings
             to_repair = [one for one in findings if one.repairable and self.policy.repairs(one.kind)]
             self._repair(case, to_repair, anew)
@@ -443,7 +443,7 @@ def _missing_lead(case: _Case) -> Finding:
     )
 
 
-def _finding_of(case: _Case, kind: str, row: _Row, one: Difference, *, calls: int) -> Finding:
+def _finding_of(case: _Case, kind: str, row: _Row, one: FieldDifference, *, calls: int) -> Finding:
     return Finding(
         FindingClass.TRUNCATED if is_cut(one.wanted, one.shown) else FindingClass.CHANGED,
         "write Chatwoot's value" if one.writes else KEPT,

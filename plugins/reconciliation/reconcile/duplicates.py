@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 CHUNK = 1000
 _REPAIR = {
@@ -44,7 +44,7 @@ class Duplicates:
     """
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     pipeline_id: int
     final_stages: Collection[int]
 

@@ -33,7 +33,7 @@ class FindingClass(StrEnum):
     TRUNCATED = "truncated"
     """Cut to fit Krayin's column."""
     MOVED_STAGE = "moved_stage"
-    """A lead stands before the stage its conversations earned."""
+    """A lead stands before the stage its conversations qualified."""
 
 
 class Side(StrEnum):

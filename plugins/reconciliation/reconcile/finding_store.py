@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.identity import Identity
+from reconciliation.binding_scope import BindingScope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class FindingPresence:
     """What was found earlier and may still be there: contacts, and activities by source kind."""
 
     contacts: frozenset[int]
@@ -35,7 +35,7 @@ class FindingStore:
     connection: psycopg.Connection
     reconciliation_id: int
     sync_name: str
-    identity: Identity
+    identity: BindingScope
 
     @classmethod
     def open(  # noqa: PLR0913 - the columns of one row
@@ -43,7 +43,7 @@ class FindingStore:
         connection: psycopg.Connection,
         run_id: int,
         sync_name: str,
-        identity: Identity,
+        identity: BindingScope,
         *,
         depth: str,
         repair: bool,
@@ -62,7 +62,7 @@ class FindingStore:
         assert row is not None
         return cls(connection, int(row[0]), sync_name, identity)
 
-    def present(self) -> Present:
+    def present(self) -> FindingPresence:
         """Return what earlier comparisons found and has not ended."""
         rows = self.connection.execute(
             statement("reconcile/findings_present"), {"sync_name": self.sync_name}
@@ -71,7 +71,7 @@ class FindingStore:
         for source_kind, source_id, *_ in rows:
             if source_kind in activities:
                 activities[source_kind].add(int(source_id))
-        return Present(
+        return FindingPresence(
             frozenset(row[2] for row in rows if row[0] == "contact" and row[2] is not None),
             {kind: frozenset(ids) for kind, ids in activities.items()},
         )
@@ -167,7 +167,7 @@ def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[
     if row is None:
         return {}
     number, name, target_id, installation_id, account_id, depth, counted = row
-    store = FindingStore(connection, number, name, Identity(target_id, installation_id, account_id))
+    store = FindingStore(connection, number, name, BindingScope(target_id, installation_id, account_id))
     differing = store.differing_contacts()
     equal = max(0, counted.get("in_scope", 0) - differing - counted.get("waiting", 0))
     counts = {**counted, **store.counts(), "in_sync": equal}

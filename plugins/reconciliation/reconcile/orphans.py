@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, Scope
+from chatwoot.source import ByIds, SourceFilter
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.extract.contact_trace import can_tell, hand_on_traces, lost_contact, survivors_of
+from reconciliation.extract.merge_evidence import can_tell, hand_on_traces, lost_contact, survivors_of
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.load.source_check import STREAM_OF
 from reconciliation.mapping.contact import natural_keys
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.source import SourceSnapshot
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.reconcile.repair_policy import Policy
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.mapping_row import MappingRow
@@ -43,7 +43,7 @@ class Orphans:
     """
 
     connection: psycopg.Connection
-    identity: Identity
+    identity: BindingScope
     settings: SyncSettings
     policy: Policy
     findings: list[Finding] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Orphans:
                     {**self.identity.parameters(), "contact_ids": [int(one) for one in ids]},
                 )
 
-    def see_to(self, snapshot: SourceSnapshot, scope: Scope) -> None:
+    def resolve(self, snapshot: SourceSnapshot, scope: SourceFilter) -> None:
         """Decide about everything that is noted and not seen to yet.
 
         What is in Chatwoot again has its records back. Activities that hang on the records of a contact
@@ -117,7 +117,7 @@ class Orphans:
         return contacts, activities
 
     def _returned(
-        self, snapshot: SourceSnapshot, scope: Scope, source_kind: str, source_ids: Iterable[int]
+        self, snapshot: SourceSnapshot, scope: SourceFilter, source_kind: str, source_ids: Iterable[int]
     ) -> set[int]:
         """Give those of some source records that are in Chatwoot again their records back; return them."""
         ids = sorted(source_ids)
@@ -141,7 +141,7 @@ class Orphans:
         if not contact_ids:
             return {}
         found = {}
-        for chunk in snapshot.contacts(Scope(self.identity.account_id), ByIds(contact_ids)):
+        for chunk in snapshot.contacts(SourceFilter(self.identity.account_id), ByIds(contact_ids)):
             for contact in chunk:
                 if not isinstance(contact, BrokenRow):
                     emails, phones = [contact.email or ""], [contact.phone_number or ""]
@@ -197,7 +197,7 @@ class Orphans:
             for kind, row in rows.items():
                 if row.crm_id is not None and other[kind].state is not MappingState.LINKED:
                     self.connection.execute(
-                        statement("reconcile/take_over"), {"loser": row.id, "survivor": other[kind].id}
+                        statement("reconcile/adopt_record"), {"loser": row.id, "survivor": other[kind].id}
                     )
             self._settle([row.id for row in rows.values()], erased=False)
         self.survivors.add(survivor)
@@ -285,7 +285,7 @@ class Orphans:
 
     def _keep(self, finding: Finding) -> bool:
         """Keep a finding; tell whether it is to be repaired."""
-        heeded = self.policy.heeding(finding)
+        heeded = self.policy.apply_declined(finding)
         self.findings.append(heeded)
         return heeded.repairable and self.policy.repairs(FindingClass.ORPHAN)
 

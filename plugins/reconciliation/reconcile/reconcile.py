@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from krayin.pacing import Lane
+from krayin.rate_limiter import Lane
 
+from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.extract.look import looking
-from reconciliation.identity import Identity, register_installation
 from reconciliation.reconcile.comparison_run import ComparisonRun
 from reconciliation.reconcile.finding_store import FindingStore, accept, settle
 from reconciliation.reconcile.repair_policy import declined_sources, policy_of
@@ -68,7 +68,7 @@ def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: R
     with sync.opened(connection, run_id, Lane.DRIFT) as (krayin, targets):
         with looking(connection, settings, sync.source, reads_all=False) as snapshot:
             installation = register_installation(connection, snapshot.installation)
-        identity = Identity(krayin.target_id, installation, settings.chatwoot.account_id)
+        identity = BindingScope(krayin.target_id, installation, settings.chatwoot.account_id)
         if policy.classes and not (request.repair or request.contact_ids):
             # Who asks by hand for all repairs, or for certain contacts, asks for these too.
             policy = replace(policy, declined=declined_sources(connection, identity))

@@ -25,7 +25,7 @@ _SENT = ("title", "comment", "is_done", "schedule_from", "schedule_to")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldDifference:
     """A field that differs: whose change it is, both values, and whether a repair would write it."""
 
     field: str
@@ -42,7 +42,7 @@ def compare(
     desired: Mapping[str, Any],
     on_crm_edit: OnCrmEdit,
     phone_region: str | None = None,
-) -> list[Difference]:
+) -> list[FieldDifference]:
     """Return the fields in which a record differs from what it should be; all are flat dictionaries.
 
     It is the writer's own merge that decides: `ours` would be written whatever the setting, `theirs`
@@ -73,13 +73,13 @@ def compare(
             side = Side.THEIRS
         else:
             continue
-        found.append(Difference(name, side, wanted, here.get(name), name in writing.changed))
+        found.append(FieldDifference(name, side, wanted, here.get(name), name in writing.changed))
     return found
 
 
 def edited(
     last_sent: Mapping[str, Any], present: Mapping[str, Any], phone_region: str | None = None
-) -> list[Difference]:
+) -> list[FieldDifference]:
     """Return what somebody else changed since it was sent; what was not sent is not looked at."""
     return compare(
         last_sent=last_sent,

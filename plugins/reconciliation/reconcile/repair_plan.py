@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.extract.sweep import remember
+from reconciliation.extract.checksum_diff import remember
 from reconciliation.plan.reopenings import plan_reopenings
 from reconciliation.reconcile.decisions import CLASSES, Decisions
 from reconciliation.reconcile.finding import FindingClass
@@ -19,16 +19,16 @@ from reconciliation.sync_database.run_rows import RunKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciliation.extract.sweep import Differences
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
+    from reconciliation.extract.checksum_diff import Differences
     from reconciliation.plan.contact_planner import Planner
     from reconciliation.plan.operation_rows import PlanScope
     from reconciliation.plan.planned import Planned
     from reconciliation.reconcile.contact_comparison import ContactComparison
     from reconciliation.reconcile.orphans import Orphans
     from reconciliation.reconcile.repair_policy import Policy
-    from reconciliation.run.parts import RunParts
-    from reconciliation.run.talk import Talk
+    from reconciliation.run.conversation_streams import ConversationStreams
+    from reconciliation.run.factory import RunFactory
 
 # What frees an address goes before what claims it.
 EARLY = timedelta(days=2)
@@ -41,8 +41,8 @@ class RepairPlan:
     The parts' connection to the sync database is in autocommit mode.
     """
 
-    parts: RunParts
-    identity: Identity
+    parts: RunFactory
+    identity: BindingScope
     run_id: int
     policy: Policy
 
@@ -83,17 +83,17 @@ class RepairPlan:
         self,
         plan: PlanScope,
         orphans: Orphans,
-        talk: Talk,
-        sweep: Differences | None,
+        conversations: ConversationStreams,
+        diff: Differences | None,
         custom: Mapping[tuple[str, int], Mapping[str, Any]],
     ) -> Planned:
-        """Plan what is staged and the fate of orphans; the sweep is remembered with the end of it.
+        """Plan what is staged and the fate of orphans; the diff is remembered with the end of it.
 
         Args:
             plan: where the operations belong.
             orphans: with the removals to plan.
-            talk: with the activities and stage moves that are staged.
-            sweep: what Chatwoot's sweep found, None when single contacts were compared.
+            conversations: with the activities and stage moves that are staged.
+            diff: what Chatwoot's diff found, None when single contacts were compared.
             custom: custom fields by (kind, CRM id), where they were read and differ.
         """
         run_id = self.run_id
@@ -109,17 +109,17 @@ class RepairPlan:
                 self.parts.connection.execute(statement("plan/supersede"), records)
                 self.parts.connection.execute(statement("plan/quarantine_replaced"), records)
             plan.write(self.parts.connection, [one.to_operation(due_at) for one in orphans.removals])
-            guard.hold()
+            guard.require_approval()
         planner = self.planner(dry_run=False, read_at=plan.read_at)
         planner.guard = guard
         planner.reads = SeenReads(self.parts, self.identity, custom)
         planned = planner.run()
-        talk.plan(plan, self.parts.krayin.client, guard, dry_run=False)
-        planned.queue_calls += talk.calls(planned.operations, self.parts.krayin.requests_per_minute)
+        conversations.plan(plan, self.parts.krayin.client, guard, dry_run=False)
+        planned.queue_calls += conversations.calls(planned.operations, self.parts.krayin.requests_per_minute)
         planned.queue_calls += plan_reopenings(self.parts.connection, plan, guard)
         with self.parts.connection.transaction():
-            if sweep is not None:
-                remember(self.parts.connection, sweep.sweep_id, self.parts.sync.settings.name, self.identity)
-            talk.clear()
+            if diff is not None:
+                remember(self.parts.connection, diff.diff_id, self.parts.sync.settings.name, self.identity)
+            conversations.clear()
             self.parts.connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
         return planned

@@ -12,7 +12,7 @@ from reconciliation.reconcile.finding import FindingClass
 if TYPE_CHECKING:
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.reconcile.finding import Finding
     from reconciliation.settings.sync_settings import SyncSettings
 
@@ -35,7 +35,7 @@ class Policy:
         """Tell whether differences of this class are repaired."""
         return kind in self.classes
 
-    def heeding(self, finding: Finding) -> Finding:
+    def apply_declined(self, finding: Finding) -> Finding:
         """Return a finding that is not to be repaired where somebody declined that."""
         # Stages have plans of their own.
         kind = "stage" if finding.kind is FindingClass.MOVED_STAGE else finding.source_kind
@@ -54,7 +54,9 @@ def policy_of(settings: SyncSettings, *, repair: bool | None) -> Policy:
     return Policy(chosen, recreate=settings.recreate_deleted or named)
 
 
-def declined_sources(connection: psycopg.Connection, identity: Identity) -> frozenset[tuple[str, str, bool]]:
+def declined_sources(
+    connection: psycopg.Connection, identity: BindingScope
+) -> frozenset[tuple[str, str, bool]]:
     """Return the source records whose latest plan somebody declined, as `Policy.declined`."""
     rows = connection.execute(statement("reconcile/declined"), identity.parameters())
     return frozenset((row[0], row[1], row[2]) for row in rows)

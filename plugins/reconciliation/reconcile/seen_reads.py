@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
-    from reconciliation.run.parts import RunParts
+    from reconciliation.binding_scope import BindingScope
+    from reconciliation.run.factory import RunFactory
 
 
 class SeenReads(PlanReads):
@@ -27,7 +27,7 @@ class SeenReads(PlanReads):
     """
 
     def __init__(
-        self, parts: RunParts, identity: Identity, custom: Mapping[tuple[str, int], Mapping[str, Any]]
+        self, parts: RunFactory, identity: BindingScope, custom: Mapping[tuple[str, int], Mapping[str, Any]]
     ) -> None:
         """Look into the sync database of `parts`."""
         super().__init__(parts.krayin.client, parts.krayin.catalogue, exact=False)

@@ -21,7 +21,7 @@ _MEANING = {
     FindingClass.QUARANTINED: "wait for a decision",
     FindingClass.UNKNOWN: "calls without an answer",
     FindingClass.TRUNCATED: "cut to fit",
-    FindingClass.MOVED_STAGE: "leads before the stage they earned",
+    FindingClass.MOVED_STAGE: "leads before the stage they qualified",
 }
 
 

@@ -11,7 +11,7 @@ from reconciliation.reconcile.finding import Finding, FindingClass, FindingState
 if TYPE_CHECKING:
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 _CRM_KINDS = {
     "contact": "person",
@@ -22,7 +22,7 @@ _CRM_KINDS = {
 }
 
 
-def unsettled(connection: psycopg.Connection, identity: Identity, sync_name: str) -> list[Finding]:
+def unsettled(connection: psycopg.Connection, identity: BindingScope, sync_name: str) -> list[Finding]:
     """Return a finding for every operation of a sync that is quarantined or without a known outcome."""
     found = []
     for number, kind, source_id, state, reason, message, candidates, contact_id in connection.execute(
@@ -50,7 +50,7 @@ def unsettled(connection: psycopg.Connection, identity: Identity, sync_name: str
     return found
 
 
-def closed_by_us(connection: psycopg.Connection, identity: Identity) -> list[Finding]:
+def closed_by_us(connection: psycopg.Connection, identity: BindingScope) -> list[Finding]:
     """Return a finding for every lead that we closed and have not reopened though its contact is there."""
     return [
         Finding(

@@ -348,7 +348,7 @@ def _keys(row: Mapping[str, Any], phone_region: str | None) -> frozenset[str]:
     """Return by what the record of a mapping row is found again."""
     match row["crm_kind"]:
         case "person":
-            sent = [row["last_sent"] or {}, row["attempted"] or {}]
+            sent = [row["last_sent"] or {}, row["pending_write"] or {}]
             emails = [one for fields in sent for one in fields.get("emails") or ()]
             phones = [one for fields in sent for one in fields.get("phones") or ()]
             return frozenset(natural_keys(emails, phones, phone_region)) | {

@@ -15,9 +15,9 @@ from statements import statement
 
 from reconciliation.report import store
 from reconciliation.report.findings import CHUNK, PackedFile, WrittenFindings, write_findings
+from reconciliation.report.labels import SIDES, class_in_words, hint
 from reconciliation.report.pages import page, share
 from reconciliation.report.plots import Plot, bars_plot, hours_plot, line_plot
-from reconciliation.report.words import SIDES, class_in_words, hint
 from reconciliation.sync_database.run_rows import Run, read_run
 from reconciliation.values.duration import duration
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.crm.person_deletions import PERSON_DELETIONS, deletion_seconds
 from reconciliation.errors import IncidentOpenError, RunStoppedError
 from reconciliation.load.loader import Loaded
-from reconciliation.run.parts import RunParts
+from reconciliation.run.factory import RunFactory
 from reconciliation.run.shares import summed
 from reconciliation.run.write_back import WriteBack
 from reconciliation.sync_database.ledger import OperationState
@@ -67,7 +67,7 @@ class Loading:
             return
         started = datetime.now(UTC)
         with self.sync.opened(self.connection, run.id, LANES[run.kind]) as (krayin, targets):
-            loader = RunParts(self.sync, self.connection, krayin, targets).loader(run, seconds)
+            loader = RunFactory(self.sync, self.connection, krayin, targets).loader(run, seconds)
             loader.on_progress = partial(self._progress, started)
             try:
                 loaded = loader.run()
@@ -87,7 +87,7 @@ class Loading:
         if run.dry_run or not self.sync.settings.enabled:
             return Loaded()
         with self.sync.opened(self.connection, run.id, LANES[run.kind]) as (krayin, targets):
-            loader = RunParts(self.sync, self.connection, krayin, targets).loader(run, seconds)
+            loader = RunFactory(self.sync, self.connection, krayin, targets).loader(run, seconds)
             try:
                 return loader.run()
             finally:

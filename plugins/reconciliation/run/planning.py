@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Window
-from chatwoot.sweep import Stream
+from chatwoot.checksums import Stream
+from chatwoot.source import ByIds, ChangeCoverage, ChangedSince, Everything, ListedIds, Watermark, Window
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.extract.contact_trace import remember_traces
+from reconciliation.binding_scope import BindingScope, register_installation
+from reconciliation.extract.checksum_diff import keys_of, remember
 from reconciliation.extract.contacts import stage_contacts
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.sweep import keys_of, remember
-from reconciliation.identity import Identity, register_installation
+from reconciliation.extract.merge_evidence import remember_traces
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.plan.operation_rows import PlanScope
 from reconciliation.plan.queue_forecast import queue_seconds
 from reconciliation.plan.reopenings import plan_reopenings
-from reconciliation.run.parts import RunParts
-from reconciliation.sync_database.inheritance import inherit
+from reconciliation.run.factory import RunFactory
 from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
+from reconciliation.sync_database.sync_takeover import inherit
 from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from reconciliation.crm.krayin_connection import OpenKrayin
     from reconciliation.extract.contacts import Extracted
+    from reconciliation.run.conversation_streams import ConversationStreams
     from reconciliation.run.request import RunRequest
     from reconciliation.run.sync_run import Sync
-    from reconciliation.run.talk import Talk
     from reconciliation.settings.sync_settings import SyncSettings
 
     AlsoPlanned = Callable[[psycopg.Connection, int], object]
@@ -51,17 +51,17 @@ STREAM = "contacts"
 class _Read:
     """What was read in Chatwoot and staged.
 
-    `mailing` are the workflows a first load waits for, in words; `mark` is None where the watermark stays,
+    `mailing` are the workflows a first load waits for, in words; `watermark` is None where it stays,
     be it that `doubt` says why the look may not have been whole.
     """
 
-    identity: Identity
+    identity: BindingScope
     first: bool
     mailing: list[str]
-    mark: Mark | None
+    watermark: Watermark | None
     read_at: datetime
     extracted: Extracted
-    talk: Talk
+    conversations: ConversationStreams
     look: Look
     doubt: str | None
 
@@ -88,7 +88,7 @@ class Planning:
             also(self.connection, self.run_id)
             return
         with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
-            parts = RunParts(self.sync, self.connection, krayin, targets)
+            parts = RunFactory(self.sync, self.connection, krayin, targets)
             with looking(self.connection, self._settings, self.sync.source) as snapshot:
                 read = self._read(parts, snapshot)
             summary = self._plan(parts, read, also)
@@ -100,10 +100,10 @@ class Planning:
 
     # --- Chatwoot -----------------------------------------------------------------------------
 
-    def _read(self, parts: RunParts, snapshot: SourceSnapshot) -> _Read:
+    def _read(self, parts: RunFactory, snapshot: SourceSnapshot) -> _Read:
         request, settings = self.request, self._settings
         installation = register_installation(self.connection, snapshot.installation)
-        identity = Identity(parts.krayin.target_id, installation, settings.chatwoot.account_id)
+        identity = BindingScope(parts.krayin.target_id, installation, settings.chatwoot.account_id)
         scope = self.sync.scope
         snapshot.check(scope)
         look = Look.begin(self.connection, settings, identity, snapshot)
@@ -113,37 +113,39 @@ class Planning:
         mailing = self._check_first_load(parts.krayin) if first else []
         selection = self._selection(identity, snapshot)
         # It costs a scan of all contacts, which a run for a few of them should not pay.
-        mark = snapshot.mark if request.moves_watermark else None
-        talk = parts.talk(identity, self.run_id, request)
+        watermark = snapshot.watermark if request.moves_watermark else None
+        conversations = parts.conversations(identity, self.run_id, request)
         extracted = stage_contacts(
             self.connection,
             identity,
             self.run_id,
-            look.watching(talk.contacts(snapshot, scope, selection)),
+            look.watching(conversations.contacts(snapshot, scope, selection)),
             parts.mapping_rules(),
             follow_closed=settings.new_lead_after_close,
         )
-        talk.stage(snapshot, scope, datetime.now(UTC))
+        conversations.stage(snapshot, scope, datetime.now(UTC))
         doubt = None
-        if mark is not None:
+        if watermark is not None:
             remember_traces(self.connection, identity, snapshot)
             if isinstance(selection, Everything):
                 look.counted(Stream.CONTACTS, extracted.read)
             look.count(scope)
             doubt = look.judge()
-            mark = mark if doubt is None else None
-        return _Read(identity, first, mailing, mark, snapshot.read_at, extracted, talk, look, doubt)
+            watermark = watermark if doubt is None else None
+        return _Read(
+            identity, first, mailing, watermark, snapshot.read_at, extracted, conversations, look, doubt
+        )
 
     def _selection(  # noqa: PLR0911 - one for each way to be asked
-        self, identity: Identity, snapshot: SourceSnapshot
+        self, identity: BindingScope, snapshot: SourceSnapshot
     ) -> Selection:
         request = self.request
         if request.contact_ids:
             return ByIds(request.contact_ids)
         if request.window is not None:
             return Window(*request.window)
-        if request.sweep_id is not None:
-            return Listed(partial(keys_of, self.connection, request.sweep_id, Stream.CONTACTS))
+        if request.diff_id is not None:
+            return ListedIds(partial(keys_of, self.connection, request.diff_id, Stream.CONTACTS))
         if request.full:
             return Everything()
         row = self._watermark(identity)
@@ -152,8 +154,8 @@ class Planning:
         if bytes(row[1]) != self._settings.contents_hash():
             log.info("Everything is compared once more: the settings or the links to Krayin changed.")
             return Everything()
-        changed = ChangedSince(Mark.from_json(row[0]))
-        if snapshot.reach(changed) not in {Reach.EXACT, Reach.RECENT}:
+        changed = ChangedSince(Watermark.from_json(row[0]))
+        if snapshot.reach(changed) not in {ChangeCoverage.EXACT, ChangeCoverage.RECENT}:
             log.info(
                 "Chatwoot was restored or moved, or is read in another way: everything is compared once more."
             )
@@ -168,20 +170,20 @@ class Planning:
             raise WorkflowsNotConfirmedError(self._settings.name, waiting)
         return list(waiting.values())
 
-    def _watermark(self, identity: Identity) -> tuple[Any, ...] | None:
+    def _watermark(self, identity: BindingScope) -> tuple[Any, ...] | None:
         return self.connection.execute(
             statement("plan/watermark_read"),
             {"sync_name": self._settings.name, "stream": STREAM, **identity.parameters()},
         ).fetchone()
 
-    def _move_watermark(self, identity: Identity, mark: Mark) -> None:
+    def _move_watermark(self, identity: BindingScope, watermark: Watermark) -> None:
         self.connection.execute(
             statement("plan/watermark_move"),
             {
                 "sync_name": self._settings.name,
                 "stream": STREAM,
                 **identity.parameters(),
-                "mark": Jsonb(mark.to_json()),
+                "watermark": Jsonb(watermark.to_json()),
                 "settings_hash": self._settings.contents_hash(),
                 "run_id": self.run_id,
             },
@@ -189,9 +191,9 @@ class Planning:
 
     # --- the plan -----------------------------------------------------------------------------
 
-    def _plan(self, parts: RunParts, read: _Read, also: AlsoPlanned) -> dict[str, Any]:
+    def _plan(self, parts: RunFactory, read: _Read, also: AlsoPlanned) -> dict[str, Any]:
         """Plan what is staged, keep the run's summary and return it."""
-        request, identity, talk = self.request, read.identity, read.talk
+        request, identity, conversations = self.request, read.identity, read.conversations
         dry_run = request.dry_run
         guard = parts.guard(identity, self.run_id, dry_run=dry_run)
         planner = parts.planner(identity, self.run_id, request, read.read_at)
@@ -206,28 +208,28 @@ class Planning:
         if planner.reads is not None:
             repeated += planner.reads.repeated
         scope = PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at)
-        talk.plan(scope, parts.krayin.client, guard, dry_run=dry_run)
+        conversations.plan(scope, parts.krayin.client, guard, dry_run=dry_run)
         pace = parts.krayin.requests_per_minute
-        load = planned.queue_calls + talk.calls(planned.operations, pace)
+        load = planned.queue_calls + conversations.calls(planned.operations, pace)
         if not dry_run:
             load += plan_reopenings(self.connection, scope, guard)
         with self.connection.transaction():
             also(self.connection, self.run_id)
-            if request.sweep_id is not None and not dry_run:
-                remember(self.connection, request.sweep_id, self._settings.name, identity)
-            if read.mark is not None:
-                self._move_watermark(identity, read.mark)
+            if request.diff_id is not None and not dry_run:
+                remember(self.connection, request.diff_id, self._settings.name, identity)
+            if read.watermark is not None:
+                self._move_watermark(identity, read.watermark)
                 read.look.note()
-                talk.move_watermarks(read.mark)
-            talk.clear()
+                conversations.move_watermarks(read.watermark)
+            conversations.clear()
             self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]
             summary = {
                 **read.extracted.to_json(),
                 **planned.to_json(),
-                **talk.to_json(),
+                **conversations.to_json(),
                 # Of contacts and companies as planned, of lead stages as it stands now.
-                "held": max(planned.held, guard.held()),
+                "held": max(planned.held, guard.awaiting_approval()),
                 "calls": spent,
                 "first_load": read.first,
                 "mailing_workflows": read.mailing,

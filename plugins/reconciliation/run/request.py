@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class RunRequest:
     """What a run is asked to look at.
 
-    `contact_ids`, `window` (aware start and end) or `sweep_id` (what a sweep found to differ) name the
+    `contact_ids`, `window` (aware start and end) or `diff_id` (what a diff found to differ) name the
     records; without them it is what changed since the watermark, or everything with `full`. Only a run
     without them moves the watermark, and never a dry or a backfill one. `seconds` bounds the loading.
     """
@@ -24,7 +24,7 @@ class RunRequest:
     dag_run_id: str | None = None
     contact_ids: frozenset[int] = frozenset()
     window: tuple[datetime, datetime] | None = None
-    sweep_id: int | None = None
+    diff_id: int | None = None
     full: bool = False
     dry_run: bool = False
     seconds: float | None = None
@@ -32,5 +32,5 @@ class RunRequest:
     @property
     def moves_watermark(self) -> bool:
         """Whether what changed since the watermark counts as seen after this run."""
-        named = self.contact_ids or self.window or self.sweep_id is not None
+        named = self.contact_ids or self.window or self.diff_id is not None
         return not (self.dry_run or named or self.kind is RunKind.BACKFILL)

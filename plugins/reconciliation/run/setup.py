@@ -10,7 +10,7 @@ from krayin.versions import generation_of
 
 from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import described, mailing_workflows
-from reconciliation.run.talk import streams
+from reconciliation.run.conversation_streams import streams
 from reconciliation.settings.sync_settings import CHANGE_FLOOR
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chatwoot.source import Scope
-from krayin.pacing import Lane
+from chatwoot.source import SourceFilter
+from krayin.rate_limiter import Lane
 from structlog.contextvars import bind_contextvars
 
 from reconciliation.crm.krayin_connection import OpenKrayin, open_krayin
@@ -59,10 +59,12 @@ class Sync:
     """The names of all syncs, whose open work is their own; None where they are not known."""
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> SourceFilter:
         """The part of Chatwoot that this sync brings over."""
         inboxes = self.settings.chatwoot.inboxes
-        return Scope(self.settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes))
+        return SourceFilter(
+            self.settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes)
+        )
 
     def plan(self, request: RunRequest, *, also: AlsoPlanned = lambda *_: None) -> int:
         """Extract and plan; return the id of the run. Nothing is sent to Krayin.

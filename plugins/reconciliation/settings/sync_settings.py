@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from reconciliation.values.fingerprint import fingerprint
+from reconciliation.values.hashing import stable_hash
 
 SYNC_DB_CONN_ID = "sync_db"
 SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection
@@ -208,7 +208,7 @@ class CustomFields(_Strict):
         return self
 
 
-class ChangeGuard(_Strict):
+class ChangeLimits(_Strict):
     """How much may be changed in Krayin within a period before a person is asked."""
 
     share: float = Field(
@@ -230,7 +230,7 @@ class ChangeGuard(_Strict):
     )
 
 
-class RemovalGuard(_Strict):
+class RemovalLimits(_Strict):
     """How much may be removed or overwritten in Krayin within a period before a person is asked."""
 
     number: Annotated[int, Field(ge=0)] = Field(
@@ -400,11 +400,11 @@ class SyncSettings(_Strict):
     activity_link: Literal["person", "lead", "both"] = Field(
         "person", description="Record to which activities are linked."
     )
-    max_changes_without_approval: ChangeGuard = Field(
-        ChangeGuard(), description="A plan that changes more waits for approval."
+    max_changes_without_approval: ChangeLimits = Field(
+        ChangeLimits(), description="A plan that changes more waits for approval."
     )
-    max_removals_without_approval: RemovalGuard = Field(
-        RemovalGuard(), description="Deletions, closings and overwritten edits above this wait for approval."
+    max_removals_without_approval: RemovalLimits = Field(
+        RemovalLimits(), description="Deletions, closings and overwritten edits above this wait for approval."
     )
 
     doubt_fall_share: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -460,7 +460,7 @@ class SyncSettings(_Strict):
         return None
 
     def contents_hash(self) -> bytes:
-        """Return a fingerprint of the settings that decide what a contact turns into."""
+        """Return a stable_hash of the settings that decide what a contact turns into."""
         deciding = self.model_dump(
             mode="json",
             include={
@@ -469,4 +469,4 @@ class SyncSettings(_Strict):
             },
         )  # fmt: skip
         deciding["inboxes"] = sorted(set(self.chatwoot.inboxes)) if self.chatwoot.inboxes else None
-        return fingerprint(deciding)
+        return stable_hash(deciding)

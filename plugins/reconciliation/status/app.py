@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from reconciliation.errors import ReconciliationError
 from reconciliation.report import store
+from reconciliation.report.labels import hint
 from reconciliation.report.pages import page
-from reconciliation.report.words import hint
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.status.facts import SyncFacts, read_facts
 from reconciliation.status.health import Health, Level, health_of
@@ -62,7 +62,7 @@ ALL_DAGS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PageContext:
     """What the page needs of where it runs; all but `signed_in` are called in a thread.
 
     Attributes:
@@ -95,13 +95,13 @@ class UnavailableError(Exception):
     """The sync database cannot be read now; the message says what to do."""
 
 
-def create_app(around: Surroundings) -> FastAPI:
+def create_app(context: PageContext) -> FastAPI:
     """Return the application; it is mounted at `reconciliation.report.address.URL_PREFIX`."""
-    pages = _Pages(around)
-    signed_in = Depends(around.signed_in)
+    pages = _Pages(context)
+    signed_in = Depends(context.signed_in)
 
     def enter(request: Request, user: Any = signed_in) -> None:
-        request.state.readable = around.readable(user)
+        request.state.readable = context.readable(user)
 
     # The documentation's own routes would stand outside: they are made without dependencies.
     app = FastAPI(
@@ -117,13 +117,13 @@ def create_app(around: Surroundings) -> FastAPI:
 class _Pages:
     """What the routes answer."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
 
     def status(self, request: Request) -> HTMLResponse:
         now = datetime.now(UTC)
         dags: Mapping[str, bool] = request.state.readable
-        syncs = [sync for sync in self._around.syncs() if f"{sync.name}__sync" in dags]
+        syncs = [sync for sync in self._context.syncs() if f"{sync.name}__sync" in dags]
         facts: dict[str, SyncFacts] = {}
         trouble = None
         try:
@@ -167,7 +167,7 @@ class _Pages:
     def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         if error.status_code == HTTPStatus.UNAUTHORIZED and "text/html" in request.headers.get("accept", ""):
-            address = self._around.login(str(request.url))
+            address = self._context.login(str(request.url))
             if address is not None:
                 return RedirectResponse(address, HTTPStatus.SEE_OTHER)
         html = page("refused.html.j2", status=error.status_code, said=error.detail)
@@ -176,7 +176,7 @@ class _Pages:
     @contextmanager
     def _database(self) -> Iterator[psycopg.Connection]:
         try:
-            connection = connect(self._around.sync_dsn(), patience=0)
+            connection = connect(self._context.sync_dsn(), patience=0)
         except ReconciliationError as error:
             raise UnavailableError(str(error)) from None
         try:

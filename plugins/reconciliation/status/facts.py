@@ -59,7 +59,7 @@ class SyncFacts:
         return sum(row["operations"] for row in self.backlog)
 
     @property
-    def held(self) -> int:
+    def awaiting_approval(self) -> int:
         """Operations that wait for approval."""
         return sum(row["operations"] for row in self.approvals)
 

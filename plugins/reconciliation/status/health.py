@@ -111,8 +111,8 @@ def _lateness(facts: SyncFacts, now: datetime, schedule: str | None, *, paused: 
 
 
 def _attention(facts: SyncFacts) -> Iterator[str]:
-    if facts.held:
-        yield f"{plural(facts.held, 'change waits', 'changes wait')} for approval."
+    if facts.awaiting_approval:
+        yield f"{plural(facts.awaiting_approval, 'change waits', 'changes wait')} for approval."
     if facts.quarantined:
         yield f"{plural(facts.quarantined, 'record needs', 'records need')} a person's decision."
     if facts.removals is not None and facts.removals["closed"]:

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 
 def erased_among(
-    connection: psycopg.Connection, identity: Identity, contact_ids: Iterable[int]
+    connection: psycopg.Connection, identity: BindingScope, contact_ids: Iterable[int]
 ) -> frozenset[int]:
     """Return which of some contacts were erased and not allowed back."""
     rows = connection.execute(

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from krayin.pacing import Lane
+from krayin.rate_limiter import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import LeaseLostError, OperationHeldError
-from reconciliation.identity import Identity
 from reconciliation.sync_database.incidents import require_writable
 from reconciliation.values.timing import DEFAULT, Timing
 
@@ -65,7 +65,7 @@ class Operation:
     id: int
     fence: int
     lane: int
-    identity: Identity
+    identity: BindingScope
     source_kind: str
     source_id: str
     payload: Mapping[str, Any] = field(repr=False)
@@ -314,7 +314,7 @@ class Ledger:
             id=row["id"],
             fence=row["fence"],
             lane=row["lane"],
-            identity=Identity(self._target_id, row["installation_id"], row["account_id"]),
+            identity=BindingScope(self._target_id, row["installation_id"], row["account_id"]),
             source_kind=row["source_kind"],
             source_id=row["source_id"],
             payload=row["payload"],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.desired_contact import DesiredContact
     from reconciliation.sync_database.mapping_row import MappingRow
 
@@ -48,7 +48,7 @@ class LockedMapping:
 
 
 def lock_mapping(
-    connection: psycopg.Connection, identity: Identity, contact_ids: Sequence[int]
+    connection: psycopg.Connection, identity: BindingScope, contact_ids: Sequence[int]
 ) -> LockedMapping:
     """Return the mapping rows of contacts, made where there were none, locked until the transaction ends."""
     ids = {**identity.parameters(), "contact_ids": sorted(str(contact_id) for contact_id in contact_ids)}

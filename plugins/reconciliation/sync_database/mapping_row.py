@@ -31,7 +31,7 @@ class MappingRow:
     source_hash: bytes | None
     acked_hash: bytes | None
     last_sent: Mapping[str, Any] | None = None
-    attempted: Mapping[str, Any] | None = None
+    pending_write: Mapping[str, Any] | None = None
     former_crm_ids: tuple[int, ...] = ()
     former_adopted_ids: tuple[int, ...] = ()
     """Those of the former ones that were there before us."""

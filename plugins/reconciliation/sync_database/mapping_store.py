@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.identity import Identity
+    from reconciliation.binding_scope import BindingScope
 
 
 class AlreadyMappedError(Exception):
@@ -33,7 +33,7 @@ class MappingStore:
         self._connection = connection
 
     def rows(
-        self, identity: Identity, source_kind: str, source_ids: Sequence[str]
+        self, identity: BindingScope, source_kind: str, source_ids: Sequence[str]
     ) -> dict[tuple[str, str], MappingRow]:
         """Return the mapping rows of some source records by (source id, CRM kind)."""
         with self._connection.cursor(row_factory=dict_row) as cursor:
@@ -45,7 +45,7 @@ class MappingStore:
 
     def link(  # noqa: PLR0913 - the columns of one row
         self,
-        identity: Identity,
+        identity: BindingScope,
         *,
         source_kind: str,
         source_id: str,
@@ -96,7 +96,7 @@ class MappingStore:
             {
                 "id": row.id,
                 "last_sent": None if base is None else Jsonb(dict(base)),
-                "attempted": Jsonb(dict(changes)),
+                "pending_write": Jsonb(dict(changes)),
             },
         )
 
@@ -113,7 +113,7 @@ class MappingStore:
         self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})
 
     def link_organization(
-        self, identity: Identity, folded_name: str, crm_id: int, *, is_made: bool
+        self, identity: BindingScope, folded_name: str, crm_id: int, *, is_made: bool
     ) -> str | None:
         """Note which organization a company is; an address planned for it may then be sent.
 
@@ -153,7 +153,7 @@ def mapping_row(row: Mapping[str, Any]) -> MappingRow:
         source_hash=_bytes(row["source_hash"]),
         acked_hash=_bytes(row["acked_hash"]),
         last_sent=row.get("last_sent"),
-        attempted=row.get("attempted"),
+        pending_write=row.get("pending_write"),
         former_crm_ids=tuple(row.get("former_crm_ids") or ()),
         former_adopted_ids=tuple(row.get("former_adopted_ids") or ()),
     )

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from chatwoot.webhook.receiver import create_app
 
 from reconciliation.sync_database.secret_box import SecretBox
-from reconciliation.webhook.desk import SyncDesk, Ways
-from reconciliation.webhook.long_lived import left_out
+from reconciliation.webhook.gc_tuning import freeze_gc
+from reconciliation.webhook.sync_registry import Dependencies, SyncRegistry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def standalone() -> FastAPI:
     """Return the application to be run without Airflow; everything comes from the environment."""
     return create(
-        Ways(
+        Dependencies(
             lambda: os.environ["KRAYIN_SYNC_DATABASE_URL"],
             lambda sync_name: os.environ.get(secret_variable(sync_name)),
             lambda: SecretBox(os.environ.get("AIRFLOW__CORE__FERNET_KEY", "")),
@@ -40,16 +40,16 @@ def secret_variable(sync_name: str) -> str:
     return f"CHATWOOT_WEBHOOK_SECRET_{re.sub('[^A-Z0-9]', '_', sync_name.upper())}"
 
 
-def create(ways: Ways) -> FastAPI:
-    """Return the application; `ways` find what stands outside the sync files."""
-    desk = SyncDesk(ways)
+def create(dependencies: Dependencies) -> FastAPI:
+    """Return the application; `dependencies` find what stands outside the sync files."""
+    registry = SyncRegistry(dependencies)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Airflow's API server holds so much that each full garbage collection would keep all webhooks
         # waiting for three quarters of a second.
-        with left_out():
+        with freeze_gc():
             yield
-        await desk.close()
+        await registry.close()
 
-    return create_app(desk, lifespan=lifespan)
+    return create_app(registry, lifespan=lifespan)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatwoot.records import BrokenRow
-from chatwoot.source import Listed
+from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
-from krayin.pacing import Lane
+from krayin.rate_limiter import Lane
 from statements import statement
 
 from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
+from reconciliation.run.conversation_streams import streams
 from reconciliation.run.planning import STREAM
 from reconciliation.run.request import RunRequest
-from reconciliation.run.talk import streams
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.run_rows import RunKind, open_run
 
@@ -131,7 +131,7 @@ def _talking(sync: Sync, connection: psycopg.Connection, display_ids: frozenset[
     if not display_ids or not sync.settings.enabled or not streams(sync.settings):
         return frozenset()
     with looking(connection, sync.settings, sync.source, reads_all=False) as snapshot:
-        chunks = snapshot.conversations(sync.scope, Listed(lambda: iter([sorted(display_ids)])))
+        chunks = snapshot.conversations(sync.scope, ListedIds(lambda: iter([sorted(display_ids)])))
         return frozenset(
             row.contact_id
             for chunk in chunks

@@ -34,7 +34,7 @@ def url_of(settings: SyncSettings, base_url: str | None) -> str | None:
     return f"{base_url.rstrip('/')}{URL_PREFIX}/webhooks/{settings.name}" if base_url else None
 
 
-def set_up_webhook(  # noqa: PLR0913 - the ways to everything it brings together
+def set_up_webhook(  # noqa: PLR0913 - the dependencies to everything it brings together
     settings: SyncSettings,
     sync_dsn: str,
     *,

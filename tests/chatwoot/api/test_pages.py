@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chatwoot.api.pages import Page, Walk
+from chatwoot.api.pages import Page, PageWalker
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -54,7 +54,7 @@ def test_no_row_that_stays_is_missed_from_the_end(number: int, happenings: Any) 
     """Rows come and go anywhere, one between two pages."""
     ids = list(range(number))
     shifting = Shifting(ids, happenings)
-    found = seen(Walk(shifting.fetch, SIZE).from_the_end())
+    found = seen(PageWalker(shifting.fetch, SIZE).from_the_end())
     assert set(ids) - shifting.deleted <= found
 
 
@@ -65,17 +65,17 @@ def test_no_row_that_stays_is_missed_from_the_start(number: int, happenings: Any
     """The first row drawn onto the page just read, the rest of the list gone or old."""
     ids = list(range(number))
     shifting = Shifting(ids, happenings)
-    found = seen(Walk(shifting.fetch, SIZE).from_the_start(lambda row: old_from <= row["id"] < NEW))
+    found = seen(PageWalker(shifting.fetch, SIZE).from_the_start(lambda row: old_from <= row["id"] < NEW))
     assert set(ids[:old_from]) - shifting.deleted <= found
 
 
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_quiet_list_is_read_with_few_calls(counts: bool) -> None:
     shifting = Shifting(list(range(10)), [], counts=counts)
-    assert seen(Walk(shifting.fetch, SIZE).from_the_end()) == set(range(10))
+    assert seen(PageWalker(shifting.fetch, SIZE).from_the_end()) == set(range(10))
     assert len(shifting.pages) <= (5 if counts else 11)
     again = Shifting(list(range(10)), [], counts=counts)
-    assert seen(Walk(again.fetch, SIZE).from_the_start(lambda row: row["id"] >= 4)) == set(range(6))
+    assert seen(PageWalker(again.fetch, SIZE).from_the_start(lambda row: row["id"] >= 4)) == set(range(6))
     assert again.pages == [1, 2]
 
 
@@ -83,7 +83,7 @@ def test_a_quiet_list_is_read_with_few_calls(counts: bool) -> None:
 def test_a_list_that_grows_for_ever_comes_to_an_end(place: int) -> None:
     """At its end, where new rows stand, without a loss; nobody can follow it anywhere else."""
     shifting = Shifting(list(range(30)), [("add", place)] * 100_000)
-    found = seen(Walk(shifting.fetch, SIZE).from_the_end())
+    found = seen(PageWalker(shifting.fetch, SIZE).from_the_end())
     assert len(shifting.pages) < 2_000
     assert place == 0 or set(range(30)) <= found
 
@@ -97,7 +97,7 @@ def test_pages_of_another_size_than_expected_hide_nothing(real: int, way: str) -
     def fetch(page: int) -> Page:
         return Page([{"id": one} for one in ids[(page - 1) * real : page * real]], len(ids))
 
-    walk = Walk(fetch, SIZE)
+    walk = PageWalker(fetch, SIZE)
     assert seen(walk.from_the_end() if way == "end" else walk.from_the_start(lambda _: False)) == set(ids)
 
 
@@ -110,5 +110,5 @@ def test_who_takes_no_notice_of_page_numbers_is_not_asked_for_ever(way: str) -> 
         assert len(asked) < 20
         return Page([{"id": 1}, {"id": 2}], None)
 
-    walk = Walk(fetch, SIZE)
+    walk = PageWalker(fetch, SIZE)
     assert seen(walk.from_the_end() if way == "end" else walk.from_the_start(lambda _: False)) == {1, 2}

@@ -13,12 +13,21 @@ import psycopg
 import pytest
 from chatwoot.api.rows import message, moment
 from chatwoot.api.source import ApiSource
+from chatwoot.checksums import Stream
 from chatwoot.conversations import Author
 from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, ChangedSince, Everything, Listed, Mark, Reach, Scope, Window
-from chatwoot.sweep import Stream
+from chatwoot.source import (
+    ByIds,
+    ChangeCoverage,
+    ChangedSince,
+    Everything,
+    ListedIds,
+    SourceFilter,
+    Watermark,
+    Window,
+)
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.insertion import insert_row
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
 
     from sandbox.chatwoot_api.testing import RunningChatwootApi
 
-ALL = Scope(1)
+ALL = SourceFilter(1)
 TALK = ("conversations", "messages", "progress")
 
 # --- what the API does not tell: the same table stands in docs/chatwoot-api.md -----------------
@@ -134,7 +143,9 @@ def source_of(api: RunningChatwootApi, **options: Any) -> ApiSource:
     return ApiSource(api.url, api.token, 1, **{"requests_per_minute": 1_000_000, **options})
 
 
-def read(source: Any, what: str, selection: Any = None, scope: Scope = ALL, **options: Any) -> dict[int, Any]:
+def read(
+    source: Any, what: str, selection: Any = None, scope: SourceFilter = ALL, **options: Any
+) -> dict[int, Any]:
     """The records by the key of their stream; none comes twice, and they come in order but for messages."""
     with source.snapshot() as snapshot:
         rows = [
@@ -214,8 +225,8 @@ def test_messages_of_every_author_and_with_files_are_among_those_compared(sample
 def test_a_scope_of_some_inboxes_holds_the_same(sample_url, sample_api, what):
     with DatabaseSource(sample_url).snapshot() as snapshot:
         inboxes = frozenset(inbox.id for inbox in snapshot.inboxes(1)[:2])
-    told = read(source_of(sample_api), what, scope=Scope(1, inboxes))
-    known = read(DatabaseSource(sample_url), what, scope=Scope(1, inboxes))
+    told = read(source_of(sample_api), what, scope=SourceFilter(1, inboxes))
+    known = read(DatabaseSource(sample_url), what, scope=SourceFilter(1, inboxes))
     reachable = {
         key
         for key, row in known.items()
@@ -282,12 +293,12 @@ def test_history_bounds_what_is_read(sample_url, sample_api):
 # --- going on from a mark ----------------------------------------------------------------------
 
 
-def mark_of(source: ApiSource) -> Mark:
+def mark_of(source: ApiSource) -> Watermark:
     with source.snapshot() as snapshot:
-        return snapshot.mark
+        return snapshot.watermark
 
 
-def past(mark: Mark, hours: float = 1) -> Mark:
+def past(mark: Watermark, hours: float = 1) -> Watermark:
     """The mark, as if nothing that happened lately were within its overlap."""
     return dataclasses.replace(mark, read_at=mark.read_at + timedelta(hours=hours))
 
@@ -303,7 +314,7 @@ def test_what_is_new_or_was_active_comes_and_nothing_else(api, chatwoot, website
     conversations.add_message(chatwoot, quiet, "Long ago", touch=False, created_at=long_ago)
     source = source_of(api)
     mark = mark_of(source)
-    assert Mark.from_json(mark.to_json()) == mark
+    assert Watermark.from_json(mark.to_json()) == mark
     changed = ChangedSince(mark)
 
     assert all(read(source, what, changed) == {} for what in ("contacts", *TALK))
@@ -327,25 +338,25 @@ def test_what_the_list_cannot_tell_of_is_found_by_a_sweep(api, chatwoot, website
     source = source_of(api)
     mark = mark_of(source)
 
-    def swept() -> dict[int, int]:
+    def stream_diff() -> dict[int, int]:
         with source.snapshot() as snapshot:
             return {one.number: one.checksum for one in snapshot.checksums(Stream.CONTACTS, ALL)}
 
-    before = swept()
-    assert swept() == before
+    before = stream_diff()
+    assert stream_diff() == before
     changes.update_contact(chatwoot, contact, name="After")
     assert read(source, "contacts", ChangedSince(mark)) == {}
-    assert swept().keys() == before.keys()
-    assert swept() != before
+    assert stream_diff().keys() == before.keys()
+    assert stream_diff() != before
 
 
 def test_a_mark_of_the_database_does_not_count(api, chatwoot_url):
     source = source_of(api)
     with DatabaseSource(chatwoot_url).snapshot() as database, source.snapshot() as snapshot:
-        assert snapshot.reach(ChangedSince(None)) is Reach.EVERYTHING
-        assert snapshot.reach(ChangedSince(snapshot.mark)) is Reach.RECENT
-        assert snapshot.reach(ChangedSince(database.mark)) is Reach.LOOKBACK
-        assert database.reach(ChangedSince(snapshot.mark)) is Reach.LOOKBACK
+        assert snapshot.reach(ChangedSince(None)) is ChangeCoverage.EVERYTHING
+        assert snapshot.reach(ChangedSince(snapshot.watermark)) is ChangeCoverage.RECENT
+        assert snapshot.reach(ChangedSince(database.watermark)) is ChangeCoverage.LOOKBACK
+        assert database.reach(ChangedSince(snapshot.watermark)) is ChangeCoverage.LOOKBACK
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -642,12 +653,12 @@ def test_what_a_sweep_says_is_made_of_what_is_read(sample_api, stream):
         assert snapshot.there(stream, ALL, [*few, 999_999]) == set(few)
         listed = [
             key_of(row)
-            for chunk in getattr(snapshot, str(stream))(ALL, Listed(lambda: iter([few])))
+            for chunk in getattr(snapshot, str(stream))(ALL, ListedIds(lambda: iter([few])))
             for row in chunk
         ]
         everything = {
             key_of(row)
-            for chunk in getattr(snapshot, str(stream))(ALL, Listed(lambda: iter([sorted(keys)])))
+            for chunk in getattr(snapshot, str(stream))(ALL, ListedIds(lambda: iter([sorted(keys)])))
             for row in chunk
         }
     assert found.keys() == keys == everything
@@ -731,9 +742,9 @@ def test_the_token_stands_in_no_log_nor_repr(api, chatwoot, crowd, caplog):
 def test_an_account_or_inbox_that_is_not_there_is_named(api):
     with source_of(api).snapshot() as snapshot:
         with pytest.raises(UnknownInbox, match="4711"):
-            snapshot.contacts(Scope(1, frozenset({4711})), Everything())
+            snapshot.contacts(SourceFilter(1, frozenset({4711})), Everything())
         with pytest.raises(UnknownAccount, match="Acme Support"):
-            snapshot.check(Scope(2))
+            snapshot.check(SourceFilter(2))
     with ApiSource(api.url, api.token, 2).snapshot() as snapshot, pytest.raises(UnknownAccount):
         snapshot.inboxes(2)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from chatwoot.database.source import DatabaseSource
-from chatwoot.source import ChangedSince, Mark, Reach, Scope
+from chatwoot.source import ChangeCoverage, ChangedSince, SourceFilter, Watermark
 from psycopg import sql
 from statements import statement
 
@@ -32,18 +32,18 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 NO_LOOKBACK = timedelta(0)
 
 
-def mark_of(source: DatabaseSource) -> Mark:
+def mark_of(source: DatabaseSource) -> Watermark:
     with source.snapshot() as snapshot:
-        return snapshot.mark
+        return snapshot.watermark
 
 
-def changed(source: DatabaseSource, mark: Mark | None, lookback: timedelta = NO_LOOKBACK) -> list[int]:
+def changed(source: DatabaseSource, mark: Watermark | None, lookback: timedelta = NO_LOOKBACK) -> list[int]:
     with source.snapshot() as snapshot:
-        parts = snapshot.contacts(Scope(1), ChangedSince(mark, lookback))
+        parts = snapshot.contacts(SourceFilter(1), ChangedSince(mark, lookback))
         return [contact.id for part in parts for contact in part]
 
 
-def reach(source: DatabaseSource, mark: Mark | None) -> Reach:
+def reach(source: DatabaseSource, mark: Watermark | None) -> ChangeCoverage:
     with source.snapshot() as snapshot:
         return snapshot.reach(ChangedSince(mark))
 
@@ -63,7 +63,7 @@ def old(chatwoot: Connection[Any]) -> list[int]:
 
 def test_without_a_mark_everything_is_new(source: DatabaseSource, old: list[int]) -> None:
     assert changed(source, None) == old
-    assert reach(source, None) is Reach.EVERYTHING
+    assert reach(source, None) is ChangeCoverage.EVERYTHING
 
 
 def test_nothing_written_nothing_changed(source: DatabaseSource, old: list[int]) -> None:
@@ -86,8 +86,8 @@ def test_a_late_commit_is_not_lost(
         update_contact(late, old[0], name="slow too")
         quick = add_contact(chatwoot, 1, name="quick")
         with source.snapshot() as snapshot:
-            mark = snapshot.mark
-            seen = [c.id for part in snapshot.contacts(Scope(1), ChangedSince(None)) for c in part]
+            mark = snapshot.watermark
+            seen = [c.id for part in snapshot.contacts(SourceFilter(1), ChangedSince(None)) for c in part]
         assert quick in seen
         assert slow not in seen
     # The late rows lie below the mark by id and by updated_at, and still come.
@@ -183,7 +183,7 @@ def test_other_accounts_and_inboxes_stay_out(
     update_contact(chatwoot, old[0])
     assert changed(source, mark) == [old[0]]
     with source.snapshot() as snapshot:
-        scope = Scope(1, frozenset({website}))
+        scope = SourceFilter(1, frozenset({website}))
         assert list(snapshot.contacts(scope, ChangedSince(mark))) == []
 
 
@@ -205,11 +205,11 @@ def test_a_copied_database_is_another_history(
     chatwoot.close()
     copy = DatabaseSource(copy_database(original))
 
-    assert reach(copy, mark) is Reach.LOOKBACK
+    assert reach(copy, mark) is ChangeCoverage.LOOKBACK
     # From the mark's highest updated_at on; what left it alone is for the full comparison to find.
     assert changed(copy, mark) == [old[0], recent]
     assert changed(copy, mark, lookback=timedelta(days=36500)) == [*old, recent]
-    assert reach(copy, mark_of(copy)) is Reach.EXACT
+    assert reach(copy, mark_of(copy)) is ChangeCoverage.EXACT
 
 
 def test_a_lookback_beyond_the_calendar_is_everything(source: DatabaseSource, old: list[int]) -> None:
@@ -222,7 +222,7 @@ def test_a_snapshot_from_the_future_or_none_falls_back(
     source: DatabaseSource, old: list[int], snapshot: str
 ) -> None:
     mark = replace(mark_of(source), snapshot=snapshot)
-    assert reach(source, mark) is Reach.LOOKBACK
+    assert reach(source, mark) is ChangeCoverage.LOOKBACK
     assert changed(source, mark) == old
 
 
@@ -243,7 +243,7 @@ def test_without_the_control_functions_ids_count_until_the_server_starts_again(
     assert mark.lineage is not None
     assert mark.lineage.startswith("started/")
     assert changed(plain, mark) == [old[1]]
-    assert reach(plain, replace(mark, lineage="started/1.5/1")) is Reach.LOOKBACK
+    assert reach(plain, replace(mark, lineage="started/1.5/1")) is ChangeCoverage.LOOKBACK
 
 
 def test_privileges_on_columns_only_fall_back(
@@ -266,7 +266,7 @@ def test_privileges_on_columns_only_fall_back(
     limited = DatabaseSource(source.conninfo.replace("postgres:tests@", f"{name}:plain@"))
     mark = mark_of(limited)
     assert mark.lineage is None
-    assert reach(limited, mark) is Reach.LOOKBACK
+    assert reach(limited, mark) is ChangeCoverage.LOOKBACK
     assert changed(limited, mark) == old
 
 
@@ -284,7 +284,7 @@ def test_a_partitioned_table_is_exact_too(
     )
     mark = mark_of(source)
     update_columns(chatwoot, old[2], name="x")
-    assert reach(source, mark) is Reach.EXACT
+    assert reach(source, mark) is ChangeCoverage.EXACT
     assert changed(source, mark) == [old[2]]
 
 

@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.checksums import Stream
 from chatwoot.conversations import Attachment, Author, Conversation, Progress, SentMessage, Status
 from chatwoot.database.conversation_reading import NEEDED
 from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import MissingPrivileges
 from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, ChangedSince, Everything, Mark, Scope, Window
-from chatwoot.sweep import Stream
+from chatwoot.source import ByIds, ChangedSince, Everything, SourceFilter, Watermark, Window
 
 from sandbox.chatwoot import changes, conversations
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-ACCOUNT = Scope(1)
+ACCOUNT = SourceFilter(1)
 EVERYTHING = Everything()
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 SECRET = "plum-secret-word"
 
 
 def read(
-    source: DatabaseSource, selection: Any = EVERYTHING, scope: Scope = ACCOUNT
-) -> tuple[list[Any], list[Any], Mark]:
+    source: DatabaseSource, selection: Any = EVERYTHING, scope: SourceFilter = ACCOUNT
+) -> tuple[list[Any], list[Any], Watermark]:
     with source.snapshot() as snapshot:
         talk = [one for chunk in snapshot.conversations(scope, selection) for one in chunk]
         said = [one for chunk in snapshot.messages(scope, selection) for one in chunk]
-        return talk, said, snapshot.mark
+        return talk, said, snapshot.watermark
 
 
 @pytest.fixture
@@ -206,15 +206,15 @@ def test_contacts_windows_inboxes_and_bounds(
     for one, day in ((talk, 0), (late, 40), (foreign, 1)):
         conversations.add_message(chatwoot, one, "x", created_at=NOON + timedelta(days=day))
 
-    def ids(selection: Any, scope: Scope = ACCOUNT) -> tuple[set[int], set[int]]:
+    def ids(selection: Any, scope: SourceFilter = ACCOUNT) -> tuple[set[int], set[int]]:
         talks, said, _ = read(source, selection, scope)
         shown = {one.display_id: one.id for one in read(source)[0]}
         return {one.id for one in talks}, {shown[one.display_id] for one in said}
 
     assert ids(ByIds(frozenset({ada}))) == ({talk, late}, {talk, late})
     assert ids(Window(NOON, NOON + timedelta(days=2))) == ({talk, foreign}, {talk, foreign})
-    assert ids(Everything(), Scope(1, frozenset({mailbox}))) == ({late}, {late})
-    assert ids(Everything(), Scope(2)) == (set(), set())
+    assert ids(Everything(), SourceFilter(1, frozenset({mailbox}))) == ({late}, {late})
+    assert ids(Everything(), SourceFilter(2)) == (set(), set())
     with source.snapshot() as snapshot:
         since = NOON + timedelta(days=30)
         kept = [

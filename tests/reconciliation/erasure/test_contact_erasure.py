@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 from krayin.client import KrayinClient
-from reconciliation.erasure.contact_erasure import erase, identity_of, let_back
-from reconciliation.erasure.traces import in_bytes, traces_of, without
+from reconciliation.erasure.contact_erasure import erase, identity_of, unerase
+from reconciliation.erasure.pii_values import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.maintenance.retention import Retention, retain
 from reconciliation.reconcile.finding_store import FindingStore
@@ -112,8 +112,8 @@ def test_no_run_brings_them_back_unless_let_back(world: World, zoe: int) -> None
     assert traces_in(dump(world.sync_url)) == set()
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
         identity = identity_of(world.sync(), connection)
-        assert let_back(connection, identity, zoe)
-        assert not let_back(connection, identity, zoe)
+        assert unerase(connection, identity, zoe)
+        assert not unerase(connection, identity, zoe)
     world.run(RunRequest(contact_ids=frozenset({zoe})))
     assert f"{NAME} again" in [person["name"] for person in world.persons()]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from krayin.errors import TurnedAway
+from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import SyncDatabaseError
-from reconciliation.identity import Identity
 from reconciliation.load.contact_writer import ContactWriter
 from reconciliation.load.loader import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
-from reconciliation.run import parts
+from reconciliation.run import factory
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.ledger import Operation, OperationState
 from reconciliation.values.timing import Timing
@@ -181,7 +181,7 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
 
     monkeypatch.setattr(ContactWriter, "write", expired)
     late = iter(range(0, 10**6, 1000))
-    monkeypatch.setattr(parts, "Loader", partial(Loader, monotonic=lambda: next(late)))
+    monkeypatch.setattr(factory, "Loader", partial(Loader, monotonic=lambda: next(late)))
     sync = replace(world.sync(), timing=QUICK)
     run_id = sync.plan(RunRequest())
     run = sync.load(run_id)
@@ -191,7 +191,7 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
 
 def test_a_row_that_the_limiter_turned_away_is_not_blamed_at_once() -> None:
     error = TurnedAway("turned away", status=500)
-    identity = Identity(1, 1, 1)
+    identity = BindingScope(1, 1, 1)
     states = []
     for attempts in range(ATTEMPTS_TURNED_AWAY):
         operation = Operation(

@@ -17,7 +17,7 @@ from krayin.errors import (
     Unanswered,
     UnexpectedAnswer,
 )
-from reconciliation.identity import Identity
+from reconciliation.binding_scope import BindingScope
 from reconciliation.load.loader import ATTEMPTS, LONGEST_BACKOFF, outcome_of
 from reconciliation.sync_database.ledger import SETTLE, Operation, OperationState
 
@@ -30,7 +30,7 @@ INVALID = {
 
 def operation(attempts=0, error_message=None) -> Operation:
     return Operation(
-        1, 1, 1, Identity(1, 1, 1), "contact", "7", {}, (), OperationState.PLANNED, None, attempts, None, None,
+        1, 1, 1, BindingScope(1, 1, 1), "contact", "7", {}, (), OperationState.PLANNED, None, attempts, None, None,
         error_message,
     )  # fmt: skip
 

@@ -93,7 +93,7 @@ def test_a_sync_that_reads_no_more_is_noticed(sync_db: psycopg.Connection) -> No
     sync_db.execute("INSERT INTO chatwoot_installation (identity) VALUES ('c')")
     sync_db.execute("INSERT INTO sync_run (sync_name, kind) VALUES ('s', 'scheduled')")
     sync_db.execute(
-        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, mark, settings_hash,"
+        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position, settings_hash,"
         " run_id, moved_at) VALUES ('s', 'contacts', 1, 1, 1, '{}', '', 1, now() - interval '1 hour')"
     )
     assert is_read(4000)

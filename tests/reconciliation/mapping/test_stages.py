@@ -9,14 +9,14 @@ import pytest
 from chatwoot.conversations import Progress
 from reconciliation.crm.local_time import ServerClock
 from reconciliation.mapping.stages import (
+    LeadPosition,
     Milestone,
     Pipeline,
-    Standing,
-    Verdict,
-    Wanted,
+    StageDecision,
+    TargetStage,
     decide,
-    wanted_since,
-    wanted_stage,
+    target_since,
+    target_stage,
 )
 
 NEW, FOLLOW_UP, PROSPECT, NEGOTIATION, WON, LOST = range(1, 7)
@@ -28,12 +28,12 @@ STAGES = {Milestone.CREATED: FOLLOW_UP, Milestone.FIRST_RESPONSE: PROSPECT, Mile
 STATUS = ("open", "pending", "snoozed", "resolved", "reopened")
 REPLY = ("agent", "bot", "no reply")
 LEADS = {
-    "at new": Standing(1, NEW, NEW),
-    "later": Standing(1, NEGOTIATION, NEGOTIATION),
-    "won": Standing(1, WON, WON),
-    "lost": Standing(1, LOST, NEW),
-    "moved by hand": Standing(1, FOLLOW_UP, NEW),
-    "other pipeline": Standing(2, 11, NEW),
+    "at new": LeadPosition(1, NEW, NEW),
+    "later": LeadPosition(1, NEGOTIATION, NEGOTIATION),
+    "won": LeadPosition(1, WON, WON),
+    "lost": LeadPosition(1, LOST, NEW),
+    "moved by hand": LeadPosition(1, FOLLOW_UP, NEW),
+    "other pipeline": LeadPosition(2, 11, NEW),
 }
 
 
@@ -52,57 +52,61 @@ def progress(status: str, reply: str) -> Progress:
 @pytest.mark.parametrize("reply", REPLY)
 def test_where_a_lead_goes(configured: tuple[bool, bool, bool], status: str, reply: str) -> None:
     stages = {milestone: STAGES[milestone] for milestone, on in zip(Milestone, configured, strict=True) if on}
-    wanted = wanted_stage(progress(status, reply), stages, ORDER)
-    earned = [
+    wanted = target_stage(progress(status, reply), stages, ORDER)
+    qualified = [
         stage
         for stage, is_on, is_earned in zip(
             STAGES.values(), configured, (True, reply == "agent", status == "resolved"), strict=True
         )
         if is_on and is_earned
     ]
-    assert (wanted.stage_id if wanted else None) == max(earned, default=None)
+    assert (wanted.stage_id if wanted else None) == max(qualified, default=None)
     if wanted is None:
         return
     actual = {name: decide(wanted, lead, PIPELINE, "keep") for name, lead in LEADS.items()}
     forward = wanted.stage_id > NEGOTIATION
     assert actual == {
-        "at new": Verdict.MOVE,
-        "later": Verdict.MOVE if forward else Verdict.FURTHER,
-        "won": Verdict.ALREADY_THERE if wanted.stage_id == WON else Verdict.CLOSED,
-        "lost": Verdict.CLOSED,
-        "moved by hand": Verdict.ALREADY_THERE if wanted.stage_id == FOLLOW_UP else Verdict.MOVED_BY_HAND,
-        "other pipeline": Verdict.OTHER_PIPELINE,
+        "at new": StageDecision.MOVE,
+        "later": StageDecision.MOVE if forward else StageDecision.FURTHER,
+        "won": StageDecision.ALREADY_THERE if wanted.stage_id == WON else StageDecision.CLOSED,
+        "lost": StageDecision.CLOSED,
+        "moved by hand": StageDecision.ALREADY_THERE
+        if wanted.stage_id == FOLLOW_UP
+        else StageDecision.MOVED_BY_HAND,
+        "other pipeline": StageDecision.OTHER_PIPELINE,
     }
     overwritten = decide(wanted, LEADS["moved by hand"], PIPELINE, "overwrite")
-    assert overwritten is (Verdict.ALREADY_THERE if wanted.stage_id == FOLLOW_UP else Verdict.MOVE)
+    assert overwritten is (
+        StageDecision.ALREADY_THERE if wanted.stage_id == FOLLOW_UP else StageDecision.MOVE
+    )
 
 
 def test_with_overwrite_a_lead_still_never_goes_back() -> None:
-    wanted = Wanted(FOLLOW_UP, Milestone.CREATED, NOON)
-    assert decide(wanted, Standing(1, NEGOTIATION, NEW), PIPELINE, "overwrite") is Verdict.FURTHER
-    assert decide(wanted, Standing(1, LOST, NEW), PIPELINE, "overwrite") is Verdict.CLOSED
+    wanted = TargetStage(FOLLOW_UP, Milestone.CREATED, NOON)
+    assert decide(wanted, LeadPosition(1, NEGOTIATION, NEW), PIPELINE, "overwrite") is StageDecision.FURTHER
+    assert decide(wanted, LeadPosition(1, LOST, NEW), PIPELINE, "overwrite") is StageDecision.CLOSED
 
 
 def test_the_order_is_the_pipeline_s_not_the_milestones() -> None:
     backwards = {Milestone.CREATED: NEGOTIATION, Milestone.RESOLVED: FOLLOW_UP}
-    wanted = wanted_stage(progress("resolved", "agent"), backwards, ORDER)
+    wanted = target_stage(progress("resolved", "agent"), backwards, ORDER)
     assert wanted is not None
     assert (wanted.stage_id, wanted.milestone) == (NEGOTIATION, Milestone.CREATED)
 
 
 def test_a_stage_of_another_pipeline_is_never_wanted() -> None:
-    assert wanted_stage(progress("open", "agent"), {Milestone.CREATED: 99}, ORDER) is None
+    assert target_stage(progress("open", "agent"), {Milestone.CREATED: 99}, ORDER) is None
 
 
 def test_a_following_lead_is_not_moved_by_what_the_earlier_one_earned() -> None:
-    follower = Standing(1, NEW, NEW, since=NOON)
-    before = Wanted(WON, Milestone.RESOLVED, NOON - timedelta(days=1))
-    after = Wanted(WON, Milestone.RESOLVED, NOON + timedelta(days=1))
-    assert decide(before, follower, PIPELINE, "keep") is Verdict.EARLIER_LEAD
-    assert decide(after, follower, PIPELINE, "keep") is Verdict.MOVE
-    again = Wanted(FOLLOW_UP, Milestone.CREATED, NOON + timedelta(hours=1))
-    assert wanted_since([again, before], NOON) == again
-    assert wanted_since([again, before], None) == wanted_since([before], NOON) == before
+    follower = LeadPosition(1, NEW, NEW, since=NOON)
+    before = TargetStage(WON, Milestone.RESOLVED, NOON - timedelta(days=1))
+    after = TargetStage(WON, Milestone.RESOLVED, NOON + timedelta(days=1))
+    assert decide(before, follower, PIPELINE, "keep") is StageDecision.EARLIER_LEAD
+    assert decide(after, follower, PIPELINE, "keep") is StageDecision.MOVE
+    again = TargetStage(FOLLOW_UP, Milestone.CREATED, NOON + timedelta(hours=1))
+    assert target_since([again, before], NOON) == again
+    assert target_since([again, before], None) == target_since([before], NOON) == before
 
 
 @pytest.mark.parametrize("offset", [timedelta(0), timedelta(hours=5, minutes=30), timedelta(hours=-3)])

@@ -68,6 +68,7 @@ DATA: dict[str, str] = {
 }
 # A run that was under way: what it staged is of no use to the next version.
 STAGED_BEFORE_0003 = "INSERT INTO staged_contact (run_id, contact_id, desired) VALUES (2, 5, '{}')"
+RENAMED = "0023"
 KEPT = (
     "krayin_target", "chatwoot_installation", "sync_run", "mapping", "organization_member", "operation",
     "crm_snapshot", "crm_snapshot_key", "api_call", "activity_mark", "inbox_event", "webhook",
@@ -86,7 +87,12 @@ def fill(url: str, revision: str, facts: dict[str, Any]) -> None:
         connection.execute("SET search_path = krayin_sync")
         for version, text in DATA.items():
             if version <= revision:
-                connection.execute(text, facts)
+                renamed = text
+                if revision >= RENAMED:
+                    renamed = text.replace("crm_snapshot_mark", "crm_snapshot_watermark").replace(
+                        "high_mark", "watermark"
+                    )
+                connection.execute(renamed, facts)
         if revision < "0003":
             connection.execute(STAGED_BEFORE_0003)
 

@@ -26,7 +26,7 @@ from reconciliation.run.summary import lines_of, numbers_of
 from reconciliation.sync_database.run_rows import Run, RunKind, RunState
 
 from sandbox.chatwoot import changes
-from tests.reconciliation.crowd import plant
+from tests.reconciliation.populated_crm import plant
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from reconciliation.extract import contacts as extract
+from reconciliation.plan import bulk_creates
 from reconciliation.plan import contact_planner as planner
-from reconciliation.plan import newcomers
-from reconciliation.plan.newcomers import NewcomerChunk, NewcomerPlanner
+from reconciliation.plan.bulk_creates import BulkChunk, BulkCreatePlanner
 from reconciliation.run.request import RunRequest
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def forget(world: World) -> None:
 def test_together_and_one_by_one_write_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(newcomers, "CHUNK", chunk)
+    monkeypatch.setattr(bulk_creates, "CHUNK", chunk)
     monkeypatch.setattr(planner, "MANY", 5)
     monkeypatch.setattr(extract, "MANY", 5)
     world.krayin.seed(attributes=[
@@ -92,7 +92,9 @@ def test_together_and_one_by_one_write_the_same(
     forget(world)
 
     monkeypatch.setattr(
-        NewcomerPlanner, "plan_after", lambda newcomer, after, **_: NewcomerPlanner.pass_over(newcomer, after)
+        BulkCreatePlanner,
+        "plan_after",
+        lambda newcomer, after, **_: BulkCreatePlanner.pass_over(newcomer, after),
     )
     one_by_one = planned(world)
     for this, that in zip(together, one_by_one, strict=True):
@@ -104,9 +106,9 @@ def test_a_contact_erased_between_reading_and_planning_is_not_planned(
 ) -> None:
     for name in ("ada", "bob"):
         world.add(name=name, email=f"{name}@example.com")
-    plan_after = NewcomerPlanner.plan_after
+    plan_after = BulkCreatePlanner.plan_after
 
-    def erase_first(newcomer: NewcomerPlanner, after: int, *, examples: int) -> NewcomerChunk | None:
+    def erase_first(newcomer: BulkCreatePlanner, after: int, *, examples: int) -> BulkChunk | None:
         if after == 0:
             with psycopg.connect(world.sync_url, autocommit=True) as connection:
                 connection.execute(
@@ -114,6 +116,6 @@ def test_a_contact_erased_between_reading_and_planning_is_not_planned(
                 )
         return plan_after(newcomer, after, examples=examples)
 
-    monkeypatch.setattr(NewcomerPlanner, "plan_after", erase_first)
+    monkeypatch.setattr(BulkCreatePlanner, "plan_after", erase_first)
     world.sync().plan(RunRequest())
     assert world.rows("SELECT source_id FROM operation") == [("1",)]

@@ -14,7 +14,7 @@ from reconciliation.reconcile.request import ReconcileRequest
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.insertion import insert_row
 from sandbox.krayin.testing import running_krayin
-from tests.reconciliation.differences import ACCOUNT, KINDS, Kind, Scene
+from tests.reconciliation.differences import ACCOUNT, KINDS, Kind, Scenario
 from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Planted:
     left: list[tuple[Any, ...]] = field(default_factory=list)
 
 
-def scene_of(world: World, connection: psycopg.Connection[Any], number: int, kind: Kind) -> Scene:
+def scene_of(world: World, connection: psycopg.Connection[Any], number: int, kind: Kind) -> Scenario:
     """A contact with everything, and a second one where the kind needs two."""
     agent = insert_row(
         connection,
@@ -110,30 +110,30 @@ def scene_of(world: World, connection: psycopg.Connection[Any], number: int, kin
             "lead_value": 50,
         },
     )
-    scene = Scene(world, connection, number, contact, inbox=inbox, agent=agent)
+    scenario = Scenario(world, connection, number, contact, inbox=inbox, agent=agent)
     if kind.two:
-        scene.bob = changes.add_contact(
+        scenario.bob = changes.add_contact(
             connection, ACCOUNT, inbox_id=inbox, name=f"Bob {number}", phone_number=f"+49401234{number:04d}"
         )
-        conversations.add_conversation(connection, scene.bob, inbox)
-    scene.talk = conversations.add_conversation(
+        conversations.add_conversation(connection, scenario.bob, inbox)
+    scenario.talk = conversations.add_conversation(
         connection, contact, inbox, assignee_id=agent, team_id=team, cached_label_list="bug, vip"
     )
-    (scene.display_id,) = connection.execute(
-        "SELECT display_id FROM conversations WHERE id = %s", (scene.talk,)
+    (scenario.display_id,) = connection.execute(
+        "SELECT display_id FROM conversations WHERE id = %s", (scenario.talk,)
     ).fetchone() or (0,)
-    scene.asked = conversations.add_message(connection, scene.talk, "Do you sell plums?")
-    scene.said = conversations.add_message(
-        connection, scene.talk, "Yes", message_type=1, sender_type="Bot", sender_id=None
+    scenario.asked = conversations.add_message(connection, scenario.talk, "Do you sell plums?")
+    scenario.said = conversations.add_message(
+        connection, scenario.talk, "Yes", message_type=1, sender_type="Bot", sender_id=None
     )
     connection.execute(
-        "UPDATE messages SET sender_type = 'User', sender_id = %s WHERE id = %s", (agent, scene.said)
+        "UPDATE messages SET sender_type = 'User', sender_id = %s WHERE id = %s", (agent, scenario.said)
     )
-    return scene
+    return scenario
 
 
-def seen(world: World, scene: Scene) -> set[Seen]:
-    """What is found at present of a scene's records."""
+def seen(world: World, scenario: Scenario) -> set[Seen]:
+    """What is found at present of a scenario's records."""
     rows = world.rows(
         """
         SELECT DISTINCT class, crm_kind, field, side FROM finding
@@ -143,10 +143,10 @@ def seen(world: World, scene: Scene) -> set[Seen]:
                OR (source_kind = 'message' AND source_id = ANY(%s))
                OR (source_kind = 'company' AND source_id = ANY(%s)))
         """,
-        [one for one in (scene.contact, scene.bob, scene.new) if one],
-        str(scene.display_id),
-        [str(scene.asked), str(scene.said)],
-        [f"firm {scene.number}", f"other {scene.number}"],
+        [one for one in (scenario.contact, scenario.bob, scenario.new) if one],
+        str(scenario.display_id),
+        [str(scenario.asked), str(scenario.said)],
+        [f"firm {scenario.number}", f"other {scenario.number}"],
     )
     return {(row[0], row[1], row[2], row[3]) for row in rows}
 
@@ -172,14 +172,14 @@ class Stage:
             world.run()
             sync = world.sync()
             compare(sync, ReconcileRequest(depth="full", repair=False))
-            result.before = {name: seen(world, scene) for name, scene in scenes.items()}
+            result.before = {name: seen(world, scenario) for name, scenario in scenes.items()}
             for kind in kinds:
                 kind.plant(scenes[kind.name])
             compare(sync, ReconcileRequest(depth="full", repair=False))
-            result.reported = {name: seen(world, scene) for name, scene in scenes.items()}
+            result.reported = {name: seen(world, scenario) for name, scenario in scenes.items()}
             repair(sync, compare(sync, ReconcileRequest(depth="full", repair=True)))
             compare(sync, ReconcileRequest(depth="full", repair=False))
-            result.after = {name: seen(world, scene) for name, scene in scenes.items()}
+            result.after = {name: seen(world, scenario) for name, scenario in scenes.items()}
             result.left = world.rows(
                 "SELECT state, error_class FROM operation "
                 "WHERE state NOT IN ('done', 'superseded', 'rejected') ORDER BY state"

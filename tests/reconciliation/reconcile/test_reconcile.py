@@ -12,7 +12,7 @@ import pytest
 from reconciliation.airflow.params import reconcile_request
 from reconciliation.approval.question import answer, ask
 from reconciliation.erasure.contact_erasure import erase
-from reconciliation.extract import contact_trace
+from reconciliation.extract import merge_evidence
 from reconciliation.reconcile.reconcile import compare, repair
 from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.reconcile.summary import lines_of, numbers_of
@@ -551,7 +551,7 @@ def test_a_contact_merged_into_an_erased_one_gives_it_nothing(world: World) -> N
 
 def test_a_chain_of_merges_is_told_from_a_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The middle one never had anything of its own, and what it got was too old to be read as news."""
-    monkeypatch.setattr(contact_trace, "MARGIN", 0)
+    monkeypatch.setattr(merge_evidence, "MARGIN", 0)
     first, middle, last = (ada(world, number) for number in range(3))
     world.run()
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:

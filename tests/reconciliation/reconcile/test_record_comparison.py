@@ -90,7 +90,7 @@ def test_addresses_in_any_shape_are_compared_by_line(stored: Any, shown: dict[st
 
 def test_activities_differ_by_what_was_sent() -> None:
     sent = {
-        "title": "Talk",
+        "title": "ConversationStreams",
         "comment": "aa",
         "is_done": False,
         "schedule_from": "2026-05-05T12:00:00.5+00:00",

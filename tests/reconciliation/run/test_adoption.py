@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from reconciliation.run.request import RunRequest
 
-from tests.reconciliation.crowd import check, differences, expected_calls, plant, tables
+from tests.reconciliation.populated_crm import check, differences, expected_calls, plant, tables
 from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from reconciliation.sync_database.run_rows import Run
 
-    from tests.reconciliation.crowd import Before
+    from tests.reconciliation.populated_crm import Before
     from tests.reconciliation.world import World
 
 # Calls to read what Krayin is set up with: the user twice, pipelines, sources, types, attributes and users.

@@ -248,13 +248,13 @@ def open_kinds(world: World) -> list[str]:
 def test_an_api_that_shows_less_is_doubted_and_its_truth_caught_up_with(by_api: ApiWorld) -> None:
     ids = [by_api.add(email=f"a{number}@example.com", name=f"A {number}") for number in range(40)]
     by_api.run()
-    before = by_api.rows("SELECT mark FROM watermark")
+    before = by_api.rows("SELECT position FROM watermark")
     with psycopg.connect(by_api.chatwoot_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE aside AS SELECT * FROM contacts WHERE id % 2 = 0")
         connection.execute("DELETE FROM contacts WHERE id IN (SELECT id FROM aside)")
         changes.update_contact(connection, ids[0], name="Ada", last_activity_at=datetime.now(UTC))
     by_api.run()
-    assert (open_kinds(by_api), by_api.rows("SELECT mark FROM watermark")) == ([FEWER], before)
+    assert (open_kinds(by_api), by_api.rows("SELECT position FROM watermark")) == ([FEWER], before)
     sync = by_api.sync(on_source_delete="delete")
     repair(sync, compare(sync, ReconcileRequest(depth="full", repair=True)))
     assert (open_kinds(by_api), len(by_api.persons())) == ([FEWER], 40)
@@ -263,7 +263,7 @@ def test_an_api_that_shows_less_is_doubted_and_its_truth_caught_up_with(by_api: 
         connection.execute("INSERT INTO contacts SELECT * FROM aside")
     by_api.run()
     assert open_kinds(by_api) == []
-    assert by_api.rows("SELECT mark FROM watermark") != before
+    assert by_api.rows("SELECT position FROM watermark") != before
 
 
 def test_an_api_without_the_contacts_that_were_known_plans_nothing(by_api: ApiWorld) -> None:

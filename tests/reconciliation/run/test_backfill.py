@@ -61,10 +61,10 @@ def test_the_watermark_stays_where_it_is(world: World) -> None:
     world.run(backfill(0))
     assert world.rows("SELECT * FROM watermark") == []
     world.run()
-    before = world.rows("SELECT mark, moved_at FROM watermark")
+    before = world.rows("SELECT position, moved_at FROM watermark")
     late = world.add(name="Late", email="late@example.com")
     world.run(backfill(5))
-    assert world.rows("SELECT mark, moved_at FROM watermark") == before
+    assert world.rows("SELECT position, moved_at FROM watermark") == before
     assert world.run().summary["created"] == {"lead": 1, "person": 1}, late
 
 

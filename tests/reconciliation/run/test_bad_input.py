@@ -159,7 +159,7 @@ def test_a_contact_krayin_refuses_is_quarantined_with_its_reason_and_holds_nobod
     run = world.run()
     assert run.summary["created"] == {"lead": 1, "person": 1}
     ((kind, source, error_class, message),) = world.operations("quarantined")
-    assert (kind, source, error_class) == ("contact", str(refused), "rejected")
+    assert (kind, source, error_class) == ("contact", str(refused), "address_refused")
     assert "must be a valid email address" in message
     assert "not-an-address" not in message
     world.change(refused, email="address@example.com")

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.pacing import Lane
+from krayin.rate_limiter import Lane
 from psycopg.types.json import Jsonb
-from reconciliation.identity import Identity, register_installation, register_target
+from reconciliation.binding_scope import BindingScope, register_installation, register_target
 from reconciliation.plan.operation_rows import OperationRow, PlanScope
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.ledger import Ledger
@@ -112,7 +112,9 @@ VALUES (%s, 'test', 1, %s, %s, %s, 'contact', %s, %s, now(), %s, 1, %s) RETURNIN
 def test_unresolved_operations_that_share_an_address_do_not_wait_for_each_other(
     sync_db: psycopg.Connection,
 ) -> None:
-    identity = Identity(register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1)
+    identity = BindingScope(
+        register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1
+    )
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
     ids = []
     for source_id, state in (("1", "unknown"), ("2", "unknown"), ("3", "planned")):
@@ -130,7 +132,9 @@ def test_unresolved_operations_that_share_an_address_do_not_wait_for_each_other(
 def test_a_lease_that_ran_out_is_taken_up_again_unless_somebody_took_the_operation(
     sync_db: psycopg.Connection,
 ) -> None:
-    identity = Identity(register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1)
+    identity = BindingScope(
+        register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1
+    )
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
     for source_id in ("1", "2"):
         sync_db.execute(
@@ -153,7 +157,9 @@ def test_a_lease_that_ran_out_is_taken_up_again_unless_somebody_took_the_operati
 
 def test_an_operation_given_back_while_it_is_planned_anew_is_replaced(sync_db: psycopg.Connection) -> None:
     """The planner had looked when the worker still held it."""
-    identity = Identity(register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1)
+    identity = BindingScope(
+        register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1
+    )
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
     for source_id in ("1", "2"):
         sync_db.execute(

@@ -32,7 +32,7 @@ REMOVING = {
 
 
 def watermark(world: World) -> Any:
-    return world.rows("SELECT stream, mark FROM watermark ORDER BY stream")
+    return world.rows("SELECT stream, position FROM watermark ORDER BY stream")
 
 
 def orphaned(world: World) -> int:

@@ -263,7 +263,7 @@ def test_a_lead_closed_without_an_answer_gets_its_moment_from_whoever_comes_next
     ]  # fmt: skip
     (lead,) = world.leads()
     assert abs(datetime.fromisoformat(lead["closed_at"]) - at) <= timedelta(seconds=1)
-    assert world.rows("SELECT attempted FROM mapping WHERE source_kind = 'stage'") == [(None,)]
+    assert world.rows("SELECT pending_write FROM mapping WHERE source_kind = 'stage'") == [(None,)]
 
 
 def test_a_move_without_an_answer_is_not_taken_for_a_salesperson_s(world: World) -> None:

@@ -19,11 +19,11 @@ from fastapi import FastAPI, HTTPException, Request
 from psycopg.types.json import Jsonb
 from reconciliation.reconcile.finding import FindingClass
 from reconciliation.report.findings import PackedFile
+from reconciliation.report.labels import CLASSES, HINTS
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import keep
-from reconciliation.report.words import CLASSES, HINTS
 from reconciliation.settings.sync_files import load_syncs
-from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, Surroundings, create_app
+from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, PageContext, create_app
 from reconciliation.sync_database.incidents import close_incident, open_incident
 
 from tests.reconciliation.ledger_rows import Ledger
@@ -46,8 +46,8 @@ def syncs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def around(syncs: Path, sync_db_url: str) -> Surroundings:
-    return Surroundings(
+def around(syncs: Path, sync_db_url: str) -> PageContext:
+    return PageContext(
         signed_in=signed_in,
         readable=lambda user: DAGS if user == "ada" else {},
         login=lambda address: f"/auth/login?next={address}",
@@ -78,20 +78,20 @@ class Browser:
         return self.request("GET", address, headers)
 
 
-def browser(around: Surroundings, user: str | None = "ada") -> Browser:
+def browser(around: PageContext, user: str | None = "ada") -> Browser:
     airflow = FastAPI()
     airflow.mount("/krayin-sync", create_app(around))
     return Browser(airflow, user)
 
 
-def addresses(around: Surroundings) -> list[str]:
+def addresses(around: PageContext) -> list[str]:
     app = create_app(around)
     filled = {"run_id": "1", "name": "report.html"}
     paths = [str(getattr(route, "path", route)) for route in app.routes]
     return ["/krayin-sync" + path.format(**filled) for path in paths]
 
 
-def test_every_route_asks_who_is_there(around: Surroundings) -> None:
+def test_every_route_asks_who_is_there(around: PageContext) -> None:
     asked = addresses(around)
     assert sorted(asked) == ["/krayin-sync/", "/krayin-sync/reports/1/report.html"]
     nobody = browser(around, None)
@@ -108,16 +108,16 @@ def test_every_route_asks_who_is_there(around: Surroundings) -> None:
 @pytest.mark.parametrize(
     "path", ["docs", "redoc", "openapi.json", "docs/oauth2-redirect", "reports", "reports/1"]
 )
-def test_nothing_else_is_served(around: Surroundings, path: str) -> None:
+def test_nothing_else_is_served(around: PageContext, path: str) -> None:
     assert browser(around, None).get(f"/krayin-sync/{path}").status_code == 404
 
 
-def test_one_who_cannot_sign_in_by_page_is_told_so(around: Surroundings) -> None:
+def test_one_who_cannot_sign_in_by_page_is_told_so(around: PageContext) -> None:
     answer = browser(replace(around, login=lambda _: None), None).get("/krayin-sync/")
     assert (answer.status_code, "Please sign in" in answer.text) == (401, True)
 
 
-def test_one_who_may_read_no_dag_sees_no_sync_and_no_report(around: Surroundings, sync_db_url: str) -> None:
+def test_one_who_may_read_no_dag_sees_no_sync_and_no_report(around: PageContext, sync_db_url: str) -> None:
     ledger = Ledger(sync_db_url)
     run = ledger.run()
     with psycopg.connect(sync_db_url, autocommit=True) as connection:
@@ -134,7 +134,7 @@ def test_one_who_may_read_no_dag_sees_no_sync_and_no_report(around: Surroundings
     assert browser(around).get(f"/krayin-sync/reports/{run}/report.html").text == "kept-secret"
 
 
-def test_an_open_incident_stands_on_top_until_it_is_closed(around: Surroundings, sync_db_url: str) -> None:
+def test_an_open_incident_stands_on_top_until_it_is_closed(around: PageContext, sync_db_url: str) -> None:
     sentence = "Chatwoot hides <rows>: row security applies."
     with psycopg.connect(sync_db_url, autocommit=True) as connection:
         number = open_incident(connection, kind="k", sentence=sentence, facts={}, sync_name="test")
@@ -147,7 +147,7 @@ def test_an_open_incident_stands_on_top_until_it_is_closed(around: Surroundings,
     assert "An incident is open" not in browser(around).get("/krayin-sync/").text
 
 
-def test_a_fresh_install_says_that_nothing_happened_yet(around: Surroundings) -> None:
+def test_a_fresh_install_says_that_nothing_happened_yet(around: PageContext) -> None:
     answer = browser(around).get("/krayin-sync/")
     assert answer.status_code == 200
     assert "Not started" in answer.text
@@ -156,7 +156,7 @@ def test_a_fresh_install_says_that_nothing_happened_yet(around: Surroundings) ->
         assert answer.headers[name] == value
 
 
-def test_a_database_that_is_away_is_told_without_its_password(around: Surroundings) -> None:
+def test_a_database_that_is_away_is_told_without_its_password(around: PageContext) -> None:
     away = browser(replace(around, sync_dsn=lambda: NOBODYS))
     for address in addresses(around):
         answer = away.get(address)
@@ -165,13 +165,13 @@ def test_a_database_that_is_away_is_told_without_its_password(around: Surroundin
         assert "secret-word" not in answer.text
 
 
-def test_a_database_without_our_tables_names_the_dag_to_run(around: Surroundings, database_url: str) -> None:
+def test_a_database_without_our_tables_names_the_dag_to_run(around: PageContext, database_url: str) -> None:
     answer = browser(replace(around, sync_dsn=lambda: database_url)).get("/krayin-sync/")
     assert answer.status_code == 503
     assert "krayin_setup" in answer.text
 
 
-def test_a_broken_sync_file_shows_what_is_wrong_with_it(around: Surroundings, syncs: Path) -> None:
+def test_a_broken_sync_file_shows_what_is_wrong_with_it(around: PageContext, syncs: Path) -> None:
     (syncs / "test.yaml").write_text("name: test\nchatwoot: {account_id: <b>}\n")
     text = browser(around).get("/krayin-sync/").text
     assert "Its file is broken" in text
@@ -201,12 +201,12 @@ def links_of(text: str) -> Links:
     return parser
 
 
-def test_a_working_sync_with_everything_that_can_be_said(around: Surroundings, sync_db_url: str) -> None:
+def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sync_db_url: str) -> None:
     now = datetime.now(UTC)
     ledger = Ledger(sync_db_url)
     run = ledger.run(finished_at=now - timedelta(minutes=2), started_at=now - timedelta(minutes=3))
     ledger.insert_raw(
-        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, mark, settings_hash, run_id)"
+        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position, settings_hash, run_id)"
         " VALUES ('test', 'contacts', %s, %s, 1, '{}', 'x', %s)",
         ledger.target, ledger.installation, run,
     )  # fmt: skip
@@ -263,7 +263,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: Surroundings, s
     }
 
 
-def test_only_dags_that_are_there_are_linked(around: Surroundings) -> None:
+def test_only_dags_that_are_there_are_linked(around: PageContext) -> None:
     few = replace(around, readable=lambda _: {"test__sync": True})
     text = browser(few).get("/krayin-sync/").text
     assert links_of(text).links == ["../", "../dags/test__sync"]
@@ -271,7 +271,7 @@ def test_only_dags_that_are_there_are_linked(around: Surroundings) -> None:
 
 
 def test_files_of_a_report_come_packed_or_not_as_the_browser_wishes(
-    around: Surroundings, sync_db_url: str
+    around: PageContext, sync_db_url: str
 ) -> None:
     ledger = Ledger(sync_db_url)
     run = ledger.run(kind="reconcile")
@@ -296,7 +296,7 @@ def test_files_of_a_report_come_packed_or_not_as_the_browser_wishes(
 
 
 @pytest.mark.parametrize("run", ["0", "-1", "one", str(2**63), "1;--"])
-def test_odd_numbers_of_runs_are_refused(around: Surroundings, run: str) -> None:
+def test_odd_numbers_of_runs_are_refused(around: PageContext, run: str) -> None:
     assert browser(around).get(f"/krayin-sync/reports/{run}/report.html").status_code in {404, 422}
 
 

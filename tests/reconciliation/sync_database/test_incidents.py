@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 from psycopg import errors
+from reconciliation.binding_scope import register_target
 from reconciliation.errors import IncidentOpenError
-from reconciliation.identity import register_target
 from reconciliation.sync_database.incidents import (
     SOURCE_KINDS,
     close_incident,

@@ -10,7 +10,7 @@ from reconciliation.errors import SettingsError
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.sync_database.inheritance import existing
+from reconciliation.sync_database.sync_takeover import existing
 
 if TYPE_CHECKING:
     from reconciliation.run.sync_run import Sync

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+from reconciliation.binding_scope import BindingScope, register_installation, register_target
 from reconciliation.errors import LeaseLostError
-from reconciliation.identity import Identity, register_installation, register_target
 from reconciliation.sync_database.ledger import Ledger, Operation, OperationState, Outcome
 from reconciliation.sync_database.run_rows import RunKind, open_run
 
@@ -24,14 +24,14 @@ VALUES (%s, 'test', %s, %s, %s, %s, %s, %s, %s, now(), %s, 1) RETURNING id
 
 
 @pytest.fixture
-def identity(sync_db: psycopg.Connection) -> Identity:
-    return Identity(
+def identity(sync_db: psycopg.Connection) -> BindingScope:
+    return BindingScope(
         register_target(sync_db, "http://crm.test/api/v1"), register_installation(sync_db, "chatwoot-1"), 1
     )
 
 
 @pytest.fixture
-def plan(sync_db: psycopg.Connection, identity: Identity) -> Callable[..., int]:
+def plan(sync_db: psycopg.Connection, identity: BindingScope) -> Callable[..., int]:
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
 
     def add(source_id: str, *, lane: int = 1, keys: tuple[str, ...] = (), kind: str = "contact") -> int:
@@ -45,7 +45,7 @@ def plan(sync_db: psycopg.Connection, identity: Identity) -> Callable[..., int]:
     return add
 
 
-def ledger(connection: psycopg.Connection, identity: Identity, worker: str = "one") -> Ledger:
+def ledger(connection: psycopg.Connection, identity: BindingScope, worker: str = "one") -> Ledger:
     return Ledger(connection, identity.target_id, worker)
 
 
@@ -62,7 +62,7 @@ def expire(connection: psycopg.Connection) -> None:
 
 
 def test_many_workers_claim_every_operation_exactly_once(
-    sync_db: psycopg.Connection, sync_db_url: str, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, sync_db_url: str, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     planned = {plan(str(number)) for number in range(60)}
 
@@ -83,7 +83,7 @@ def test_many_workers_claim_every_operation_exactly_once(
 
 
 def test_operations_that_share_an_email_or_phone_are_not_held_by_two_workers(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     first = plan("1", keys=("email:a@x.test", "phone:+1"))
     plan("2", keys=("phone:+1",))
@@ -94,7 +94,7 @@ def test_operations_that_share_an_email_or_phone_are_not_held_by_two_workers(
 
 @pytest.mark.parametrize(("held", "wanted"), [("contact", "stage"), ("stage", "contact")])
 def test_a_contact_and_its_stage_are_not_held_by_two_workers(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int], held: str, wanted: str
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int], held: str, wanted: str
 ) -> None:
     """Both write the lead: one of them sent late would put back what the other wrote."""
     first = plan("1", kind=held)
@@ -111,7 +111,7 @@ def test_a_contact_and_its_stage_are_not_held_by_two_workers(
 
 def test_after_a_move_without_an_answer_the_change_of_its_contact_waits_even_in_one_batch() -> None:
     stage = Operation(
-        id=1, fence=1, lane=0, identity=Identity(1, 1, 1), source_kind="stage", source_id="7", payload={},
+        id=1, fence=1, lane=0, identity=BindingScope(1, 1, 1), source_kind="stage", source_id="7", payload={},
         natural_keys=(), state=OperationState.PLANNED, step=None, attempts=0, sent_at=None, error_class=None,
         error_message=None,
     )  # fmt: skip
@@ -122,7 +122,7 @@ def test_after_a_move_without_an_answer_the_change_of_its_contact_waits_even_in_
 
 
 def test_the_highest_lane_is_claimed_first(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     backfill, live, scheduled = plan("1", lane=3), plan("2", lane=0), plan("3", lane=1)
     claimed = ledger(sync_db, identity).claim("test", 10)
@@ -130,7 +130,7 @@ def test_the_highest_lane_is_claimed_first(
 
 
 def test_a_call_that_a_dead_worker_may_have_made_becomes_unknown_after_the_settle_delay(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     sent, unsent = plan("1"), plan("2")
     dead = ledger(sync_db, identity, "dead")
@@ -150,7 +150,7 @@ def test_a_call_that_a_dead_worker_may_have_made_becomes_unknown_after_the_settl
 
 
 def test_a_zombies_late_intent_and_answer_are_refused(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     plan("1")
     zombie = ledger(sync_db, identity, "zombie")
@@ -170,7 +170,7 @@ def test_a_zombies_late_intent_and_answer_are_refused(
 
 
 def test_going_back_to_planned_gives_way_to_a_newer_plan(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     older = plan("1")
     mine = ledger(sync_db, identity)
@@ -184,7 +184,7 @@ def test_going_back_to_planned_gives_way_to_a_newer_plan(
 
 
 def test_waiting_counts_what_is_open_and_says_when_it_is_due(
-    sync_db: psycopg.Connection, identity: Identity, plan: Callable[..., int]
+    sync_db: psycopg.Connection, identity: BindingScope, plan: Callable[..., int]
 ) -> None:
     plan("1")
     mine = ledger(sync_db, identity)

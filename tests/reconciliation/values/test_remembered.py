@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from reconciliation.values.remembered import Remembered
+from reconciliation.values.ttl_cache import TTLCache
 
 
 class Source:
@@ -20,7 +20,7 @@ class Source:
         return self.asked
 
     def remembered(self):
-        return Remembered(self.look_up, 10, lambda: self.now)
+        return TTLCache(self.look_up, 10, lambda: self.now)
 
 
 def test_a_young_value_is_not_looked_up_again():

@@ -23,13 +23,13 @@ TALK = {"sync_conversations": True, "sync_messages": True}
 
 def post(world: World, payload: dict[str, Any]) -> str:
     async def scenario() -> httpx.Response:
-        desk = FakeDesk(world.sync_url)
-        transport = httpx.ASGITransport(create_app(desk))
+        registry = FakeDesk(world.sync_url)
+        transport = httpx.ASGITransport(create_app(registry))
         body = webhooks.encode(payload)
         async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
             answer = await client.post("/webhooks/shop", content=body, headers=webhooks.headers(SECRET, body))
-        if desk.opened is not None:
-            await desk.opened.close()
+        if registry.opened is not None:
+            await registry.opened.close()
         return answer
 
     answer = asyncio.run(scenario())

@@ -120,12 +120,12 @@ def test_a_new_contact_comes_over_and_one_deleted_or_of_another_account_does_no_
 def test_the_watermark_stays_where_it_was(world):
     contact, unseen = world.add(name="A", email="a@example.com"), world.add(name="B", email="b@example.com")
     world.run()
-    before = world.rows("SELECT mark, run_id FROM watermark")
+    before = world.rows("SELECT position, run_id FROM watermark")
     world.change(contact, name="A2")
     world.change(unseen, name="B2")
     receive(world, webhooks.contact_updated(contact))
     act_on_events(world.sync())
-    assert world.rows("SELECT mark, run_id FROM watermark") == before
+    assert world.rows("SELECT position, run_id FROM watermark") == before
     assert [person["name"] for person in world.persons()] == ["A2", "B"]
     world.run()
     assert [person["name"] for person in world.persons()] == ["A2", "B2"]
@@ -141,7 +141,7 @@ def test_events_of_a_planning_that_failed_wait_for_the_next_run(world, monkeypat
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("reconciliation.run.parts.Planner.run", broken)
+        patch.setattr("reconciliation.run.factory.Planner.run", broken)
         with pytest.raises(RuntimeError):
             act_on_events(world.sync(), "run-1")
     assert len(open_events(world)) == 1

@@ -7,8 +7,8 @@ import pytest
 from cryptography.fernet import Fernet
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.sync_database.secret_box import NoFernetKeyError, SecretBox
-from reconciliation.webhook.desk import SyncDesk, Ways
 from reconciliation.webhook.setup import set_up_webhook, url_of
+from reconciliation.webhook.sync_registry import Dependencies, SyncRegistry
 
 from sandbox.chatwoot import webhooks
 from tests.chatwoot.webhook.test_registration import Chatwoot
@@ -32,11 +32,11 @@ def lines(sync_db_url, sync=None, *, api=None, base_url=BASE, given_secret=None,
 
 def secrets_of(sync_db_url, key=KEY, given=None):
     async def scenario():
-        desk = SyncDesk(Ways(lambda: sync_db_url, lambda _: given, lambda: SecretBox(key)))
+        registry = SyncRegistry(Dependencies(lambda: sync_db_url, lambda _: given, lambda: SecretBox(key)))
         try:
-            return await desk.secrets("shop")
+            return await registry.secrets("shop")
         finally:
-            await desk.close()
+            await registry.close()
 
     return asyncio.run(scenario())
 

@@ -1,0 +1,112 @@
+-- Purpose: checksums of the public messages of an account over exactly what they are mapped from (see contacts.sql),
+--   with their conversation, inbox, sender and attachments, by buckets of 2^shift consecutive ids. Private notes, log
+--   lines and templates are left out.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
+--   NULL: all): ids.
+-- Indexes: all: none, sequential scans; some: messages_pkey, conversations_pkey, index_attachments_on_message_id,
+--   index_active_storage_attachments_uniqueness, the primary keys of the rest.
+WITH earlier AS (
+    -- What an earlier integration noted of a contact.
+    SELECT contact_id, sum(hashtextextended(source_id COLLATE "C", id) >> 20)::bigint AS hash
+    FROM contact_inboxes
+    WHERE left(source_id, 7) = 'krayin:'
+    GROUP BY contact_id
+),
+conversation AS (
+    SELECT
+        talk.id,
+        hashtextextended(
+            coalesce(inbox.name, '') COLLATE "C",
+            hashtextextended(
+                coalesce(inbox.channel_type, '') COLLATE "C",
+                hashint8extended(
+                    talk.display_id, hashint8extended(coalesce(talk.contact_id, 0), coalesce(earlier.hash, 0))
+                )
+            )
+        ) AS hash
+    FROM conversations AS talk
+    LEFT JOIN inboxes AS inbox ON inbox.id = talk.inbox_id
+    LEFT JOIN earlier ON earlier.contact_id = talk.contact_id
+),
+files AS (
+    SELECT
+        attachment.message_id,
+        sum(hashtextextended(
+            coalesce(blob.filename, attachment.fallback_title, '') COLLATE "C",
+            hashtextextended(
+                coalesce(blob.content_type, attachment.extension, '') COLLATE "C",
+                hashint8extended(
+                    coalesce(blob.byte_size, -1), hashint8extended(attachment.id, coalesce(attachment.file_type, 0))
+                )
+            )
+        ) >> 20)::bigint AS hash
+    FROM attachments AS attachment
+    LEFT JOIN active_storage_attachments AS stored
+        ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
+    LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
+    WHERE %(keys)s::bigint[] IS NULL OR attachment.message_id = ANY(%(keys)s::bigint[])
+    GROUP BY attachment.message_id
+),
+message AS (
+    SELECT
+        spoken.id, spoken.conversation_id, spoken.message_type, spoken.content_type, spoken.status, spoken.created_at,
+        coalesce(spoken.content, '') AS content,
+        coalesce(spoken.sender_type, '') || ':' || CASE spoken.sender_type
+            WHEN 'Contact' THEN coalesce(customer.name, '')
+            WHEN 'User' THEN coalesce(nullif(agent.display_name, ''), agent.name, '')
+            WHEN 'AgentBot' THEN coalesce(bot.name, '')
+            ELSE ''
+        END AS sender,
+        CASE
+            WHEN spoken.content_attributes IS NULL OR spoken.content_attributes::text IN ('{}', '"{}"', 'null')
+                THEN ''
+            ELSE concat(
+                CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END
+            )
+        END
+        || CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' ELSE '' END AS flags
+    FROM messages AS spoken
+    LEFT JOIN contacts AS customer ON spoken.sender_type = 'Contact' AND customer.id = spoken.sender_id
+    LEFT JOIN users AS agent ON spoken.sender_type = 'User' AND agent.id = spoken.sender_id
+    LEFT JOIN agent_bots AS bot ON spoken.sender_type = 'AgentBot' AND bot.id = spoken.sender_id
+    WHERE spoken.account_id = %(account_id)s
+        AND spoken.message_type IN (0, 1)
+        AND NOT spoken.private
+        AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
+        AND (%(keys)s::bigint[] IS NULL OR spoken.id = ANY(%(keys)s::bigint[]))
+)
+SELECT
+    hashed.id >> %(shift)s AS bucket,
+    count(*) AS messages,
+    (sum(hashed.hash) %% 9223372036854775807)::bigint AS checksum
+FROM (
+    SELECT
+        message.id::bigint AS id,
+        hashtextextended(
+            message.content COLLATE "C",
+            hashtextextended(
+                message.flags COLLATE "C",
+                hashtextextended(
+                    message.sender COLLATE "C",
+                    hashint8extended(
+                        message.id,
+                        timestamp_hash_extended(
+                            message.created_at,
+                            message.message_type + 4 * (message.content_type = 8)::integer
+                                + 8 * coalesce(message.status = 3, false)::integer
+                        )
+                        # conversation.hash
+                        # coalesce(files.hash, 0)
+                    )
+                )
+            )
+        ) & 4611686018427387902
+        | coalesce(message.created_at < %(since)s::timestamptz AT TIME ZONE 'UTC', false)::integer AS hash
+    FROM message
+    JOIN conversation ON conversation.id = message.conversation_id
+    LEFT JOIN files ON files.message_id = message.id
+) AS hashed
+GROUP BY 1
+ORDER BY 1

@@ -1,0 +1,416 @@
+"""Conversations, their messages and how far they came, read through Chatwoot's REST API."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.api import rows as api_rows
+from chatwoot.api.pages import Page, PageWalker, no_stop, read_all
+from chatwoot.api.rows import is_public, moment
+from chatwoot.api.spool import Spool
+from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.records import BrokenRow
+from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from chatwoot.api.rows import Json
+    from chatwoot.api.session import ApiSession
+    from chatwoot.conversations import Conversation, Message, Progress, SentMessage
+    from chatwoot.source import Selection, SourceFilter
+
+log = logging.getLogger(__name__)
+
+PAGE = 25
+_OF_CONTACT = 20
+_LATEST = 20
+_RANGE = 1_000
+_BEYOND = 2**31
+# All matches come in one answer: of more than a day they could be too many.
+LONGEST_WITHIN = timedelta(days=1)
+# Conversations of one moment come in any order, page by page another: a second order shows the rest.
+_ORDERS = ("created_at_asc", "last_activity_at_desc", "created_at_desc")
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+# What others said may be a private note; it is read again where it is needed, without those.
+_SAYING = ("messages", "last_non_activity_message")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConversations:
+    """Reads what was said in one account.
+
+    Attributes:
+        session: the account's API.
+        read_at: when the reading began by Chatwoot's clock.
+        cutoff: since when a `ChangedSince` asks, None for everything.
+        earlier_ids: the texts of an earlier integration, by contact.
+        inbox_names: the inboxes' names by their ids.
+        parallel: how many conversations are asked for their messages at once.
+        short: takes what says that a list was not read whole.
+    """
+
+    session: ApiSession
+    read_at: datetime
+    cutoff: Callable[[ChangedSince], datetime | None]
+    earlier_ids: Callable[[int], tuple[str, ...]]
+    inbox_names: Mapping[int, str]
+    parallel: int
+    short: list[str]
+
+    def conversations(
+        self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[Conversation | BrokenRow]]:
+        """Yield the selected conversations by display id, in lists of at most `chunk`, none empty."""
+        with self._selected(scope, selection, since) as spool, _threads(self.parallel) as threads:
+            for rows in spool.chunks(chunk):
+                latest = threads.map(self._latest, [row["id"] for row in rows])
+                yield [self._conversation(row, said) for row, said in zip(rows, latest, strict=True)]
+
+    def messages(
+        self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Yield the selected public messages, conversation by conversation, at most `chunk` at once."""
+        if isinstance(selection, ListedIds):
+            yield from self._listed_messages(scope, selection, chunk)
+            return
+        start, end = self._said_in(selection, since)
+        # In a window something may be said in a conversation that began before and changed after it.
+        chosen = Window(start, datetime.max.replace(tzinfo=UTC)) if start and end else selection
+        with self._selected(scope, chosen, since) as spool, _threads(self.parallel) as threads:
+            for rows in spool.chunks(self.parallel * 4):
+                said = threads.map(lambda row: list(self._said(row["id"], start, end)), rows)
+                found = (self._sent(one, row) for row, some in zip(rows, said, strict=True) for one in some)
+                while some := list(islice(found, chunk)):
+                    yield some
+
+    def progress(
+        self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[list[Progress | BrokenRow]]:
+        """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
+        with Spool() as contacts:
+            if isinstance(selection, ListedIds):
+                for keys in selection.chunks():
+                    contacts.put({"id": key} for key in keys)
+            else:
+                self._spool_contacts(contacts, scope, selection, since)
+            with _threads(self.parallel) as threads:
+                for some in contacts.chunks(chunk):
+                    read = threads.map(lambda row: self._progress(scope, row["id"]), some)
+                    found = [one for one in read if one is not None]
+                    if found:
+                        yield found
+
+    def _spool_contacts(
+        self, contacts: Spool, scope: SourceFilter, selection: Selection, since: datetime | None
+    ) -> None:
+        with self._selected(scope, selection, since) as spool:
+            for rows in spool.chunks(PAGE):
+                numbers = (api_rows.contact_id_of(row) for row in rows)
+                contacts.put({"id": number} for number in numbers if number is not None)
+
+    def _listed_messages(
+        self, scope: SourceFilter, selection: ListedIds, chunk: int
+    ) -> Iterator[list[SentMessage | BrokenRow]]:
+        """Read all messages and give those listed: the API does not tell a message's conversation."""
+        with Spool() as wanted:
+            for keys in selection.chunks():
+                wanted.put({"id": key} for key in keys)
+            if not len(wanted):
+                return
+            for read in self.messages(scope, Everything(), None, chunk):
+                kept = {one["id"] for one in wanted.of(row.id for row in read)}
+                found = [row for row in read if row.id in kept]
+                if found:
+                    yield found
+
+    # --- which conversations -------------------------------------------------------------------
+
+    @contextmanager
+    def _selected(self, scope: SourceFilter, selection: Selection, since: datetime | None) -> Iterator[Spool]:
+        with Spool() as spool:
+            for rows in self._listed(scope, selection, since):
+                spool.put(
+                    {key: value for key, value in row.items() if key not in _SAYING}
+                    for row in rows
+                    if scope.inboxes is None or row.get("inbox_id") in scope.inboxes
+                )
+            yield spool
+
+    def _listed(
+        self, scope: SourceFilter, selection: Selection, since: datetime | None
+    ) -> Iterator[list[Json]]:
+        match selection:
+            case ByIds(ids):
+                for contact_id in sorted(ids):
+                    yield self._of_contact(contact_id)
+                return
+            case ListedIds(chunks):
+                for keys in chunks():
+                    found = (self.session.find(f"/conversations/{key}") for key in keys)
+                    yield [api_rows.single(row, self.session.where) for row in found if row is not None]
+                return
+            case Window(start, end):
+                for rows in self._active_since(start):
+                    yield [row for row in rows if _touched(row, start, end)]
+                return
+            case ChangedSince():
+                cutoff = self.cutoff(selection)
+                if cutoff is not None:
+                    yield from self._updated_since(cutoff)
+                    return
+        for inbox in [None] if scope.inboxes is None else sorted(scope.inboxes):
+            yield from self._all(inbox, since)
+
+    def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
+        if since is None:
+            yield from read_all(lambda order: self._walk(order, inbox), _ORDERS, "conversations", self.short)
+            return
+        for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
+            yield [row for row in rows if not _inactive_since(since)(row)]
+
+    def _updated_since(self, cutoff: datetime) -> Iterator[list[Json]]:
+        gap = self.read_at - cutoff
+        if gap <= LONGEST_WITHIN:
+            rows = self._within(_seconds(gap))
+            if rows is not None:
+                fresh = [row for row in rows if _updated_at(row, self.read_at) >= cutoff - _SECOND]
+                yield fresh
+                # A Chatwoot that does not know the parameter answers the first page of all.
+                if len(fresh) == len(rows) != PAGE:
+                    return
+        yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(cutoff))
+
+    def _within(self, seconds: int) -> list[Json] | None:
+        """Return what changed in the last seconds, None where so much cannot be answered at once."""
+        try:
+            answer = self.session.get("/conversations", status="all", updated_within=seconds)
+        except ChatwootApiUnreachable as error:
+            # Asked again with the next run it would be even more.
+            log.warning(
+                "What changed in conversations in the last %d seconds cannot be read at once (%s): read by "
+                "their last activity instead.",
+                seconds,
+                error.reason,
+            )
+            return None
+        return self._page(answer).rows
+
+    def _active_since(self, start: datetime) -> Iterator[list[Json]]:
+        """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
+        day = (start.astimezone(UTC) - _DAY).date().isoformat()
+        body = _filter(("last_activity_at", "is_greater_than", day))
+
+        def fetch(page: int) -> Page:
+            return self._page(self.session.post("/conversations/filter", body, page=page))
+
+        yield from PageWalker(fetch, PAGE).from_the_start(no_stop)
+
+    def _of_contact(self, contact_id: int) -> list[Json]:
+        answer = self.session.find(f"/contacts/{contact_id}/conversations")
+        rows: list[Json] = api_rows.listed(answer, self.session.where) if answer is not None else []
+        if len(rows) < _OF_CONTACT:
+            return rows
+        # There may be more than the latest twenty.
+        body = _filter(("contact_id", "equal_to", contact_id))
+
+        def fetch(page: int) -> Page:
+            return self._page(self.session.post("/conversations/filter", body, page=page))
+
+        try:
+            found = [row for some in PageWalker(fetch, PAGE).from_the_start(no_stop) for row in some]
+        except ChatwootApiRefused as refused:
+            if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise
+            # The first Chatwoots 4 do not filter by contact.
+            found = self._by_source(contact_id)
+        return list({row["id"]: row for row in [*rows, *found]}.values())
+
+    def _by_source(self, contact_id: int) -> list[Json]:
+        """Return a contact's conversations by the ids it has in its inboxes."""
+        answer = self.session.find(f"/contacts/{contact_id}")
+        contact = None if answer is None else answer.get("payload")
+        found: list[Json] = []
+        for source_id in sorted(api_rows.source_ids_of(contact) if isinstance(contact, dict) else ()):
+            pages = self._walk("created_at_asc", None, source_id=source_id).from_the_start(no_stop)
+            found += (row for rows in pages for row in rows if api_rows.contact_id_of(row) == contact_id)
+        return found
+
+    def _walk(self, sort_by: str, inbox: int | None, **further: str) -> PageWalker:
+        wanted: dict[str, Any] = {"status": "all", "sort_by": sort_by, **further}
+        if inbox is not None:
+            wanted["inbox_id"] = inbox
+
+        def fetch(page: int) -> Page:
+            return self._page(self.session.get("/conversations", **wanted, page=page))
+
+        return PageWalker(fetch, PAGE)
+
+    def _page(self, answer: Any) -> Page:
+        # The list wraps what the filter does not.
+        body = answer.get("data", answer) if isinstance(answer, dict) else None
+        return Page(api_rows.listed(body, self.session.where), api_rows.total(body, "all_count"))
+
+    # --- what was said in them -----------------------------------------------------------------
+
+    def _conversation(self, row: Json, said: list[Json]) -> Conversation | BrokenRow:
+        account_id = self.session.account_id
+        try:
+            messages: list[Message] = [api_rows.message(one, RECENT_LETTERS) for one in said]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return BrokenRow("conversation", row["id"], account_id, f"a message: {type(error).__name__}")
+        return api_rows.conversation(row, account_id, self._inbox_name(row), self._earlier_ids(row), messages)
+
+    def _sent(self, said: Json, row: Json) -> SentMessage | BrokenRow:
+        return api_rows.sent_message(
+            said, row, self.session.account_id, self._inbox_name(row), self._earlier_ids(row), LETTERS
+        )
+
+    def _inbox_name(self, row: Json) -> str:
+        return self.inbox_names.get(row.get("inbox_id") or 0, "")
+
+    def _earlier_ids(self, row: Json) -> tuple[str, ...]:
+        contact_id = api_rows.contact_id_of(row)
+        return () if contact_id is None else self.earlier_ids(contact_id)
+
+    def _latest(self, display_id: int) -> list[Json]:
+        """Return the latest public messages, oldest first."""
+        newest = self._messages(display_id)
+        said = [row for row in newest if is_public(row)]
+        if len(said) < RECENT and len(newest) == _LATEST:
+            # Too many templates among them.
+            said = sorted(self._range(display_id, 0, _BEYOND), key=_chronological)
+        return said[-RECENT:]
+
+    def _said(self, display_id: int, start: datetime | None, end: datetime | None) -> Iterator[Json]:
+        for row in self._range(display_id, 0, _BEYOND):
+            at = moment(row.get("created_at"))
+            if at is None or ((start is None or at > start - _SECOND) and (end is None or at < end)):
+                yield row
+
+    def _range(self, display_id: int, low: int, high: int) -> Iterator[Json]:
+        """Yield the public messages with ids from `low` to below `high`.
+
+        Chatwoot answers the oldest thousand of a range of ids, but ids need not follow the times (an
+        import brings old messages with new ids): a range that is not whole is halved, not gone on from.
+        """
+        rows = self._messages(display_id, after=low, before=high)
+        if len(rows) < _RANGE:
+            yield from (row for row in rows if is_public(row))
+            return
+        middle = sorted(row["id"] for row in rows)[len(rows) // 2]
+        yield from self._range(display_id, low, middle)
+        yield from self._range(display_id, middle, high)
+
+    def _messages(self, display_id: int, **bounds: int) -> list[Json]:
+        path = f"/conversations/{display_id}/messages"
+        # The filter leaves out private notes and the log's lines: they never come here.
+        answer = self.session.find(path, filter_internal_messages="true", **bounds)
+        # Deleted since it was listed: nothing was said.
+        return [] if answer is None else api_rows.listed(answer, self.session.where)
+
+    def _said_in(
+        self, selection: Selection, since: datetime | None
+    ) -> tuple[datetime | None, datetime | None]:
+        match selection:
+            case Window(start, end):
+                return start, end
+            case ByIds():
+                return None, None
+            case ChangedSince() if self.cutoff(selection) is not None:
+                # All of a conversation in which something was said: what was deleted in it shows.
+                return None, None
+            case _:
+                return since, None
+
+    # --- how far they came ---------------------------------------------------------------------
+
+    def _progress(self, scope: SourceFilter, contact_id: int) -> Progress | BrokenRow | None:
+        rows = [
+            row
+            for row in self._of_contact(contact_id)
+            if scope.inboxes is None or row.get("inbox_id") in scope.inboxes
+        ]
+        if not rows:
+            return None
+        try:
+            return api_rows.progress(contact_id, [(row, self._resolved_at(row)) for row in rows])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return BrokenRow("contact", contact_id, self.session.account_id, type(error).__name__)
+
+    def _resolved_at(self, row: Json) -> datetime | None:
+        if row.get("status") != "resolved":
+            return None
+        try:
+            events = self.session.find(f"/conversations/{row['id']}/reporting_events")
+        except ChatwootApiRefused as refused:
+            # Reports may be for administrators only.
+            if refused.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+                raise
+            return None
+        times = (
+            moment(event.get("event_end_time"))
+            for event in (events if isinstance(events, list) else ())
+            if isinstance(event, dict) and event.get("name") == "conversation_resolved"
+        )
+        return max((at for at in times if at is not None), default=None)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    threads = ThreadPoolExecutor(number, thread_name_prefix="chatwoot-api")
+    try:
+        yield threads
+    finally:
+        # After a failure nothing more is asked.
+        threads.shutdown(cancel_futures=True)
+
+
+def _filter(*conditions: tuple[str, str, object]) -> Json:
+    """Return the body of a filter; all conditions must hold."""
+    last = len(conditions) - 1
+    return {
+        "payload": [
+            {
+                "attribute_key": key,
+                "filter_operator": operator,
+                "values": [value],
+                "query_operator": "AND" if position < last else None,
+            }
+            for position, (key, operator, value) in enumerate(conditions)
+        ]
+    }
+
+
+def _inactive_since(since: datetime) -> Callable[[Json], bool]:
+    def is_old(row: Json) -> bool:
+        at = moment(row.get("last_activity_at"))
+        return at is None or at < since - _SECOND
+
+    return is_old
+
+
+def _updated_at(row: Json, unknown: datetime) -> datetime:
+    return moment(row.get("updated_at")) or unknown
+
+
+def _touched(row: Json, start: datetime, end: datetime) -> bool:
+    times: Iterable[datetime | None] = (moment(row.get("created_at")), moment(row.get("updated_at")))
+    return any(at is not None and start - _SECOND < at < end for at in times)
+
+
+def _chronological(row: Json) -> tuple[int, int]:
+    return row.get("created_at") or 0, row["id"]
+
+
+def _seconds(gap: timedelta) -> int:
+    return max(1, int(gap.total_seconds()) + 1)

@@ -1,0 +1,247 @@
+"""Puts together what a run is made of: rules, planners, streams, guard, loader."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chatwoot.source import ByIds, Window
+
+from reconciliation.crm.lineage import Lineage
+from reconciliation.crm.own_activities import OwnActivities
+from reconciliation.crm.reads import CrmReads
+from reconciliation.crm.snapshot import PersonSnapshot
+from reconciliation.load.activity_marks import ActivityMarks
+from reconciliation.load.activity_writer import ActivityWriter
+from reconciliation.load.contact_writer import ContactWriter
+from reconciliation.load.loader import Loader
+from reconciliation.load.organization_writer import OrganizationWriter
+from reconciliation.load.removal import RemovalWriter
+from reconciliation.load.reopening import Reopening
+from reconciliation.load.source_check import SourceCheck
+from reconciliation.load.stage_writer import StageWriter
+from reconciliation.mapping.contact import MappingRules
+from reconciliation.plan.contact_planner import Planner
+from reconciliation.plan.expectation import Rules
+from reconciliation.plan.guard import ChangeGuard
+from reconciliation.plan.plan_reads import PlanReads
+from reconciliation.run.conversation_streams import ConversationStreams
+from reconciliation.settings.targets import final_stages
+from reconciliation.sync_database.connection import connect
+from reconciliation.sync_database.ledger import Ledger, lowest_lane
+from reconciliation.sync_database.mapping_store import MappingStore
+from reconciliation.sync_database.removals import RemovalMemory
+from reconciliation.sync_database.run_rows import LANES, RunKind
+
+if TYPE_CHECKING:
+    import psycopg
+    from krayin.client import EntityType
+
+    from reconciliation.binding_scope import BindingScope
+    from reconciliation.crm.krayin_connection import OpenKrayin
+    from reconciliation.run.request import RunRequest
+    from reconciliation.run.sync_run import Sync
+    from reconciliation.settings.targets import LeadTargets
+    from reconciliation.sync_database.run_rows import Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunFactory:
+    """What one run of a sync is made of, with an open Krayin; `targets` are where new leads go."""
+
+    sync: Sync
+    connection: psycopg.Connection
+    krayin: OpenKrayin
+    targets: LeadTargets
+
+    @property
+    def with_custom(self) -> tuple[EntityType, ...]:
+        """The kinds of records that have custom attributes, which Krayin's lists do not show."""
+        return self.krayin.attributes.with_custom
+
+    def mapping_rules(self) -> MappingRules:
+        """Return the rules by which this sync's contacts are mapped for this Krayin now."""
+        settings = self.sync.settings
+        return MappingRules(
+            phone_region=settings.default_phone_region,
+            skip_blocked=settings.skip_blocked,
+            skip_phone_only=settings.phone_only_contacts == "skip"
+            and self.krayin.catalogue.email_required()
+            and not self.krayin.client.takes_no_email(self.snapshot_of_persons().anybody_has_an_email),
+            link_organizations=settings.sync_to_organization,
+            history_start=settings.history_start(datetime.now(UTC)),
+            custom_fields=settings.custom_fields.model_dump(),
+            custom_types=self.targets.custom_types,
+        )
+
+    def snapshot_of_persons(self) -> PersonSnapshot:
+        """Return what is remembered of Krayin's persons."""
+        return PersonSnapshot(
+            self.connection,
+            self.krayin.client,
+            self.krayin.target_id,
+            self.sync.settings.default_phone_region,
+        )
+
+    def guard(self, identity: BindingScope, run_id: int, *, dry_run: bool) -> ChangeGuard:
+        """Return what holds a plan back that would change too much."""
+        return ChangeGuard(
+            connection=self.connection,
+            identity=identity,
+            sync_name=self.sync.settings.name,
+            run_id=run_id,
+            limits=self.sync.settings.max_changes_without_approval,
+            removal_limits=self.sync.settings.max_removals_without_approval,
+            requests_per_minute=self.krayin.requests_per_minute,
+            with_custom=self.with_custom,
+            dry_run=dry_run,
+        )
+
+    def planner(self, identity: BindingScope, run_id: int, request: RunRequest, read_at: datetime) -> Planner:
+        """Return the planner of a run; `read_at` is when Chatwoot was read by its own clock."""
+        settings, catalogue = self.sync.settings, self.krayin.catalogue
+        return Planner(
+            connection=self.connection,
+            identity=identity,
+            run_id=run_id,
+            sync_name=settings.name,
+            lane=LANES[request.kind],
+            read_at=read_at,
+            recreate_deleted=settings.recreate_deleted,
+            connect=partial(connect, self.sync.sync_dsn),
+            dry_run=request.dry_run,
+            rules=Rules(
+                on_crm_edit=settings.on_crm_edit,
+                phone_region=settings.default_phone_region,
+                email_demand=catalogue.email_demand(self.krayin.client.dialect.takes_no_email),
+                pipeline_id=self.targets.pipeline_id,
+                final_stages=final_stages(catalogue),
+                recreate_deleted=settings.recreate_deleted,
+            ),
+            reads=PlanReads(self.krayin.client, catalogue, exact=request.dry_run),
+            requests_per_minute=self.krayin.requests_per_minute,
+            with_custom=self.with_custom,
+        )
+
+    def conversations(self, identity: BindingScope, run_id: int, request: RunRequest) -> ConversationStreams:
+        """Return what reads and plans what was said."""
+        asked: ByIds | Window | None = None
+        if request.contact_ids:
+            asked = ByIds(request.contact_ids)
+        elif request.window is not None:
+            asked = Window(*request.window)
+        return ConversationStreams(
+            self.connection,
+            self.sync.settings,
+            identity,
+            run_id,
+            asked,
+            full=request.full,
+            order=self.krayin.catalogue.stage_order(self.targets.pipeline_id),
+            diff_id=request.diff_id,
+        )
+
+    def loader(self, run: Run, seconds: float | None) -> Loader:
+        """Return what carries out the plans of this sync, for at most `seconds`."""
+        sync, krayin = self.sync, self.krayin
+        ledger = Ledger(
+            self.connection,
+            krayin.target_id,
+            _worker_name(),
+            sync.timing,
+            lowest=lowest_lane(LANES[run.kind]),
+            must_wait=lambda operation, removes: self.guard(
+                operation.identity, run.id, dry_run=False
+            ).require_approval_of_claimed(operation, removes),
+        )
+        store = MappingStore(self.connection)
+        lineage = Lineage(self.connection, krayin.client, krayin.target_id)
+        lineage.begin()
+        if run.kind is not RunKind.EVENTS:
+            krayin.attributes.expire()
+        reads = CrmReads(krayin.client, krayin.attributes, lineage=lineage)
+        snapshot = self.snapshot_of_persons()
+        contacts = ContactWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            snapshot=snapshot,
+            catalogue=krayin.catalogue,
+            targets=self.targets,
+            settings=sync.settings,
+            lineage=lineage,
+            timing=sync.timing,
+        )
+        companies = OrganizationWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            settings=sync.settings,
+        )
+        marks = ActivityMarks(self.connection, krayin.client, krayin.target_id, run.sync_name, sync.timing)
+        activities = ActivityWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            marks=marks,
+            own=OwnActivities(self.connection, krayin.client, krayin.target_id),
+            settings=sync.settings,
+            lineage=lineage,
+            timing=sync.timing,
+        )
+        memory = RemovalMemory(self.connection, run.sync_name)
+        stages = StageWriter(
+            client=krayin.client,
+            ledger=ledger,
+            store=store,
+            reads=reads,
+            reopening=Reopening(krayin.client, ledger, memory, reads, krayin.catalogue),
+            catalogue=krayin.catalogue,
+            targets=self.targets,
+            settings=sync.settings,
+            lineage=lineage,
+            timing=sync.timing,
+        )
+        removals = RemovalWriter(
+            connection=self.connection,
+            client=krayin.client,
+            ledger=ledger,
+            memory=memory,
+            source=SourceCheck(self.connection, sync.settings, sync.source),
+            deletions=krayin.deletions,
+            reads=reads,
+            lineage=lineage,
+            snapshot=snapshot,
+            catalogue=krayin.catalogue,
+            settings=sync.settings,
+            timing=sync.timing,
+        )
+        return Loader(
+            ledger=ledger,
+            reads=reads,
+            writers={
+                "contact": contacts,
+                "company": companies,
+                "conversation": activities,
+                "message": activities,
+                "stage": stages,
+                "removal": removals,
+            },
+            on_idle=marks.make,
+            sync_name=run.sync_name,
+            requests_per_minute=krayin.requests_per_minute,
+            seconds=seconds,
+            timing=sync.timing,
+        )
+
+
+def _worker_name() -> str:
+    # No other worker on any machine has it.
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
