@@ -135,11 +135,11 @@ class ContactWriter:
         ((_, rows),) = self._rows_of([operation])
         payload = operation.payload
         known = rows.get("person")
+        # A release is not acknowledged before the rest of its change.
+        given = {} if known is None else {**(known.last_sent or {}), **(known.pending_write or {})}
         work = ContactWork(
             operation=operation,
-            person=self._persons.with_address(
-                operation, payload["person"], None if known is None else known.last_sent
-            ),
+            person=self._persons.with_address(operation, payload["person"], given),
             lead=payload["lead"],
             person_hash=bytes.fromhex(payload["person_hash"]),
             lead_hash=bytes.fromhex(payload["lead_hash"]),

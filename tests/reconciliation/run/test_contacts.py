@@ -33,7 +33,7 @@ def test_a_new_contact_is_one_call_and_makes_person_lead_and_organization(world:
     assert (lead["title"], float(lead["lead_value"])) == ("Ada Lovelace", 1200.5)
     assert lead["person"]["id"] == person["id"]
     assert "Location: London, UK" in lead["description"]
-    assert run.summary["created"] == {"person": 1, "lead": 1}
+    assert run.summary["created"] == {"person": 1, "lead": 1, "organization": 1}
 
 
 def test_running_again_makes_no_call_at_all(world: World) -> None:

@@ -9,8 +9,13 @@ import pytest
 from reconciliation.errors import SettingsDoNotFitKrayinError
 from reconciliation.run.request import RunRequest
 
+from sandbox.krayin.testing import usual_krayin
+
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
+
+# A person without e-mail is taken there.
+MYSQL = usual_krayin()["database"] == "mysql"
 
 WON = 5
 NUMBER = "+14155550123"
@@ -29,8 +34,8 @@ def test_a_contact_with_only_a_phone_gets_a_reserved_address_and_loses_it_with_a
     contact = world.add(name="Phone", phone_number=NUMBER)
     world.run()
     (person,) = world.persons()
-    reserved = f"contact-{contact}@account-1.chatwoot.invalid"
-    assert [one["value"] for one in person["emails"]] == [reserved]
+    reserved = [] if MYSQL else [f"contact-{contact}@account-1.chatwoot.invalid"]
+    assert [one["value"] for one in person["emails"] or ()] == reserved
     world.change(contact, email="real@example.com")
     world.run()
     (person,) = world.persons()
