@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context, task
 from reconciliation.airflow.assets import held_plans, maybe_held
-from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
+from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -26,26 +27,24 @@ def approval_dag(settings: SyncSettings) -> DAG:
     @dag(
         f"{settings.name}__approval",
         schedule=[held_plans(settings.name)],
-        catchup=False,
-        max_active_runs=1,
         tags=["krayin", settings.name],
         doc_md=__doc__,
-        default_args={"owner": "krayin-sync"},
+        **ONE_AT_A_TIME,
     )
     def build() -> None:
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        @task(**RETRIED, multiple_outputs=False)
         def question() -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 
             return sync_tasks.question_of(settings.name, get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
+        @task(**RETRIED, outlets=[maybe_held(settings.name)])
         def carry_out(asked: dict[str, Any], given: dict[str, Any]) -> None:
             from reconciliation.airflow import sync_tasks
 
             sync_tasks.apply_answer(settings.name, asked, given, get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        @task(**RETRIED, multiple_outputs=False)
         def load() -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 
@@ -72,6 +71,5 @@ def approval_dag(settings: SyncSettings) -> DAG:
     return build()
 
 
-for sync in load_syncs():
-    if not isinstance(sync, BrokenSync):
-        globals()[f"{sync.name}__approval"] = approval_dag(sync)
+for sync in usable_syncs():
+    approval_dag(sync)

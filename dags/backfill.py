@@ -10,12 +10,12 @@ own schedule do nothing.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
 from reconciliation.airflow.assets import maybe_held, maybe_synced
-from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
+from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -37,19 +37,16 @@ def backfill_dag(settings: SyncSettings) -> DAG:
     @dag(
         f"{settings.name}__backfill",
         schedule=DAILY,
-        catchup=False,
-        max_active_runs=1,
         params=FORM,
         tags=["krayin", settings.name],
         doc_md=__doc__,
-        default_args={"owner": "krayin-sync"},
+        **ONE_AT_A_TIME,
     )
     def build() -> None:
         # Days take turns, so that they leave Airflow's slots to the other DAGs; one task, because every
         # further one costs each day seconds.
         @task(
-            retries=2,
-            retry_delay=timedelta(seconds=30),
+            **RETRIED,
             multiple_outputs=False,
             max_active_tis_per_dag=1,
             outlets=[maybe_held(settings.name), maybe_synced(settings.name)],
@@ -64,6 +61,5 @@ def backfill_dag(settings: SyncSettings) -> DAG:
     return build()
 
 
-for sync in load_syncs():
-    if not isinstance(sync, BrokenSync):
-        globals()[f"{sync.name}__backfill"] = backfill_dag(sync)
+for sync in usable_syncs():
+    backfill_dag(sync)

@@ -22,7 +22,7 @@ from airflow.sdk import (
 )
 from reconciliation.airflow.assets import maybe_held, maybe_synced
 from reconciliation.airflow.inbox_trigger import InboxTrigger
-from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -69,6 +69,5 @@ def events_dag(settings: SyncSettings) -> DAG:
     return build()
 
 
-for sync in load_syncs():
-    if not isinstance(sync, BrokenSync):
-        globals()[f"{sync.name}__events"] = events_dag(sync)
+for sync in usable_syncs():
+    events_dag(sync)

@@ -8,16 +8,15 @@ comparison, the API token, incidents, and plans that wait for approval. The sync
 from __future__ import annotations
 
 from airflow.sdk import dag, get_current_context, task
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME
 
 
 @dag(
     # Not in the minutes in which syncs begin.
     schedule="2-59/5 * * * *",
-    catchup=False,
-    max_active_runs=1,
     tags=["krayin"],
     doc_md=__doc__,
-    default_args={"owner": "krayin-sync"},
+    **ONE_AT_A_TIME,
 )
 def krayin_alerts() -> None:
     @task(multiple_outputs=False)

@@ -15,12 +15,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
-from reconciliation.settings.sync_files import load_syncs
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, sync_param
 
-SYNC_NAMES = [sync.name for sync in load_syncs()]
 FORM = {
-    "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
-                  title="Sync"),
+    "sync": sync_param(),
     "contact_id": Param(None, type=["null", "integer"], minimum=1, title="Contact",
                         description_md="Id of the contact: the number in its address in Chatwoot."),
     "also_adopted": Param(False, type="boolean", title="Also what the sync did not make",
@@ -33,12 +31,10 @@ FORM = {
 
 @dag(
     schedule=None,
-    catchup=False,
-    max_active_runs=1,
     params=FORM,
     tags=["krayin"],
     doc_md=__doc__,
-    default_args={"owner": "krayin-sync"},
+    **ONE_AT_A_TIME,
 )
 def krayin_erasure() -> None:
     # A call of unknown outcome is settled by the next run of the sync.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from airflow.providers.common.sql.operators.sql import SQLCheckOperator, SQLThresholdCheckOperator
 from airflow.sdk import dag, task
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME
 from reconciliation.settings.schedules import longest_gap
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
 
@@ -26,12 +27,10 @@ SCHEDULES_MISSED = 10
 
 @dag(
     schedule="40 3 * * *",
-    catchup=False,
-    max_active_runs=1,
     tags=["krayin"],
     doc_md=__doc__,
     template_searchpath=[str(SQL)],
-    default_args={"owner": "krayin-sync"},
+    **ONE_AT_A_TIME,
 )
 def krayin_maintenance() -> None:
     @task(multiple_outputs=False, retries=2, retry_delay=timedelta(minutes=5))

@@ -16,9 +16,8 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, get_current_context, task
-from reconciliation.settings.sync_files import load_syncs
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, sync_param
 
-SYNC_NAMES = [sync.name for sync in load_syncs()]
 HAPPENED = [
     "restored from a backup",
     "emptied on purpose",
@@ -28,8 +27,7 @@ HAPPENED = [
     "Chatwoot is right as it shows itself",
 ]
 FORM = {
-    "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
-                  title="Sync", description_md="Any sync to that Krayin. All syncs to it are put right."),
+    "sync": sync_param("Any sync to that Krayin. All syncs to it are put right."),
     "happened": Param(None, type=["null", "string"], enum=[None, *HAPPENED], title="What happened"),
     "make_again": Param(True, type="boolean", title="Make again what is gone",
                         description_md="Off: records that are gone stay gone."),
@@ -40,22 +38,20 @@ FORM = {
 
 @dag(
     schedule=None,
-    catchup=False,
-    max_active_runs=1,
     params=FORM,
     tags=["krayin"],
     doc_md=__doc__,
-    default_args={"owner": "krayin-sync"},
+    **ONE_AT_A_TIME,
 )
 def krayin_recover() -> None:
     # Skipped, with all that follows, where there is nothing to approve.
-    @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+    @task(**RETRIED, multiple_outputs=False)
     def look() -> dict[str, Any]:
         from reconciliation.airflow import admin_tasks
 
         return admin_tasks.plan_recovery(get_current_context())
 
-    @task(retries=2, retry_delay=timedelta(seconds=30))
+    @task(**RETRIED)
     def carry_out(plan: dict[str, Any], given: dict[str, Any]) -> None:
         from reconciliation.airflow import admin_tasks
 

@@ -9,12 +9,10 @@ Before it creates anything, it asks Krayin whether the record is there already.
 from __future__ import annotations
 
 from airflow.sdk import Param, dag, get_current_context, task
-from reconciliation.settings.sync_files import load_syncs
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, sync_param
 
-SYNC_NAMES = [sync.name for sync in load_syncs()]
 FORM = {
-    "sync": Param(SYNC_NAMES[0] if SYNC_NAMES else None, type=["null", "string"], enum=SYNC_NAMES or [None],
-                  title="Sync"),
+    "sync": sync_param(),
     "operation": Param(None, type=["null", "integer"], minimum=1, title="One operation",
                        description_md="Its number, shown in the log and in the quarantine list."),
     "error_class": Param(None, type=["null", "string"], title="All of one reason",
@@ -27,12 +25,10 @@ FORM = {
 
 @dag(
     schedule=None,
-    catchup=False,
-    max_active_runs=1,
     params=FORM,
     tags=["krayin"],
     doc_md=__doc__,
-    default_args={"owner": "krayin-sync"},
+    **ONE_AT_A_TIME,
 )
 def krayin_replay() -> None:
     @task

@@ -8,14 +8,14 @@ else, after all other work. The last task makes a report; its button *Report* op
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
 from reconciliation.airflow.assets import maybe_held
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
 from reconciliation.airflow.operators import ReportOperator
-from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -38,21 +38,19 @@ def reconcile_dag(settings: SyncSettings) -> DAG:
     @dag(
         f"{settings.name}__reconcile",
         schedule=settings.reconcile.schedule,
-        catchup=False,
-        max_active_runs=1,
         params=FORM,
         tags=["krayin", settings.name],
         doc_md=__doc__,
-        default_args={"owner": "krayin-sync"},
+        **ONE_AT_A_TIME,
     )
     def build() -> None:
-        @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
+        @task(**RETRIED, outlets=[maybe_held(settings.name)])
         def compare() -> int:
             from reconciliation.airflow import sync_tasks
 
             return sync_tasks.compare(settings.name, get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        @task(**RETRIED, multiple_outputs=False)
         def repair(run: int) -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 
@@ -66,8 +64,7 @@ def reconcile_dag(settings: SyncSettings) -> DAG:
             sync_name=settings.name,
             run=run,
             trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
-            retries=2,
-            retry_delay=timedelta(seconds=30),
+            **RETRIED,
         )
         repaired >> report
         [repaired, report] >> EmptyOperator(task_id="ended")
@@ -75,6 +72,5 @@ def reconcile_dag(settings: SyncSettings) -> DAG:
     return build()
 
 
-for sync in load_syncs():
-    if not isinstance(sync, BrokenSync):
-        globals()[f"{sync.name}__reconcile"] = reconcile_dag(sync)
+for sync in usable_syncs():
+    reconcile_dag(sync)

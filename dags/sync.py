@@ -6,12 +6,12 @@ on from where the last one stopped. A run started by hand does what its form say
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, task
 from reconciliation.airflow.assets import maybe_held, maybe_synced
-from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
+from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
@@ -35,30 +35,28 @@ def sync_dag(settings: SyncSettings) -> DAG:
     @dag(
         f"{settings.name}__sync",
         schedule=settings.schedule,
-        catchup=False,
-        max_active_runs=1,
         params=FORM,
         tags=["krayin", settings.name],
         doc_md=__doc__,
-        default_args={"owner": "krayin-sync"},
+        **ONE_AT_A_TIME,
     )
     def build() -> None:
         ended = maybe_synced(settings.name)
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), outlets=[maybe_held(settings.name)])
+        @task(**RETRIED, outlets=[maybe_held(settings.name)])
         def plan() -> int:
             from reconciliation.airflow import sync_tasks
 
             return sync_tasks.plan(settings.name, get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False, outlets=[ended])
+        @task(**RETRIED, multiple_outputs=False, outlets=[ended])
         def load(run: int) -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 
             seconds = LOAD_SECONDS if settings.schedule else None
             return sync_tasks.load(settings.name, run, seconds=seconds, context=get_current_context())
 
-        @task(retries=2, retry_delay=timedelta(seconds=30), multiple_outputs=False)
+        @task(**RETRIED, multiple_outputs=False)
         def help_load(run: int, number: int) -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 
@@ -73,6 +71,5 @@ def sync_dag(settings: SyncSettings) -> DAG:
     return build()
 
 
-for sync in load_syncs():
-    if not isinstance(sync, BrokenSync):
-        globals()[f"{sync.name}__sync"] = sync_dag(sync)
+for sync in usable_syncs():
+    sync_dag(sync)

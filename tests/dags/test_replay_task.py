@@ -69,5 +69,5 @@ def test_the_form_names_one_a_reason_or_everything(sync_db_url: str) -> None:
 
 
 def test_an_empty_form_is_refused_with_one_sentence(sync_db_url: str) -> None:
-    with pytest.raises(AirflowFailException, match="exactly one of the four"):
+    with pytest.raises(AirflowFailException, match="exactly one of these"):
         admin_tasks.replay(form())

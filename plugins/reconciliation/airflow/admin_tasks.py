@@ -27,7 +27,7 @@ from reconciliation.extract.look import FEWER, OTHER, confirm_source
 from reconciliation.maintenance.retention import load_retention, retain
 from reconciliation.recover import recovery
 from reconciliation.run.setup import check_sync
-from reconciliation.settings.sync_files import BrokenSync, load_syncs, sync_named
+from reconciliation.settings.sync_files import sync_named, usable_syncs
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.incidents import open_incidents
 from reconciliation.sync_database.replay import ReplayRequest
@@ -88,9 +88,7 @@ def watch_syncs(context: Context) -> dict[str, list[str]]:
     raised: dict[str, list[str]] = {}
     failed: list[str] = []
     with connect(sync_dsn()) as connection:
-        for settings in load_syncs():
-            if isinstance(settings, BrokenSync):
-                continue
+        for settings in usable_syncs():
             raised[settings.name] = [one.name for one in watch(connection, settings) if one.raised]
             for condition in raised[settings.name]:
                 log.warning("%s: %s", settings.name, condition.replace("_", " "))

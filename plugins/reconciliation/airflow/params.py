@@ -1,4 +1,4 @@
-"""Forms of the DAGs, and what a DAG run asks for, from its type, its days and its form."""
+"""What a DAG run asks for, from its type, its days and its form."""
 
 from __future__ import annotations
 

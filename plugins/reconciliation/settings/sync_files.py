@@ -57,6 +57,11 @@ def load_sync(file: Path) -> SyncSettings:
         raise SettingsError(file, [_sentence(problem) for problem in error.errors()]) from error
 
 
+def usable_syncs() -> list[SyncSettings]:
+    """Return the syncs whose files can be used, by name; see `load_syncs`."""
+    return [sync for sync in load_syncs() if not isinstance(sync, BrokenSync)]
+
+
 def load_syncs(directory: Path | None = None) -> list[SyncSettings | BrokenSync]:
     """Read every `*.yaml` and `*.yml` file of `directory`, in order of name.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chatwoot.webhook.inbox import Inbox
 from chatwoot.webhook.receiver import WebhookEndpoint
 
-from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from reconciliation.settings.sync_files import usable_syncs
 from reconciliation.values.ttl_cache import TTLCache
 
 if TYPE_CHECKING:
@@ -97,6 +97,5 @@ class SyncRegistry:
 def _endpoints() -> dict[str, WebhookEndpoint]:
     return {
         sync.name: WebhookEndpoint(sync.chatwoot.account_id, sync.enabled, sync.webhook.allow_unsigned)
-        for sync in load_syncs()
-        if not isinstance(sync, BrokenSync)
+        for sync in usable_syncs()
     }
