@@ -139,16 +139,6 @@ class RateBudget:
         self.key = key
         self.lane = lane
         self._connect = connect
-        self._settings: dict[str, Any] = {
-            "requests_per_minute": requests_per_minute,
-            "auto": auto,
-            "call_timeout": call_timeout,
-            "window": window,
-            "poll": poll,
-            "credit": credit,
-            "patience": patience,
-            "sleep": sleep,
-        }
         self._patience = patience
         self._sleep = sleep
         self._question: dict[str, Any] = {
@@ -299,10 +289,6 @@ class RateBudget:
             blocked_until=row["blocked_until"],
             refused_at=row["refused_at"],
         )
-
-    def with_lane(self, lane: Lane) -> RateBudget:
-        """Return the same budget for another lane, with a connection of its own."""
-        return RateBudget(self._connect, self.key, lane=lane, **self._settings)
 
     def close(self) -> None:
         """Close the connection; the next use opens a new one."""

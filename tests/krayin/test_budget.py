@@ -138,18 +138,6 @@ def test_a_slot_given_back_twice_or_by_a_stranger_changes_nothing(
     assert budget.state().blocked_until is None
 
 
-def test_another_lane_shares_the_slots_and_not_the_connection(open_budget: Callable[..., RateBudget]) -> None:
-    live = open_budget(2)
-    drift = live.with_lane(Lane.DRIFT)
-    assert (drift.key, drift.lane) == (live.key, Lane.DRIFT)
-    for _ in range(2):
-        live.settle(live.acquire(), LimitFeedback())
-    with pytest.raises(BudgetTimeout):
-        drift.acquire(timeout=0.0)
-    drift.close()
-    assert live.state().used == 2
-
-
 def test_of_two_settings_the_lower_one_counts(open_budget: Callable[..., RateBudget]) -> None:
     for setting in (5, 2):
         budget = open_budget(setting)

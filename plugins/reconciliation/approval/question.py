@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 APPROVE = "Approve"
-DECLINE = "Decline"
 # A nudge may be lost while the DAG is paused, so it is repeated with later plans.
 NUDGE_AGAIN = timedelta(minutes=10)
 BATCH = 1000

@@ -184,8 +184,3 @@ def day(value: Any) -> date | None:
         return date.fromisoformat(str(value or "").strip()[:10])
     except ValueError:
         return None
-
-
-def same_fields(left: Mapping[str, Any], right: Mapping[str, Any], names: Iterable[str]) -> bool:
-    """Tell whether the named fields mean the same on both sides."""
-    return all(same_value(name, left.get(name), right.get(name)) for name in names)

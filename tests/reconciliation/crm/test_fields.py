@@ -18,7 +18,6 @@ from reconciliation.crm.fields import (
     person_draft,
     person_fields,
     person_update,
-    same_fields,
 )
 from reconciliation.mapping.contact import (
     LEAD_FIELDS,
@@ -286,12 +285,6 @@ def test_a_partly_filled_address_is_completed_and_what_was_typed_stays():
     outcome = merge(last_sent=None, present=present, desired=wanted, on_crm_edit="keep")
     assert outcome.values == {"address.address": "Typed St 1", "address.city": "Bonn", "address.note": "x"}
     assert outcome.changed == ("address.city",)
-
-
-def test_same_fields_looks_at_the_named_ones_only():
-    left, right = {"name": "A ", "x": 1}, {"name": "A", "x": 2, "job_title": None}
-    assert same_fields(left, right, ("name", "job_title"))
-    assert not same_fields(left, right, ("name", "x"))
 
 
 def test_a_value_too_long_is_cut_once_and_not_sent_again():
