@@ -31,72 +31,18 @@ def usual_krayin() -> dict[str, Any]:
     return {"version": version, "database": database or "mariadb"}
 
 
-class RunningKrayin:
-    """A stand-in served from a thread; use it as a context manager.
-
-    Args:
-        instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
-        options: further fields of Settings, as version, handler, database, timezone, requests_per_minute or
-            latency_ms; version and database are by default those of `TEST_KRAYIN`.
+class KrayinControl:
+    """A stand-in that is served somewhere, by its own routes outside /api.
 
     Attributes:
         url: as ``http://127.0.0.1:PORT``, without a trailing slash.
         token: API token of the administrator (user 1).
-        application: the server's insides, for tests that look under the hood.
     """
 
-    def __init__(self, instance: Instance = "unlimited", **options: Any) -> None:
-        self.application = Application(Settings(instance=instance, **{**usual_krayin(), **options}))
-        self.token = self.application.krayin.settings.token
-        self.url = ""
-        self._socket = socket.socket()
-        config = uvicorn.Config(
-            self.application,
-            http=connections.tracked,  # type: ignore[arg-type]
-            log_level="critical",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="krayin", daemon=True)
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self.token = token
         self._control = httpx.Client(timeout=60, trust_env=False)
-
-    def _run(self) -> None:
-        self._server.run(sockets=[self._socket])
-
-    def start(self) -> Self:
-        """Start serving and wait until it answers.
-
-        Raises:
-            TimeoutError: it does not come up within half a minute.
-        """
-        self._socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread.start()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                message = "the Krayin stand-in did not start"
-                raise TimeoutError(message)
-            time.sleep(0.01)
-        return self
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._server.should_exit = True
-        self._server.force_exit = True
-        self._thread.join(START_SECONDS)
-        self._control.close()
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = self._control.request(method, f"{self.url}/sandbox/{path}", json=body)
@@ -168,6 +114,70 @@ class RunningKrayin:
     def advance(self, seconds: float) -> None:
         """Move the server's clock forward, as past a rate-limit window."""
         self._ask("PUT", "clock", {"advance_seconds": seconds})
+
+
+class RunningKrayin(KrayinControl):
+    """A stand-in served from a thread; use it as a context manager.
+
+    Args:
+        instance: ``limited``, ``unlimited``, ``limited-debug`` or ``unlimited-debug``.
+        options: further fields of Settings, as version, handler, database, timezone, requests_per_minute or
+            latency_ms; version and database are by default those of `TEST_KRAYIN`.
+
+    Attributes:
+        application: the server's insides, for tests that look under the hood.
+    """
+
+    def __init__(self, instance: Instance = "unlimited", **options: Any) -> None:
+        self.application = Application(Settings(instance=instance, **{**usual_krayin(), **options}))
+        super().__init__("", self.application.krayin.settings.token)
+        self._socket = socket.socket()
+        config = uvicorn.Config(
+            self.application,
+            http=connections.tracked,  # type: ignore[arg-type]
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="krayin", daemon=True)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def start(self) -> Self:
+        """Start serving and wait until it answers.
+
+        Raises:
+            TimeoutError: it does not come up within half a minute.
+        """
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                message = "the Krayin stand-in did not start"
+                raise TimeoutError(message)
+            time.sleep(0.01)
+        return self
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(START_SECONDS)
+        self._control.close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
     @property
     def clock_offset(self) -> float:

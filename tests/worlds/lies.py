@@ -84,7 +84,10 @@ def _keep(scenario: Scenario, name: str, tables: Iterable[str] = TABLES) -> None
 def _put(scenario: Scenario, name: str, tables: Iterable[str] = TABLES) -> None:
     """Fill the tables with what was kept, as a restore does."""
     for one in tables:
-        scenario.world.chatwoot(f"{AS_IT_WAS} TRUNCATE {one}; INSERT INTO {one} SELECT * FROM {name}_{one}")
+        scenario.world.chatwoot(
+            f"{AS_IT_WAS} TRUNCATE {one}; INSERT INTO {one} SELECT * FROM {name}_{one};"
+            f"SELECT setval(pg_get_serial_sequence('{one}', 'id'), max(id)) FROM {one}"
+        )
 
 
 def _missing(which: str, *tables: str, asked: bool = False) -> Lie:
@@ -134,10 +137,9 @@ def _older(*, in_place: bool) -> Lie:
     return Lie(begin, lambda scenario: _put(scenario, "whole"), prepare)
 
 
-def _database(scenario: Scenario, name: str) -> str:
-    """Another database of the server, by the role that reads."""
-    assert scenario.world.reader is not None
-    return make_conninfo(**{**conninfo_to_dict(scenario.world.reader), "dbname": name})
+def _server(scenario: Scenario) -> psycopg.Connection[Any]:
+    """Connect to the server's own database, where databases are made."""
+    return psycopg.connect(make_conninfo(scenario.world.chatwoot_url, dbname="postgres"), autocommit=True)
 
 
 def _elsewhere(change: str) -> Lie:
@@ -146,8 +148,7 @@ def _elsewhere(change: str) -> Lie:
     def prepare(scenario: Scenario) -> None:
         known = str(conninfo_to_dict(scenario.world.chatwoot_url)["dbname"])
         copy = f"copy_of_{known}"
-        server = make_conninfo(**{**conninfo_to_dict(scenario.world.chatwoot_url), "dbname": "postgres"})
-        with psycopg.connect(server, autocommit=True) as connection:
+        with _server(scenario) as connection:
             # Who has just left may still be seen, and nobody may be connected to the original.
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (known,)
@@ -155,19 +156,21 @@ def _elsewhere(change: str) -> Lie:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(copy), sql.Identifier(known))
             )
-        with psycopg.connect(
-            make_conninfo(**{**conninfo_to_dict(scenario.world.chatwoot_url), "dbname": copy}),
-            autocommit=True,
-        ) as connection:
+        with psycopg.connect(make_conninfo(scenario.world.chatwoot_url, dbname=copy)) as connection:
             connection.execute(change.encode())
         scenario.kept["copy"] = copy
 
     def begin(scenario: Scenario) -> None:
         scenario.kept["reader"] = scenario.world.reader
-        scenario.world.reader = _database(scenario, scenario.kept["copy"])
+        assert scenario.world.reader is not None
+        scenario.world.reader = make_conninfo(scenario.world.reader, dbname=scenario.kept["copy"])
 
     def end(scenario: Scenario) -> None:
         scenario.world.reader = scenario.kept["reader"]
+        with _server(scenario) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(scenario.kept["copy"]))
+            )
 
     return Lie(begin, end, prepare)
 

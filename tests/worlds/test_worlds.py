@@ -51,7 +51,8 @@ def test_in_a_lying_world(
         assert lie.copy or harm(before, calm, now) == [], scenario.told_people()
         assert now == calm or scenario.told_people(), "silently skipped"
 
-        lie.end(scenario)
+        if case.moment != "lifted":
+            lie.end(scenario)
         lie.answer(scenario)
         scenario.reply(approved=not lie.asked)
         wanted = with_others_of(before, calm) if lie.twin == "fresh" else calm

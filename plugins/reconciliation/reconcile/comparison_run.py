@@ -144,6 +144,8 @@ class ComparisonRun:
                 if not self.named:
                     activities.anew[kind] |= present.activities[kind] | unmapped.get(stream, set())
             conversations = self._stage_conversations(snapshot, scope, diff, contacts, activities)
+            if not seen.is_whole:
+                conversations.keep_known()
             read_at = snapshot.read_at
         repairs = self._repairs
         decisions = repairs.decide(contacts, read_at)

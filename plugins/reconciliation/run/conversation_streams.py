@@ -162,6 +162,13 @@ class ConversationStreams:
                 if is_new:
                     self.seen.brought_along.update(self.seen.read - before)
 
+    def keep_known(self) -> None:
+        """Leave staged conversations as they are in Krayin: what they quote may not have been seen whole."""
+        self.connection.execute(
+            statement("plan/activity_staged_keep_known"),
+            {"run_id": self.run_id, **self.identity.parameters()},
+        )
+
     def calls(self, others: int, requests_per_minute: int) -> int:
         """Return the calls expected of carrying out what was planned; see `PlannedActivities.calls`."""
         return self.planned.calls(others, requests_per_minute)

@@ -208,6 +208,8 @@ class Planning:
         if planner.reads is not None:
             repeated += planner.reads.repeated
         scope = PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at)
+        if not read.look.is_whole:
+            conversations.keep_known()
         conversations.plan(scope, parts.krayin.client, guard, dry_run=dry_run)
         pace = parts.krayin.requests_per_minute
         load = planned.queue_calls + conversations.calls(planned.operations, pace)

@@ -287,3 +287,31 @@ def test_hidden_messages_are_no_deleted_activities(lying: World) -> None:
     lying.run(**on)
     assert lying.kinds() == []
     assert orphaned(lying) == 0
+
+
+def test_a_conversation_keeps_its_text_while_messages_that_it_quotes_are_not_seen(lying: World) -> None:
+    on = {"sync_conversations": True, "sync_messages": True}
+    with psycopg.connect(lying.chatwoot_url, autocommit=True) as connection:
+        ((inbox,),) = connection.execute("SELECT min(id) FROM inboxes WHERE account_id = 1").fetchall()
+        talk = conversations.add_conversation(connection, 1, inbox)
+        for number in range(30):
+            conversations.add_message(connection, talk, f"Hello {number}")
+    lying.run(**on)
+    lying.compared(**on)
+
+    def text() -> str:
+        rows = lying.krayin.records("activities")["activities"]
+        return next(str(row["comment"]) for row in rows if row["title"].startswith("Conversation"))
+
+    before = text()
+    assert "Hello 29" in before
+    with set_aside(lying, "id > 5"):
+        lying.chatwoot("CREATE TABLE aside_m AS SELECT * FROM messages")
+        lying.chatwoot("DELETE FROM messages WHERE id > (SELECT min(id) FROM messages)")
+        lying.run(RunRequest(full=True), **on)
+        lying.compared(**on)
+        lying.run(**on)
+        assert (lying.kinds(), text()) == ([FEWER], before)
+    lying.chatwoot("INSERT INTO messages SELECT * FROM aside_m ON CONFLICT (id) DO NOTHING")
+    lying.compared(**on)
+    assert (lying.kinds(), text()) == ([], before)
