@@ -86,7 +86,8 @@ def _put(scenario: Scenario, name: str, tables: Iterable[str] = TABLES) -> None:
     for one in tables:
         scenario.world.chatwoot(
             f"{AS_IT_WAS} TRUNCATE {one}; INSERT INTO {one} SELECT * FROM {name}_{one};"
-            f"SELECT setval(pg_get_serial_sequence('{one}', 'id'), max(id)) FROM {one}"
+            # Beyond all that was ever given out: of the newest some may be deleted.
+            f"SELECT setval(pg_get_serial_sequence('{one}', 'id'), max(id) + 50) FROM {one}"
         )
 
 

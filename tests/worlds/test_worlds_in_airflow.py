@@ -141,7 +141,8 @@ def test_in_a_lying_world(stack: RunningStack, scenario: Scenario, lie: str) -> 
     assert harm(before, calm, now) == []
     assert now == calm or told, "silently skipped"
     assert world.kinds() == []
-    assert world.rows("SELECT id FROM operation WHERE state IN ('planned', 'unknown', 'held')") == []
+    waiting = "SELECT state, source_kind, source_id, error_class FROM operation"
+    assert world.rows(f"{waiting} WHERE state IN ('planned', 'unknown', 'held')") == []
     found = Counter(email["value"].lower() for row in world.persons() for email in row["emails"])
     assert {email: found[email] for email in people(scenario)} == dict.fromkeys(people(scenario), 1)
     assert f"Renamed {lie}-2" in {row["name"] for row in world.persons()}
