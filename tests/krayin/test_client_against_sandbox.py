@@ -149,12 +149,12 @@ def test_one_call_makes_lead_person_and_organization(krayin, client):
     created = client.create_lead(lead(lead_value=Decimal("99.50"), description="Hi 😀", person=draft))
     assert len(krayin.calls()) == 1
     assert created.person is not None
-    assert created.organization_id is not None
+    assert created.person.organization_id is not None
     assert created.lead.person_id == created.person.id
     (read,) = client.leads_by_ids([created.lead.id])
     assert (read.title, read.description, read.lead_value) == ("Deal", "Hi 😀", Decimal("99.5"))
     assert (read.stage_id, read.pipeline_id, read.source_id, read.type_id) == (1, 1, 2, 1)
-    (organization,) = client.organizations_by_ids([created.organization_id])
+    (organization,) = client.organizations_by_ids([created.person.organization_id])
     assert organization.name == "Acme, Inc."
 
 
@@ -333,7 +333,7 @@ def test_a_person_without_email_needs_the_attribute_optional(krayin, client):
 def test_deletions(krayin, client):
     created = client.create_lead(lead(person=person(organization_name="Acme")))
     assert created.person is not None
-    assert created.organization_id is not None
+    assert created.person.organization_id is not None
     memo = client.create_activity(note(created.person.id, "1"))
     with pytest.raises(Rejected):
         client.delete_person(created.person.id)
@@ -344,8 +344,8 @@ def test_deletions(krayin, client):
     assert not client.delete_lead(created.lead.id)
     assert client.delete_person(created.person.id)
     assert not client.delete_person(created.person.id)
-    assert client.delete_organization(created.organization_id)
-    assert not client.delete_organization(created.organization_id)
+    assert client.delete_organization(created.person.organization_id)
+    assert not client.delete_organization(created.person.organization_id)
 
 
 # Reading.
