@@ -17,7 +17,7 @@ def folder() -> Path:
 
 @cache
 def statement(name: str) -> LiteralString:
-    """Return the text of `include/sql/<name>.sql`, for example `statement("plan/claim")`.
+    """Return the text of `include/sql/<name>.sql`, for example `statement("load/claim")`.
 
     Raises:
         FileNotFoundError: there is no such file; the message names the path.

@@ -98,6 +98,18 @@ def test_airflow_is_imported_in_one_package_and_by_the_hooks():
     assert {one for one in elsewhere if not one.startswith("reconciliation/airflow/")} == set()
 
 
+def test_every_statement_named_in_the_code_is_a_file():
+    named = {
+        name
+        for file in PLUGINS.rglob("*.py")
+        for name in re.findall(r'statement\(\s*"([a-z_]+/[a-z0-9_]+)"', file.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 200
+    assert {
+        name for name in named if not (PLUGINS.parent / "include" / "sql" / f"{name}.sql").is_file()
+    } == set()
+
+
 def test_modules_named_for_krayin_exist():
     section = MAP.split("## `plugins/krayin`")[1].split("\n## ")[0]
     for name in re.findall(r"`(\w+)`", section):

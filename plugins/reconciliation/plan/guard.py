@@ -88,7 +88,7 @@ class ChangeGuard:
             return False
         approval_id = self._unasked(self._waiting())
         self.connection.execute(
-            statement("guard/require_approval_of_claimed"), {"id": operation_id, "approval_id": approval_id}
+            statement("guard/hold_claimed"), {"id": operation_id, "approval_id": approval_id}
         )
         return True
 

@@ -48,8 +48,8 @@ def forecast_and_run(world: World, **settings: Any) -> tuple[Run, Run]:
 
     real = world.run(**settings)
     # Whether Krayin takes a person without an e-mail shows by a search, else by trying and looking; and the
-    # attributes are fresh where a run before this one read them.
-    assert abs(real.summary["calls"] - dry.summary["forecast_calls"]) <= 2
+    # attributes are fresh where a run before this one read them; a failed try costs its look-up.
+    assert abs(real.summary["calls"] - dry.summary["forecast_calls"]) <= 3
     assert len(world.calls(real.id)) == real.summary["calls"]
     # A run to be carried out does not read beforehand what it reads again when it writes: it may
     # expect a write where somebody in Krayin was faster.

@@ -45,7 +45,7 @@ def test_a_thousand_new_contacts_cost_one_call_each_and_a_second_run_none(world:
     add_many(world, 1000)
     run = world.run(sync_to_organization=True)
 
-    assert run.summary["created"] == {"lead": 1000, "person": 1000}
+    assert run.summary["created"] == {"lead": 1000, "person": 1000, "organization": 40}
     with_address = 10
     assert run.summary["calls"] <= 1020 + with_address
     assert writes(world, run.id) == {"leads": 1000, "contacts/organizations/{id}": with_address}
