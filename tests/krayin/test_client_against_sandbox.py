@@ -32,7 +32,7 @@ from krayin.payloads import (
 from krayin.rate_limiter import LimitFeedback, Permit
 from krayin.routes import find_api
 
-from sandbox.krayin.testing import RunningKrayin, running_krayin
+from sandbox.krayin.testing import RunningKrayin, running_krayin, usual_krayin
 
 NOON = datetime(2030, 5, 5, 12, tzinfo=UTC)
 ADDRESS = {"address": "Main St 1", "country": "DE", "state": "BE", "city": "Berlin", "postcode": "10115"}
@@ -55,6 +55,10 @@ class Patience:
     def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         self.blocked = answer is not None and answer.refused
         self.refusals += self.blocked
+
+
+# How 2.1 answers; `test_dialect` has what 2.2 does instead.
+ONLY_21 = pytest.mark.skipif(usual_krayin()["version"] != "2.1", reason="2.2 answers otherwise")
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +236,7 @@ def test_an_update_of_a_lead_wipes_nothing(krayin, client):
     assert (after["expected_close_date"], after["hot"]) == (raw["expected_close_date"], 1)
 
 
+@ONLY_21
 def test_a_description_is_cleared_and_a_stage_closes_a_lead(client):
     made = client.create_lead(lead(description="Old")).lead
     won = client.update_lead(
@@ -251,6 +256,7 @@ def test_an_organization_gets_its_address_and_keeps_its_name(client):
     assert list(caught.value.fields) == ["name"]
 
 
+@ONLY_21
 def test_activities_keep_instants_keys_and_links_and_mail_nobody(krayin, client):
     anna = client.create_person(person())
     deal = client.create_lead(lead(person_id=anna.id)).lead
@@ -279,6 +285,7 @@ def test_activities_keep_instants_keys_and_links_and_mail_nobody(krayin, client)
     assert krayin.mails() == []
 
 
+@ONLY_21
 def test_long_and_odd_texts_arrive_as_they_were_cut_here(client):
     draft = person("x" * 300, "long@example.com", job_title="a\0b\ud83dc")
     made = client.create_person(draft)
@@ -302,6 +309,7 @@ def test_what_is_missing_is_not_found(client):
         organization_id=None,
         booleans={},
     )
+    client.whoami()
     with pytest.raises(NotFound):
         client.update_person(999, update)
     with pytest.raises(NotFound):
@@ -516,7 +524,11 @@ def test_a_creation_that_fails_is_sent_once_and_found_afterwards_if_written(kray
         assert written == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "status_503", "error_before"])
+@pytest.mark.parametrize(
+    "kind",
+    # On 2.2 a dead token looks like a Krayin that fails on everything.
+    ["drop_before", "drop_after", "status_503", pytest.param("error_before", marks=ONLY_21)],
+)
 def test_a_read_survives_passing_trouble(krayin, client, kind):
     client.whoami()
     krayin.set_faults({"kind": kind, "count": 2})

@@ -14,6 +14,8 @@ from reconciliation.run.request import RunRequest
 from reconciliation.run.setup import check_sync
 from reconciliation.sync_database.run_rows import RunState
 
+from sandbox.krayin.testing import usual_krayin
+
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
@@ -48,9 +50,11 @@ def test_a_first_load_waits_until_workflows_that_mail_are_confirmed(
     # Looking is free, and says what the load waits for.
     dry = world.run(RunRequest(dry_run=True))
     assert len(dry.summary["mailing_workflows"]) == 1
-    assert event in dry.summary["mailing_workflows"][0]
+    # Krayin 2.2 does not show the event of a workflow.
+    shown = event if usual_krayin()["version"] == "2.1" else f"some event of {entity}"
+    assert shown in dry.summary["mailing_workflows"][0]
     lines = list(check_sync(world.sync()))
-    assert any(line.startswith("Not confirmed") and event in line for line in lines)
+    assert any(line.startswith("Not confirmed") and shown in line for line in lines)
 
     run = world.run(confirmed_workflows=[number])
     assert run.summary["created"] == {"person": 1, "lead": 1}
