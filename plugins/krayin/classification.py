@@ -201,7 +201,10 @@ def classify(
             something.
     """
     known = {name.lower(): value for name, value in headers.items()}
-    limit, remaining = _whole(known.get("x-ratelimit-limit")), _whole(known.get("x-ratelimit-remaining"))
+    limit, remaining = (
+        _whole_number(known.get("x-ratelimit-limit")),
+        _whole_number(known.get("x-ratelimit-remaining")),
+    )
     rule = next(
         rule
         for rule in RULES
@@ -248,7 +251,7 @@ def _target(location: str | None) -> str:
     return f" (to {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path})"
 
 
-def _whole(text: str | None) -> int | None:
+def _whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and text.strip().isdigit() else None
 
 

@@ -182,7 +182,7 @@ class OperationHeldError(ReconciliationError):
         )
 
 
-class SweepGoneError(ReconciliationError):
+class ChecksumDiffGoneError(ReconciliationError):
     """What a comparison of all rows found is not there any more; compare again, nothing is lost."""
 
     def __init__(self, sync_name: str, diff_id: int) -> None:

@@ -16,7 +16,7 @@ from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from sandbox.krayin.testing import running_krayin
 from tests.reconciliation.truth import Truth, report_rows
-from tests.reconciliation.world import World
+from tests.reconciliation.world import EVERYTHING, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,14 +28,7 @@ if TYPE_CHECKING:
 PEOPLE = 50
 LONG_AGO = "2020-01-01T00:00:00"
 WHOLE = {
-    "sync_to_organization": True,
-    "sync_conversations": True,
-    "sync_messages": True,
-    "stage_progression_enabled": True,
-    "stage_on_conversation_created": 2,
-    "stage_on_first_response": 3,
-    "stage_on_conversation_resolved": 4,
-    "max_changes_without_approval": {"number": 100_000},
+    **EVERYTHING,
     "max_removals_without_approval": {"number": 1000, "share": 1.0},
 }
 REPAIR = {"reconcile": {"repair": "repair"}}

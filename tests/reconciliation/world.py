@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 
     from sandbox.krayin.testing import RunningKrayin
 
+EVERYTHING = {
+    "sync_to_organization": True,
+    "sync_conversations": True,
+    "sync_messages": True,
+    "stage_progression_enabled": True,
+    "stage_on_conversation_created": 2,
+    "stage_on_first_response": 3,
+    "stage_on_conversation_resolved": 4,
+    "max_changes_without_approval": {"number": 100_000},
+}
+"""Settings that bring everything over, and ask nobody about changes."""
 ACCOUNT = 1
 
 

@@ -294,17 +294,17 @@ class DatabaseSnapshot:
     ) -> Iterator[BucketSum]:
         """Yield the checksums of all rows of `scope`; see `SourceSnapshot.checksums`."""
         self.check(scope)
-        return self._sweep(stream).checksums(stream, scope, since)
+        return self._checksums(stream).checksums(stream, scope, since)
 
     def hashes(
         self, stream: Stream, scope: SourceFilter, keys: Sequence[int], *, since: datetime | None = None
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
-        return self._sweep(stream).hashes(stream, scope, since, keys)
+        return self._checksums(stream).hashes(stream, scope, since, keys)
 
     def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
-        return self._sweep(stream).there(stream, scope, keys)
+        return self._checksums(stream).there(stream, scope, keys)
 
     @property
     def traces(self) -> TraceReading:
@@ -328,7 +328,7 @@ class DatabaseSnapshot:
             except _REFUSALS:
                 return
 
-    def _sweep(self, stream: Stream) -> ChecksumReading:
+    def _checksums(self, stream: Stream) -> ChecksumReading:
         if stream is not Stream.CONTACTS:
             self._require_talk()
         return self._sweep_reading

@@ -54,7 +54,7 @@ class _Mark:
 
 
 @dataclass(slots=True)
-class _Joints:
+class _PageBoundaries:
     """Where the pages of a list by id meet.
 
     A row deleted on an earlier page moves all later ones up, so that the first of the next page is passed
@@ -192,7 +192,7 @@ class RecordSnapshot(Generic[Record]):
                 return 0
             watermark = newest.rows[0].updated_at
         total: int | None = None
-        joints = _Joints()
+        boundaries = _PageBoundaries()
         while True:
             page = self._listing.page(self._client, page_number, FULL_PAGE, "id", "asc")
             if total is not None and page.total < total and page_number > 1:
@@ -201,16 +201,16 @@ class RecordSnapshot(Generic[Record]):
                 continue
             total = page.total
             self._look(page, whole=page_number >= page.last_page)
-            if self._listing.is_whole and not joints.fit([record.id for record in page.rows]):
+            if self._listing.is_whole and not boundaries.fit([record.id for record in page.rows]):
                 page_number -= 1
                 continue
             self.record(page.rows)
             read += len(page.rows)
             complete = page_number >= page.last_page
-            if joints.left_out and (complete or len(joints.left_out) >= LARGEST_GAP):
-                self.record(self._listing.by_ids(self._client, joints.left_out))
-                joints.left_out.clear()
-            if not joints.left_out:
+            if boundaries.left_out and (complete or len(boundaries.left_out) >= LARGEST_GAP):
+                self.record(self._listing.by_ids(self._client, boundaries.left_out))
+                boundaries.left_out.clear()
+            if not boundaries.left_out:
                 go_on_at = page_number if complete else page_number + 1
             self._write_mark(go_on_at, watermark, complete=complete)
             log.info(

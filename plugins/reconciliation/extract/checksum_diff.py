@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chatwoot.checksums import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
 from statements import statement
 
-from reconciliation.errors import SweepGoneError
+from reconciliation.errors import ChecksumDiffGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -149,14 +149,14 @@ def remember(connection: psycopg.Connection, diff_id: int, sync_name: str, ident
     since it began, the memory stays as it is and the next diff finds these differences again.
 
     Raises:
-        SweepGoneError: there is no such diff of this sync to be remembered: a newer one took its place,
+        ChecksumDiffGoneError: no such diff of this sync is to be remembered: a newer one took its place,
             it was remembered already, or the sync database crashed.
     """
     taken = connection.execute(
         statement("checksum_diff/take"), {"diff_id": diff_id, "sync_name": sync_name, **identity.parameters()}
     ).fetchone()
     if taken is None:
-        raise SweepGoneError(sync_name, diff_id)
+        raise ChecksumDiffGoneError(sync_name, diff_id)
     streams = [
         row[0]
         for row in connection.execute(statement("checksum_diff/remember_streams"), {"diff_id": diff_id})
@@ -216,13 +216,13 @@ class ChecksumDiff:
         ).fetchone()
         assert begun is not None
         diff_id = int(begun[0])
-        stream_diff = {
-            stream: self._sweep(diff_id, stream, every_mapped=every_mapped) for stream in self.streams
+        streams = {
+            stream: self._compare(diff_id, stream, every_mapped=every_mapped) for stream in self.streams
         }
         self.connection.execute(statement("checksum_diff/end"), {"diff_id": diff_id})
-        return Differences(self.connection, diff_id, self.snapshot.read_at, stream_diff)
+        return Differences(self.connection, diff_id, self.snapshot.read_at, streams)
 
-    def _sweep(self, diff_id: int, stream: Stream, *, every_mapped: bool) -> StreamDiff:
+    def _compare(self, diff_id: int, stream: Stream, *, every_mapped: bool) -> StreamDiff:
         memory = self._open(stream)
         self._compare_checksums(memory)
         for buckets in _batches(memory.differing, BATCH):

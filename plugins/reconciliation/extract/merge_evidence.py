@@ -58,7 +58,7 @@ def remember_traces(connection: psycopg.Connection, identity: BindingScope, snap
             )
 
 
-def hand_on_traces(
+def transfer_evidence(
     connection: psycopg.Connection, identity: BindingScope, survivors: Mapping[int, int]
 ) -> None:
     """Note that what was of merged contacts is their survivors' now, so that a further merge can be told.

@@ -114,7 +114,7 @@ class ActivityWriter:
         try:
             work = self._begin(operation)
             if work.row is None or work.row.state is not MappingState.LINKED:
-                if self._take_over(work):
+                if self._adopt_made(work):
                     self._update(work, repair=True)
                 elif work.row is None or work.row.state is not MappingState.LINKED:
                     self._create(work)
@@ -144,7 +144,7 @@ class ActivityWriter:
             raise _Stop(_rejected("contact_gone", "its contact is not brought over any more"))
         if person.state is MappingState.GONE:
             if operation.step is not None:
-                self._sweep(activity)
+                self._delete_leftovers(activity)
             raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
         if person.state is not MappingState.LINKED or person.crm_id is None:
             raise _Stop(_later("its contact is not linked to a person yet", self.timing))
@@ -168,7 +168,7 @@ class ActivityWriter:
 
     # --- none known yet -----------------------------------------------------------------------
 
-    def _take_over(self, work: _Work) -> bool:
+    def _adopt_made(self, work: _Work) -> bool:
         """Link what is in Krayin already; True when it must still be brought up to date."""
         if (
             work.row is not None
@@ -222,10 +222,10 @@ class ActivityWriter:
         if self.client.persons_by_ids([person_id]):
             return
         self.store.set_state(work.person.id, MappingState.GONE)
-        self._sweep(work.activity)
+        self._delete_leftovers(work.activity)
         raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
 
-    def _sweep(self, activity: DesiredActivity) -> None:
+    def _delete_leftovers(self, activity: DesiredActivity) -> None:
         """Take away what a creation for a dead person left: Krayin fails, an activity of nobody stays."""
         for left in self.own.find_lost(activity.key, activity.title, {}):
             self.client.delete_activity(left.id)

@@ -21,7 +21,7 @@ def resolve_pending_write(
     """Return `last_sent` and `present` as the merge should see them.
 
     All are flat field dictionaries. `pending_write` are the fields of the unanswered update, None when
-    there was none. A field that shows what was pending_write was written by us, not by a salesperson:
+    there was none. A field that shows what that update wrote was written by us, not by a salesperson:
     it counts as last sent. In a record we adopted (`last_sent` None) such a field counts as still
     blank, so that it may follow Chatwoot like any blank we filled.
     """

@@ -136,7 +136,7 @@ class PersonWriter:
         if work.was_tried or self.search.seen(work):
             found = self.search.find(work)
             if found is not None:
-                self._take_over(work, found)
+                self._adopt_found(work, found)
                 return False
         try:
             created = self._create(work)
@@ -190,7 +190,7 @@ class PersonWriter:
                 self.records.link(work, "lead", lead.id, origin="adopted")
                 work.result["lead"] = "adopted"
 
-    def _take_over(self, work: ContactWork, found: FoundPerson) -> None:
+    def _adopt_found(self, work: ContactWork, found: FoundPerson) -> None:
         """Link the person found after a creation without an answer.
 
         If that creation made it, what it wrote counts as sent, and what differs by now was typed

@@ -117,7 +117,7 @@ class StageWriter:
         own = self._own(operation)
         tried = _tried(row, own, shown)
         standing = self._standing(row, own, shown, tried)
-        qualified = [_wanted(one) for one in operation.payload.get("qualified", (operation.payload,))]
+        qualified = [_wanted(one) for one in operation.payload.get("earned", (operation.payload,))]
         wanted = target_since(qualified, standing.since)
         verdict = decide(wanted, standing, self._pipeline(), self.settings.on_crm_edit)
         if verdict is StageDecision.CLOSED and self._may_be_followed(operation, qualified, shown):

@@ -46,7 +46,7 @@ class DesiredActivity:
     earlier_person: int | None = None
 
     def hash(self) -> bytes:
-        """Return a stable_hash of what is sent after creation; Krayin cannot change an activity's type.
+        """Return a hash of what is sent after creation; Krayin cannot change an activity's type.
 
         Krayin keeps whole seconds, and Chatwoot's API tells no more.
         """

@@ -62,7 +62,7 @@ class DesiredContact:
         return replace(self, _hashes=(person_hash, lead_hash))
 
     def person_hash(self) -> bytes:
-        """Return the stable_hash of the person's fields and the organization's, which are planned with it."""
+        """Return the hash of the person's fields and the organization's, which are planned with it."""
         if self._hashes is not None:
             return self._hashes[0]
         organization = self.organization
@@ -71,7 +71,7 @@ class DesiredContact:
         return stable_hash([self.person, organization.name, organization.address, organization.custom])
 
     def lead_hash(self) -> bytes:
-        """Return the stable_hash of the lead's fields."""
+        """Return the hash of the lead's fields."""
         if self._hashes is not None:
             return self._hashes[1]
         return stable_hash(self.lead)

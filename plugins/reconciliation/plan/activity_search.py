@@ -37,7 +37,7 @@ class ActivitySearch:
     def find(
         self, wanted: Sequence[DesiredActivity], taken: Collection[int] = ()
     ) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return by kind and id what to adopt: `id`, `origin`, and the stable_hash of its comment.
+        """Return by kind and id what to adopt: `id`, `origin`, and the hash of its comment.
 
         `wanted` stands contact by contact; `taken` are activities that belong to others.
         """

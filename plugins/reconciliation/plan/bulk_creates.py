@@ -24,7 +24,7 @@ CHUNK = 2000
 class BulkChunk:
     """The next staged contacts up to the id `last`.
 
-    `planned` of them were bulk_creates and are planned, `examples` are the first of their ids;
+    `planned` of them were new and are planned, `examples` are the first of their ids;
     `companies` are the folded names they name. `rest` are the ids of those still to be planned.
     """
 

@@ -37,7 +37,7 @@ class PlannedCompany:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Organization:
     folded_name: str
     name: str
     fields: dict[str, Any]
@@ -103,11 +103,11 @@ class CompanyPlanner:
 
     def _plan_changed(self, folded_names: Sequence[str]) -> list[PlannedCompany]:
         scope = self.scope.identity.parameters()
-        changed: list[_Wanted] = []
+        changed: list[_Organization] = []
         for folded_name, name, fields, crm_id, planned_hash, last_sent in self.connection.execute(
             statement("plan/organizations_wanted"), {**scope, "folded_names": list(folded_names)}
         ):
-            wanted = _Wanted(folded_name, name, _wanted_fields(fields, last_sent), crm_id, last_sent)
+            wanted = _Organization(folded_name, name, _wanted_fields(fields, last_sent), crm_id, last_sent)
             if planned_hash is None or bytes(planned_hash) != wanted.source_hash():
                 changed.append(wanted)
         if not changed:
@@ -134,13 +134,13 @@ class CompanyPlanner:
             for wanted, (_, changes, _) in zip(changed, planned, strict=True)
         ]
 
-    def _present(self, changed: Sequence[_Wanted]) -> Mapping[str, Mapping[str, Any]]:
+    def _present(self, changed: Sequence[_Organization]) -> Mapping[str, Mapping[str, Any]]:
         if self.reads is None:
             return {}
         return self.reads.organizations({wanted.folded_name: wanted.name for wanted in changed})
 
     def _expected(
-        self, wanted: _Wanted, present: Mapping[str, Mapping[str, Any]]
+        self, wanted: _Organization, present: Mapping[str, Mapping[str, Any]]
     ) -> tuple[Expected, Changes, list[str]]:
         """Return what it costs, changes and overwrites."""
         there = present.get(wanted.folded_name, wanted.last_sent or {})
@@ -154,7 +154,9 @@ class CompanyPlanner:
         return expected, differences(there, merged), merged.overwriting("organization")
 
     @staticmethod
-    def _row(wanted: _Wanted, expected: Expected, changes: Changes, removes: Sequence[str]) -> OperationRow:
+    def _row(
+        wanted: _Organization, expected: Expected, changes: Changes, removes: Sequence[str]
+    ) -> OperationRow:
         return OperationRow(
             source_kind="company",
             source_id=wanted.folded_name,

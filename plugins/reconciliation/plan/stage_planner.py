@@ -73,7 +73,8 @@ def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
             elif qualified := qualified_stages(row, stages, order):
                 wanted[row.contact_id] = _document(qualified[-1])
                 if follow:
-                    wanted[row.contact_id]["qualified"] = [_document(one) for one in qualified]
+                    # The name it was always stored under: another would change the hash of what is unchanged.
+                    wanted[row.contact_id]["earned"] = [_document(one) for one in qualified]
         rows = connection.execute(
             statement("plan/activity_hashes"),
             {**identity.parameters(), "source_kind": STAGE, "source_ids": [str(one) for one in wanted]},
@@ -229,6 +230,6 @@ class StagePlanner:
         if before.get("lead") != lead_id or before.get("stage") not in self.order:
             return False
         # A new lead may be about to follow the one that came so far.
-        if "qualified" in document:
+        if "earned" in document:
             return False
         return self.order.index(document["stage_id"]) <= self.order.index(before["stage"])

@@ -123,7 +123,7 @@ class ComparisonRun:
             scope = self._scope(snapshot)
             seen = Look.begin(self.connection, self.settings, self.identity, snapshot)
             remember_traces(self.connection, self.identity, snapshot)
-            diff = None if self.named else self._sweep(snapshot, scope)
+            diff = None if self.named else self._diff(snapshot, scope)
             doubt = self._judge(seen, diff)
             orphans = self._orphans(snapshot, scope, diff, seen)
             activities = self._activities(lists, edits, gone)
@@ -190,7 +190,7 @@ class ComparisonRun:
         snapshot.check(scope)
         return scope
 
-    def _sweep(self, snapshot: SourceSnapshot, scope: SourceFilter) -> Differences:
+    def _diff(self, snapshot: SourceSnapshot, scope: SourceFilter) -> Differences:
         wanted = (Stream.CONTACTS, *(COMPARED_STREAMS[stream] for stream in streams(self.settings)))
         return ChecksumDiff(
             self.connection,
@@ -416,7 +416,7 @@ class ComparisonRun:
             {
                 "reconciliation": {"id": store.reconciliation_id, "depth": self.depth, **counts},
                 "read_in_krayin": dict(read),
-                "diff": {} if diff is None else diff.to_json(),
+                "sweep": {} if diff is None else diff.to_json(),
                 **planned.to_json(),
                 **calls,
                 "requests_per_minute": self.krayin.requests_per_minute,

@@ -120,7 +120,7 @@ class ContactComparison:
         doubtful = [case for case in cases if _needs_a_look(found[case.contact_id])]
         if doubtful:
             # The lists were read a while ago, and the sync went on meanwhile: ask before claiming.
-            self._look_again(doubtful)
+            self._reread(doubtful)
             again = {case.contact_id: desired[case.contact_id] for case in doubtful}
             cases = [case for case in cases if case.contact_id not in again]
             renewed = list(self._cases(again))
@@ -177,7 +177,7 @@ class ContactComparison:
         for contact_id, one_desired in desired.items():
             yield _Case(contact_id, one_desired, rows.get(contact_id, {}), stages.get(contact_id))
 
-    def _look_again(self, cases: Sequence[_Case]) -> None:
+    def _reread(self, cases: Sequence[_Case]) -> None:
         for kind in ("person", "lead"):
             ids = [
                 row.row.crm_id

@@ -26,7 +26,7 @@ _REPAIR = {
 
 
 @dataclass(slots=True)
-class _Twin:
+class _Duplicate:
     """A record that stands beside one of ours: what they share, and which of ours those are."""
 
     facts: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Duplicates:
         for kind in (PERSON, LEAD, ACTIVITY):
             if kind not in kinds:
                 continue
-            for crm_id, twin in sorted(self._twins(kind).items()):
+            for crm_id, twin in sorted(self._duplicates_of(kind).items()):
                 source_kind, source_id = twin.source
                 yield Finding(
                     FindingClass.DUPLICATE,
@@ -67,10 +67,10 @@ class Duplicates:
                     detail={"same": sorted(twin.by), "candidates": sorted({*twin.beside, crm_id})},
                 )
 
-    def _twins(self, kind: str) -> dict[int, _Twin]:
+    def _duplicates_of(self, kind: str) -> dict[int, _Duplicate]:
         scope = {**self.identity.parameters(), "crm_kind": kind}
         keys = [row[0] for row in self.connection.execute(statement("reconcile/shared_keys"), scope)]
-        found: dict[int, _Twin] = {}
+        found: dict[int, _Duplicate] = {}
         for first in range(0, len(keys), CHUNK):
             rows = self.connection.execute(
                 statement("reconcile/duplicates"), {**scope, "keys": keys[first : first + CHUNK]}
@@ -82,7 +82,9 @@ class Duplicates:
                 self._note(kind, key, records, found)
         return self._of_nobody(kind, found)
 
-    def _note(self, kind: str, key: str, records: Sequence[Sequence[Any]], found: dict[int, _Twin]) -> None:
+    def _note(
+        self, kind: str, key: str, records: Sequence[Sequence[Any]], found: dict[int, _Duplicate]
+    ) -> None:
         ours = [
             (crm_id, (source_kind, source_id))
             for _, crm_id, _, source_kind, source_id in records
@@ -94,14 +96,14 @@ class Duplicates:
         own, source = ours[0]
         for _, crm_id, facts, *_ in records:
             if crm_id != own and (kind != LEAD or self._is_open(facts)):
-                twin = found.setdefault(crm_id, _Twin(facts, source))
+                twin = found.setdefault(crm_id, _Duplicate(facts, source))
                 twin.by.add(key.partition(":")[0])
                 twin.beside.add(own)
 
     def _is_open(self, facts: Mapping[str, Any]) -> bool:
         return facts.get("pipeline_id") == self.pipeline_id and facts.get("stage_id") not in self.final_stages
 
-    def _of_nobody(self, kind: str, found: dict[int, _Twin]) -> dict[int, _Twin]:
+    def _of_nobody(self, kind: str, found: dict[int, _Duplicate]) -> dict[int, _Duplicate]:
         if kind != LEAD or not found:
             return found
         owned = self.connection.execute(

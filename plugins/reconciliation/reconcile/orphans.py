@@ -10,7 +10,7 @@ from chatwoot.source import ByIds, SourceFilter
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.extract.merge_evidence import can_tell, hand_on_traces, lost_contact, survivors_of
+from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of, transfer_evidence
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.load.source_check import STREAM_OF
 from reconciliation.mapping.contact import natural_keys
@@ -81,7 +81,7 @@ class Orphans:
             self.survivors.add(contact_id)
         lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
         survivors = survivors_of(self.connection, self.identity, snapshot, lost)
-        hand_on_traces(self.connection, self.identity, survivors)
+        transfer_evidence(self.connection, self.identity, survivors)
         self._erased = erased_among(self.connection, self.identity, set(survivors.values()))
         held = self._held(snapshot, frozenset(survivors.values()))
         for contact_id, own in contacts.items():
@@ -164,7 +164,7 @@ class Orphans:
                 {"merged_into": survivor},
                 repairable=True,
             ):
-                self._take_over(rows, survivor)
+                self._transfer_records(rows, survivor)
             return
         text = f"merged into contact {survivor}, which has records of its own: "
         removal = self._removal(loser, rows, RemovalAction.CLOSE, merged_into=survivor, given_up=held)
@@ -187,7 +187,7 @@ class Orphans:
             self.removals.append(removal)
             self.survivors.add(survivor)
 
-    def _take_over(self, rows: _Rows, survivor: int) -> None:
+    def _transfer_records(self, rows: _Rows, survivor: int) -> None:
         with self.connection.transaction():
             self.connection.execute(
                 statement("plan/mapping_register"),

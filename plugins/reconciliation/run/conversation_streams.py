@@ -62,7 +62,7 @@ def streams(settings: SyncSettings) -> tuple[str, ...]:
 
 
 def settings_hash(settings: SyncSettings, stream: str) -> bytes:
-    """Return a stable_hash of the settings that decide what a stream turns into."""
+    """Return a hash of the settings that decide what a stream turns into."""
     inboxes = settings.chatwoot.inboxes
     deciding: dict[str, Any] = {
         "stream": stream,

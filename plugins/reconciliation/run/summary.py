@@ -70,7 +70,7 @@ def lines_of(run: Run) -> list[str]:
         f"  unreadable          contact {broken['contact']}: {broken['reason']}"
         for broken in summary.get("broken", [])
     ]
-    lines += _talk_lines(summary)
+    lines += _conversation_lines(summary)
     lines += write_back_lines(summary.get("write_back", {}))
     if summary.get("held"):
         lines.append(f"  wait for approval   {summary['held']}, answered in {run.sync_name}__approval")
@@ -105,7 +105,7 @@ def _dry_lines(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _talk_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+def _conversation_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     for action, number in sorted(summary.get("activities_planned", {}).items()):
         yield f"  activities planned  {number} {action}"
     for verdict, number in sorted(summary.get("stages", {}).items()):

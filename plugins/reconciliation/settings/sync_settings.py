@@ -460,7 +460,7 @@ class SyncSettings(_Strict):
         return None
 
     def contents_hash(self) -> bytes:
-        """Return a stable_hash of the settings that decide what a contact turns into."""
+        """Return a hash of the settings that decide what a contact turns into."""
         deciding = self.model_dump(
             mode="json",
             include={

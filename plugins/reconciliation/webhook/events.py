@@ -107,7 +107,7 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
         waiting = take(connection, sync.settings.name)
         if waiting is None:
             return None
-        contacts = waiting.of("contact") | _talking(sync, connection, waiting.strays)
+        contacts = waiting.of("contact") | _contacts_of(sync, connection, waiting.strays)
         log.info("%d webhooks about %d contacts", len(waiting.ids), len(contacts))
         if not contacts:
             # Asked for no contact in particular, a run would compare all of them.
@@ -126,7 +126,7 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
     return sync.plan(request, also=processed)
 
 
-def _talking(sync: Sync, connection: psycopg.Connection, display_ids: frozenset[int]) -> frozenset[int]:
+def _contacts_of(sync: Sync, connection: psycopg.Connection, display_ids: frozenset[int]) -> frozenset[int]:
     """Return whose conversations these are, as far as the sync brings conversations over."""
     if not display_ids or not sync.settings.enabled or not streams(sync.settings):
         return frozenset()

@@ -14,7 +14,7 @@ from chatwoot.errors import SnapshotInterrupted
 from chatwoot.records import BrokenRow
 from chatwoot.source import ChangedSince, ListedIds, SourceFilter, Watermark
 from psycopg.conninfo import conninfo_to_dict
-from reconciliation.errors import SweepGoneError
+from reconciliation.errors import ChecksumDiffGoneError
 from reconciliation.extract.checksum_diff import keys_of
 
 from sandbox.chatwoot import changes
@@ -159,11 +159,11 @@ def test_a_sweep_takes_the_place_of_the_one_before(scenario: Scenario) -> None:
 def test_only_the_newest_sweep_can_be_remembered(scenario: Scenario) -> None:
     first = scenario.look()
     second = scenario.look()
-    with pytest.raises(SweepGoneError):
+    with pytest.raises(ChecksumDiffGoneError):
         scenario.remember(first)
     scenario.remember(second)
     assert changed(second)[Stream.CONTACTS] == scenario.key(Stream.CONTACTS, "ada bob")
-    with pytest.raises(SweepGoneError):
+    with pytest.raises(ChecksumDiffGoneError):
         scenario.remember(second)
     assert counted(scenario.look()) == {}
 
@@ -179,7 +179,7 @@ def test_a_crash_of_the_sync_database_loses_the_sweep_and_not_its_differences(sc
     )
     scenario.sync.execute(f"TRUNCATE {', '.join(f'krayin_sync.{table}' for table in tables)}")
     assert changed(found) == {}
-    with pytest.raises(SweepGoneError):
+    with pytest.raises(ChecksumDiffGoneError):
         scenario.remember(found)
     assert scenario.look().streams[Stream.CONTACTS].is_first
 
@@ -203,7 +203,7 @@ def test_a_chatwoot_that_breaks_off_leaves_the_sync_database_to_be_written_to(
 
 def test_a_sweep_of_another_sync_is_not_taken(scenario: Scenario) -> None:
     found = scenario.look(name="other")
-    with pytest.raises(SweepGoneError):
+    with pytest.raises(ChecksumDiffGoneError):
         scenario.remember(found)
     scenario.remember(found, name="other")
     assert scenario.look().streams[Stream.CONTACTS].is_first

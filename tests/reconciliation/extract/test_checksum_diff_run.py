@@ -10,7 +10,7 @@ import pytest
 from chatwoot.checksums import Stream
 from chatwoot.source import SourceFilter
 from reconciliation.binding_scope import BindingScope
-from reconciliation.errors import SweepGoneError
+from reconciliation.errors import ChecksumDiffGoneError
 from reconciliation.extract.checksum_diff import ChecksumDiff
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.run_rows import RunKind
@@ -159,5 +159,5 @@ def test_a_plan_that_fails_remembers_nothing(stream_diff: World) -> None:
 def test_a_sweep_that_is_gone_is_not_taken_for_nothing_to_do(stream_diff: World) -> None:
     diff_id, _ = checksum_diff(stream_diff)
     checksum_diff(stream_diff)
-    with pytest.raises(SweepGoneError):
+    with pytest.raises(ChecksumDiffGoneError):
         repair(stream_diff, diff_id)

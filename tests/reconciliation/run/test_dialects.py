@@ -20,7 +20,7 @@ from sandbox.chatwoot import changes
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from sandbox.krayin.testing import running_krayin
-from tests.reconciliation.world import World
+from tests.reconciliation.world import EVERYTHING, World
 from tests.soak import SOAK
 
 if TYPE_CHECKING:
@@ -35,16 +35,6 @@ if TYPE_CHECKING:
 
 PEOPLE = 400 if SOAK else 40
 IMPATIENT = Timing(patience=timedelta(0), down=timedelta(0), settle=timedelta(0))
-SETTINGS = {
-    "sync_to_organization": True,
-    "sync_conversations": True,
-    "sync_messages": True,
-    "stage_progression_enabled": True,
-    "stage_on_conversation_created": 2,
-    "stage_on_first_response": 3,
-    "stage_on_conversation_resolved": 4,
-    "max_changes_without_approval": {"number": 100_000},
-}
 KRAYINS = {
     "2.1 on MariaDB": {"version": "2.1", "database": "mariadb"},
     "2.1 on MySQL": {"version": "2.1", "database": "mysql"},
@@ -75,7 +65,7 @@ def play(
     def open_world(**options: Any) -> Iterator[World]:
         urls = new_database("chatwoot", people_template), new_database("sync", sync_db_template)
         with running_krayin(**options) as krayin:
-            yield World(*urls, krayin, settings=dict(SETTINGS))
+            yield World(*urls, krayin, settings=dict(EVERYTHING))
         for url in urls:
             postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
 
