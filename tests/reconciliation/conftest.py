@@ -28,10 +28,17 @@ def sync_db(sync_db_url: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def world(
-    new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str, postgres: Cluster
+    request: pytest.FixtureRequest,
+    new_database: Callable[..., str],
+    chatwoot_template: str,
+    sync_db_url: str,
+    postgres: Cluster,
 ) -> Iterator[World]:
-    """An empty Chatwoot account 1, an empty sync database and a freshly seeded stand-in for Krayin."""
+    """An empty Chatwoot account 1, an empty sync database and a freshly seeded stand-in for Krayin.
+
+    Its parameter, if a test gives one, are settings of the stand-in, as its version.
+    """
     url = new_database("chatwoot", chatwoot_template)
-    with running_krayin() as krayin:
+    with running_krayin(**getattr(request, "param", {})) as krayin:
         yield World(url, sync_db_url, krayin)
     postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))

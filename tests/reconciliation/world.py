@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import psycopg
+import pytest
 from chatwoot.api.source import ApiSource
 from chatwoot.database.source import DatabaseSource
 from krayin.client import KrayinClient
@@ -47,6 +48,10 @@ EVERYTHING = {
 }
 """Settings that bring everything over, and ask nobody about changes."""
 ACCOUNT = 1
+on_each_krayin = pytest.mark.parametrize(
+    "world", [{"version": "2.1"}, {"version": "2.2"}], indirect=True, ids=("2.1", "2.2")
+)
+"""Runs a test that takes `world` on each version of Krayin."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import pytest
 from chatwoot.database.source import DatabaseSnapshot
 from chatwoot.errors import RowsHidden, UnknownAccount
 from chatwoot.source import Vouch
+from psycopg.conninfo import conninfo_to_dict
+from reconciliation.approval.question import answer, ask
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import FEWER, HIDDEN, OTHER
 from reconciliation.run.request import RunRequest
@@ -17,7 +19,7 @@ from reconciliation.run.setup import check_sync
 from reconciliation.sync_database.run_rows import RunKind
 
 from sandbox.chatwoot import changes, conversations
-from tests.reconciliation.world import reading_role
+from tests.reconciliation.world import on_each_krayin, reading_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
 CONTACTS = 40
+QUALIFIED = 3
+LOST = 6
 REMOVING = {
     "on_source_delete": "delete",
     "max_changes_without_approval": {"number": 100_000, "share": 1.0},
@@ -66,6 +70,7 @@ def nothing_lost(world: World) -> None:
     assert orphaned(world) == 0
 
 
+@on_each_krayin
 @pytest.mark.parametrize("policy", [None, "CREATE POLICY few ON contacts USING (id % 3 = 0)"])
 def test_row_security_refuses_setup_and_every_run_and_what_changed_is_caught_up_with(
     lying: World, policy: str | None
@@ -94,6 +99,65 @@ def test_row_security_refuses_setup_and_every_run_and_what_changed_is_caught_up_
     assert lying.kinds() == []
     assert "Ada Lovelace" in {row["name"] for row in lying.persons()}
     nothing_lost(lying)
+
+
+@on_each_krayin
+def test_leads_closed_for_rows_that_a_foreign_server_hid_are_reopened_and_what_was_not_sent_never_is(
+    world: World,
+) -> None:
+    """Row security applies to the role by which a foreign table is read: no look at this database can know."""
+    world.settings = {"reconcile": {"repair": "repair"}, "on_source_delete": "close_lead"}
+    for number in range(1, 206):
+        assert world.add(name=f"Ada {number}", email=f"ada{number}@example.com") == number
+    with reading_role(world.chatwoot_url) as world.reader:
+        reader = conninfo_to_dict(world.reader)
+        world.chatwoot(
+            f"""
+            CREATE EXTENSION postgres_fdw;
+            CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw
+                OPTIONS (host '{reader["host"]}', port '{reader["port"]}', dbname '{reader["dbname"]}');
+            CREATE USER MAPPING FOR PUBLIC SERVER elsewhere
+                OPTIONS (user '{reader["user"]}', password '{reader["password"]}');
+            CREATE SCHEMA shown;
+            GRANT USAGE ON SCHEMA shown TO PUBLIC;
+            IMPORT FOREIGN SCHEMA public LIMIT TO (contacts) FROM SERVER elsewhere INTO shown;
+            ALTER ROLE {reader["user"]} SET search_path = shown, public;
+            """
+        )
+        world.run()
+        world.compared(repairing=None)
+        leads = {lead["title"]: lead["id"] for lead in world.leads()}
+        world.api("PUT", f"leads/stage/edit/{leads['Ada 2']}", {"lead_pipeline_stage_id": QUALIFIED})
+
+        def stages() -> dict[int, int]:
+            return {lead["id"]: lead["lead_pipeline_stage_id"] for lead in world.leads()}
+
+        before = stages()
+        world.chatwoot("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
+        world.chatwoot("CREATE POLICY few ON contacts USING (id > 2)")
+        world.compared(repairing=None)
+        closed = {**before, leads["Ada 1"]: LOST, leads["Ada 2"]: LOST}
+        assert (world.kinds(), stages()) == ([], closed), "two of 205 are not asked about"
+        world.chatwoot("ALTER POLICY few ON contacts USING (id > 10)")
+        world.compared(repairing=None)
+        assert (len(world.operations("held")), stages()) == (8, closed)
+        with psycopg.connect(world.sync_url, autocommit=True) as sync_db:
+            question = ask(sync_db, "test", "a run")
+            assert question is not None
+            answer(sync_db, question.approval_id, approved=True, decided_by="ada")
+        assert len(world.operations("planned")) == 8
+        world.change(10, name="Ada Lovelace")
+
+        world.chatwoot("ALTER TABLE contacts DISABLE ROW LEVEL SECURITY")
+        world.run()
+        assert stages() == before
+        assert "Ada Lovelace" in {row["name"] for row in world.persons()}
+        removals = "SELECT state, count(*) FROM operation WHERE payload ? 'retire' GROUP BY 1 ORDER BY 1"
+        assert world.rows(removals) == [("done", 2), ("superseded", 8)]
+        assert world.rows("SELECT ended_as, count(*) FROM removal GROUP BY 1") == [("reopened", 2)]
+        world.compared(repairing=None)
+        assert (world.operations("held"), world.operations("planned"), orphaned(world)) == ([], [], 0)
+        assert stages() == before
 
 
 def test_row_security_that_does_not_apply_to_the_role_is_none_of_our_business(lying: World) -> None:
