@@ -1,4 +1,8 @@
-"""Translates between merged fields and the forms in which Krayin stores and takes them."""
+"""The flat fields of Krayin's records: how each kind is read, kept, merged and written back.
+
+A record comes in three forms. Its *columns* are what a list shows, under the names Krayin stores them by; its
+*facts* are what is kept of it in `crm_snapshot`; its *fields* are flat, under the names that are merged.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,114 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from krayin.payloads import Labelled, LeadDraft, LeadUpdate, PersonDraft, PersonUpdate
+from krayin.payloads import Labelled, LeadDraft, LeadUpdate, OrganizationUpdate, PersonDraft, PersonUpdate
 from krayin.records import labelled_rows
 
+from reconciliation.mapping.comment import comment_mark
+from reconciliation.mapping.company_names import shown_company
+from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
+from reconciliation.mapping.desired_activity import KEY
 from reconciliation.mapping.merge import CUSTOM_PREFIX, same_value
+from reconciliation.values.stored_text import stored_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
+    from krayin.records import Activity, Lead, Organization, Person
+
+    from reconciliation.mapping.desired_activity import DesiredActivity
     from reconciliation.mapping.desired_contact import Fields
     from reconciliation.mapping.merge import Merged
     from reconciliation.settings.targets import LeadTargets
 
-
 CLOSE_DATE = "expected_close_date"
+ADDRESS_PREFIX = "address."
+"""How the lines of an organization's address are called."""
+
+# --- columns: what a list shows, as Krayin stores it ------------------------------------------
 
 
-def person_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
+def person_columns(person: Person) -> dict[str, Any]:
+    """Return the columns of a person under the names Krayin stores them by."""
+    organization = None
+    if person.organization_id is not None:
+        organization = {"id": person.organization_id, "name": person.organization_name}
+    return {
+        "name": person.name,
+        "emails": [row.to_row() for row in person.emails],
+        "contact_numbers": [row.to_row() for row in person.contact_numbers],
+        "job_title": person.job_title,
+        "user_id": person.owner_id,
+        "organization_id": person.organization_id,
+        "organization": organization,
+    }
+
+
+def lead_columns(lead: Lead, copy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a lead that are merged or must be sent along; `copy` is it by `lookup-entity`."""
+    return {
+        "title": lead.title,
+        "description": lead.description,
+        "lead_value": lead.lead_value,
+        CLOSE_DATE: lead.close_date(day(copy.get(CLOSE_DATE))),
+    }
+
+
+def organization_columns(organization: Organization) -> dict[str, Any]:
+    """Return the columns of an organization under the names Krayin stores them by."""
+    return {"name": organization.name, "address": organization.address}
+
+
+# --- facts: what is kept of a list ------------------------------------------------------------
+
+
+def person_facts(person: Person) -> dict[str, Any]:
+    """Return what is kept of a person: the fields that matching, forecasts and comparisons look at."""
+    return {
+        "name": person.name,
+        "emails": [row.value for row in person.emails],
+        "phones": [row.value for row in person.contact_numbers],
+        "job_title": person.job_title,
+        "organization_id": person.organization_id,
+        "organization_name": person.organization_name,
+        "owner_id": person.owner_id,
+    }
+
+
+def lead_facts(lead: Lead) -> dict[str, Any]:
+    """Return what is kept of a lead."""
+    return {
+        "title": lead.title,
+        "description": lead.description,
+        "lead_value": None if lead.lead_value is None else str(lead.lead_value),
+        "person_id": lead.person_id,
+        "pipeline_id": lead.pipeline_id,
+        "stage_id": lead.stage_id,
+    }
+
+
+def activity_facts(activity: Activity) -> dict[str, Any]:
+    """Return what is kept of an activity: the comment as a mark only, moments in ISO form, UTC."""
+    return {
+        "type": activity.type,
+        "title": activity.title,
+        "comment": comment_mark(activity.comment),
+        "is_done": activity.is_done,
+        "schedule_from": _iso(activity.schedule_from),
+        "schedule_to": _iso(activity.schedule_to),
+        "ours": KEY in activity.additional,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+# --- fields: what is merged -------------------------------------------------------------------
+
+
+def person_fields(stored: Mapping[str, Any], custom_codes: Iterable[str] = ()) -> dict[str, Any]:
     """Return the flat fields of a person as stored (see `lookup-entity`)."""
     organization = stored.get("organization")
     fields: dict[str, Any] = {
@@ -31,11 +126,33 @@ def person_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dic
         "phones": [row.value for row in labelled_rows(stored.get("contact_numbers"), "contact_numbers")],
         "job_title": stored.get("job_title"),
         "organization": organization.get("name") if isinstance(organization, dict) else None,
+        "organization_id": stored.get("organization_id"),
     }
-    return fields | _custom(stored, custom_codes)
+    return fields | custom_fields(stored, custom_codes)
 
 
-def lead_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
+def listed_person(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flat fields of a person from its facts; other kinds are named there as they are stored."""
+    return {
+        **{name: facts.get(name) for name in ("name", "emails", "phones", "job_title")},
+        "organization": facts.get("organization_name"),
+        "organization_id": facts.get("organization_id"),
+    }
+
+
+def called_by_company(
+    person: Mapping[str, Any], known: Mapping[int, Collection[str]], *companies: str | None
+) -> dict[str, Any]:
+    """Return a person's flat fields; its organization goes by the company we know it for.
+
+    `known` are the folded names under which organizations are known to us: a person who is in the
+    organization of one of `companies` has that company, whatever somebody renamed the organization to.
+    """
+    names = known.get(person["organization_id"] or 0, ())
+    return {**person, "organization": shown_company(person["organization"], names, *companies)}
+
+
+def lead_fields(stored: Mapping[str, Any], custom_codes: Iterable[str] = ()) -> dict[str, Any]:
     """Return the flat fields of a lead as stored (see `lookup-entity`)."""
     fields = {
         "title": stored.get("title"),
@@ -44,13 +161,13 @@ def lead_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[
         else stored["lead_value"],
         "description": stored.get("description"),
     }
-    return fields | _custom(stored, custom_codes)
+    return fields | custom_fields(stored, custom_codes)
 
 
-def organization_fields(stored: Mapping[str, Any], custom_codes: Iterable[str]) -> dict[str, Any]:
+def organization_fields(stored: Mapping[str, Any], custom_codes: Iterable[str] = ()) -> dict[str, Any]:
     """Return the flat fields of an organization as stored; the address one field for each of its lines."""
-    fields = {f"address.{key}": value for key, value in _address(stored.get("address")).items()}
-    return fields | _custom(stored, custom_codes)
+    fields = {f"{ADDRESS_PREFIX}{key}": value for key, value in _address(stored.get("address")).items()}
+    return fields | custom_fields(stored, custom_codes)
 
 
 def _address(stored: Any) -> Mapping[str, Any]:
@@ -66,8 +183,24 @@ def _address(stored: Any) -> Mapping[str, Any]:
             return {"address": str(stored)}
 
 
-def _custom(stored: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:
+def custom_fields(stored: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:
+    """Return the flat custom fields of any record as stored."""
     return {f"{CUSTOM_PREFIX}{code}": stored.get(code) for code in codes}
+
+
+def activity_sent(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any]:
+    """Return the fields of an activity as they are kept once sent, like its facts; a note has no schedule."""
+    schedule = {"schedule_from": activity.start.isoformat(), "schedule_to": activity.end.isoformat()}
+    return {
+        "title": stored_text(activity.title),
+        "comment": comment_mark(activity.comment),
+        **({} if activity.type == "note" else schedule),
+        "is_done": activity.is_done,
+        **link,
+    }
+
+
+# --- what goes out ----------------------------------------------------------------------------
 
 
 def booleans_of(
@@ -120,6 +253,25 @@ def lead_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[st
         changes["lead_value"] = Decimal(merged.values["lead_value"] or 0)
     return LeadUpdate(
         expected_close_date=day(stored.get(CLOSE_DATE)),
+        booleans=booleans_of(stored, booleans, merged.values),
+        custom=_changed_custom(merged, booleans),
+        **changes,
+    )
+
+
+def organization_update(
+    stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]
+) -> OrganizationUpdate:
+    """Return the PUT that brings an organization from `stored` to `merged`; it is never renamed."""
+    changes: dict[str, Any] = {}
+    if any(name.startswith(ADDRESS_PREFIX) for name in merged.changed):
+        # Krayin's own form always writes all of its lines.
+        changes["address"] = dict.fromkeys(ADDRESS_ATTRIBUTES, "") | {
+            name.removeprefix(ADDRESS_PREFIX): value if value is not None else ""
+            for name, value in merged.values.items()
+            if name.startswith(ADDRESS_PREFIX)
+        }
+    return OrganizationUpdate(
         booleans=booleans_of(stored, booleans, merged.values),
         custom=_changed_custom(merged, booleans),
         **changes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from reconciliation.mapping.comment import comment_mark
+from reconciliation.crm.fields import activity_facts, lead_facts, organization_columns, person_facts
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import KEY
 
@@ -86,7 +86,7 @@ def organizations() -> Listing[Organization]:
         ORGANIZATION,
         lambda client, *paging: client.organizations_page(*paging),
         lambda client, ids: client.organizations_by_ids(ids),
-        lambda one: {"name": one.name, "address": one.address},
+        organization_columns,
         lambda *_: (),
     )
 
@@ -102,45 +102,3 @@ def activities() -> Listing[Activity]:
         # Krayin's own entries lie between.
         is_whole=False,
     )
-
-
-def person_facts(person: Person) -> dict[str, Any]:
-    """Return what is kept of a person: the fields that matching, forecasts and comparisons look at."""
-    return {
-        "name": person.name,
-        "emails": [row.value for row in person.emails],
-        "phones": [row.value for row in person.contact_numbers],
-        "job_title": person.job_title,
-        "organization_id": person.organization_id,
-        "organization_name": person.organization_name,
-        "owner_id": person.owner_id,
-    }
-
-
-def lead_facts(lead: Lead) -> dict[str, Any]:
-    """Return what is kept of a lead."""
-    return {
-        "title": lead.title,
-        "description": lead.description,
-        "lead_value": None if lead.lead_value is None else str(lead.lead_value),
-        "person_id": lead.person_id,
-        "pipeline_id": lead.pipeline_id,
-        "stage_id": lead.stage_id,
-    }
-
-
-def activity_facts(activity: Activity) -> dict[str, Any]:
-    """Return what is kept of an activity; moments in ISO form, UTC."""
-    return {
-        "type": activity.type,
-        "title": activity.title,
-        "comment": comment_mark(activity.comment),
-        "is_done": activity.is_done,
-        "schedule_from": _iso(activity.schedule_from),
-        "schedule_to": _iso(activity.schedule_to),
-        "ours": KEY in activity.additional,
-    }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.crm.fields import lead_fields, organization_fields, person_fields
+from reconciliation.crm.fields import custom_fields
 from reconciliation.crm.listings import activities, leads, organizations, persons
 from reconciliation.crm.snapshot import RecordSnapshot
-from reconciliation.mapping.merge import CUSTOM_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import psycopg
     from krayin.catalogue import Catalogue
@@ -115,11 +114,7 @@ class CrmLists:
         entity = ENTITIES[kind]
         codes = [attribute.code for attribute in catalogue.custom_attributes(entity)]
         return {
-            crm_id: {
-                name: value
-                for name, value in _FIELDS[kind](dict(raw.values), codes).items()
-                if name.startswith(CUSTOM_PREFIX)
-            }
+            crm_id: custom_fields(raw.values, codes)
             for crm_id, raw in self.client.lookup_entities(entity, crm_ids).items()
         }
 
@@ -128,10 +123,3 @@ class CrmLists:
 
     def _snapshot(self, listing: Listing[Any]) -> RecordSnapshot[Any]:
         return RecordSnapshot(self.connection, self.client, self.identity.target_id, listing)
-
-
-_FIELDS: dict[str, Callable[[Mapping[str, Any], Iterable[str]], dict[str, Any]]] = {
-    "person": person_fields,
-    "lead": lead_fields,
-    "organization": organization_fields,
-}

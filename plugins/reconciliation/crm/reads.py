@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.errors import KrayinError
 
-from reconciliation.crm.fields import CLOSE_DATE, day
+from reconciliation.crm.fields import lead_columns, organization_columns, person_columns
 from reconciliation.crm.outage import is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from krayin.client import EntityType, KrayinClient
-    from krayin.records import Lead, Organization, Person
+    from krayin.records import Lead
 
     from reconciliation.crm.attributes import CurrentAttributes
     from reconciliation.crm.lineage import Lineage
@@ -63,31 +63,16 @@ class CrmReads:
         if not wanted:
             return
         self.attributes.refresh()
-        found: dict[int, dict[str, Any]] = {}
+        copies: dict[int, dict[str, Any]] = {}
         if entity == "leads" or entity in self.attributes.with_custom:
-            found = {
+            copies = {
                 one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
             }
-        if entity == "persons":
-            persons = self._client.persons_by_ids(wanted)
-            self._look("person", wanted, persons)
-            columns = {one.id: person_columns(one) for one in persons}
-            found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
-        elif entity == "leads":
-            leads = self._client.leads_by_ids(wanted)
-            self._look("lead", wanted, leads)
-            # Changing a single field of a lead leaves the copies of its title and description behind.
-            columns = {
-                one.id: lead_columns(one)
-                | {CLOSE_DATE: one.close_date(day(found.get(one.id, {}).get(CLOSE_DATE)))}
-                for one in leads
-            }
-            found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
-        elif entity == "organizations":
-            organizations = self._client.organizations_by_ids(wanted)
-            self._look("organization", wanted, organizations)
-            columns = {one.id: organization_columns(one) for one in organizations}
-            found = {one: found.get(one, {}) | shown for one, shown in columns.items()}
+        crm_kind, by_ids, columns = _LISTED[entity]
+        records = by_ids(self._client, wanted)
+        self._look(crm_kind, wanted, records)
+        # Changing a single field of a lead leaves the copies of its title and description behind.
+        found = {one.id: (copy := copies.get(one.id, {})) | columns(one, copy) for one in records}
         now = self._monotonic()
         for one in wanted:
             self._entities[entity, one] = now, found.get(one)
@@ -158,27 +143,13 @@ class CrmReads:
         return self._monotonic() - read_at > USABLE
 
 
-def person_columns(person: Person) -> dict[str, Any]:
-    """Return the columns of a person under the names Krayin stores them by."""
-    organization = None
-    if person.organization_id is not None:
-        organization = {"id": person.organization_id, "name": person.organization_name}
-    return {
-        "name": person.name,
-        "emails": [row.to_row() for row in person.emails],
-        "contact_numbers": [row.to_row() for row in person.contact_numbers],
-        "job_title": person.job_title,
-        "user_id": person.owner_id,
-        "organization_id": person.organization_id,
-        "organization": organization,
-    }
-
-
-def lead_columns(lead: Lead) -> dict[str, Any]:
-    """Return the columns of a lead that are merged, under the names Krayin stores them by."""
-    return {"title": lead.title, "description": lead.description, "lead_value": lead.lead_value}
-
-
-def organization_columns(organization: Organization) -> dict[str, Any]:
-    """Return the columns of an organization under the names Krayin stores them by."""
-    return {"name": organization.name, "address": organization.address}
+_LISTED: dict[EntityType, tuple[str, Callable[..., list[Any]], Callable[..., dict[str, Any]]]] = {
+    "persons": ("person", lambda client, ids: client.persons_by_ids(ids), lambda one, _: person_columns(one)),
+    "leads": ("lead", lambda client, ids: client.leads_by_ids(ids), lead_columns),
+    "organizations": (
+        "organization",
+        lambda client, ids: client.organizations_by_ids(ids),
+        lambda one, _: organization_columns(one),
+    ),
+}
+"""By entity type: the CRM kind, what reads the list, what gives a record's columns."""

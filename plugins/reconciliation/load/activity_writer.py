@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from krayin.errors import NotFound
 from krayin.payloads import ActivityDraft, ActivityUpdate
 
+from reconciliation.crm.fields import activity_sent
 from reconciliation.mapping.comment import comment_mark
 from reconciliation.mapping.desired_activity import KEY, DesiredActivity
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import AlreadyMappedError
-from reconciliation.values.stored_text import stored_text
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ class ActivityWriter:
         with self._intent(work, CREATE_ACTIVITY):
             created = self.client.create_activity(draft)
         both = len(work.link) > 1
-        sent = sent_of(wanted, {"lead": work.link["lead"]} if both else work.link)
+        sent = activity_sent(wanted, {"lead": work.link["lead"]} if both else work.link)
         with self.lineage.linking(activity=created):
             acked = None if both else work.hash
             self._link(work, created.id, "created", sent, acked=acked, crm_created_at=created.created_at)
@@ -283,7 +283,7 @@ class ActivityWriter:
     def _changes(
         self, work: _Work, row: MappingRow, shown: Activity, *, repair: bool
     ) -> tuple[dict[str, Any], ActivityUpdate, bool | None]:
-        wanted, sent = work.activity, sent_of(work.activity, work.link)
+        wanted, sent = work.activity, activity_sent(work.activity, work.link)
         before = {**(row.last_sent or {})}
         keys: dict[str, Any] = {}
         # What is there as wanted counts as sent: the answer that would have told so was lost.
@@ -401,18 +401,6 @@ class ActivityWriter:
                 note()
 
         return self.client.operation(work.operation.id, before_write=intend)
-
-
-def sent_of(activity: DesiredActivity, link: Mapping[str, int]) -> dict[str, Any]:
-    """Return what was sent, as it is kept: the comment as a mark only. A note has no schedule."""
-    schedule = {"schedule_from": activity.start.isoformat(), "schedule_to": activity.end.isoformat()}
-    return {
-        "title": stored_text(activity.title),
-        "comment": comment_mark(activity.comment),
-        **({} if activity.type == "note" else schedule),
-        "is_done": activity.is_done,
-        **link,
-    }
 
 
 def _after_attempt(row: MappingRow, shown: Activity) -> MappingRow:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from krayin.payloads import OrganizationUpdate
-
-from reconciliation.crm.fields import booleans_of, organization_fields
+from reconciliation.crm.fields import organization_fields, organization_update
 from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
-from reconciliation.mapping.merge import CUSTOM_PREFIX, merge
+from reconciliation.mapping.merge import merge
 from reconciliation.plan.company_planner import company_fields
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from krayin.client import KrayinClient
 
     from reconciliation.crm.reads import CrmReads
-    from reconciliation.mapping.merge import Merged
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.ledger import Ledger, Operation
     from reconciliation.sync_database.mapping_store import MappingStore
 
 UPDATE_ORGANIZATION = "update_organization"
-_ADDRESS = "address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ class OrganizationWriter:
                     self.store.attempt(row, base, changes)
 
             with self.client.operation(operation.id, before_write=intend):
-                self.client.update_organization(row.crm_id, _update(stored, merged, booleans))
+                self.client.update_organization(row.crm_id, organization_update(stored, merged, booleans))
             self.reads.written("organizations", row.crm_id)
         with self.ledger.transaction():
             self.ledger.progress(operation, f"{UPDATE_ORGANIZATION}:done")
@@ -98,21 +93,3 @@ class OrganizationWriter:
         return Outcome(
             OperationState.DONE, result={"organization": "updated" if merged.changed else "already_equal"}
         )
-
-
-def _update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]) -> OrganizationUpdate:
-    changes: dict[str, Any] = {}
-    if any(name.startswith(_ADDRESS) for name in merged.changed):
-        # Krayin's own form always writes all of its lines.
-        lines = dict.fromkeys(ADDRESS_ATTRIBUTES, "")
-        changes["address"] = lines | {
-            name.removeprefix(_ADDRESS): value if value is not None else ""
-            for name, value in merged.values.items()
-            if name.startswith(_ADDRESS)
-        }
-    custom = {
-        name.removeprefix(CUSTOM_PREFIX): merged.values[name] if merged.values[name] is not None else ""
-        for name in merged.changed
-        if name.startswith(CUSTOM_PREFIX) and name.removeprefix(CUSTOM_PREFIX) not in booleans
-    }
-    return OrganizationUpdate(booleans=booleans_of(stored, booleans, merged.values), custom=custom, **changes)

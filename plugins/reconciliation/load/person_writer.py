@@ -10,7 +10,13 @@ from krayin.catalogue import EmailDemand
 from krayin.errors import OutcomeUnknown, Rejected
 from krayin.folding import fold_name
 
-from reconciliation.crm.fields import lead_draft, person_draft, person_fields, person_update
+from reconciliation.crm.fields import (
+    called_by_company,
+    lead_draft,
+    person_draft,
+    person_fields,
+    person_update,
+)
 from reconciliation.load.contact_work import (
     CREATE_CONTACT,
     CREATIONS,
@@ -21,7 +27,6 @@ from reconciliation.load.contact_work import (
     Stop,
 )
 from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.company_names import shown_company
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.expectation import with_address
@@ -282,10 +287,10 @@ class PersonWriter:
         """Return the person's flat fields; its organization goes by the company we know it for."""
         present = person_fields(stored, self.records.custom("persons"))
         companies = (work.person["organization"], (row.last_sent or {}).get("organization"))
-        if any(companies) and stored.get("organization_id") is not None:
-            known = self.store.company_names(work.operation.identity.target_id, stored["organization_id"])
-            present["organization"] = shown_company(present["organization"], known, *companies)
-        return present
+        if not any(companies):
+            return present
+        known = self.store.company_names(work.operation.identity.target_id, present["organization_id"])
+        return called_by_company(present, known, *companies)
 
     def _organization_of(self, work: ContactWork, person: Person) -> tuple[int | None, datetime | None]:
         """Return the organization a person was given by name: its id, and when it was made.

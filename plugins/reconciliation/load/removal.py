@@ -353,7 +353,7 @@ class RemovalWriter:
         if stored is None:
             return
         region = self.settings.default_phone_region
-        present = person_fields(stored, ())
+        present = person_fields(stored)
         given_up = set(wanted["releases"])
         kept = {
             "emails": [one for one in present["emails"] if not {*natural_keys([one], [], region)} & given_up],

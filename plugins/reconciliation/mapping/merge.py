@@ -116,7 +116,7 @@ def _may_write(
     sent = last_sent.get(name)
     if same_value(name, here, sent):
         return True
-    return on_crm_edit == "overwrite" and not (_silent(wanted) and _silent(sent))
+    return on_crm_edit == "overwrite" and not (silent(wanted) and silent(sent))
 
 
 def _merge_list(
@@ -153,10 +153,11 @@ def value_key(name: str, region: str | None) -> Callable[[str], str]:
 
 def blank(value: Any) -> bool:
     """Tell whether a field holds nothing; an unticked box does, Krayin has no other word for it."""
-    return _silent(value) or (isinstance(value, int) and value == 0)
+    return silent(value) or (isinstance(value, int) and value == 0)
 
 
-def _silent(value: Any) -> bool:
+def silent(value: Any) -> bool:
+    """Tell whether a field says nothing: unlike `blank`, an unticked box does."""
     return value is None or value == [] or (isinstance(value, str) and not stored_text(value))
 
 

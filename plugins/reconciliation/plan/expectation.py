@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.catalogue import EmailDemand
 
-from reconciliation.crm.fields import lead_fields
-from reconciliation.crm.reads import lead_columns
+from reconciliation.crm.fields import lead_facts, lead_fields
 from reconciliation.mapping.contact import placeholder_email
 from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.contact_plan import Action
@@ -195,7 +194,7 @@ def _expect_lead(
     chosen = _chosen(case.plan, case.present, rules)
     if chosen is None:
         return _new(wanted), 1, frozenset(), True, []
-    there = lead_fields(lead_columns(chosen), ())
+    there = lead_fields(lead_facts(chosen))
     merged = _merge_lead(wanted, there, None, rules)
     return differences(there, merged), int(bool(merged.changed)), frozenset({LEADS}), False, []
 

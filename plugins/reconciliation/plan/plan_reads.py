@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
 
-ORGANIZATION_ID = "organization_id"
-
-
 class PlanReads:
     """Krayin's present records for planning.
 
@@ -66,15 +63,9 @@ class PlanReads:
         return closed
 
     def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
-        """Return the flat fields of some persons, of none unless `exact`; missing ones are absent.
-
-        Beside them stands the id of the person's organization.
-        """
+        """Return the flat fields of some persons, of none unless `exact`; missing ones are absent."""
         codes = self._attributes.codes("persons")
-        return {
-            one: {**person_fields(row, codes), ORGANIZATION_ID: row.get(ORGANIZATION_ID)}
-            for one, row in self._read("persons", ids)
-        }
+        return {one: person_fields(row, codes) for one, row in self._read("persons", ids)}
 
     def leads(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
         """Return the flat fields of some leads, of none unless `exact`; missing ones are absent."""

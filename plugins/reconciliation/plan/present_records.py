@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.mapping.company_names import known_names, shown_company
+from reconciliation.crm.fields import called_by_company, listed_person
+from reconciliation.mapping.company_names import known_names
 from reconciliation.plan.contact_plan import Action
 from reconciliation.plan.expectation import KnownState
-from reconciliation.plan.plan_reads import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,8 +60,9 @@ class PresentRecords:
             shown_persons = self.reads.persons(person_ids.values())
             shown_leads = self.reads.leads(lead_ids.values())
         shown = {
-            contact_id: shown_persons.get(person_id) or _fields_of(persons.facts.get(person_id))
+            contact_id: shown_persons.get(person_id) or (facts and listed_person(facts))
             for contact_id, person_id in person_ids.items()
+            for facts in (persons.facts.get(person_id),)
         }
         self._call_by_company(plans, known, shown)
         return {
@@ -80,20 +81,15 @@ class PresentRecords:
         shown: dict[int, Mapping[str, Any] | None],
     ) -> None:
         """Let the organizations of persons go by the companies we know them for."""
-        ids = ((fields or {}).get(ORGANIZATION_ID) for fields in shown.values())
+        ids = ((fields or {}).get("organization_id") for fields in shown.values())
         names = known_names(self.connection, self.target_id, ids)
         for plan in plans if names else ():
             contact_id = plan.contact.contact_id
             fields = shown.get(contact_id)
-            if fields is None:
-                continue
-            company = shown_company(
-                fields["organization"],
-                names.get(fields.get(ORGANIZATION_ID) or 0, ()),
-                plan.contact.person["organization"],
-                (known.person(contact_id).last_sent or {}).get("organization"),
-            )
-            shown[contact_id] = {**fields, "organization": company}
+            if fields is not None:
+                sent = (known.person(contact_id).last_sent or {}).get("organization")
+                wanted = plan.contact.person["organization"]
+                shown[contact_id] = called_by_company(fields, names, wanted, sent)
 
     def _free(self, leads_of: Mapping[int, list[Lead]]) -> dict[int, list[Lead]]:
         ids = [lead.id for leads in leads_of.values() for lead in leads]
@@ -106,16 +102,3 @@ class PresentRecords:
             )
         }
         return {one: [lead for lead in leads if lead.id not in owned] for one, leads in leads_of.items()}
-
-
-def _fields_of(facts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if facts is None:
-        return None
-    return {
-        "name": facts.get("name"),
-        "emails": facts.get("emails"),
-        "phones": facts.get("phones"),
-        "job_title": facts.get("job_title"),
-        "organization": facts.get("organization_name"),
-        ORGANIZATION_ID: facts.get("organization_id"),
-    }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.load.activity_writer import sent_of
+from reconciliation.crm.fields import activity_sent
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, DesiredActivity
 from reconciliation.mapping.stages import (
     LeadPosition,
@@ -169,7 +169,7 @@ class ActivityComparison:
         if crm_id is None:
             text = "make the activity" if person == MappingState.LINKED else "make it with its contact"
             return [Finding(FindingClass.MISSING, text, **where, calls=1)]
-        wanted = sent_of(DesiredActivity.from_json(desired), {})
+        wanted = activity_sent(DesiredActivity.from_json(desired), {})
         before = {**(last_sent or {}), "type": desired["type"]}
         names = activity_differences(wanted, before)
         return [

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from krayin.folding import fold_name
 from statements import statement
 
+from reconciliation.crm.fields import ADDRESS_PREFIX, organization_fields
 from reconciliation.mapping.company_names import known_names
 from reconciliation.reconcile.contact_comparison import KEPT
 from reconciliation.reconcile.finding import Finding, FindingClass, Side
-from reconciliation.reconcile.record_comparison import ADDRESS, compare, organization_present
+from reconciliation.reconcile.record_comparison import compare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ class CompanyComparison:
                 )
             )
         if row["last_sent"]:
-            present = {**organization_present(facts), **custom}
+            present = {**organization_fields(facts), **custom}
             found += self._edits(folded_name, crm_id, row["last_sent"], present)
         found = [self.policy.apply_declined(one) for one in found]
         self.findings += found
@@ -98,7 +99,7 @@ class CompanyComparison:
         self, folded_name: str, crm_id: int, last_sent: Mapping[str, Any], present: Mapping[str, Any]
     ) -> list[Finding]:
         # A line that an emptied form does not have any more is blank.
-        lines = {name: present.get(name) for name in last_sent if name.startswith(ADDRESS)}
+        lines = {name: present.get(name) for name in last_sent if name.startswith(ADDRESS_PREFIX)}
         shown = {**present, **lines}
         return [
             self._finding(

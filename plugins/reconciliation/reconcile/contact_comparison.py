@@ -11,6 +11,7 @@ from chatwoot.source import ByIds
 from psycopg.rows import dict_row
 from statements import statement
 
+from reconciliation.crm.fields import called_by_company, lead_fields, listed_person
 from reconciliation.load.pending_write import resolve_pending_write
 from reconciliation.mapping.company_names import known_names
 from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
@@ -18,7 +19,7 @@ from reconciliation.mapping.desired_contact import SkippedContact, desired_to_js
 from reconciliation.mapping.merge import flatten
 from reconciliation.plan.expectation import with_address
 from reconciliation.reconcile.finding import Finding, FindingClass, Side
-from reconciliation.reconcile.record_comparison import compare, is_cut, lead_present, person_present
+from reconciliation.reconcile.record_comparison import compare, is_cut
 from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 from reconciliation.sync_database.mapping_store import mapping_row
@@ -235,7 +236,9 @@ class ContactComparison:
             )
         )
         sent = (person.row.last_sent or {}).get("organization")
-        present = person_present(person.facts, self._spellings, desired["organization"], sent)
+        present = called_by_company(
+            listed_person(person.facts), self._spellings, desired["organization"], sent
+        )
         return self._differences(case, "person", person, present, desired)
 
     def _spelled(self, cases: Sequence[_Case]) -> dict[int, list[str]]:
@@ -248,7 +251,7 @@ class ContactComparison:
     def _compare_lead(self, case: _Case, lead: _Row, person: _Row) -> list[Finding]:
         if lead.facts is None:
             return []
-        found = self._differences(case, "lead", lead, lead_present(lead.facts), flatten(case.desired.lead))
+        found = self._differences(case, "lead", lead, lead_fields(lead.facts), flatten(case.desired.lead))
         if lead.facts.get("person_id") != person.row.crm_id:
             found.append(
                 Finding(

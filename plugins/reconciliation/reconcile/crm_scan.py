@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 from statements import statement
 
+from reconciliation.crm.fields import lead_fields, listed_person
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.merge import CUSTOM_PREFIX
 from reconciliation.reconcile.contact_comparison import CHUNK
-from reconciliation.reconcile.record_comparison import (
-    activity_differences,
-    edited,
-    lead_present,
-    person_present,
-)
+from reconciliation.reconcile.record_comparison import activity_differences, edited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,10 +122,10 @@ class CrmScan:
             case "lead":
                 elsewhere = facts["person_id"] != row["person_id"]
                 moved = row["stage_id"] not in {None, facts["stage_id"]}
-                if elsewhere or moved or self._looks_edited(row, lead_present(facts)):
+                if elsewhere or moved or self._looks_edited(row, lead_fields(facts)):
                     edits.contacts.add(int(row["source_id"]))
             case _:
-                if self._looks_edited(row, person_present(facts, {})):
+                if self._looks_edited(row, listed_person(facts)):
                     edits.contacts.add(int(row["source_id"]))
 
     def _looks_edited(self, row: Mapping[str, Any], listed: Mapping[str, Any]) -> bool:

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.limits import NAME_CHARACTERS, TEXT_BYTES
 
-from reconciliation.mapping.company_names import shown_company
-from reconciliation.mapping.merge import merge
+from reconciliation.mapping.merge import merge, silent
 from reconciliation.reconcile.finding import Side
 from reconciliation.values.stored_text import stored_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from reconciliation.mapping.merge import OnCrmEdit
 
-# How the lines of an organization's address are called.
-ADDRESS = "address."
 # The fields of an activity that are compared; the comment by its mark.
 _SENT = ("title", "comment", "is_done", "schedule_from", "schedule_to")
 
@@ -69,7 +66,7 @@ def compare(
     for name, wanted in desired.items():
         if name in keeping.changed:
             side = Side.OURS
-        elif name in keeping.kept and not (_silent(wanted) and _silent(sent.get(name))):
+        elif name in keeping.kept and not (silent(wanted) and silent(sent.get(name))):
             side = Side.THEIRS
         else:
             continue
@@ -88,39 +85,6 @@ def edited(
         on_crm_edit="keep",
         phone_region=phone_region,
     )
-
-
-def _silent(value: Any) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not stored_text(value))
-
-
-def person_present(
-    facts: Mapping[str, Any], spellings: Mapping[int, Collection[str]], *companies: str | None
-) -> dict[str, Any]:
-    """Return the flat fields of a person as the list showed it.
-
-    `spellings` are the folded names under which organizations are known to us: a person who is in the
-    organization of one of `companies` has that company, whatever somebody renamed the organization to.
-    """
-    present = {name: facts.get(name) for name in ("name", "emails", "phones", "job_title")}
-    known = spellings.get(facts.get("organization_id") or 0, ())
-    present["organization"] = shown_company(facts.get("organization_name"), known, *companies)
-    return present
-
-
-def lead_present(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flat fields of a lead as the list showed it."""
-    return {name: facts.get(name) for name in ("title", "lead_value", "description")}
-
-
-def organization_present(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flat fields of an organization as the list showed it: its address, a field each line."""
-    address = facts.get("address")
-    if isinstance(address, str):
-        address = {"address": address}
-    elif isinstance(address, list):
-        address = {"address": ", ".join(map(str, address))} if address else {}
-    return {f"address.{line}": value for line, value in (address or {}).items()}
 
 
 def activity_differences(sent: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:

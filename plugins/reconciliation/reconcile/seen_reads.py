@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.plan.plan_reads import ORGANIZATION_ID, PlanReads
-from reconciliation.reconcile.record_comparison import ADDRESS, lead_present, organization_present
+from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person, organization_fields
+from reconciliation.plan.plan_reads import PlanReads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,20 +38,14 @@ class SeenReads(PlanReads):
     def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
         """Return the flat fields of those among some persons that are ours."""
         return {
-            crm_id: {
-                **sent,
-                **{name: facts.get(name) for name in ("name", "emails", "phones", "job_title")},
-                "organization": facts.get("organization_name"),
-                ORGANIZATION_ID: facts.get("organization_id"),
-                **self._custom.get(("person", crm_id), {}),
-            }
+            crm_id: {**sent, **listed_person(facts), **self._custom.get(("person", crm_id), {})}
             for crm_id, _, sent, facts in self._seen("person", crm_ids=sorted(set(ids)))
         }
 
     def leads(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
         """Return the flat fields of those among some leads that are ours."""
         return {
-            crm_id: {**sent, **lead_present(facts), **self._custom.get(("lead", crm_id), {})}
+            crm_id: {**sent, **lead_fields(facts), **self._custom.get(("lead", crm_id), {})}
             for crm_id, _, sent, facts in self._seen("lead", crm_ids=sorted(set(ids)))
         }
 
@@ -60,8 +54,8 @@ class SeenReads(PlanReads):
         return {
             folded_name: {
                 # A line that an emptied form does not have any more is blank.
-                **{name: None if name.startswith(ADDRESS) else value for name, value in sent.items()},
-                **organization_present(facts),
+                **{name: None if name.startswith(ADDRESS_PREFIX) else value for name, value in sent.items()},
+                **organization_fields(facts),
                 **self._custom.get(("organization", crm_id), {}),
             }
             for crm_id, folded_name, sent, facts in self._seen("organization", source_ids=sorted(names))

@@ -130,9 +130,9 @@ class MappingStore:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def company_names(self, target_id: int, organization_id: int | None) -> Sequence[str]:
-        """Return the folded names under which an organization is known to us."""
-        return known_names(self._connection, target_id, [organization_id]).get(organization_id or 0, ())
+    def company_names(self, target_id: int, organization_id: int | None) -> dict[int, list[str]]:
+        """Return the folded names under which an organization is known to us, by its id."""
+        return known_names(self._connection, target_id, [organization_id])
 
     def owners(self, target_id: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
         """Return whose some Krayin records are, in words, by CRM id; records of nobody are absent."""

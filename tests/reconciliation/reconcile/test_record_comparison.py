@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reconciliation.crm.fields import called_by_company, listed_person, organization_fields
 from reconciliation.reconcile.finding import Finding, FindingClass, Side
 from reconciliation.reconcile.record_comparison import (
     activity_differences,
     compare,
     edited,
     is_cut,
-    organization_present,
-    person_present,
 )
 
 if TYPE_CHECKING:
@@ -69,9 +68,10 @@ def test_what_was_not_sent_is_not_looked_at() -> None:
 
 def test_a_person_in_a_renamed_organization_has_the_right_company() -> None:
     facts = {"name": "Ada", "organization_id": 7, "organization_name": "Acme & Sons"}
-    assert person_present(facts, {7: ["acme"]}, "ACME")["organization"] == "ACME"
-    assert person_present(facts, {7: ["acme"]}, "Other")["organization"] == "Acme & Sons"
-    assert person_present(facts, {}, "Acme")["organization"] == "Acme & Sons"
+    person = listed_person(facts)
+    assert called_by_company(person, {7: ["acme"]}, "ACME")["organization"] == "ACME"
+    assert called_by_company(person, {7: ["acme"]}, "Other")["organization"] == "Acme & Sons"
+    assert called_by_company(person, {}, "Acme")["organization"] == "Acme & Sons"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_person_in_a_renamed_organization_has_the_right_company() -> None:
     ],
 )
 def test_addresses_in_any_shape_are_compared_by_line(stored: Any, shown: dict[str, Any]) -> None:
-    assert organization_present({"address": stored}) == shown
+    assert organization_fields({"address": stored}) == shown
 
 
 def test_activities_differ_by_what_was_sent() -> None:
