@@ -60,7 +60,7 @@ class StandInAccess:
 
     address: str
     token: str
-    pace: int | Literal["auto"] = 60_000
+    pace: int | Literal["auto"] = 6_000
     options: dict[str, Any] = field(default_factory=dict)
 
     def key(self) -> str:
