@@ -32,7 +32,7 @@ from reconciliation.settings.sync_settings import SyncSettings
 from benchmarks.common.chatwoot_rows import ACCOUNT, add_contacts, new_chatwoot
 from benchmarks.common.results import keep, show
 from stack.postgres import Cluster
-from stack.testing import free_ports
+from tests.ports import free_ports
 from tests.reconciliation.world import StandInAccess
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from benchmarks.common.straightforward import Straightforward
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin
 from stack.postgres import Cluster
-from stack.testing import free_ports
+from tests.ports import free_ports
 from tests.reconciliation.world import World
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import psycopg
 
 from benchmarks.common.results import keep, show
 from sandbox.chatwoot import changes
-from stack.testing import RunningStack, running_stack
+from tests.running_stack import RunningStack, running_stack
 
 SYNC = """\
 name: sandbox

@@ -34,7 +34,7 @@ from benchmarks.common.results import keep
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from stack.postgres import Cluster
-from stack.testing import free_ports
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 SYNC = "benchmark"

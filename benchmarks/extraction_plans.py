@@ -24,7 +24,7 @@ from statements import statement
 from benchmarks.common.chatwoot_rows import ACCOUNT, add_contacts, add_talk, new_chatwoot
 from sandbox.chatwoot import changes, conversations
 from stack.postgres import Cluster
-from tests.conftest import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGED = 20

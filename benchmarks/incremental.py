@@ -29,7 +29,7 @@ from benchmarks.common.chatwoot_rows import add_contacts, add_talk, new_chatwoot
 from benchmarks.common.results import keep, show
 from benchmarks.common.usage import in_a_process, measured, postmaster, report
 from stack.postgres import Cluster
-from stack.testing import free_ports
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS: dict[str, Any] = {"sync_to_organization": True, "default_phone_region": "US"}

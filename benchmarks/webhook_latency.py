@@ -41,7 +41,7 @@ from rich.table import Table
 from benchmarks.common.results import keep
 from sandbox.chatwoot import changes, webhooks
 from stack.syncs import SANDBOX
-from stack.testing import RunningStack, running_stack
+from tests.running_stack import RunningStack, running_stack
 
 ROOT = Path(__file__).resolve().parents[1]
 SYNC = "sandbox"

@@ -39,8 +39,9 @@ from sandbox.chatwoot.schema import create_schema
 from sandbox.krayin.testing import running_krayin
 from stack.postgres import Cluster
 from stack.syncs import SANDBOX
-from stack.testing import RunningStack, free_ports, running_stack
+from tests.ports import free_ports
 from tests.reconciliation.world import World
+from tests.running_stack import RunningStack, running_stack
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "storm-secret-123456789012"

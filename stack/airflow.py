@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from stack import private_file
-from stack.errors import ComponentError
+from stack.process import run_to_end
 from stack.settings import REAL, ROOT
 
 if TYPE_CHECKING:
-    from stack.keys import Keys
-    from stack.layout import Layout
+    from stack.instance import Keys, Layout
     from stack.settings import Settings
 
 USER = "admin"
@@ -121,13 +118,6 @@ def local_url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.airflow_port}"
 
 
-def prepare(layout: Layout, keys: Keys) -> None:
-    """Make AIRFLOW_HOME with the administrator's password in it."""
-    layout.airflow.mkdir(parents=True, exist_ok=True)
-    layout.task_logs.mkdir(parents=True, exist_ok=True)
-    private_file.write(layout.airflow / "passwords.json", {USER: keys.admin})
-
-
 def command(*arguments: str) -> list[str]:
     """Return the command line of `airflow` with `arguments`."""
     return [sys.executable, "-m", "airflow", *arguments]
@@ -162,17 +152,10 @@ def migrate(layout: Layout, environ: dict[str, str]) -> None:
     Raises:
         ComponentError: `airflow db migrate` failed.
     """
-    log = layout.log("airflow-migrate")
-    with log.open("w") as output:
-        done = subprocess.run(
-            command("db", "migrate"),
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=layout.airflow,
-            check=False,
-        )
-    if done.returncode != 0:
-        tail = log.read_text(errors="replace").splitlines()[-15:]
-        raise ComponentError("airflow db migrate", f"failed with exit code {done.returncode}", log, tail)
+    run_to_end(
+        "airflow db migrate",
+        command("db", "migrate"),
+        layout.log("airflow-migrate"),
+        directory=layout.airflow,
+        environment=environ,
+    )

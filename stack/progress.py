@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,31 +18,21 @@ if TYPE_CHECKING:
 PLAIN_INTERVAL_SECONDS = 10.0
 
 
-class Step(Protocol):
-    """One thing being done."""
-
-    def note(self, text: str) -> None:
-        """Show how far it is."""
-
-
 @dataclass(slots=True)
-class _MovingStep:
-    title: str
-    status: Status
+class Step:
+    """One thing being done; `status` is its moving line."""
 
-    def note(self, text: str) -> None:
-        self.status.update(f"{escape(self.title)} [dim]{escape(text)}[/dim]")
-
-
-@dataclass(slots=True)
-class _PlainStep:
     title: str
     console: Console
+    status: Status | None
     shown: float = field(default_factory=time.monotonic)
 
     def note(self, text: str) -> None:
-        # A log of one line a second helps nobody.
-        if time.monotonic() - self.shown >= PLAIN_INTERVAL_SECONDS:
+        """Show how far it is."""
+        if self.status is not None:
+            self.status.update(f"{escape(self.title)} [dim]{escape(text)}[/dim]")
+        elif time.monotonic() - self.shown >= PLAIN_INTERVAL_SECONDS:
+            # A log of one line a second helps nobody.
             self.shown = time.monotonic()
             self.console.print(f"  {self.title}: {text}", markup=False, highlight=False)
 
@@ -59,10 +49,10 @@ class Progress:
         began = time.monotonic()
         if self.console.is_terminal:
             with self.console.status(escape(title)) as status:
-                yield _MovingStep(title, status)
+                yield Step(title, self.console, status)
         else:
             self.console.print(f"… {title}", markup=False, highlight=False)
-            yield _PlainStep(title, self.console)
+            yield Step(title, self.console, None)
         seconds = time.monotonic() - began
         self.console.print(f"[green]✓[/green] {escape(title)} [dim]({seconds:.1f} s)[/dim]", highlight=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import httpx
 
 from stack.errors import ComponentError
 from stack.instance import CHATWOOT_DATABASE
+from stack.process import run_to_end
 from stack.settings import ROOT
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 COMPONENT = "krayin-sandbox"
 
 
-def fill(instance: Instance) -> bool:
-    """Make the Chatwoot database and fill it, unless that was done; tell whether it was done now.
+def fill(instance: Instance) -> None:
+    """Make the Chatwoot database and fill it, unless that was done.
 
     Raises:
         ComponentError: the sample data could not be written.
     """
     if instance.state().get("sandbox_filled"):
-        return False
+        return
     # Half-filled by an interrupted start: begin anew.
     instance.cluster.drop_database(CHATWOOT_DATABASE)
     instance.cluster.create_database(CHATWOOT_DATABASE)
@@ -39,15 +40,8 @@ def fill(instance: Instance) -> bool:
         "--messages", str(settings.sandbox_messages),
         "--seed", str(settings.sandbox_seed),
     ]  # fmt: skip
-    with log.open("w") as output:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, check=False
-        )
-    if done.returncode != 0:
-        tail = log.read_text(errors="replace").splitlines()[-15:]
-        raise ComponentError("The sandbox's Chatwoot", f"ended with exit code {done.returncode}", log, tail)
+    run_to_end("The sandbox's Chatwoot", command, log, directory=ROOT, environment=os.environ)
     instance.remember(sandbox_filled=True)
-    return True
 
 
 def krayin_command(instance: Instance) -> list[str]:
@@ -62,15 +56,6 @@ def krayin_command(instance: Instance) -> list[str]:
     ]  # fmt: skip
 
 
-def krayin_answers(instance: Instance) -> bool:
-    """Tell whether the stand-in accepts connections."""
-    try:
-        httpx.get(instance.krayin_url, timeout=2.0)
-    except httpx.TransportError:
-        return False
-    return True
-
-
 def wait_for_krayin(instance: Instance, seconds: float) -> None:
     """Wait until the stand-in accepts connections.
 
@@ -78,9 +63,16 @@ def wait_for_krayin(instance: Instance, seconds: float) -> None:
         ComponentError: it did not within `seconds`.
     """
     deadline = time.monotonic() + seconds
-    while not krayin_answers(instance):
-        if time.monotonic() > deadline:
-            log = instance.layout.log(COMPONENT)
-            tail = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
-            raise ComponentError("The sandbox's Krayin", f"does not answer after {seconds:.0f} s", log, tail)
-        time.sleep(0.3)
+    while True:
+        try:
+            httpx.get(instance.krayin_url, timeout=2.0)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise ComponentError(
+                    "The sandbox's Krayin",
+                    f"does not answer after {seconds:.0f} s",
+                    instance.layout.log(COMPONENT),
+                ) from None
+            time.sleep(0.3)
+        else:
+            return

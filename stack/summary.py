@@ -1,4 +1,4 @@
-"""What a sync did, as the sync database tells it."""
+"""What the syncs did, as the sync database tells it: the last lines of `up` and `status`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
+from reconciliation.sync_database.incidents import open_incidents
 from reconciliation.values.duration import duration
+from statements import statement
+
+from stack import airflow, syncs
+from stack.instance import SYNC_DATABASE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from stack.instance import Instance
+    from stack.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +41,15 @@ def work(dsn: str, sync_name: str, run_id: str) -> Work | None:
     """Return how far the DAG run `run_id` of `sync_name` is; None before it has a row."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
-            """
-            SELECT count(o.id) FILTER (WHERE NOT o.state = ANY(%s)),
-                   count(o.id) FILTER (WHERE o.state = ANY(%s))
-            FROM krayin_sync.sync_run AS r
-            LEFT JOIN krayin_sync.operation AS o ON o.run_id = r.id
-            WHERE r.sync_name = %s AND r.dag_run_id = %s
-            GROUP BY r.id
-            """,
-            (OPEN_STATES, OPEN_STATES, sync_name, run_id),
+            statement("status/run_progress"), {"open": OPEN_STATES, "sync": sync_name, "run": run_id}
         ).fetchone()
-    return Work(row[0], row[1]) if row else None
+    return Work(*row) if row else None
 
 
-def of_run(dsn: str, sync_name: str, run_id: str | None) -> dict[str, Any] | None:
-    """Return the `sync_run` row of a DAG run, else of the run that works, else of the last sync.
-
-    A run that neither began nor called Krayin within the hour, or that another of its kind followed, works
-    no more. None where there is no such row.
-    """
+def of_run(dsn: str, sync_name: str) -> dict[str, Any] | None:
+    """Return the `sync_run` row of the run that works, else of the last sync, or None."""
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        return connection.execute(
-            """
-            SELECT id AS run_id, sync_name, dag_run_id, kind, dry_run, state, started_at, finished_at,
-                   summary, message
-            FROM krayin_sync.sync_run AS run
-            WHERE sync_name = %(sync)s
-              AND CASE WHEN %(run)s::text IS NOT NULL THEN dag_run_id = %(run)s
-                       WHEN finished_at IS NOT NULL
-                       THEN kind IN ('manual', 'scheduled') OR kind = 'backfill' AND dry_run
-                       ELSE kind NOT IN ('setup', 'events')
-                            AND NOT EXISTS (
-                                SELECT FROM krayin_sync.sync_run AS later
-                                WHERE later.sync_name = run.sync_name AND later.kind = run.kind
-                                  AND later.id > run.id)
-                            AND (started_at > now() - interval '1 hour'
-                                 OR EXISTS (
-                                     SELECT FROM krayin_sync.api_call AS call
-                                     WHERE call.run_id = run.id AND call.at > now() - interval '1 hour')) END
-            ORDER BY finished_at IS NULL DESC, id DESC LIMIT 1
-            """,
-            {"sync": sync_name, "run": run_id},
-        ).fetchone()
+        return connection.execute(statement("status/run_shown"), {"sync": sync_name}).fetchone()
 
 
 WORK = {"backfill": "Backfill of", "reconcile": "Comparison of"}
@@ -149,3 +124,39 @@ def _reasons(value: object) -> str:
     if not isinstance(value, dict):
         return str(value)
     return ", ".join(f"{count} {reason}" for reason, count in sorted(value.items()) if count) or "0"
+
+
+def print_summary(instance: Instance, progress: Progress) -> None:
+    """Print what each sync did last, the addresses with their passwords, and the next commands."""
+    settings = instance.settings
+    begun = instance.state().get("first_syncs", {})
+    names = syncs.read(syncs.folder(settings)).first
+    _print_runs(instance.dsn(SYNC_DATABASE), names, progress)
+    if waiting := [name for name in names if name not in begun]:
+        dags = ", ".join(syncs.sync_dag(name) for name in waiting)
+        progress.say(f"To start: make up FIRST_SYNC=load, or unpause {dags} in Airflow and run make up again")
+    progress.say("")
+    progress.say(f"Airflow          {settings.airflow_base_url or instance.url}")
+    progress.say(f"  user {airflow.USER}, password {instance.keys.admin}")
+    if settings.real is None:
+        progress.say(f"Krayin (sandbox) {instance.krayin_url}")
+        progress.say(f"  token {instance.keys.sandbox_token}")
+    else:
+        progress.say(f"Krayin           {instance.krayin_url}")
+    progress.say(f"Sync files       {syncs.folder(settings)}")
+    progress.say("Stop it with: make down     Logs: make logs     State: make status")
+
+
+def _print_runs(dsn: str, names: Iterable[str], progress: Progress) -> None:
+    try:
+        with psycopg.connect(dsn) as connection:
+            incidents = open_incidents(connection)
+        rows = [row for name in names if (row := of_run(dsn, name))]
+    except psycopg.Error as error:
+        progress.warn(f"Could not read from the sync database what the syncs did: {error}")
+        return
+    for one in incidents:
+        progress.warn(f"Incident {one.id} ({one.sync_name or 'all syncs to this Krayin'}): {one.sentence}")
+    for row in rows:
+        for line in lines(row):
+            progress.say(line)

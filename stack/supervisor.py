@@ -22,13 +22,13 @@ from typing import IO, Any
 
 import psutil
 
-from stack import private_file, process
-from stack.layout import Layout
-from stack.postgres import Cluster, PostgresStartError
+from stack import process
+from stack.errors import StackError
+from stack.instance import Layout, write_json
+from stack.postgres import Cluster
 
 STABLE_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 60.0
-GRACE_SECONDS = 20.0
 LOG_LIMIT_BYTES = 50_000_000
 
 
@@ -175,7 +175,7 @@ class Supervisor:
 
     def _publish(self, layout: Layout) -> None:
         own = psutil.Process()
-        private_file.write(
+        write_json(
             layout.supervisor,
             {
                 "pid": own.pid,
@@ -191,7 +191,7 @@ class Supervisor:
         # Last started, first ended: tasks still reach the API server while they are stopped.
         for each in reversed(running):
             process.signal_group(each.pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_SECONDS
+        deadline = time.monotonic() + process.GRACE_SECONDS
         for each in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 each.wait(max(0.1, deadline - time.monotonic()))
@@ -205,7 +205,7 @@ def _keep_up(cluster: Cluster) -> None:
     if not cluster.running():
         try:
             cluster.start()
-        except PostgresStartError as error:
+        except StackError as error:
             print(error, file=sys.stderr, flush=True)
 
 

@@ -50,6 +50,16 @@ class Syncs:
     problems: list[str] = field(default_factory=list)
 
 
+def sync_dag(sync_name: str) -> str:
+    """Return the id of the DAG that carries out `sync_name`."""
+    return f"{sync_name}__sync"
+
+
+def backfill_dag(sync_name: str) -> str:
+    """Return the id of the DAG that forecasts `sync_name`, and brings its history over."""
+    return f"{sync_name}__backfill"
+
+
 def folder(settings: Settings) -> Path:
     """Return the folder that DAGs read sync files from."""
     return settings.krayin_sync_syncs or (USERS if settings.real else SANDBOX)

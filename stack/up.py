@@ -1,4 +1,4 @@
-"""Brings a stack up, or up to date if it runs already."""
+"""Brings a stack up, or up to date if it runs already, and down."""
 
 from __future__ import annotations
 
@@ -11,21 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from stack import (
-    airflow,
-    checks,
-    connections,
-    first_sync,
-    krayin_check,
-    plan,
-    process,
-    sandbox,
-    syncs,
-)
-from stack.down import stop_processes
-from stack.errors import ComponentError
-from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, Instance, open_instance
-from stack.postgres import PostgresStartError
+from stack import airflow, checks, connections, first_sync, plan, process, sandbox, syncs
+from stack.errors import MachineError
+from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, Instance, open_instance, write_json
 from stack.settings import ROOT
 
 if TYPE_CHECKING:
@@ -55,7 +43,7 @@ def up(settings: Settings, progress: Progress) -> Instance:
         running = instance.supervised()
         if running is None:
             # What a supervisor that was killed left behind holds the ports that are looked at next.
-            stop_processes(instance)
+            instance.stop_processes()
         own_ports = _own_ports(instance, running)
         checks.ports(plan.ports(instance), own_ports)
         folder = syncs.folder(settings)
@@ -66,7 +54,7 @@ def up(settings: Settings, progress: Progress) -> Instance:
         wanted = plan.make(instance)
         if running and running["fingerprint"] != wanted.fingerprint:
             with progress.step("Settings or code changed: stopping the old processes"):
-                stop_processes(instance)
+                instance.stop_processes()
             running = None
         if running is None:
             _start_components(instance, wanted, progress)
@@ -96,7 +84,7 @@ def _check_real(real: RealSystems, settings: Settings, progress: Progress) -> No
         else:
             checks.known_accounts(syncs.read(folder).accounts, accounts)
     with progress.step("Checking Krayin"):
-        answer = krayin_check.check(real)
+        answer = checks.krayin(real)
     progress.say(f"  {answer}")
     if first:
         written = syncs.write_first(folder, account)
@@ -111,23 +99,20 @@ def _start_postgres(instance: Instance, progress: Progress) -> None:
     with progress.step("Starting PostgreSQL"):
         if serving is not None:
             # POSTGRES_PORT was changed: what is connected to the old port goes first.
-            stop_processes(instance)
+            instance.stop_processes()
             cluster.stop()
-        try:
-            cluster.start()
-        except PostgresStartError as error:
-            raise ComponentError(
-                "PostgreSQL", "does not start", cluster.log, str(error).splitlines()[1:]
-            ) from error
+        cluster.start()
 
 
 def _prepare_databases(instance: Instance, progress: Progress) -> None:
     with progress.step("Preparing the databases") as step:
         for name in (airflow.DATABASE, SYNC_DATABASE):
             instance.cluster.create_database(name)
-        airflow.prepare(instance.layout, instance.keys)
+        instance.layout.airflow.mkdir(exist_ok=True)
+        instance.layout.task_logs.mkdir(exist_ok=True)
+        write_json(instance.layout.airflow / "passwords.json", {airflow.USER: instance.keys.admin})
         with ThreadPoolExecutor() as pool:
-            work: dict[str, Future[object]] = {
+            work: dict[str, Future[None]] = {
                 "Airflow's": pool.submit(_migrate_airflow, instance),
                 "the sync's": pool.submit(_migrate_sync, instance),
             }
@@ -187,7 +172,7 @@ def _start_components(instance: Instance, wanted: Plan, progress: Progress) -> N
         deadline = time.monotonic() + 30
         while instance.supervised() is None:
             if started.poll() is not None or time.monotonic() > deadline:
-                raise _component_error(instance, "supervisor", "did not start")
+                raise instance.failure("supervisor", "did not start")
             time.sleep(0.1)
 
 
@@ -202,7 +187,7 @@ def _wait_until_healthy(instance: Instance, wanted: Plan, progress: Progress) ->
             _see_no_crash_loop(instance)
             if time.monotonic() > deadline:
                 component = "api-server" if not health else missing[0].replace("_", "-")
-                raise _component_error(instance, component, f"is not healthy after {HEALTHY_SECONDS:.0f} s")
+                raise instance.failure(component, f"is not healthy after {HEALTHY_SECONDS:.0f} s")
             _note_missing(step, health, missing)
             time.sleep(0.5)
         if any(component.name == sandbox.COMPONENT for component in wanted.components):
@@ -216,19 +201,11 @@ def _note_missing(step: Step, health: dict[str, str], missing: list[str]) -> Non
 def _see_no_crash_loop(instance: Instance) -> None:
     said = instance.supervised()
     if said is None:
-        raise _component_error(instance, "supervisor", "is gone")
+        raise instance.failure("supervisor", "is gone")
     for component in said["components"]:
         # Three in a row is no hiccup; waiting five minutes would only hide the reason.
         if component["failures"] >= 3:
-            raise _component_error(
-                instance, component["name"], f"keeps stopping (exit code {component['exit_code']})"
-            )
-
-
-def _component_error(instance: Instance, component: str, reason: str) -> ComponentError:
-    log = instance.layout.log(component)
-    tail = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
-    return ComponentError(component, reason, log, tail)
+            raise instance.failure(component["name"], f"keeps stopping (exit code {component['exit_code']})")
 
 
 def _connect(api: AirflowApi, instance: Instance, real: RealSystems | None) -> str:
@@ -259,3 +236,22 @@ def _sync(api: AirflowApi, instance: Instance, found: Syncs, setting: str, progr
         progress.warn("There are no DAGs in dags/, so nothing is synced.")
         return
     first_sync.run(api, instance, found, setting, progress)
+
+
+def down(instance: Instance, progress: Progress) -> None:
+    """Stop everything of `instance`, PostgreSQL last; its data stays.
+
+    Raises:
+        MachineError: a process could not be ended.
+    """
+    with progress.step("Stopping Airflow"):
+        left = instance.stop_processes()
+    if left:
+        progress.say(f"  {left} process(es) without a parent were stopped as well.")
+    with progress.step("Stopping PostgreSQL"):
+        instance.cluster.stop()
+    remaining = [f"{each.pid} {each.name()}" for each in process.marked(instance.layout.root)]
+    if instance.cluster.running():
+        remaining.append("PostgreSQL")
+    if remaining:
+        raise MachineError(f"Still running: {', '.join(remaining)}. Run `make down` again.")

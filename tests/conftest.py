@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 import uuid
 from pathlib import Path
@@ -20,6 +19,7 @@ from reconciliation.migrations import upgrade
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from stack.postgres import Cluster
+from tests.ports import free_port
 from tests.soak import SOAK
 
 if TYPE_CHECKING:
@@ -61,13 +61,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         else:
             session.config.get_terminal_writer().line(f"\nThe files of this run: {folder}")
-
-
-def free_port() -> int:
-    """Return a TCP port that is free on 127.0.0.1 right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

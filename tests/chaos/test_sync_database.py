@@ -26,7 +26,7 @@ from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin
 from stack.postgres import Cluster
 from tests.chaos.seed import SEED
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.reconciliation.world import World
 from tests.soak import SOAK
 

@@ -12,8 +12,8 @@ from krayin.budget import BudgetTimeout, BudgetUnavailable, RateBudget
 from krayin.rate_limiter import Lane, LimitFeedback, RateLimiter
 
 from stack.postgres import Cluster
-from tests.conftest import free_port
 from tests.krayin.budget_world import FixedWindow, prepare
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

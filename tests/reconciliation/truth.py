@@ -212,7 +212,7 @@ class Truth:
     # --- make status --------------------------------------------------------------------------
 
     def _check_status(self, run: Run) -> None:
-        shown = status.of_run(self.world.sync_url, run.sync_name, None)
+        shown = status.of_run(self.world.sync_url, run.sync_name)
         assert shown is not None
         if run.kind != "reconcile":
             assert shown["run_id"] == run.id

@@ -14,8 +14,8 @@ import pytest
 from sandbox.chatwoot import changes, conversations, webhooks
 from stack.airflow import DATABASE as AIRFLOW_DATABASE
 from stack.errors import RunFailedError
-from stack.testing import RunningStack, running_stack
 from tests.database_dump import dump
+from tests.running_stack import RunningStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from sandbox.chatwoot import changes
-from stack.testing import RunningStack, running_stack
+from tests.running_stack import RunningStack, running_stack
 from tests.soak import SOAK
 
 if TYPE_CHECKING:

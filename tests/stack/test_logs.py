@@ -9,7 +9,7 @@ import pytest
 
 from stack import logs
 from stack.errors import SettingsError
-from stack.layout import Layout
+from stack.instance import Layout
 
 if TYPE_CHECKING:
     from pathlib import Path

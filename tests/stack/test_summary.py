@@ -40,17 +40,18 @@ def sync_database(database_url: str) -> str:
             "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state, finished_at, summary)"
             " VALUES ('shop', 'first', 'manual', false, 'done', now(), %s),"
             " ('shop', 'second', 'manual', false, 'loading', NULL, %s),"
-            " ('shop', 'check', 'setup', true, 'done', now(), '{}')",
-            (Jsonb(TOLD), Jsonb(UNDER_WAY)),
+            " ('shop', 'check', 'setup', true, 'done', now(), '{}'),"
+            " ('office', 'only', 'manual', false, 'done', now(), %s)",
+            (Jsonb(TOLD), Jsonb(UNDER_WAY), Jsonb(TOLD)),
         )
     return database_url
 
 
-def test_a_run_by_its_id(sync_database: str) -> None:
-    row = summary.of_run(sync_database, "shop", "first")
+def test_a_finished_sync(sync_database: str) -> None:
+    row = summary.of_run(sync_database, "office")
     assert row is not None
     assert summary.lines(row) == [
-        "Sync shop: done",
+        "Sync office: done",
         "  contacts read    12",
         "  created          10 persons, 10 leads",
         "  updated          1 person",
@@ -74,13 +75,13 @@ def test_a_dry_run_says_what_it_would_do_and_cost(sync_database: str) -> None:
     with psycopg.connect(sync_database) as connection:
         connection.execute(
             "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state, finished_at, summary)"
-            " VALUES ('shop', 'look', 'backfill', true, 'done', now(), %s)",
+            " VALUES ('new', 'look', 'backfill', true, 'done', now(), %s)",
             (Jsonb(told),),
         )
-    row = summary.of_run(sync_database, "shop", "look")
+    row = summary.of_run(sync_database, "new")
     assert row is not None
     assert summary.lines(row) == [
-        "Dry run of sync shop: nothing was sent",
+        "Dry run of sync new: nothing was sent",
         "  contacts read    12",
         "  to adopt         2",
         "  to create        9",
@@ -91,7 +92,7 @@ def test_a_dry_run_says_what_it_would_do_and_cost(sync_database: str) -> None:
 
 
 def test_the_run_that_works_else_the_last_sync(sync_database: str) -> None:
-    row = summary.of_run(sync_database, "shop", None)
+    row = summary.of_run(sync_database, "shop")
     assert row is not None
     assert row["dag_run_id"] == "second"
     assert summary.lines(row)[0] == "Sync shop: loading, 40 of 100 records, about 5 min 20 s left"
@@ -100,10 +101,10 @@ def test_the_run_that_works_else_the_last_sync(sync_database: str) -> None:
         connection.execute(
             "UPDATE krayin_sync.sync_run SET started_at = now() - interval '2 hours' WHERE dag_run_id = 'second'"
         )
-    row = summary.of_run(sync_database, "shop", None)
+    row = summary.of_run(sync_database, "shop")
     assert row is not None
     assert row["dag_run_id"] == "first"
-    assert summary.of_run(sync_database, "other", None) is None
+    assert summary.of_run(sync_database, "other") is None
 
 
 def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) -> None:
@@ -114,7 +115,7 @@ def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) 
                 " VALUES ('shop', 'setup', true, %s, CASE %s WHEN 'done' THEN now() END)",
                 (state, state),
             )
-    row = summary.of_run(sync_database, "shop", None)
+    row = summary.of_run(sync_database, "shop")
     assert row is not None
     assert row["dag_run_id"] == "second"
 
@@ -130,7 +131,7 @@ def test_what_works_is_called_what_it_is(sync_database: str, kind: str, said: st
             " VALUES ('shop', 'other', %s, false, 'planning')",
             (kind,),
         )
-    row = summary.of_run(sync_database, "shop", None)
+    row = summary.of_run(sync_database, "shop")
     assert row is not None
     assert summary.lines(row)[0] == said
 

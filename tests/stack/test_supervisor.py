@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from stack import down, instance, private_file, process
+from stack import instance, process
 from stack.settings import ROOT, load
 from stack.supervisor import Component, Plan
 
@@ -127,14 +127,14 @@ def test_a_command_that_cannot_be_started_leaves_the_others(stack: Instance) -> 
 
 
 def test_down_leaves_nothing_even_of_the_stubborn(stack: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(down, "LEFTOVER_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(instance, "LEFTOVER_GRACE_SECONDS", 1.0)
     running = start(stack, {"stubborn": STUBBORN})
     eventually(lambda: len(process.marked(stack.layout.root)) == 3)
     # Killed, the supervisor cannot end what it started.
     running.kill()
     running.wait()
     assert len(process.marked(stack.layout.root)) == 2
-    assert down.stop_processes(stack) == 2
+    assert stack.stop_processes() == 2
     assert process.marked(stack.layout.root) == []
 
 
@@ -151,7 +151,7 @@ def test_secrets_are_on_no_command_line_and_in_no_file(stack: Instance) -> None:
 
 def test_a_number_that_another_process_has_by_now_is_not_ours(stack: Instance) -> None:
     own = psutil.Process()
-    private_file.write(stack.layout.supervisor, {"pid": own.pid, "started": own.create_time() - 100})
+    instance.write_json(stack.layout.supervisor, {"pid": own.pid, "started": own.create_time() - 100})
     assert stack.supervised() is None
     assert stack.supervisor() is None
     assert process.same(own.pid, own.create_time()) is not None

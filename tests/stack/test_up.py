@@ -18,8 +18,9 @@ import pytest
 from stack import process
 from stack.progress import Progress
 from stack.settings import ROOT
-from stack.testing import RunningStack, free_ports, running_stack
 from stack.up import up
+from tests.ports import free_ports
+from tests.running_stack import RunningStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

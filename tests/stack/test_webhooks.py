@@ -14,7 +14,7 @@ import pytest
 from sandbox.chatwoot import changes, conversations, webhooks
 from stack.airflow import DATABASE
 from stack.instance import SYNC_DATABASE
-from stack.testing import RunningStack, running_stack
+from tests.running_stack import RunningStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

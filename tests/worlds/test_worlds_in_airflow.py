@@ -11,8 +11,8 @@ import pytest
 from sandbox.krayin.testing import KrayinControl
 from stack import connections
 from stack.errors import RunFailedError
-from stack.testing import RunningStack, running_stack
 from tests.reconciliation.world import World, reading_role
+from tests.running_stack import RunningStack, running_stack
 from tests.soak import SOAK
 from tests.worlds.laws import harm, state
 from tests.worlds.lies import LIES, TABLES

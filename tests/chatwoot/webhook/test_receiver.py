@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reconciliation.migrations import upgrade
 
 from sandbox.chatwoot import webhooks
-from tests.conftest import free_port
+from tests.ports import free_port
 
 SECRET = "nT4wQx8Lk2VbZ7mR5cJ9hYpD"
 SEEN = "SELECT sync_name, event, entities, signed, delivery_id::text, body FROM krayin_sync.inbox_event ORDER BY id"

@@ -13,7 +13,7 @@ import pytest
 from sandbox.krayin.application import Application
 from sandbox.krayin.settings import Settings
 from sandbox.krayin.state import StateFile
-from tests.conftest import free_port
+from tests.ports import free_port
 
 PERSONS = "/api/v1/contacts/persons"
 ORGANIZATIONS = "/api/v1/contacts/organizations"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from stack.down import down
 from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, open_instance
-from stack.print_summary import print_summary
 from stack.progress import Progress
 from stack.settings import load
-from stack.up import up
+from stack.summary import print_summary
+from stack.up import down, up
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,17 +74,9 @@ class RunningStack:
         """
         run_id = self.api.trigger(dag_id, conf)
         if self.api.wait(dag_id, run_id, seconds) != "success":
-            raise TimeoutError(f"{dag_id} {run_id} has not ended after {seconds:.0f} s")
+            message = f"{dag_id} {run_id} has not ended after {seconds:.0f} s"
+            raise TimeoutError(message)
         return run_id
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports that are free on 127.0.0.1 right now, all different."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def settings_for(data_dir: Path, real: Mapping[str, object] | None = None, **values: object) -> Settings:
