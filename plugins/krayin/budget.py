@@ -18,7 +18,8 @@ from tenacity import (
     retry_if_exception_type,
     retry_if_not_exception_type,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from krayin.rate_limiter import Lane, Permit
@@ -306,7 +307,7 @@ class RateBudget:
             # A full disk is not emptied by waiting.
             retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError))
             & retry_if_not_exception_type(psycopg.errors.DiskFull),
-            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.2),
+            wait=wait_exponential(multiplier=0.05, max=2.0) + wait_random(0, 0.2),
             stop=stop_after_delay(patience),
             sleep=self._sleep,
             reraise=True,

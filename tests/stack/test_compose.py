@@ -154,3 +154,11 @@ def imports(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
     return found
+
+
+def test_the_uis_address_follows_its_port(compose: dict) -> None:
+    """Signing in leads to that address: with another port nobody would get in."""
+    (port,) = compose["services"]["api-server"]["ports"]
+    address = compose["x-airflow"]["environment"]["AIRFLOW__API__BASE_URL"]
+    assert "${AIRFLOW_PORT:-8080}:8080" in port
+    assert address == "${AIRFLOW_BASE_URL:-http://localhost:${AIRFLOW_PORT:-8080}}"

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from chatwoot.api.access import ApiAccess, HttpOptions
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
@@ -232,7 +232,7 @@ class ApiSession:
             ) from None
 
 
-_growing = wait_exponential_jitter(multiplier=0.5, max=20)
+_growing = wait_exponential(multiplier=0.5, max=20) + wait_random(0, 1)
 
 
 def _pause(state: RetryCallState) -> float:
