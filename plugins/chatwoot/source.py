@@ -66,6 +66,18 @@ class Watermark:
         )
 
 
+def shows_less(then: str, now: str) -> bool:
+    """Tell whether snapshot `now` does not show what had ended at snapshot `then`, both of one history.
+
+    The second number of a snapshot is the first transaction that had not ended. On one server it only rises;
+    a standby that is behind, and a server set back to an earlier image of its disk, show a smaller one.
+    """
+    try:
+        return int(now.split(":")[1]) < int(then.split(":")[1])
+    except (ValueError, IndexError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Everything:
     """All contacts of the scope."""
@@ -139,12 +151,14 @@ class Vouch:
         narrow: what makes it see less than there may be for as long as it stays as it is, one clause each.
         passing: the same for what passes by itself.
         contacts: how many contacts the account has, where the source says so by the way.
+        snapshot: as in `Watermark`; "" where the lineage does not say in which history it has a meaning.
     """
 
     lineage: str | None
     narrow: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
     contacts: int | None = None
+    snapshot: str = ""
 
 
 class SourceSnapshot(Protocol):

@@ -213,6 +213,7 @@ class DatabaseSnapshot:
             f"{self._lineage}/{found.contacts_table}",
             narrow=tuple(f"{name} is no table but something in its place" for name in found.not_tables),
             passing=(f"this standby is {behind / 60:.0f} minutes behind its primary",) if late else (),
+            snapshot=self._xids if self._lineage is not None else "",
         )
 
     def accounts(self) -> list[Account]:

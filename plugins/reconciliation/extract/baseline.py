@@ -7,6 +7,7 @@ from datetime import datetime
 from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING, Any, Self
 
+from chatwoot.source import shows_less
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -51,6 +52,8 @@ class Baseline:
         rows: how many rows each stream had in the scope.
         witnesses: the contacts changed last and a few spread over all, by id.
         confirmed: a person said that what is shown is right; the next comparison is taken at its word.
+        snapshot: see `chatwoot.source.Vouch`; that of the newest reading, whole or of a few contacts.
+        read_at: when that reading began by Chatwoot's clock, UTC.
     """
 
     formula: str
@@ -60,6 +63,8 @@ class Baseline:
     narrow: tuple[str, ...] = ()
     witnesses: Mapping[int, Witness] = field(default_factory=dict)
     confirmed: bool = False
+    snapshot: str = ""
+    read_at: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
@@ -67,7 +72,15 @@ class Baseline:
             [one.id, one.created_at.isoformat(), one.updated_at.isoformat()]
             for one in self.witnesses.values()
         ]
-        return {**asdict(self), "witnesses": witnesses}
+        return {**asdict(self), **self.moment, "witnesses": witnesses}
+
+    @property
+    def moment(self) -> dict[str, Any]:
+        """The part of `to_json` that says how new it is."""
+        return {
+            "snapshot": self.snapshot,
+            "read_at": None if self.read_at is None else self.read_at.isoformat(),
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -77,6 +90,8 @@ class Baseline:
             for number, created, updated in stored["witnesses"]
         ]
         inboxes = stored["inboxes"]
+        # Earlier versions did not keep it.
+        read_at = stored.get("read_at")
         return cls(
             stored["formula"],
             stored["lineage"],
@@ -85,7 +100,18 @@ class Baseline:
             tuple(stored["narrow"]),
             {one.id: one for one in witnesses},
             stored["confirmed"],
+            stored.get("snapshot", ""),
+            None if read_at is None else datetime.fromisoformat(read_at),
         )
+
+    def is_older_than(self, other: Baseline) -> bool:
+        """Tell whether this reading, the later by the clock, shows an earlier moment of the same history.
+
+        One that began before `other`, and is only judged after it, shows what it should.
+        """
+        if self.lineage != other.lineage or self.read_at is None or other.read_at is None:
+            return False
+        return self.read_at > other.read_at and shows_less(other.snapshot, self.snapshot)
 
 
 def chosen(seen: Iterable[Witness]) -> dict[int, Witness]:
@@ -156,4 +182,19 @@ def note_baseline(
     connection.execute(
         statement("look/baseline_write"),
         {"sync_name": sync_name, **identity.parameters(), "document": Jsonb(dict(document))},
+    )
+
+
+def note_moment(
+    connection: psycopg.Connection, sync_name: str, identity: BindingScope, baseline: Baseline
+) -> None:
+    """Keep how new a reading of a few contacts was, and leave the rest of what is known as it is."""
+    connection.execute(
+        statement("look/moment_write"),
+        {
+            "sync_name": sync_name,
+            **identity.parameters(),
+            "lineage": baseline.lineage,
+            "moment": Jsonb(baseline.moment),
+        },
     )

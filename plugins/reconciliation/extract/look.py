@@ -29,6 +29,7 @@ from reconciliation.extract.baseline import (
     fell,
     known_before,
     note_baseline,
+    note_moment,
 )
 from reconciliation.sync_database.incidents import (
     close_incident,
@@ -153,11 +154,18 @@ class Look:
             # Counted in another scope, numbers say nothing.
             rows=before.rows if before.inboxes == inboxes else {},
             witnesses=witnesses,
+            snapshot=snapshot.vouch.snapshot,
+            read_at=snapshot.read_at,
         )
         moved = None not in {lineage, before.lineage} and lineage != before.lineage
         # What comes late may show an older state than was seen, as a restored one does.
         late = bool(snapshot.vouch.passing)
         why = contradiction(before.witnesses, witnesses, moved=moved or late)
+        if why is None and look.now.is_older_than(before):
+            why = (
+                "it shows an older moment than was read before, as a standby does that is behind, or a "
+                "server that was set back"
+            )
         if why is not None:
             look._refuse(f"Chatwoot is not as this sync knew it: {why}. Nothing is planned. {_WHAT_TO_DO}")
         _end(connection, settings.name, OTHER)
@@ -223,11 +231,16 @@ class Look:
         log.warning("%s", sentence)
         return sentence
 
-    def note(self, *, compared: bool = False) -> None:
-        """Keep what a whole look showed for the next one; `compared` ends what a person confirmed."""
-        if self.is_whole:
+    def note(self, *, whole: bool = True, compared: bool = False) -> None:
+        """Keep for the next look what this one showed; `compared` ends what a person confirmed.
+
+        Of one that may not be whole, or was at a few contacts only (`whole`), that is how new it was.
+        """
+        if whole and self.is_whole:
             now = replace(self.now, confirmed=self.now.confirmed and not compared)
             note_baseline(self.connection, self.settings.name, self.identity, now.to_json())
+        else:
+            note_moment(self.connection, self.settings.name, self.identity, self.now)
 
     def _present(self, wanted: Iterable[int]) -> dict[int, Witness]:
         ids = frozenset(wanted)

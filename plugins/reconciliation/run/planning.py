@@ -221,8 +221,9 @@ class Planning:
                 remember(self.connection, request.diff_id, self._settings.name, identity)
             if read.watermark is not None:
                 self._move_watermark(identity, read.watermark)
-                read.look.note()
                 conversations.move_watermarks(read.watermark)
+            if not dry_run:
+                read.look.note(whole=read.watermark is not None)
             conversations.clear()
             self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]

