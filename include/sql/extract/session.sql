@@ -10,4 +10,6 @@ SELECT
     set_config('DateStyle', 'ISO', true) AS datestyle,
     set_config('statement_timeout', %(statement_timeout)s, true) AS statement_timeout,
     set_config('idle_in_transaction_session_timeout', %(idle_timeout)s, true) AS idle_in_transaction_session_timeout,
-    set_config('lock_timeout', %(lock_timeout)s, true) AS lock_timeout
+    set_config('lock_timeout', %(lock_timeout)s, true) AS lock_timeout,
+    -- PostgreSQL 17 and later; a role may have it set.
+    (SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout') AS transaction_timeout

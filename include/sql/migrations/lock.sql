@@ -1,3 +1,3 @@
--- Purpose: let one migrator work at a time; held by the session until it ends.
+-- Purpose: let one migrator work at a time; held until the transaction ends.
 -- Parameters: none.
-SELECT pg_advisory_lock(hashtextextended('krayin_sync.migrations', 0))
+SELECT pg_advisory_xact_lock(hashtextextended('krayin_sync.migrations', 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from statements import statement
 
 from chatwoot.checksums import ChecksumReading, Stream
 from chatwoot.database import conversation_reading, rows, traces
+from chatwoot.database.any_bytes import read_any_bytes
 from chatwoot.database.conversation_reading import ConversationReading
 from chatwoot.database.installation import identifier
 from chatwoot.database.row_versions import XidRange, unseen_since
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 
     from chatwoot.checksums import BucketSum
     from chatwoot.conversations import Conversation, Progress, SentMessage
+
+log = logging.getLogger(__name__)
 
 LONGEST_LAG = timedelta(minutes=5)
 """How far a standby may be behind before its look counts as incomplete."""
@@ -130,6 +134,8 @@ class DatabaseSource:
                 "connect_timeout": max(1, int(self.connect_timeout.total_seconds())),
                 "application_name": APPLICATION_NAME,
                 **given,
+                # Whatever the role or the database is set to.
+                "client_encoding": "UTF8",
             }
             conninfo = make_conninfo(**settings)
         except psycopg.Error:
@@ -142,6 +148,14 @@ class DatabaseSource:
             raise ChatwootUnreachable(self.where, str(error).strip()) from error
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.read_only = True
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            log.warning(
+                "Chatwoot's database at %s does not say how its texts are encoded (SQL_ASCII): they are read "
+                "as UTF-8, and what is none shows as %s.",
+                self.where,
+                "\N{REPLACEMENT CHARACTER}",
+            )
+            read_any_bytes(connection)
         return connection
 
 
@@ -470,6 +484,9 @@ def _translated(where: str) -> Iterator[None]:
         yield
     except psycopg.OperationalError as error:
         raise SnapshotInterrupted(where, error.sqlstate, str(error).strip()) from error
+    except psycopg.Error as error:
+        # What the server says of data quotes it.
+        raise SnapshotInterrupted(where, error.sqlstate, type(error).__name__) from error
 
 
 def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -94,8 +94,14 @@ class Inbox:
 
     async def _fetch(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         connection = await self._open()
-        cursor = await connection.execute(statement(name), parameters)
-        return await cursor.fetchall()
+        try:
+            # Not by the session's statement_timeout: through a pooler it would become another's too.
+            async with asyncio.timeout(PATIENCE):
+                cursor = await connection.execute(statement(name), parameters)
+                return await cursor.fetchall()
+        except TimeoutError:
+            message = f"{name} took longer than {PATIENCE:.0f} s"
+            raise psycopg.errors.QueryCanceled(message) from None
 
     async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         async with self._opening:
@@ -108,8 +114,9 @@ class Inbox:
                     keepalives_idle=30,
                     # A network that swallows packets shows as an error while somebody still waits.
                     tcp_user_timeout=round(PATIENCE * 1000),
+                    # Poolers that switch connections between transactions do not know prepared statements.
+                    prepare_threshold=None,
                 )
-                await self._connection.execute(statement("inbox/session"))
             return self._connection
 
     async def _write(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from statements import statement
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-# How often it looks by itself: a hint may be lost with its connection.
+DIRECT_CONN_ID = "sync_db_direct"
+"""The sync database without a pooler between, where there is one that lets no LISTEN through."""
+# How often it looks by itself: a hint may be lost with its connection, and does not come through a pooler.
 LOOK_EVERY = 5.0
 # How often it looks whether the run it asked for has begun.
 ASKED_EVERY = 0.3
@@ -68,7 +71,10 @@ class InboxTrigger(BaseEventTrigger):
                 await asyncio.sleep(pause)
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-        connection = await BaseHook.aget_connection(SYNC_DB_CONN_ID)
+        try:
+            connection = await BaseHook.aget_connection(DIRECT_CONN_ID)
+        except AirflowNotFoundException:
+            connection = await BaseHook.aget_connection(SYNC_DB_CONN_ID)
         # Only the triggerer needs them: every parse of the DAG file would import them otherwise.
         import psycopg  # noqa: PLC0415
         from chatwoot.database.hook import conninfo  # noqa: PLC0415
@@ -79,6 +85,7 @@ class InboxTrigger(BaseEventTrigger):
             connect_timeout=CONNECT_TIMEOUT,
             application_name="krayin_sync_trigger",
             keepalives_idle=30,
+            prepare_threshold=None,
         )
 
     async def _wakes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,10 @@ def _config(dsn: str) -> Config:
 
 
 def _engine(dsn: str) -> Engine:
-    # libpq takes both forms of a connection string, and knows settings that SQLAlchemy's URLs do not.
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+    # libpq takes both forms of a connection string, and knows settings that SQLAlchemy's URLs do not. Poolers
+    # that switch connections between transactions do not know prepared statements.
+    creator = partial(psycopg.connect, dsn, prepare_threshold=None)
+    return create_engine("postgresql+psycopg://", creator=creator, poolclass=NullPool)
 
 
 def upgrade(dsn: str, revision: str = "head") -> None:

@@ -1,4 +1,4 @@
-"""Alembic's entry: one connection, one transaction per migration, one migrator at a time."""
+"""Alembic's entry: one connection, one transaction for all migrations, one migrator at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from statements import statement
 from reconciliation.migrations import SCHEMA
 
 with context.config.attributes["engine"].connect() as connection:
-    connection.execute(text(statement("migrations/lock")))
-    connection.execute(text(statement("migrations/schema")))
-    connection.commit()
-    context.configure(connection=connection, version_table_schema=SCHEMA, transaction_per_migration=True)
+    context.configure(connection=connection, version_table_schema=SCHEMA)
     with context.begin_transaction():
+        connection.execute(text(statement("migrations/lock")))
+        connection.execute(text(statement("migrations/schema")))
         context.run_migrations()

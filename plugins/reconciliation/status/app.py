@@ -13,6 +13,7 @@ import psycopg
 from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from statements import statement
 
 from reconciliation.errors import ReconciliationError
 from reconciliation.report import store
@@ -180,8 +181,9 @@ class _Pages:
         except ReconciliationError as error:
             raise UnavailableError(str(error)) from None
         try:
-            with connection:
-                connection.execute("SELECT set_config('statement_timeout', %s, false)", [SLOWEST])
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with connection, connection.transaction():
+                connection.execute(statement("session/page"), {"slowest": SLOWEST})
                 yield connection
         except OLDER_SCHEMA:
             message = "It has no tables of this version yet: run the DAG krayin_setup."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 from statements import statement
 
@@ -72,22 +71,14 @@ class SyncFacts:
 
 
 def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str, SyncFacts]:
-    """Return the facts of these syncs as one moment shows them; a sync nothing is known of has empty ones.
+    """Return the facts of these syncs; a sync nothing is known of has empty ones.
 
-    `connection` is in autocommit mode.
+    They are of one moment where `connection` is in a transaction with one snapshot.
 
     Raises:
         psycopg.Error: the database fails, or its schema is older than this program.
     """
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    try:
-        with connection.transaction():
-            return _read(connection, sync_names)
-    finally:
-        connection.isolation_level = None
 
-
-def _read(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str, SyncFacts]:
     def rows(name: str) -> list[Row]:
         with connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement(f"status/{name}")).fetchall()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import BudgetUnavailable
+from statements import statement
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from reconciliation.errors import SyncDatabaseError
@@ -73,12 +74,16 @@ def working(dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def _connect(dsn: str) -> psycopg.Connection:
-    given = psycopg.conninfo.conninfo_to_dict(dsn)
-    ours: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "application_name": "krayin_sync",
         "keepalives_idle": 30,
-        **given,
-        "options": f"{given.get('options', '')} -c TimeZone=UTC",
+        **psycopg.conninfo.conninfo_to_dict(dsn),
+        # Whatever the role or the database is set to.
+        "client_encoding": "UTF8",
     }
-    return psycopg.connect(autocommit=True, **ours)
+    # Poolers that switch connections between transactions do not know prepared statements.
+    connection = psycopg.connect(autocommit=True, prepare_threshold=None, **settings)
+    # Not among the connection's options, which PgBouncer refuses.
+    connection.execute(statement("session/sync_database"))
+    return connection

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gc
 import json
+import time
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
@@ -30,12 +32,16 @@ from chatwoot.source import (
 from psycopg import sql
 
 from sandbox.chatwoot.changes import add_contact, delete_contact, label_contact, link_inbox, update_columns
+from sandbox.chatwoot.sample import Sample, fill
+from sandbox.chatwoot.schema import create_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatwoot.source import Selection
     from psycopg import Connection
+
+    from stack.postgres import Cluster
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 ACCOUNT = SourceFilter(1)
@@ -114,6 +120,44 @@ def test_times_do_not_depend_on_the_session_zone(
     with source.snapshot() as snapshot:
         assert snapshot.watermark.high == DAY
         assert abs(snapshot.watermark.read_at - datetime.now(UTC)) < timedelta(hours=1)
+
+
+@pytest.mark.parametrize("setting", ["client_encoding = 'LATIN1'", "transaction_timeout = '500ms'"])
+def test_a_session_sets_what_it_relies_on(
+    chatwoot: Connection[Any], source: DatabaseSource, setting: LiteralString
+) -> None:
+    number = add_contact(chatwoot, 1, name="Ada 💙")
+    chatwoot.execute(sql.SQL("ALTER DATABASE {} SET " + setting).format(sql.Identifier(chatwoot.info.dbname)))
+    with source.snapshot() as snapshot:
+        time.sleep(0.6)
+        ((found,),) = snapshot.contacts(ACCOUNT, ByIds(frozenset({number})))
+    assert isinstance(found, Contact)
+    assert found.name == "Ada 💙"
+
+
+def test_a_database_that_takes_any_bytes_is_read_with_replacements(
+    postgres: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"ascii_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'").format(
+                sql.Identifier(name)
+            )
+        )
+    with psycopg.connect(postgres.dsn(name), autocommit=True, client_encoding="UTF8") as connection:
+        create_schema(connection)
+        fill(connection, Sample(contacts=0, conversations=0, messages=0))
+        number = add_contact(connection, 1, name="Zoë")
+        connection.execute(
+            "UPDATE contacts SET last_name = E'L\\xf6we', custom_attributes = E'{\"city\": \"K\\xf6ln\"}' WHERE id = %s",
+            (number,),
+        )
+    source = DatabaseSource(postgres.dsn(name))
+    found = the_contact(source, number)
+    assert (found.name, found.last_name) == ("Zoë", "L\N{REPLACEMENT CHARACTER}we")
+    assert found.custom_attributes == {"city": "K\N{REPLACEMENT CHARACTER}ln"}
+    assert "SQL_ASCII" in caplog.text
 
 
 def test_a_window_takes_its_start_and_leaves_its_end(
