@@ -75,7 +75,7 @@ class MissingPrivileges(ChatwootError):
 
 
 class RowsHidden(ChatwootError):
-    """Row security applies to the role: rows may be missing from whatever it reads."""
+    """Row security applies to the role, or to the owner of a view that it reads: rows may be missing."""
 
     def __init__(self, where: str, role: str, tables: Iterable[str]) -> None:
         self.where = where

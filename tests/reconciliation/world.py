@@ -234,9 +234,9 @@ def api_world(url: str, sync_url: str, krayin: RunningKrayin, **settings: Any) -
 
 
 @contextmanager
-def reading_role(chatwoot_url: str) -> Iterator[str]:
+def reading_role(chatwoot_url: str, named: str = "reader") -> Iterator[str]:
     """Make a role that may read everything in a database and owns nothing; yield the URL it reads by."""
-    name = f"reader_of_{conninfo_to_dict(chatwoot_url)['dbname']}"
+    name = f"{named}_of_{conninfo_to_dict(chatwoot_url)['dbname']}"
     role = sql.Identifier(name)
     with psycopg.connect(chatwoot_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(role))

@@ -450,9 +450,11 @@ class DatabaseSnapshot:
         closed = {row.table_name for row in found if not row.readable}
         if closed:
             raise MissingPrivileges(self._where, self._role, sorted(closed))
-        hidden = {row.table_name for row in found if row.row_security}
-        if hidden:
-            raise RowsHidden(self._where, self._role, sorted(hidden))
+        # The role itself, or the owner of a view that it reads.
+        role = min((row.hidden_from for row in found if row.hidden_from is not None), default=None)
+        if role is not None:
+            hidden = {row.table_name for row in found if row.hidden_from == role}
+            raise RowsHidden(self._where, role, sorted(hidden))
 
     def _require_account(self, account_id: int) -> None:
         known = self.accounts()

@@ -160,6 +160,41 @@ def test_leads_closed_for_rows_that_a_foreign_server_hid_are_reopened_and_what_w
         assert stages() == before
 
 
+@pytest.mark.parametrize("kind", ["VIEW", "VIEW of a VIEW", "MATERIALIZED VIEW", "VIEW read as whoever asks"])
+def test_row_security_beneath_a_view_hides_rows_from_whoever_reads_for_it(lying: World, kind: str) -> None:
+    with reading_role(lying.chatwoot_url, "owner") as url:
+        assert lying.reader is not None
+        reader, owner = (str(conninfo_to_dict(one)["user"]) for one in (lying.reader, url))
+        making, _, reading = kind.partition(" of a ")
+        making, _, asking = making.partition(" read as ")
+        lying.chatwoot(
+            f"""
+            CREATE SCHEMA shown AUTHORIZATION {owner};
+            GRANT USAGE ON SCHEMA shown TO PUBLIC;
+            ALTER ROLE {reader} SET search_path = shown, public;
+            SET ROLE {owner};
+            CREATE VIEW shown.inner_contacts AS SELECT * FROM public.contacts;
+            CREATE {making} shown.contacts {"WITH (security_invoker = on)" if asking else ""}
+                AS SELECT * FROM {"shown.inner_contacts" if reading else "public.contacts"};
+            """
+        )
+        lying.run()
+        assert lying.kinds() == [FEWER], "a view in the place of a table"
+        lying.confirm()
+        lying.run()
+        assert lying.kinds() == []
+        lying.chatwoot("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
+        hidden_from = reader if asking else owner
+        for way in (lying.run, lying.compared):
+            with pytest.raises(RowsHidden, match=f'of contacts at .* from role "{hidden_from}"'):
+                way()
+        assert lying.kinds() == [HIDDEN]
+        lying.chatwoot(f"ALTER ROLE {hidden_from} BYPASSRLS")
+        lying.run()
+        assert lying.kinds() == []
+        nothing_lost(lying)
+
+
 def test_row_security_that_does_not_apply_to_the_role_is_none_of_our_business(lying: World) -> None:
     lying.chatwoot("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
     lying.reader = lying.chatwoot_url
