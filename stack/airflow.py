@@ -6,11 +6,14 @@ import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from stack.process import run_to_end
 from stack.settings import REAL, ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stack.instance import Keys, Layout
     from stack.settings import Settings
 
@@ -72,6 +75,7 @@ def environment(settings: Settings, keys: Keys, layout: Layout, database: str, s
         "KRAYIN_SYNC_SYNCS": syncs,
         # Airflow writes titles over its processes' environment, by which `down` finds those left over.
         "SPT_NOENV": "1",
+        **loopback_without_proxy(os.environ),
         **_executor(settings, database),
         # Airflow would start 32 workers of 135 MB each.
         "AIRFLOW__CORE__PARALLELISM": str(settings.airflow_parallelism),
@@ -96,6 +100,13 @@ def environment(settings: Settings, keys: Keys, layout: Layout, database: str, s
     return {**TUNING, **inherited, **fixed}
 
 
+def loopback_without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that keep calls to this machine from going through the proxy in `environ`."""
+    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    direct = ",".join(dict.fromkeys([*filter(None, given.split(",")), "localhost", "127.0.0.1", "::1"]))
+    return {"no_proxy": direct, "NO_PROXY": direct}
+
+
 def _executor(settings: Settings, database: str) -> dict[str, str]:
     if settings.celery_broker_url is None:
         # Tasks run as children of the scheduler: one machine needs no queue.
@@ -113,9 +124,10 @@ def _executor(settings: Settings, database: str) -> dict[str, str]:
 
 
 def local_url(settings: Settings) -> str:
-    """Return the address at which this machine reaches Airflow."""
+    """Return the address at which this machine reaches Airflow; its path is that of the browsers'."""
     host = "127.0.0.1" if settings.airflow_host in {"0.0.0.0", "::", ""} else settings.airflow_host  # noqa: S104 - compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.airflow_port}"
+    path = urlsplit(settings.airflow_base_url or "").path.rstrip("/")
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.airflow_port}{path}"
 
 
 def command(*arguments: str) -> list[str]:

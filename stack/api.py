@@ -32,7 +32,12 @@ class AirflowApi:
         """Open the HTTP session."""
         # The first task makes Airflow 3.3 build its task API, and nothing else is answered for that long:
         # three seconds, on a busy machine half a minute.
-        self.client = httpx.Client(base_url=self.url, timeout=httpx.Timeout(120.0, connect=5.0))
+        self.client = httpx.Client(
+            base_url=self.url,
+            timeout=httpx.Timeout(120.0, connect=5.0),
+            # It is on this machine, whatever proxy leads out of it.
+            trust_env=False,
+        )
 
     def __enter__(self) -> Self:
         """Return the session itself."""

@@ -17,12 +17,16 @@ def postgres(conn_id: str, url: str, description: str) -> dict[str, Any]:
     """Return the connection to the PostgreSQL database at `url`; query parameters become extras."""
     parts = conninfo_to_dict(url)
     named = {key: parts.pop(key, None) for key in ("host", "port", "dbname", "user", "password")}
+    # One for each of several hosts, but the form's field takes a single number.
+    ports = str(named["port"] or "").split(",")
+    if len(set(ports)) > 1:
+        parts["port"] = named["port"]
     return {
         "connection_id": conn_id,
         "conn_type": "postgres",
         "description": description,
         "host": named["host"] or "localhost",
-        "port": int(named["port"] or 5432),
+        "port": int(ports[0] or 5432),
         "schema": named["dbname"],
         "login": named["user"],
         "password": named["password"],

@@ -27,6 +27,19 @@ CODE = (
     "requirements.txt",
 )
 
+NETWORK = frozenset(
+    {
+        "ALL_PROXY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+    }
+)
+"""What of the environment decides how the processes reach others."""
+
 
 def make(instance: Instance) -> Plan:
     """Return the plan that fits the instance's settings and the code as it is now."""
@@ -84,11 +97,11 @@ def ports(instance: Instance) -> list[PortUse]:
 def _fingerprint(plan: Plan) -> str:
     digest = hashlib.sha256()
     for component in plan.components:
-        # Only what is ours: a terminal's own variables differ from one `make up` to the next.
+        # Only what counts: a terminal's own variables differ from one `make up` to the next.
         ours = {
             name: value
             for name, value in component.environment.items()
-            if name.startswith(("AIRFLOW", "KRAYIN_", "PYTHONPATH"))
+            if name.startswith(("AIRFLOW", "KRAYIN_", "PYTHONPATH")) or name.upper() in NETWORK
         }
         digest.update(json.dumps({**asdict(component), "environment": ours}, sort_keys=True).encode())
     for pattern in CODE:

@@ -65,7 +65,7 @@ def wait_for_krayin(instance: Instance, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            httpx.get(instance.krayin_url, timeout=2.0)
+            httpx.get(instance.krayin_url, timeout=2.0, trust_env=False)
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise ComponentError(

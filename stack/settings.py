@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -114,7 +116,12 @@ def load(**values: object) -> Settings:
         SettingsError: a value is not allowed; every wrong one is named.
     """
     try:
+        _see_no_misspelt(values.get("_env_file", ROOT / ".env"))
         return Settings(**values)  # type: ignore[arg-type]
+    except UnicodeDecodeError:
+        raise SettingsError(
+            "The file .env is not UTF-8 (some editors on Windows write UTF-16). Save it as UTF-8."
+        ) from None
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -123,3 +130,17 @@ def load(**values: object) -> Settings:
             read = "" if secret else f" (read: {problem['input']!r})"
             lines.append(f"{name.upper()}: {problem['msg']}{read}")
         raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines)) from None
+
+
+def _see_no_misspelt(file: object) -> None:
+    """See that no name in `.env` is nearly one of ours: it would have no effect.
+
+    Raises:
+        SettingsError: one is.
+    """
+    if not isinstance(file, Path) or not file.exists():
+        return
+    known = {name.upper() for name in Settings.model_fields} | dotenv_values(ROOT / ".env.example").keys()
+    for name in dotenv_values(file, encoding="utf-8").keys() - known:
+        if close := get_close_matches(name.upper(), known, n=1, cutoff=0.85):
+            raise SettingsError(f"{file.name} sets {name}, which is no setting. Did you mean {close[0]}?")

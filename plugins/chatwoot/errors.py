@@ -52,12 +52,20 @@ class SnapshotInterrupted(ChatwootError):
 class NotAChatwootDatabase(ChatwootError):
     """Tables or columns that every Chatwoot 4 has are missing: wrong database, or another version."""
 
-    def __init__(self, where: str, missing: Iterable[str]) -> None:
+    def __init__(self, where: str, missing: Iterable[str], elsewhere: Iterable[str] = ()) -> None:
+        """Keep what is missing, and the schemas beside the search path that have Chatwoot's tables."""
         self.where = where
         self.missing = tuple(missing)
+        self.elsewhere = tuple(elsewhere)
+        advice = (
+            f"Its schema {' or '.join(self.elsewhere)} has Chatwoot's tables: add the parameter "
+            f"options=-csearch_path={self.elsewhere[0]} to the connection, or set search_path of the role."
+            if self.elsewhere
+            else "Check the database name of the connection."
+        )
         super().__init__(
             f"The database at {where} is not a Chatwoot database this version can read. Missing: "
-            f"{', '.join(self.missing)}. Check the database name of the connection."
+            f"{', '.join(self.missing)}. {advice}"
         )
 
 

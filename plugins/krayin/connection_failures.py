@@ -16,7 +16,10 @@ def describe_connection_failure(error: BaseException) -> str:
     """Return what kept a connection from being made, without host names or other values."""
     chain = list(_chain(error))
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in chain):
-        return "the server's TLS certificate is not trusted: check the host name and the certificate chain"
+        return (
+            "the server's TLS certificate is not trusted: check the host name and the certificate chain; "
+            "SSL_CERT_FILE may name the certificate of an authority of your own"
+        )
     if any(isinstance(one, ssl.SSLError) for one in chain):
         return "the TLS handshake failed: perhaps this port speaks plain http"
     if any(isinstance(one, socket.gaierror) for one in chain):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,10 @@ API_PATHS: Final = ("/api/v1", "/api/admin")
 
 _UI_PATHS: Final = ("/admin/login", "/admin/dashboard", "/admin", "/api")
 """Endings of addresses that people copy out of their browser, which the API lies beside."""
+
+
+_PAGE_START = 20_000
+_PHP_MESSAGE = re.compile(r"\b(Deprecated|Notice|Warning|Fatal error)(</b>)?: .{1,2000}? on line ", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +152,25 @@ def _objection(response: httpx.Response) -> str | None:
         )
         return f"HTTP {status}, a redirect to {shown}"
     if body is None:
-        return f"HTTP {status} with a page instead of JSON, so another web site or a wrong path"
+        return f"HTTP {status} {_page(response)}"
     if status == 404:
         return "HTTP 404, there is no such route"
     return f"HTTP {status} with an answer that is not Krayin's"
+
+
+def _page(response: httpx.Response) -> str:
+    """Return what a page instead of JSON most likely is."""
+    text = response.text[:_PAGE_START]
+    if "cf-mitigated" in response.headers or "/cdn-cgi/challenge-platform/" in text:
+        return "with a page of Cloudflare that checks browsers: let this machine's address pass there"
+    if response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
+        return (
+            "because the web server before Krayin asks for a user and password (basic authentication): let "
+            "this machine's address pass there, a token cannot be sent beside them"
+        )
+    if _PHP_MESSAGE.search(text):
+        return "with PHP's own messages before the JSON: set display_errors=Off in that server's php.ini"
+    return "with a page instead of JSON, so another web site or a wrong path"
 
 
 def _shown(attempts: list[Attempt]) -> Iterator[str]:

@@ -134,6 +134,43 @@ def test_a_wrong_address_is_told_with_everything_tried(response, said):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (
+            httpx.Response(
+                403, html="<title>Just a moment...</title>", headers={"cf-mitigated": "challenge"}
+            ),
+            "Cloudflare",
+        ),
+        (
+            httpx.Response(403, html='<script src="/cdn-cgi/challenge-platform/h/b/orchestrate/x"></script>'),
+            "Cloudflare",
+        ),
+        (
+            httpx.Response(401, html="Sign in", headers={"WWW-Authenticate": 'Basic realm="staging"'}),
+            "basic authentication",
+        ),
+        (
+            httpx.Response(
+                500,
+                text='<br />\n<b>Notice</b>: Undefined index: x in <b>/srv/a.php</b> on line <b>3</b>{"message":"x"}',
+            ),
+            "display_errors",
+        ),
+        (
+            httpx.Response(
+                500, text='\nDeprecated: Return type of X in /srv/a.php on line 12\n{"message":"x"}'
+            ),
+            "display_errors",
+        ),
+    ],
+)
+def test_what_stands_before_krayin_is_named(response, said):
+    with pytest.raises(ConfigurationError, match=said):
+        find_api("https://crm.example.com/api/v1", transport=httpx.MockTransport(lambda _: response))
+
+
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_maintenance_is_no_matter_of_configuration(status):
     transport = httpx.MockTransport(lambda _: httpx.Response(status, html="<html>"))

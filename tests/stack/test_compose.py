@@ -162,3 +162,8 @@ def test_the_uis_address_follows_its_port(compose: dict) -> None:
     address = compose["x-airflow"]["environment"]["AIRFLOW__API__BASE_URL"]
     assert "${AIRFLOW_PORT:-8080}:8080" in port
     assert address == "${AIRFLOW_BASE_URL:-http://localhost:${AIRFLOW_PORT:-8080}}"
+
+
+def test_tasks_find_the_api_server_under_the_path_of_the_ui(compose: dict) -> None:
+    address = compose["x-airflow"]["environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+    assert address == "http://api-server:8080${AIRFLOW_BASE_PATH:-}/execution/"

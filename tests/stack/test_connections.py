@@ -37,3 +37,14 @@ def test_the_fingerprint_changes_with_the_token() -> None:
     other = [connections.krayin("k", "https://c", "2|t", 60, "d")]
     assert connections.fingerprint(one) == connections.fingerprint(list(one))
     assert connections.fingerprint(one) != connections.fingerprint(other)
+
+
+def test_several_hosts_keep_their_ports() -> None:
+    made = connections.postgres("c", "postgresql://u:p@one:5432,two:5433/chatwoot", "d")
+    assert (made["host"], made["port"], json.loads(made["extra"])) == (
+        "one,two",
+        5432,
+        {"port": "5432,5433"},
+    )
+    alike = connections.postgres("c", "postgresql://u:p@one,two/chatwoot?target_session_attrs=any", "d")
+    assert (alike["host"], alike["port"]) == ("one,two", 5432)

@@ -113,3 +113,31 @@ def test_a_broker_puts_the_tasks_into_workers() -> None:
         "worker-3",
     ]
     assert "hidden" not in repr(many) + repr(airflow.components(many))
+
+
+def test_a_misspelt_name_in_the_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("KRAYIN_API_ULR=https://crm.example.com\nMY_OWN=1\n")
+    with pytest.raises(SettingsError, match=r"KRAYIN_API_ULR, .* Did you mean KRAYIN_API_URL"):
+        load(_env_file=file)
+    file.write_text("FERNET_KEY=x\nPOSTGRES_PASSWORD=y\nMY_OWN=1\n")
+    load(_env_file=file)
+
+
+def test_a_file_in_utf_16_is_told(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("AIRFLOW_PORT=8111\n", encoding="utf-16")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load(_env_file=file)
+
+
+def test_airflow_is_reached_under_the_path_that_browsers_use() -> None:
+    assert airflow.local_url(settings()) == "http://127.0.0.1:8080"
+    found = settings(airflow_base_url="https://tools.example.com/airflow/", airflow_port=8111)
+    assert airflow.local_url(found) == "http://127.0.0.1:8111/airflow"
+
+
+def test_this_machine_is_reached_without_a_proxy() -> None:
+    assert airflow.loopback_without_proxy({})["no_proxy"] == "localhost,127.0.0.1,::1"
+    given = airflow.loopback_without_proxy({"NO_PROXY": "example.com,localhost"})
+    assert given == dict.fromkeys(("no_proxy", "NO_PROXY"), "example.com,localhost,127.0.0.1,::1")

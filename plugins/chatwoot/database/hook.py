@@ -38,15 +38,15 @@ def conninfo(connection: Connection) -> str:
     if extra.get("iam"):
         login, password, port = PostgresHook(connection.conn_id).get_iam_token(connection)
     settings = {key: value for key, value in extra.items() if key not in PostgresHook.ignored_extra_options}
+    parts = {
+        "host": connection.host,
+        "user": login,
+        "password": password,
+        "dbname": connection.schema,
+        "port": port,
+    }
     try:
-        return make_conninfo(
-            host=connection.host,
-            user=login,
-            password=password,
-            dbname=connection.schema,
-            port=port,
-            **settings,
-        )
+        return make_conninfo(**{**parts, **settings})
     except psycopg.ProgrammingError as error:
         raise UnusableConnection(connection.conn_id, str(error).strip()) from None
 

@@ -18,6 +18,7 @@ from statements import statement
 
 from chatwoot.checksums import ChecksumReading, Stream
 from chatwoot.database import conversation_reading, rows, traces
+from chatwoot.database.address import objection
 from chatwoot.database.any_bytes import read_any_bytes
 from chatwoot.database.conversation_reading import ConversationReading
 from chatwoot.database.installation import identifier
@@ -104,9 +105,11 @@ class DatabaseSource:
     def where(self) -> str:
         """Where the database is, "<host>:<port>/<name>" without user and password."""
         try:
-            parts = conninfo_to_dict(self.conninfo)
+            parts = None if objection(self.conninfo) else conninfo_to_dict(self.conninfo)
         except psycopg.Error:
-            return "an unreadable address"
+            parts = None
+        if parts is None:
+            return "an address that cannot be used"
         host = parts.get("host") or parts.get("hostaddr") or "localhost"
         return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
 
@@ -128,6 +131,8 @@ class DatabaseSource:
             connection.close()
 
     def _connect(self) -> Connection[Any]:
+        if wrong := objection(self.conninfo):
+            raise ChatwootUnreachable(self.where, wrong)
         try:
             given = conninfo_to_dict(self.conninfo)
             settings: dict[str, Any] = {
@@ -446,7 +451,8 @@ class DatabaseSnapshot:
             if not row.column_found
         }
         if missing:
-            raise NotAChatwootDatabase(self._where, sorted(missing))
+            elsewhere = [row.schema_name for row in self._all("extract/elsewhere", {})]
+            raise NotAChatwootDatabase(self._where, sorted(missing), elsewhere)
         closed = {row.table_name for row in found if not row.readable}
         if closed:
             raise MissingPrivileges(self._where, self._role, sorted(closed))

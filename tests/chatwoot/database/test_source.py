@@ -435,6 +435,19 @@ def test_another_database_is_refused_with_what_is_missing(database_url: str) -> 
     )  # fmt: skip
 
 
+def test_tables_in_another_schema_are_named_and_read_once_it_is_looked_into(
+    chatwoot: Connection[Any], chatwoot_url: str
+) -> None:
+    chatwoot.execute("ALTER SCHEMA public RENAME TO chat")
+    with (
+        pytest.raises(NotAChatwootDatabase, match="options=-csearch_path=chat"),
+        DatabaseSource(chatwoot_url).snapshot(),
+    ):
+        pass
+    with DatabaseSource(f"{chatwoot_url}?options=-csearch_path%3Dchat").snapshot() as snapshot:
+        assert snapshot.accounts()
+
+
 def test_another_version_is_refused_with_what_is_missing(
     source: DatabaseSource, chatwoot: Connection[Any]
 ) -> None:
