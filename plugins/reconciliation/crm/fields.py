@@ -243,7 +243,7 @@ def person_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[
 
 def lead_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[str]) -> LeadUpdate:
     """Return the PUT that brings a lead from `stored` to `merged` and changes nothing else."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"custom": _changed_custom(merged, booleans)}
     if "title" in merged.changed:
         changes["title"] = merged.values["title"]
     if "description" in merged.changed:
@@ -251,10 +251,19 @@ def lead_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[st
     if "lead_value" in merged.changed:
         # The column cannot be emptied over the API; nought is what an empty form gives.
         changes["lead_value"] = Decimal(merged.values["lead_value"] or 0)
+    return stored_lead_update(stored, booleans, merged.values, **changes)
+
+
+def stored_lead_update(
+    stored: Mapping[str, Any],
+    booleans: Sequence[str],
+    merged: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> LeadUpdate:
+    """Return the PUT that changes these keys of a lead and keeps whatever an absent one would wipe."""
     return LeadUpdate(
         expected_close_date=day(stored.get(CLOSE_DATE)),
-        booleans=booleans_of(stored, booleans, merged.values),
-        custom=_changed_custom(merged, booleans),
+        booleans=booleans_of(stored, booleans, merged),
         **changes,
     )
 

@@ -68,11 +68,12 @@ class CrmReads:
             copies = {
                 one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
             }
-        crm_kind, by_ids, columns = _LISTED[entity]
-        records = by_ids(self._client, wanted)
-        self._look(crm_kind, wanted, records)
+        crm_kind, columns = _COLUMNS[entity]
         # Changing a single field of a lead leaves the copies of its title and description behind.
-        found = {one.id: (copy := copies.get(one.id, {})) | columns(one, copy) for one in records}
+        found = {
+            one: (copy := copies.get(one, {})) | columns(record, copy)
+            for one, record in self.listed(crm_kind, wanted).items()
+        }
         now = self._monotonic()
         for one in wanted:
             self._entities[entity, one] = now, found.get(one)
@@ -80,6 +81,15 @@ class CrmReads:
     def _look(self, crm_kind: str, asked: Sequence[int], records: Sequence[Listed]) -> None:
         if self._lineage is not None:
             self._lineage.shown(crm_kind, asked, records)
+
+    def listed(self, crm_kind: str, ids: Iterable[int], beside: Iterable[int] = ()) -> dict[int, Any]:
+        """Return records by id as Krayin's lists show them, with those of `beside`; no call without ids."""
+        wanted = set(ids)
+        if not wanted:
+            return {}
+        records = _BY_IDS[crm_kind](self._client, wanted.union(beside))
+        self._look(crm_kind, sorted(wanted), records)
+        return {record.id: record for record in records}
 
     def expect(self, entity: EntityType, ids: Iterable[int]) -> None:
         """Read some records at once when the first of them is asked for, and not before.
@@ -143,13 +153,14 @@ class CrmReads:
         return self._monotonic() - read_at > USABLE
 
 
-_LISTED: dict[EntityType, tuple[str, Callable[..., list[Any]], Callable[..., dict[str, Any]]]] = {
-    "persons": ("person", lambda client, ids: client.persons_by_ids(ids), lambda one, _: person_columns(one)),
-    "leads": ("lead", lambda client, ids: client.leads_by_ids(ids), lead_columns),
-    "organizations": (
-        "organization",
-        lambda client, ids: client.organizations_by_ids(ids),
-        lambda one, _: organization_columns(one),
-    ),
+_BY_IDS: dict[str, Callable[[KrayinClient, Iterable[int]], list[Any]]] = {
+    "person": lambda client, ids: client.persons_by_ids(ids),
+    "lead": lambda client, ids: client.leads_by_ids(ids),
+    "organization": lambda client, ids: client.organizations_by_ids(ids),
+    "activity": lambda client, ids: client.activities_by_ids(ids),
 }
-"""By entity type: the CRM kind, what reads the list, what gives a record's columns."""
+_COLUMNS: dict[EntityType, tuple[str, Callable[[Any, Mapping[str, Any]], dict[str, Any]]]] = {
+    "persons": ("person", lambda person, _: person_columns(person)),
+    "leads": ("lead", lead_columns),
+    "organizations": ("organization", lambda organization, _: organization_columns(organization)),
+}

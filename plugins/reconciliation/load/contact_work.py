@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.load.sink import Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from reconciliation.mapping.desired_contact import Fields
-    from reconciliation.sync_database.ledger import Operation, Outcome
 
 CREATE_CONTACT = "create_contact"
 CREATE_LEAD = "create_lead"
-UPDATE_PERSON = "update_person"
-UPDATE_LEAD = "update_lead"
 RECREATE = "recreate"
 RELEASE = "release"
 RELEASED = "released"
@@ -29,33 +26,16 @@ CREATIONS = frozenset({CREATE_CONTACT, CREATE_LEAD})
 SKEW = timedelta(minutes=2)
 
 
-class Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
-    """The operation ends here, as `outcome` says."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        """Keep the outcome."""
-        self.outcome = outcome
-        super().__init__(str(outcome.state))
-
-
 @dataclass(slots=True)
-class ContactWork:
-    """One operation: what is wanted, the mapping `rows` by CRM kind, and the `result` so far."""
+class ContactWork(Work):
+    """One contact's operation: what is wanted of its person and lead."""
 
-    operation: Operation
     person: Fields
     lead: Fields
     person_hash: bytes
     lead_hash: bytes
     organization: str | None
     adopt: Mapping[str, int]
-    rows: dict[str, MappingRow]
-    result: dict[str, str] = field(default_factory=dict)
-
-    def row(self, crm_kind: str) -> MappingRow | None:
-        """Return the mapping of a record that is linked."""
-        row = self.rows.get(crm_kind)
-        return row if row is not None and row.state is MappingState.LINKED else None
 
     @property
     def was_tried(self) -> bool:
@@ -71,8 +51,3 @@ class ContactWork:
             and created_at is not None
             and created_at >= operation.sent_at - SKEW
         )
-
-    def is_gone(self, crm_kind: str) -> bool:
-        """Tell whether the record was deleted in Krayin."""
-        row = self.rows.get(crm_kind)
-        return row is not None and row.state is MappingState.GONE

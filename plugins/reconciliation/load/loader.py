@@ -6,9 +6,9 @@ import logging
 import time
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from krayin.budget import BudgetUnavailable
@@ -38,6 +38,7 @@ from reconciliation.errors import (
     RunStoppedError,
     SyncDatabaseError,
 )
+from reconciliation.load.sink import later, quarantined, unknown
 from reconciliation.plan.forecast import batch_size, groups_of
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.values.timing import DEFAULT, Timing
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reconciliation.crm.reads import CrmReads
+    from reconciliation.load.sink import Sink
     from reconciliation.sync_database.ledger import Ledger, Operation
 
 log = logging.getLogger(__name__)
@@ -58,18 +60,6 @@ ATTEMPTS = 2
 ATTEMPTS_TURNED_AWAY = 6
 LONGEST_BACKOFF = DEFAULT.longest_backoff
 REPORT_EVERY = 10.0
-
-
-class Writer(Protocol):
-    """Carries out the operations on one kind of source record."""
-
-    def prefetch(self, operations: Sequence[Operation]) -> None:
-        """Read in bulk what the operations will be merged against."""
-        ...
-
-    def write(self, operation: Operation) -> Outcome:
-        """Carry out one operation and return how it ended."""
-        ...
 
 
 @dataclass(slots=True)
@@ -101,14 +91,14 @@ class Loaded:
 class Loader:
     """Carries out what is planned for one sync, until nothing is due or the time is up.
 
-    `writers` by `Operation.work`; `requests_per_minute` sizes what is read ahead; `on_progress` is
+    `sinks` by `Operation.work`; `requests_per_minute` sizes what is read ahead; `on_progress` is
     told the numbers now and then, `on_idle` is called whenever nothing is due and at the end.
     Timing, clock and sleep are given so that tests need not wait.
     """
 
     ledger: Ledger
     reads: CrmReads
-    writers: Mapping[str, Writer]
+    sinks: Mapping[str, Sink]
     sync_name: str
     requests_per_minute: int
     on_progress: Callable[[Loaded], None] = lambda _: None
@@ -137,7 +127,7 @@ class Loader:
         longest_idle = (self.timing.lease + self.timing.settle + self.timing.patience).total_seconds()
         while self.seconds is None or self.monotonic() - started < self.seconds:
             self.ledger.recover()
-            batch = self.ledger.claim(self.sync_name, self._batch_size())
+            batch = self.ledger.claim(self.sync_name, batch_size(self.requests_per_minute))
             if batch:
                 self._carry_out(batch)
                 worked = self.monotonic()
@@ -154,9 +144,6 @@ class Loader:
         self._report(always=True)
         return self.loaded
 
-    def _batch_size(self) -> int:
-        return batch_size(self.requests_per_minute)
-
     def _carry_out(self, batch: Sequence[Operation]) -> None:
         """Carry out a claimed batch; what it does not come to is given back."""
         self._held = list(batch)
@@ -170,27 +157,27 @@ class Loader:
                 if not self._prefetched(group):
                     return
                 for operation in group:
-                    self._carry_out_in_turn(operation, unresolved)
+                    if not unresolved.isdisjoint(operation.keys):
+                        continue
+                    # Airflow's structured logs show them beside every line, those of libraries too.
+                    entity = f"{operation.source_kind} {operation.source_id}"
+                    with bound_contextvars(operation=operation.id, entity=entity):
+                        outcome = self._carry_out_one(operation) if self._still_ours(operation) else None
+                    self._held.remove(operation)
+                    if outcome is not None and outcome.state is OperationState.UNKNOWN:
+                        unresolved.update(operation.keys)
                     self._report()
         finally:
             self._give_back(self._held)
 
-    def _carry_out_in_turn(self, operation: Operation, unresolved: set[str]) -> None:
-        if not unresolved.isdisjoint(operation.keys):
-            return
-        outcome = self._carry_out_one(operation) if self._still_ours(operation) else None
-        self._held.remove(operation)
-        if outcome is not None and outcome.state is OperationState.UNKNOWN:
-            unresolved.update(operation.keys)
-
     def _prefetched(self, batch: Sequence[Operation]) -> bool:
         """Read ahead; False when Krayin does not answer. What one odd record spoils is read one by one."""
         try:
-            # One writer of several kinds reads for all of them at once.
-            for writer in {id(one): one for one in self.writers.values()}.values():
-                ours = [operation for operation in batch if self.writers[operation.work] is writer]
+            # One sink of several kinds reads for all of them at once.
+            for sink in dict.fromkeys(self.sinks.values()):
+                ours = [operation for operation in batch if self.sinks[operation.work] is sink]
                 if ours:
-                    writer.prefetch(ours)
+                    sink.prefetch(ours)
         except KrayinError as error:
             log.warning("Reading ahead failed: %s", error)
             if is_outage(error):
@@ -217,15 +204,9 @@ class Loader:
             log.warning("%d claimed operation(s) could not be released.", len(left))
 
     def _carry_out_one(self, operation: Operation) -> Outcome | None:
-        # Airflow's structured logs show them beside every line, those of libraries too.
-        entity = f"{operation.source_kind} {operation.source_id}"
-        with bound_contextvars(operation=operation.id, entity=entity):
-            return self._try_to_carry_out(operation)
-
-    def _try_to_carry_out(self, operation: Operation) -> Outcome | None:
         stopping: KrayinError | None = None
         try:
-            outcome = self.writers[operation.work].write(operation)
+            outcome = self.sinks[operation.work].write(operation)
             self._failures = 0
             self._failing.clear()
             self._counted.clear()
@@ -247,10 +228,8 @@ class Loader:
             fields = ", ".join(
                 sorted({".".join(map(str, one["loc"])) or one["msg"] for one in error.errors()})
             )
-            outcome = Outcome(
-                OperationState.QUARANTINED,
-                error_class="invalid",
-                error_message=f"cannot be put into Krayin's form ({fields}): correct the contact in Chatwoot",
+            outcome = quarantined(
+                "invalid", f"cannot be put into Krayin's form ({fields}): correct the contact in Chatwoot"
             )
         except (psycopg.OperationalError, psycopg.InterfaceError, BudgetUnavailable, SyncDatabaseError):
             raise
@@ -272,14 +251,8 @@ class Loader:
         )
         log.error("%s: %s", operation, message)
         if operation.error_message == message:
-            return _quarantined("internal_error", f"this program failed on it ({message}); please report it")
-        return Outcome(
-            OperationState.UNKNOWN,
-            error_class="internal_error",
-            error_message=message,
-            delay=self.timing.settle,
-            counts_as_attempt=True,
-        )
+            return _failing("internal_error", f"this program failed on it ({message}); please report it")
+        return unknown("internal_error", message, self.timing.settle, counts_as_attempt=True)
 
     def _settle(self, operation: Operation, outcome: Outcome) -> None:
         try:
@@ -333,6 +306,7 @@ def outcome_of(
     attempts = ATTEMPTS_TURNED_AWAY if isinstance(error, TurnedAway) else ATTEMPTS
     alike = operation.attempts + 1 >= attempts and operation.error_message == message
     backoff = timing.backoff_after(operation.attempts)
+    counts = alone and not is_outage(error)
     match error:
         case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
             # Nothing was done and it is not the row's fault: it keeps its place and its history.
@@ -342,24 +316,12 @@ def outcome_of(
             )
         case Rejected():
             return _after_refusal(error, backoff, alike=alike)
-        case _ if not is_outage(error) and alike and alone:
-            return _quarantined("fails_in_krayin", message)
+        case _ if counts and alike:
+            return _failing("fails_in_krayin", message)
         case OutcomeUnknown() | Unanswered():
-            return Outcome(
-                OperationState.UNKNOWN,
-                error_class="outcome_unknown",
-                error_message=message,
-                delay=timing.settle,
-                counts_as_attempt=alone and not is_outage(error),
-            )
+            return unknown("outcome_unknown", message, timing.settle, counts_as_attempt=counts)
         case _:
-            return Outcome(
-                OperationState.PLANNED,
-                error_class="server_failed",
-                error_message=message,
-                delay=backoff,
-                counts_as_attempt=alone and not is_outage(error),
-            )
+            return later("server_failed", message, backoff, counts_as_attempt=counts)
 
 
 def _stopped(stop: IncidentOpenError) -> Outcome:
@@ -382,21 +344,11 @@ def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outco
     addresses = error.refused_addresses()
     if addresses and not alike:
         # The address may be on its way from one contact to another.
-        return Outcome(
-            OperationState.PLANNED,
-            error_class="address_refused",
-            error_message=str(error),
-            delay=backoff,
-            counts_as_attempt=True,
-        )
+        return later("address_refused", str(error), backoff, counts_as_attempt=True)
     fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
-    return _quarantined("address_refused" if addresses else "rejected", fields or str(error))
+    return _failing("address_refused" if addresses else "rejected", fields or str(error))
 
 
-def _quarantined(error_class: str, message: str) -> Outcome:
-    return Outcome(
-        OperationState.QUARANTINED,
-        error_class=error_class,
-        error_message=f"{message}; correct it in Chatwoot or Krayin, then replay",
-        counts_as_attempt=True,
-    )
+def _failing(error_class: str, message: str) -> Outcome:
+    outcome = quarantined(error_class, f"{message}; correct it in Chatwoot or Krayin, then replay")
+    return replace(outcome, counts_as_attempt=True)

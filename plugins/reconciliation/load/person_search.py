@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from krayin.errors import ServerFailed
 
-from reconciliation.load.contact_work import ContactWork, Stop
+from reconciliation.load.sink import Stop, quarantined
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_contact import DesiredContact
 from reconciliation.plan.matching import Adopt, Ambiguous, KnownPerson, match_person
-from reconciliation.sync_database.ledger import OperationState, Outcome
+from reconciliation.sync_database.ledger import OperationState
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from krayin.records import Person
 
     from reconciliation.crm.snapshot import PersonSnapshot
+    from reconciliation.load.contact_work import ContactWork
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.sync_database.ledger import Outcome
     from reconciliation.sync_database.mapping_store import MappingStore
 
 
@@ -104,7 +106,9 @@ class PersonSearch:
         return natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)
 
     def _undecided(self, work: ContactWork, match: Ambiguous) -> Outcome:
-        outcome = _quarantine(match.reason, match.message, match.candidates)
+        outcome = quarantined(
+            match.reason, match.message, candidates=[person.described() for person in match.candidates]
+        )
         if match.reason != "person_taken" or work.operation.error_class == match.reason:
             return outcome
         # The address may be on its way from one contact to another: it gets a second try.
@@ -122,12 +126,3 @@ class PersonSearch:
         )
         # A placeholder is never matched on, yet after a lost answer it is how our own person is found again.
         return (*keys, *(f"email:{email}" for email in emails))
-
-
-def _quarantine(reason: str, message: str, candidates: Sequence[KnownPerson]) -> Outcome:
-    return Outcome(
-        OperationState.QUARANTINED,
-        error_class=reason,
-        error_message=message,
-        candidates=tuple(person.described() for person in candidates),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from statements import statement
 
 from reconciliation.crm.fields import person_fields, person_update
 from reconciliation.crm.person_deletions import PERSON_DELETIONS
-from reconciliation.load.reopening import stage_update
+from reconciliation.load.lead_stage import LeadMover
+from reconciliation.load.person import reserved
+from reconciliation.load.sink import Stop, later, quarantined
 from reconciliation.load.source_check import Presence
-from reconciliation.mapping.contact import natural_keys
+from reconciliation.mapping.contact import addresses_where
 from reconciliation.mapping.merge import Merged
-from reconciliation.plan.expectation import with_address
 from reconciliation.plan.forecast import (
     DOOMED_ACTIVITIES,
     DOOMED_LEADS,
@@ -29,25 +30,17 @@ from reconciliation.plan.forecast import (
 )
 from reconciliation.plan.operation_rows import OperationRow
 from reconciliation.sync_database.ledger import REMOVAL, OperationState, Outcome
-from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
 
-    import psycopg
-    from krayin.catalogue import Catalogue
-    from krayin.client import KrayinClient
     from krayin.records import Lead
 
-    from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.person_deletions import PersonDeletions
-    from reconciliation.crm.reads import CrmReads
-    from reconciliation.crm.snapshot import PersonSnapshot
+    from reconciliation.load.sink import LoadContext
     from reconciliation.load.source_check import SourceCheck
-    from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.sync_database.ledger import Ledger, Operation
-    from reconciliation.sync_database.removals import RemovalMemory
+    from reconciliation.sync_database.ledger import Operation
 
 log = logging.getLogger(__name__)
 
@@ -148,23 +141,15 @@ class Removal:
         )
 
 
-@dataclass(slots=True)
-class RemovalWriter:
+class RemovalSink(LeadMover):
     """Carries out removals, each looked up in Chatwoot right before; steps may be repeated without harm."""
 
-    connection: psycopg.Connection
-    client: KrayinClient
-    ledger: Ledger
-    memory: RemovalMemory
-    source: SourceCheck
-    deletions: PersonDeletions
-    reads: CrmReads
-    lineage: Lineage
-    snapshot: PersonSnapshot
-    catalogue: Catalogue
-    settings: SyncSettings
-    timing: Timing = DEFAULT
-    _shown: dict[int, Lead] = field(default_factory=dict)
+    def __init__(self, context: LoadContext, source: SourceCheck, deletions: PersonDeletions) -> None:
+        """Work with `context`; `source` looks into Chatwoot, `deletions` keeps Krayin's limit of them."""
+        super().__init__(context)
+        self.connection = context.connection
+        self.source = source
+        self.deletions = deletions
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what is to be closed or deleted, and which leads the persons to be deleted have.
@@ -173,9 +158,7 @@ class RemovalWriter:
         """
         wanted = [operation.payload[REMOVAL] for operation in operations]
         closed = {one["lead"] for one in wanted if not _deletes(one)} - {None}
-        shown = self.client.leads_by_ids(closed) if closed else []
-        self.lineage.shown("lead", closed, shown)
-        self._shown = {lead.id: lead for lead in shown}
+        self.shown = self.reads.listed("lead", closed)
         self.reads.expect("leads", closed)
         self.reads.expect("persons", {one["person"] for one in wanted if one["releases"]} - {None})
         if self.deletions.wait() is None:
@@ -184,42 +167,31 @@ class RemovalWriter:
 
     def _look(self, deletions: Sequence[Mapping[str, Any]]) -> None:
         """Look whether what is to be deleted is ours; the leads of persons were looked at with these."""
-        persons = {one["person"] for one in deletions} - {None}
-        leads = {
-            lead for one in deletions if one["person"] is None for lead in (one["lead"], *one["former"])
-        } - {None}
-        activities = {one["activity"] for one in deletions} - {None}
-        if persons:
-            self.lineage.shown("person", persons, self.client.persons_by_ids(persons))
-        if leads:
-            self.lineage.shown("lead", leads, self.client.leads_by_ids(leads))
-        if activities:
-            self.lineage.shown("activity", activities, self.client.activities_by_ids(activities))
+        alone = [one for one in deletions if one["person"] is None]
+        self.reads.listed("person", {one["person"] for one in deletions} - {None})
+        self.reads.listed("lead", {lead for one in alone for lead in (one["lead"], *one["former"])} - {None})
+        self.reads.listed("activity", {one["activity"] for one in deletions} - {None})
 
-    def write(self, operation: Operation) -> Outcome:
-        """Carry out one operation and return how it ended.
-
-        Raises:
-            KrayinError: a call failed; the loader decides how to go on.
-            LeaseLostError: the operation passed to another worker.
-        """
+    def carry_out(self, operation: Operation) -> Mapping[str, str]:
+        """Remove what a removal names, if its reason still stands."""
         wanted = operation.payload[REMOVAL]
         if _deletes_person(wanted) and (wait := self.deletions.wait()) is not None:
-            return _put_off(wait)
+            raise Stop(_put_off(wait))
         presence = self.source.look(operation)
         if presence is not Presence.GONE:
-            return self._left(operation, presence)
+            raise Stop(self._left(operation, presence))
         try:
             return self._remove(operation, wanted)
         except DeletionsLimited as limited:
             if limited.status is None:
-                return _put_off(limited.wait)
+                raise Stop(_put_off(limited.wait)) from None
             # A refusal and a real failure may look alike: no refusal lasts longer than the limiter's hour.
             if operation.attempts + 1 >= REFUSALS:
-                return _failing(str(limited))
-            return replace(_put_off(limited.wait), counts_as_attempt=True)
+                message = f"{limited}; delete the person in Krayin by hand, or replay"
+                raise Stop(quarantined("fails_in_krayin", message)) from None
+            raise Stop(_put_off(limited.wait, counts_as_attempt=True)) from None
 
-    def _remove(self, operation: Operation, wanted: Mapping[str, Any]) -> Outcome:
+    def _remove(self, operation: Operation, wanted: Mapping[str, Any]) -> dict[str, str]:
         leads = [*wanted.get("former", ()), *([] if wanted["lead"] is None else [wanted["lead"]])]
         result: dict[str, str] = {}
         if wanted["releases"] and wanted["person"] is not None:
@@ -234,7 +206,7 @@ class RemovalWriter:
             else:
                 self._delete_records(operation, wanted["person"], leads, result)
         except Rejected:
-            return _person_has_leads(wanted["person"], result)
+            raise Stop(_person_has_leads(wanted["person"], result)) from None
         with self.ledger.transaction():
             self.ledger.progress(operation, f"{REMOVAL}:done")
             self.connection.execute(
@@ -242,7 +214,7 @@ class RemovalWriter:
             )
             if _deletes(wanted) and wanted["activity"] is None:
                 self._settle_activities(operation, wanted["person"], leads)
-        return Outcome(OperationState.DONE, result=result)
+        return result
 
     def _delete_records(
         self, operation: Operation, person: int | None, leads: Sequence[int], result: dict[str, str]
@@ -270,12 +242,8 @@ class RemovalWriter:
     def _left(self, operation: Operation, presence: Presence) -> Outcome:
         """Withdraw a removal that has lost its reason; put off one whose reason cannot be seen now."""
         if presence is Presence.UNSEEN:
-            return Outcome(
-                OperationState.PLANNED,
-                error_class="chatwoot_not_seen",
-                error_message="Chatwoot does not show whether the record is gone; it is looked up again",
-                delay=self.timing.next_run,
-            )
+            message = "Chatwoot does not show whether the record is gone; it is looked up again"
+            return later("chatwoot_not_seen", message, self.timing.next_run)
         if presence is Presence.BACK:
             records = {"source_kind": operation.source_kind, "source_ids": [operation.source_id]}
             with self.ledger.transaction():
@@ -298,14 +266,9 @@ class RemovalWriter:
         stood: Lead | None = None,
     ) -> None:
         """Delete one record, remembered before and noted after: whatever stops the rest, this one is gone."""
-        before = {} if stood is None else {"stage_id": stood.stage_id, "lost_reason": stood.lost_reason}
-
-        def intend() -> None:
-            with self.ledger.transaction():
-                self.ledger.intend(operation, f"delete_{kind}")
-                self.memory.remember(operation, "deleted", kind, crm_id, before=before)
-
-        with self.client.operation(operation.id, before_write=intend):
+        before = {} if stood is None else _standing(stood)
+        note = partial(self.memory.remember, operation, "deleted", kind, crm_id, before=before)
+        with self.intent(operation, f"delete_{kind}", note):
             delete(crm_id)
         self.memory.forget_record(operation, kind, crm_id)
 
@@ -320,28 +283,24 @@ class RemovalWriter:
 
     def _close(self, operation: Operation, lead_id: int) -> bool:
         """Move a lead to the lost stage of its pipeline, unless it is closed already or gone."""
-        lead = self._shown.pop(lead_id, None)
-        if lead is None or operation.step is not None:
-            lead = next(iter(self.client.leads_by_ids([lead_id])), None)
-        if lead is None or lead.stage_id is None or self.catalogue.is_final_stage(lead.stage_id):
+        lead = self.lead(operation, lead_id)
+        if lead is None or lead.stage_id is None or lead.stage_id in self.final:
             return False
         pipeline = self.catalogue.pipeline_of_stage(lead.stage_id)
         lost = next((stage.id for stage in pipeline.stages if stage.code == LOST), None) if pipeline else None
         if lost is None:
             return False
-        update = stage_update(self.reads, lead_id, lead_pipeline_stage_id=lost)
-        before = {"stage_id": lead.stage_id, "lost_reason": lead.lost_reason}
-
-        def intend() -> None:
-            with self.ledger.transaction():
-                self.ledger.intend(operation, CLOSE)
-                self.memory.remember(
-                    operation, "closed", "lead", lead_id, before=before, after={"stage_id": lost}
-                )
-
+        note = partial(
+            self.memory.remember,
+            operation,
+            "closed",
+            "lead",
+            lead_id,
+            before=_standing(lead),
+            after={"stage_id": lost},
+        )
         try:
-            with self.client.operation(operation.id, before_write=intend):
-                closed = self.client.update_lead(lead_id, update)
+            closed = self.move(operation, CLOSE, lead_id, note, lead_pipeline_stage_id=lost)
         except NotFound:
             return False
         self.memory.closed(operation.identity.target_id, closed)
@@ -355,25 +314,16 @@ class RemovalWriter:
         region = self.settings.default_phone_region
         present = person_fields(stored)
         given_up = set(wanted["releases"])
-        kept = {
-            "emails": [one for one in present["emails"] if not {*natural_keys([one], [], region)} & given_up],
-            "phones": [one for one in present["phones"] if not {*natural_keys([], [one], region)} & given_up],
-        }
+        kept = addresses_where(present, region, given_up.isdisjoint)
         changed = tuple(name for name, values in kept.items() if values != present[name])
         if not changed:
             return
-        kept = with_address(
-            kept,
-            operation.identity.account_id,
-            int(operation.source_id),
-            self.catalogue.email_demand(self.client.dialect.takes_no_email),
-            present,
-        )
+        demand = self.catalogue.email_demand(self.client.dialect.takes_no_email)
+        kept = reserved(operation, kept, demand, present)
         merged = Merged(values={**present, **kept}, changed=changed, kept=())
         update = person_update(stored, merged, self.reads.attributes.booleans("persons"))
-        intend = partial(self.ledger.intend, operation, RELEASE)
         try:
-            with self.client.operation(operation.id, before_write=intend):
+            with self.intent(operation, RELEASE):
                 person = self.client.update_person(wanted["person"], update)
         except NotFound:
             return
@@ -389,28 +339,19 @@ def _deletes_person(wanted: Mapping[str, Any]) -> bool:
     return _deletes(wanted) and wanted["person"] is not None
 
 
-def _put_off(wait: timedelta) -> Outcome:
-    return Outcome(
-        OperationState.PLANNED,
-        error_class=DELETIONS_LIMITED,
-        error_message=f"waits for Krayin's limit of {PERSON_DELETIONS} deletions of persons an hour",
-        delay=wait,
-    )
+def _standing(lead: Lead) -> dict[str, Any]:
+    return {"stage_id": lead.stage_id, "lost_reason": lead.lost_reason}
 
 
-def _failing(said: str) -> Outcome:
-    return Outcome(
-        OperationState.QUARANTINED,
-        error_class="fails_in_krayin",
-        error_message=f"{said}; delete the person in Krayin by hand, or replay",
-    )
+def _put_off(wait: timedelta, *, counts_as_attempt: bool = False) -> Outcome:
+    message = f"waits for Krayin's limit of {PERSON_DELETIONS} deletions of persons an hour"
+    return later(DELETIONS_LIMITED, message, wait, counts_as_attempt=counts_as_attempt)
 
 
 def _person_has_leads(person_id: int, result: Mapping[str, str]) -> Outcome:
-    return Outcome(
-        OperationState.QUARANTINED,
-        error_class=PERSON_HAS_LEADS,
-        error_message=f"Krayin person {person_id} of a contact deleted in Chatwoot has leads that are not "
+    return quarantined(
+        PERSON_HAS_LEADS,
+        f"Krayin person {person_id} of a contact deleted in Chatwoot has leads that are not "
         "ours: delete or move these in Krayin, then replay",
         candidates=({"person": person_id},),
         result=result,

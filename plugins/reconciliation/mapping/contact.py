@@ -198,6 +198,14 @@ def natural_keys(emails: list[str], phones: list[str], region: str | None) -> tu
     return tuple(dict.fromkeys(keys)) if len(keys) > 1 else tuple(keys)
 
 
+def addresses_where(person: Fields, region: str | None, keep: Callable[[set[str]], bool]) -> Fields:
+    """Return those of a person's e-mails and phones that `keep` takes, told by their natural keys."""
+    return {
+        "emails": [one for one in person["emails"] if keep({*natural_keys([one], [], region)})],
+        "phones": [one for one in person["phones"] if keep({*natural_keys([], [one], region)})],
+    }
+
+
 PLACEHOLDER_DOMAIN = "chatwoot.invalid"
 _PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
 

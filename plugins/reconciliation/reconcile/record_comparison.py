@@ -42,7 +42,7 @@ def compare(
 ) -> list[FieldDifference]:
     """Return the fields in which a record differs from what it should be; all are flat dictionaries.
 
-    It is the writer's own merge that decides: `ours` would be written whatever the setting, `theirs`
+    It is the sink's own merge that decides: `ours` would be written whatever the setting, `theirs`
     only with `overwrite`. What Chatwoot never filled is nobody's difference. Fields that `present`
     lacks (custom ones, which Krayin's lists do not show) count as they were sent, if they were.
     """

@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING
 from chatwoot.source import ByIds, Window
 
 from reconciliation.crm.lineage import Lineage
-from reconciliation.crm.own_activities import OwnActivities
 from reconciliation.crm.reads import CrmReads
 from reconciliation.crm.snapshot import PersonSnapshot
-from reconciliation.load.activity_marks import ActivityMarks
-from reconciliation.load.activity_writer import ActivityWriter
-from reconciliation.load.contact_writer import ContactWriter
+from reconciliation.load.activity import ActivitySink
+from reconciliation.load.contact import ContactSink
+from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.loader import Loader
-from reconciliation.load.organization_writer import OrganizationWriter
-from reconciliation.load.removal import RemovalWriter
-from reconciliation.load.reopening import Reopening
+from reconciliation.load.organization import OrganizationSink
+from reconciliation.load.removal import RemovalSink
+from reconciliation.load.sink import LoadContext
 from reconciliation.load.source_check import SourceCheck
-from reconciliation.load.stage_writer import StageWriter
 from reconciliation.mapping.contact import MappingRules
 from reconciliation.plan.contact_planner import Planner
 from reconciliation.plan.expectation import Rules
@@ -35,7 +33,6 @@ from reconciliation.settings.targets import final_stages
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.ledger import Ledger, lowest_lane
 from reconciliation.sync_database.mapping_store import MappingStore
-from reconciliation.sync_database.removals import RemovalMemory
 from reconciliation.sync_database.run_rows import LANES, RunKind
 
 if TYPE_CHECKING:
@@ -159,82 +156,38 @@ class RunFactory:
                 operation.identity, run.id, dry_run=False
             ).require_approval_of_claimed(operation, removes),
         )
-        store = MappingStore(self.connection)
         lineage = Lineage(self.connection, krayin.client, krayin.target_id)
         lineage.begin()
         if run.kind is not RunKind.EVENTS:
             krayin.attributes.expire()
-        reads = CrmReads(krayin.client, krayin.attributes, lineage=lineage)
-        snapshot = self.snapshot_of_persons()
-        contacts = ContactWriter(
-            client=krayin.client,
-            ledger=ledger,
-            store=store,
-            reads=reads,
-            snapshot=snapshot,
-            catalogue=krayin.catalogue,
-            targets=self.targets,
-            settings=sync.settings,
-            lineage=lineage,
-            timing=sync.timing,
-        )
-        companies = OrganizationWriter(
-            client=krayin.client,
-            ledger=ledger,
-            store=store,
-            reads=reads,
-            settings=sync.settings,
-        )
-        marks = ActivityMarks(self.connection, krayin.client, krayin.target_id, run.sync_name, sync.timing)
-        activities = ActivityWriter(
-            client=krayin.client,
-            ledger=ledger,
-            store=store,
-            marks=marks,
-            own=OwnActivities(self.connection, krayin.client, krayin.target_id),
-            settings=sync.settings,
-            lineage=lineage,
-            timing=sync.timing,
-        )
-        memory = RemovalMemory(self.connection, run.sync_name)
-        stages = StageWriter(
-            client=krayin.client,
-            ledger=ledger,
-            store=store,
-            reads=reads,
-            reopening=Reopening(krayin.client, ledger, memory, reads, krayin.catalogue),
-            catalogue=krayin.catalogue,
-            targets=self.targets,
-            settings=sync.settings,
-            lineage=lineage,
-            timing=sync.timing,
-        )
-        removals = RemovalWriter(
+        context = LoadContext(
             connection=self.connection,
             client=krayin.client,
+            target_id=krayin.target_id,
             ledger=ledger,
-            memory=memory,
-            source=SourceCheck(self.connection, sync.settings, sync.source),
-            deletions=krayin.deletions,
-            reads=reads,
+            store=MappingStore(self.connection),
+            reads=CrmReads(krayin.client, krayin.attributes, lineage=lineage),
+            snapshot=self.snapshot_of_persons(),
             lineage=lineage,
-            snapshot=snapshot,
             catalogue=krayin.catalogue,
+            targets=self.targets,
             settings=sync.settings,
             timing=sync.timing,
         )
+        activities = ActivitySink(context)
+        source = SourceCheck(self.connection, sync.settings, sync.source)
         return Loader(
             ledger=ledger,
-            reads=reads,
-            writers={
-                "contact": contacts,
-                "company": companies,
+            reads=context.reads,
+            sinks={
+                "contact": ContactSink(context),
+                "company": OrganizationSink(context),
                 "conversation": activities,
                 "message": activities,
-                "stage": stages,
-                "removal": removals,
+                "stage": LeadStageSink(context),
+                "removal": RemovalSink(context, source, krayin.deletions),
             },
-            on_idle=marks.make,
+            on_idle=activities.marks.make,
             sync_name=run.sync_name,
             requests_per_minute=krayin.requests_per_minute,
             seconds=seconds,

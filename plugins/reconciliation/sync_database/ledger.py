@@ -81,7 +81,7 @@ class Operation:
 
     @property
     def work(self) -> str:
-        """Whose work it is: a removal's, else that of the writer for its kind of source record."""
+        """Whose work it is: a removal's, else that of the sink for its kind of source record."""
         return "removal" if REMOVAL in self.payload else self.source_kind
 
     @property

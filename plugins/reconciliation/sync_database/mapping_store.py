@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 
 class AlreadyMappedError(Exception):
-    """The Krayin record belongs to another source record."""
+    """A Krayin record belongs to another source record."""
+
+    def __init__(self, crm_kind: str, crm_id: int) -> None:
+        """Keep which record is meant."""
+        self.crm_kind = crm_kind
+        self.crm_id = crm_id
+        super().__init__(f"{crm_kind} {crm_id}")
 
 
 class MappingStore:
@@ -80,7 +86,7 @@ class MappingStore:
                     },
                 )
         except UniqueViolation as error:
-            raise AlreadyMappedError from error
+            raise AlreadyMappedError(crm_kind, crm_id) from error
 
     def ack(self, row_id: int, acked_hash: bytes | None, last_sent: Mapping[str, Any]) -> None:
         """Note what Krayin accepted for a linked record; `acked_hash` stays while more is to be sent."""

@@ -11,7 +11,7 @@ import pytest
 from krayin.errors import TurnedAway
 from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import SyncDatabaseError
-from reconciliation.load.contact_writer import ContactWriter
+from reconciliation.load.contact import ContactSink
 from reconciliation.load.loader import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
 from reconciliation.run import factory
 from reconciliation.run.request import RunRequest
@@ -82,14 +82,14 @@ def test_an_error_of_our_own_keeps_only_its_row_back_and_tells_no_data(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     poisoned, *good = [add(world, number) for number in range(3)]
-    write = ContactWriter.write
+    write = ContactSink.write
 
-    def stumbling(self: ContactWriter, operation: Operation) -> Outcome:
+    def stumbling(self: ContactSink, operation: Operation) -> Outcome:
         if operation.source_id == str(poisoned):
             raise KeyError(operation.payload["person"]["emails"][0])
         return write(self, operation)
 
-    monkeypatch.setattr(ContactWriter, "write", stumbling)
+    monkeypatch.setattr(ContactSink, "write", stumbling)
     load(world)
     assert ended(world) == {str(poisoned): "quarantined"} | {str(one): "done" for one in good}
     ((_, _, error_class, message),) = world.operations("quarantined")
@@ -104,11 +104,11 @@ def test_a_sync_database_that_is_away_for_the_budget_is_no_fault_of_a_row(
     """The budget has a connection of its own, which may be the first to notice."""
     contact = add(world, 1)
 
-    def away(self: ContactWriter, operation: Operation) -> Outcome:
+    def away(self: ContactSink, operation: Operation) -> Outcome:
         raise SyncDatabaseError(AWAY)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ContactWriter, "write", away)
+        patched.setattr(ContactSink, "write", away)
         with pytest.raises(SyncDatabaseError):
             load(world)
     assert world.rows("SELECT state, attempts, error_class FROM operation") == [("planned", 0, None)]
@@ -170,16 +170,16 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
     """A wait for the limiter may be longer than a lease."""
     for number in range(3):
         add(world, number)
-    write = ContactWriter.write
+    write = ContactSink.write
 
-    def expired(self: ContactWriter, operation: Operation) -> Outcome:
+    def expired(self: ContactSink, operation: Operation) -> Outcome:
         outcome = write(self, operation)
         world.rows(
             "UPDATE operation SET lease_until = now() - interval '1 s' WHERE worker IS NOT NULL RETURNING 1"
         )
         return outcome
 
-    monkeypatch.setattr(ContactWriter, "write", expired)
+    monkeypatch.setattr(ContactSink, "write", expired)
     late = iter(range(0, 10**6, 1000))
     monkeypatch.setattr(factory, "Loader", partial(Loader, monotonic=lambda: next(late)))
     sync = replace(world.sync(), timing=QUICK)

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from krayin.errors import NotFound
 from krayin.payloads import ActivityDraft, ActivityUpdate
 
 from reconciliation.crm.fields import activity_sent
+from reconciliation.crm.own_activities import OwnActivities
+from reconciliation.load.activity_marks import ActivityMarks
+from reconciliation.load.sink import Sink, Stop, Work, deleted, later, nothing, rejected
 from reconciliation.mapping.comment import comment_mark
 from reconciliation.mapping.desired_activity import KEY, DesiredActivity
-from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import AlreadyMappedError
-from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
 
-    from krayin.client import KrayinClient
     from krayin.records import Activity
 
-    from reconciliation.crm.lineage import Lineage
-    from reconciliation.crm.own_activities import OwnActivities
-    from reconciliation.load.activity_marks import ActivityMarks
-    from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.sync_database.ledger import Ledger, Operation
+    from reconciliation.load.sink import LoadContext
+    from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
-    from reconciliation.sync_database.mapping_store import MappingStore
 
 log = logging.getLogger(__name__)
 
@@ -43,97 +39,66 @@ BORN_DONE = frozenset({"note"})
 _LAST = frozenset({"person", "is_done"})
 
 
-class _Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        super().__init__(str(outcome.state))
-
-
 @dataclass(slots=True)
-class _Work:
-    """One operation while it is carried out; `link` are the records it hangs on, by CRM kind."""
+class _Work(Work):
+    """One activity's operation; `link` are the records it hangs on, by CRM kind."""
 
-    operation: Operation
     activity: DesiredActivity
     hash: bytes
-    adopt: Mapping[str, Any] | None
-    row: MappingRow | None
     person: MappingRow
     link: dict[str, int]
-    created: bool = False
-    result: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def linked(self) -> MappingRow:
+        """The mapping of the activity, which is linked."""
+        return self.rows["activity"]
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityWriter:
+class ActivitySink(Sink):
     """Carries out the operations on conversations and messages of one sync.
 
     No activity of ours ever has participants: Krayin would e-mail them. One to which a salesperson added
     some is left alone while it has them.
     """
 
-    client: KrayinClient
-    ledger: Ledger
-    store: MappingStore
-    marks: ActivityMarks
-    own: OwnActivities
-    settings: SyncSettings
-    lineage: Lineage
-    timing: Timing = DEFAULT
-    _shown: dict[int, Activity] = field(default_factory=dict)
+    def __init__(self, context: LoadContext) -> None:
+        """Work with `context`."""
+        super().__init__(context)
+        on_target = context.connection, context.client, context.target_id
+        self.marks = ActivityMarks(*on_target, context.settings.name, context.timing)
+        self.own = OwnActivities(*on_target)
+        self.shown: dict[int, Activity] = {}
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk the activities that will be changed, to see what a salesperson did to them."""
         self.marks.make_full_calls()
-        self._shown.clear()
         ids = {
             row.crm_id
             for operation in operations
-            for row in self._rows(operation).values()
+            for row in self.rows(operation).values()
             if row.state is MappingState.LINKED
             and row.crm_id is not None
             and row.acked_hash != bytes.fromhex(operation.payload["hash"])
         }
         adopted = [operation.payload.get("adopt") or {} for operation in operations]
         ids |= {one["id"] for one in adopted if one.get("origin") == "created"}
-        if ids:
-            self._shown.update((one.id, one) for one in self._read(ids))
+        self.shown = self.reads.listed("activity", ids)
 
-    def _read(self, ids: Collection[int]) -> list[Activity]:
-        shown = self.client.activities_by_ids(ids)
-        self.lineage.shown("activity", ids, shown)
-        return shown
+    def _activity(self, crm_id: int) -> Activity | None:
+        if crm_id not in self.shown:
+            self.shown |= self.reads.listed("activity", [crm_id])
+        return self.shown.get(crm_id)
 
-    def write(self, operation: Operation) -> Outcome:
-        """Carry out one operation and return how it ended; what Krayin accepted is already recorded.
-
-        Raises:
-            KrayinError: a call failed; the loader decides how to go on.
-            LeaseLostError: the operation passed to another worker.
-        """
-        try:
-            work = self._begin(operation)
-            if work.row is None or work.row.state is not MappingState.LINKED:
-                if self._adopt_made(work):
-                    self._update(work, repair=True)
-                elif work.row is None or work.row.state is not MappingState.LINKED:
-                    self._create(work)
-            else:
-                self._update(work)
-        except _Stop as stop:
-            return stop.outcome
-        except AlreadyMappedError:
-            return Outcome(
-                OperationState.QUARANTINED,
-                error_class="activity_taken",
-                error_message="the Krayin activity with its key already belongs to another record: "
-                "compare the two, then replay",
-            )
-        return Outcome(OperationState.DONE, result=work.result)
-
-    def _rows(self, operation: Operation) -> dict[str, MappingRow]:
-        rows = self.store.rows(operation.identity, operation.source_kind, [operation.source_id])
-        return {kind: row for (_, kind), row in rows.items()}
+    def carry_out(self, operation: Operation) -> Mapping[str, str]:
+        """Create, take over or update the activity, once its contact is linked."""
+        work = self._begin(operation)
+        if work.row("activity") is not None:
+            self._update(work)
+        elif self._adopt_made(work):
+            self._update(work, repair=True)
+        elif work.row("activity") is None:
+            self._create(work)
+        return work.result
 
     def _begin(self, operation: Operation) -> _Work:
         activity = DesiredActivity.from_json(operation.payload["activity"])
@@ -141,78 +106,66 @@ class ActivityWriter:
         records = self.store.rows(operation.identity, "contact", [contact])
         person, lead = records.get((contact, "person")), records.get((contact, "lead"))
         if person is None or person.state is MappingState.ORPHANED:
-            raise _Stop(_rejected("contact_gone", "its contact is not brought over any more"))
+            raise Stop(rejected("contact_gone", "its contact is not brought over any more"))
         if person.state is MappingState.GONE:
             if operation.step is not None:
                 self._delete_leftovers(activity)
-            raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
+            raise Stop(_PERSON_GONE)
         if person.state is not MappingState.LINKED or person.crm_id is None:
-            raise _Stop(_later("its contact is not linked to a person yet", self.timing))
+            self._wait_for("person")
         link: dict[str, int] = {}
         if self.settings.activity_link != "person":
             if lead is not None and lead.state is MappingState.LINKED and lead.crm_id is not None:
                 link["lead"] = lead.crm_id
             elif lead is None or lead.state is not MappingState.GONE:
-                raise _Stop(_later("its contact is not linked to a lead yet", self.timing))
+                self._wait_for("lead")
         if self.settings.activity_link != "lead" or not link:
             link["person"] = person.crm_id
         return _Work(
             operation=operation,
+            rows=self.rows(operation),
             activity=activity,
             hash=bytes.fromhex(operation.payload["hash"]),
-            adopt=operation.payload.get("adopt"),
-            row=self._rows(operation).get("activity"),
             person=person,
             link=link,
         )
+
+    def _wait_for(self, crm_kind: str) -> NoReturn:
+        message = f"its contact is not linked to a {crm_kind} yet"
+        raise Stop(later("contact_not_linked", message, self.timing.next_run))
 
     # --- none known yet -----------------------------------------------------------------------
 
     def _adopt_made(self, work: _Work) -> bool:
         """Link what is in Krayin already; True when it must still be brought up to date."""
-        if (
-            work.row is not None
-            and work.row.state is MappingState.GONE
-            and not self.settings.recreate_deleted
-        ):
-            raise _Stop(_rejected("deleted_in_krayin", "the activity was deleted in Krayin"))
+        if work.is_gone("activity") and not self.settings.recreate_deleted:
+            raise Stop(_ACTIVITY_GONE)
         if work.operation.step is not None:
             # A creation may have taken effect without our knowing, with the person there or not.
             self._require_person(work)
             ours = self.own.find_lost(work.activity.key, work.activity.title, work.link)
             if ours:
-                self._link(work, ours[0].id, "created", None)
-                self._shown[ours[0].id] = ours[0]
+                self.link(work, "activity", ours[0].id, "created")
+                self.shown[ours[0].id] = ours[0]
                 work.result["activity"] = "created"
                 return True
-        adopt = work.adopt
+        adopt = work.operation.payload.get("adopt")
         if adopt is None:
             return False
         if adopt["origin"] == "created":
-            if adopt["id"] not in self._shown:
-                self._shown.update((one.id, one) for one in self._read([adopt["id"]]))
-            if adopt["id"] not in self._shown:
+            if self._activity(adopt["id"]) is None:
                 return False
-            self._link(work, adopt["id"], "created", None)
+            self.link(work, "activity", adopt["id"], "created")
             work.result["activity"] = "adopted"
             return True
+        sent = {name: adopt[name] for name in ("title", "comment", "is_done")} | work.link
         try:
-            self._link(
-                work,
-                adopt["id"],
-                "adopted",
-                {
-                    "title": adopt["title"],
-                    "comment": adopt["comment"],
-                    "is_done": adopt["is_done"],
-                    **work.link,
-                },
-            )
+            self.link(work, "activity", adopt["id"], "adopted", last_sent=sent)
         except AlreadyMappedError:
             # Somebody else's meanwhile: ours is made.
             return False
         # What the earlier integration wrote stays until the conversation changes.
-        self.store.ack(self._linked(work).id, work.hash, self._linked(work).last_sent or {})
+        self.store.ack(work.linked.id, work.hash, work.linked.last_sent or {})
         work.result["activity"] = "adopted"
         return False
 
@@ -223,7 +176,7 @@ class ActivityWriter:
             return
         self.store.set_state(work.person.id, MappingState.GONE)
         self._delete_leftovers(work.activity)
-        raise _Stop(_rejected("deleted_in_krayin", "the person of its contact was deleted in Krayin"))
+        raise Stop(_PERSON_GONE)
 
     def _delete_leftovers(self, activity: DesiredActivity) -> None:
         """Take away what a creation for a dead person left: Krayin fails, an activity of nobody stays."""
@@ -233,37 +186,39 @@ class ActivityWriter:
     def _create(self, work: _Work) -> None:
         wanted = work.activity
         scheduled = {"schedule_from": wanted.start, "schedule_to": wanted.end}
+        first = {"lead": work.link["lead"]} if "lead" in work.link else work.link
+        is_complete = first == work.link
         draft = ActivityDraft(
             type=wanted.type,
             title=wanted.title,
             comment=wanted.comment,
             additional={KEY: wanted.key},
-            **({"lead_id": work.link["lead"]} if "lead" in work.link else {"person_id": work.link["person"]}),
+            **{f"{kind}_id": crm_id for kind, crm_id in first.items()},
             **({} if wanted.type == "note" else scheduled),
         )
-        with self._intent(work, CREATE_ACTIVITY):
+        with self.intent(work.operation, CREATE_ACTIVITY):
             created = self.client.create_activity(draft)
-        both = len(work.link) > 1
-        sent = activity_sent(wanted, {"lead": work.link["lead"]} if both else work.link)
-        with self.lineage.linking(activity=created):
-            acked = None if both else work.hash
-            self._link(work, created.id, "created", sent, acked=acked, crm_created_at=created.created_at)
+        acked = work.hash if is_complete else None
+        with self.lineage.linking(activity=created), self.ledger.transaction():
+            self.link_made(work, "activity", created, activity_sent(wanted, first), acked)
+            if (wanted.type in BORN_DONE) != wanted.is_done:
+                self.marks.note(created.id, is_done=wanted.is_done)
         work.result["activity"] = "created"
-        if both:
+        if not is_complete:
             self._put(work, {"person": work.link["person"]}, ActivityUpdate(person_id=work.link["person"]))
 
     # --- one is known -------------------------------------------------------------------------
 
     def _update(self, work: _Work, *, repair: bool = False) -> None:
         """Write what differs; `repair` writes the link too, which a failed creation may lack."""
-        row = self._linked(work)
+        row = work.linked
         assert row.crm_id is not None
         if row.acked_hash == work.hash:
             return
-        shown = self._shown.get(row.crm_id) or next(iter(self._read([row.crm_id])), None)
+        shown = self._activity(row.crm_id)
         if shown is None:
-            self._lost(work, row)
-        row = work.row = _after_attempt(row, shown)
+            self._gone(work)
+        work.rows["activity"] = row = _after_attempt(row, shown)
         if shown.mails_participants:
             log.warning(
                 "Krayin activity %d has participants, who would be mailed the change: it stays as it is",
@@ -285,10 +240,15 @@ class ActivityWriter:
     ) -> tuple[dict[str, Any], ActivityUpdate, bool | None]:
         wanted, sent = work.activity, activity_sent(work.activity, work.link)
         before = {**(row.last_sent or {})}
+        texts = _texts(shown)
         keys: dict[str, Any] = {}
         # What is there as wanted counts as sent: the answer that would have told so was lost.
-        changes = {name: sent[name] for name in _as_wanted(shown, sent) if name not in before}
-        for name, present in (("title", shown.title), ("comment", comment_mark(shown.comment))):
+        changes = {
+            name: value
+            for name, value in (*texts.items(), ("is_done", shown.is_done))
+            if value == sent[name] and name not in before
+        }
+        for name, present in texts.items():
             written = {before.get(name, present), (row.pending_write or {}).get(name), sent[name]}
             if present != sent[name] and (self.settings.on_crm_edit == "overwrite" or present in written):
                 keys[name] = getattr(wanted, name)
@@ -315,24 +275,21 @@ class ActivityWriter:
             first = {name: value for name, value in changes.items() if name not in _LAST}
             self._call_update(work, first, update.model_copy(update={"person_id": None}))
             self._ack(work, first, is_complete=False)
-            work.row = self._rows(work.operation).get("activity")
+            work.rows = self.rows(work.operation)
             changes = {name: value for name, value in changes.items() if name in _LAST}
             update = ActivityUpdate(person_id=update.person_id)
         self._call_update(work, changes, update)
         self._ack(work, changes, is_done=is_done)
 
     def _call_update(self, work: _Work, changes: Mapping[str, Any], update: ActivityUpdate) -> None:
-        row = self._linked(work)
+        row = work.linked
         assert row.crm_id is not None
-
-        def note() -> None:
-            self.store.attempt(row, row.last_sent, changes)
-
+        note = partial(self.store.attempt, row, row.last_sent, changes)
         try:
-            with self._intent(work, UPDATE_ACTIVITY, note):
+            with self.intent(work.operation, UPDATE_ACTIVITY, note):
                 self.client.update_activity(row.crm_id, update)
         except NotFound:
-            self._lost(work, row)
+            self._gone(work)
 
     def _ack(
         self,
@@ -342,89 +299,27 @@ class ActivityWriter:
         is_done: bool | None = None,
         is_complete: bool = True,
     ) -> None:
-        row = self._linked(work)
+        row = work.linked
         assert row.crm_id is not None
-        with self.ledger.transaction():
-            self.ledger.progress(work.operation, f"{UPDATE_ACTIVITY}:done")
-            self.store.ack(
-                row.id, work.hash if is_complete else row.acked_hash, {**(row.last_sent or {}), **changes}
-            )
-            if is_done is not None:
-                self.marks.note(row.crm_id, is_done=is_done)
+        acked, sent = work.hash if is_complete else row.acked_hash, {**(row.last_sent or {}), **changes}
+        note = nothing if is_done is None else partial(self.marks.note, row.crm_id, is_done=is_done)
+        self.acknowledge(work.operation, UPDATE_ACTIVITY, row, acked, sent, note)
 
-    def _lost(self, work: _Work, row: MappingRow) -> NoReturn:
-        self.store.set_state(row.id, MappingState.GONE)
-        if self.settings.recreate_deleted:
-            raise _Stop(Outcome(OperationState.PLANNED, step=None, result=work.result))
-        raise _Stop(_rejected("deleted_in_krayin", "the activity was deleted in Krayin"))
+    def _gone(self, work: _Work) -> NoReturn:
+        self.lost(work, work.linked)
+        raise Stop(_ACTIVITY_GONE)
 
-    # --- shared -------------------------------------------------------------------------------
 
-    def _linked(self, work: _Work) -> MappingRow:
-        assert work.row is not None
-        return work.row
+_PERSON_GONE = deleted("the person of its contact")
+_ACTIVITY_GONE = deleted("the activity")
 
-    def _link(  # noqa: PLR0913 - the columns of one row
-        self,
-        work: _Work,
-        crm_id: int,
-        origin: str,
-        last_sent: Mapping[str, Any] | None,
-        *,
-        acked: bytes | None = None,
-        crm_created_at: datetime | None = None,
-    ) -> None:
-        with self.ledger.transaction():
-            self.ledger.progress(work.operation, "activity:linked")
-            self.store.link(
-                work.operation.identity,
-                source_kind=work.operation.source_kind,
-                source_id=work.operation.source_id,
-                crm_kind="activity",
-                crm_id=crm_id,
-                origin=origin,
-                acked_hash=acked,
-                last_sent=last_sent,
-                crm_created_at=crm_created_at,
-            )
-            born_done = work.activity.type in BORN_DONE
-            if origin == "created" and last_sent is not None and born_done != work.activity.is_done:
-                self.marks.note(crm_id, is_done=work.activity.is_done)
-        work.row = self._rows(work.operation).get("activity")
 
-    def _intent(
-        self, work: _Work, step: str, note: Callable[[], None] = lambda: None
-    ) -> AbstractContextManager[None]:
-        def intend() -> None:
-            with self.ledger.transaction():
-                self.ledger.intend(work.operation, step)
-                note()
-
-        return self.client.operation(work.operation.id, before_write=intend)
+def _texts(shown: Activity) -> dict[str, Any]:
+    return {"title": shown.title, "comment": comment_mark(shown.comment)}
 
 
 def _after_attempt(row: MappingRow, shown: Activity) -> MappingRow:
     """Return the row with what an update without an answer wrote counted as sent."""
-    present = {"title": shown.title, "comment": comment_mark(shown.comment)}
     pending_write = row.pending_write or {}
-    ours = {name: value for name, value in present.items() if pending_write.get(name) == value}
+    ours = {name: value for name, value in _texts(shown).items() if pending_write.get(name) == value}
     return replace(row, last_sent={**(row.last_sent or {}), **ours}) if ours else row
-
-
-def _as_wanted(shown: Activity, sent: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the fields whose values in Krayin are those that would be sent."""
-    present = {"title": shown.title, "comment": comment_mark(shown.comment), "is_done": shown.is_done}
-    return (name for name, value in present.items() if value == sent[name])
-
-
-def _rejected(error_class: str, message: str) -> Outcome:
-    return Outcome(OperationState.REJECTED, error_class=error_class, error_message=message)
-
-
-def _later(message: str, timing: Timing) -> Outcome:
-    return Outcome(
-        OperationState.PLANNED,
-        error_class="contact_not_linked",
-        error_message=message,
-        delay=timing.next_run,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +20,15 @@ from reconciliation.crm.fields import (
 from reconciliation.load.contact_work import (
     CREATE_CONTACT,
     CREATIONS,
+    RECREATE,
     RELEASE,
     RELEASED,
-    UPDATE_PERSON,
     ContactWork,
-    Stop,
 )
-from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.contact import natural_keys
-from reconciliation.mapping.merge import flatten, merge
+from reconciliation.load.person_search import PersonSearch
+from reconciliation.load.sink import RecordSteps, Stop, deleted
+from reconciliation.mapping.contact import addresses_where, natural_keys
+from reconciliation.mapping.merge import flatten
 from reconciliation.plan.expectation import with_address
 from reconciliation.plan.matching import is_marked
 from reconciliation.sync_database.ledger import OperationState, Outcome
@@ -37,21 +37,18 @@ from reconciliation.values.timing import same_moment
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from typing import NoReturn
 
-    from krayin.catalogue import Catalogue
-    from krayin.client import KrayinClient
     from krayin.records import CreatedLead, Person
 
-    from reconciliation.crm.reads import CrmReads
-    from reconciliation.crm.snapshot import PersonSnapshot
-    from reconciliation.load.contact_records import ContactRecords
-    from reconciliation.load.person_search import FoundPerson, PersonSearch
+    from reconciliation.load.person_search import FoundPerson
+    from reconciliation.load.sink import LoadContext
     from reconciliation.mapping.desired_contact import Fields
-    from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.settings.targets import LeadTargets
-    from reconciliation.sync_database.ledger import Ledger, Operation
+    from reconciliation.mapping.merge import Merged
+    from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
-    from reconciliation.sync_database.mapping_store import MappingStore
+
+MADE_AGAIN_BY = "set recreate_deleted to make it again"
 
 
 def reserved(
@@ -61,20 +58,20 @@ def reserved(
     return with_address(person, operation.identity.account_id, int(operation.source_id), demand, last_sent)
 
 
-@dataclass(frozen=True, slots=True)
-class PersonWriter:
+class PersonSink(RecordSteps):
     """Writes the persons of one sync's contacts."""
 
-    client: KrayinClient
-    ledger: Ledger
-    store: MappingStore
-    reads: CrmReads
-    snapshot: PersonSnapshot
-    catalogue: Catalogue
-    targets: LeadTargets
-    settings: SyncSettings
-    records: ContactRecords
-    search: PersonSearch
+    crm_kind = "person"
+    entity = "persons"
+
+    def __init__(self, context: LoadContext) -> None:
+        """Work with `context`."""
+        super().__init__(context)
+        self.search = PersonSearch(self.client, self.store, self.snapshot, self.settings, self.timing)
+
+    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Person:
+        """Write what a merge changed of a person."""
+        return self.client.update_person(crm_id, person_update(stored, merged, self.booleans))
 
     def with_address(
         self, operation: Operation, person: Fields, last_sent: Mapping[str, Any] | None
@@ -86,54 +83,30 @@ class PersonWriter:
             takes_no_email = self.client.takes_no_email(self.snapshot.anybody_has_an_email) is not False
         return reserved(operation, person, self.catalogue.email_demand(takes_no_email), last_sent)
 
-    def release(self, work: ContactWork) -> Outcome:
+    def release(self, work: ContactWork) -> NoReturn:
         """Take from the person what another contact is waiting for; the rest follows in its turn.
 
         Two contacts that swap an e-mail or phone block each other: Krayin lets nobody have a value
         that somebody else has. So one of them first has neither.
+
+        Raises:
+            Stop: always; the operation goes on in its turn.
         """
         row = work.row("person")
         stored = None if row is None or row.crm_id is None else self.reads.entity("persons", row.crm_id)
-        if row is not None and row.crm_id is not None and stored is not None:
-            present: Mapping[str, Any] = person_fields(stored, self.records.custom("persons"))
+        if row is not None and stored is not None:
+            present = person_fields(stored, self.custom)
             region = self.settings.default_phone_region
             held = set(natural_keys(present["emails"], present["phones"], region))
-            kept = {
-                "emails": [one for one in work.person["emails"] if {*natural_keys([one], [], region)} & held],
-                "phones": [one for one in work.person["phones"] if {*natural_keys([], [one], region)} & held],
-            }
+            kept = addresses_where(work.person, region, lambda keys: not keys.isdisjoint(held))
             desired = self.with_address(work.operation, kept, present)
-            base, present = resolve_pending_write(
-                last_sent=row.last_sent,
-                pending_write=row.pending_write,
-                present=present,
-                desired=desired,
-                phone_region=region,
-            )
-            merged = merge(
-                last_sent=base,
-                present=present,
-                desired=desired,
-                on_crm_edit=self.settings.on_crm_edit,
-                phone_region=region,
-            )
-            if merged.changed:
-                update = person_update(stored, merged, self.records.booleans("persons"))
-                with self.records.intent(work, RELEASE, self.records.attempting(row, base, merged)):
-                    self.client.update_person(row.crm_id, update)
-                self.reads.written("persons", row.crm_id)
-        return Outcome(OperationState.PLANNED, step=RELEASED)
+            self.overwrite(work.operation, row, stored, present, desired, step=RELEASE)
+        raise Stop(Outcome(OperationState.PLANNED, step=RELEASED))
 
-    def link(self, work: ContactWork) -> bool:
+    def link_or_create(self, work: ContactWork) -> bool:
         """Find or create the contact's person; return True when everything was created in one call."""
         if work.is_gone("person") and not self.settings.recreate_deleted:
-            raise Stop(
-                Outcome(
-                    OperationState.REJECTED,
-                    error_class="deleted_in_krayin",
-                    error_message="its person was deleted in Krayin; set recreate_deleted to make it again",
-                )
-            )
+            raise Stop(deleted("its person", MADE_AGAIN_BY))
         if "person" in work.adopt and self.reads.entity("persons", work.adopt["person"]) is not None:
             self._adopt(work, work.adopt["person"])
             return False
@@ -160,7 +133,7 @@ class PersonWriter:
                 raise
             work.person = reserved(work.operation, work.person, EmailDemand.ALWAYS)
             created = self._create(work)
-        self._ack_created(work, created)
+        self._note_created(work, created)
         return True
 
     def _may_lack_an_email(self, work: ContactWork, failure: OutcomeUnknown) -> bool:
@@ -175,24 +148,24 @@ class PersonWriter:
         draft = lead_draft(
             work.lead,
             self.targets,
-            booleans=self.records.booleans("leads"),
+            booleans=self.reads.attributes.booleans("leads"),
             person=person_draft(
                 work.person,
                 owner_id=self.targets.owner_id,
-                booleans=self.records.booleans("persons"),
+                booleans=self.booleans,
                 email_required=self.catalogue.email_required(),
             ),
         )
-        with self.records.intent(work, CREATE_CONTACT):
+        with self.intent(work.operation, CREATE_CONTACT):
             return self.client.create_lead(draft)
 
     def _adopt(self, work: ContactWork, person_id: int) -> None:
-        self.records.link(work, "person", person_id, origin="adopted")
+        self.link(work, "person", person_id, "adopted")
         work.result["person"] = "adopted"
         if "lead" in work.adopt and work.row("lead") is None:
             lead = next((one for one in self.reads.leads_of(person_id) if one.id == work.adopt["lead"]), None)
             if lead is not None:
-                self.records.link(work, "lead", lead.id, origin="adopted")
+                self.link(work, "lead", lead.id, "adopted")
                 work.result["lead"] = "adopted"
 
     def _adopt_found(self, work: ContactWork, found: FoundPerson) -> None:
@@ -203,39 +176,24 @@ class PersonWriter:
         """
         leads = self.reads.leads_of(found.person.id) if work.operation.step in CREATIONS else []
         ours = found.is_new or any(is_marked(lead, work.lead) for lead in leads)
-        self.records.link(
-            work,
-            "person",
-            found.person.id,
-            origin="created" if ours else "adopted",
-            last_sent=flatten(work.person) if ours else None,
-        )
-        work.result["person"] = "created" if ours else "adopted"
+        origin, sent = ("created", flatten(work.person)) if ours else ("adopted", None)
+        self.link(work, "person", found.person.id, origin, last_sent=sent)
+        work.result["person"] = origin
 
-    def _ack_created(self, work: ContactWork, created: CreatedLead) -> None:
+    def _note_created(self, work: ContactWork, created: CreatedLead) -> None:
         person, lead = created.person, created.lead
         assert person is not None
-        with self.records.lineage.linking(person=person, lead=lead), self.ledger.transaction():
+        with self.lineage.linking(person=person, lead=lead), self.ledger.transaction():
+            self.link_made(work, "person", person, flatten(work.person), work.person_hash)
+            self.link_made(work, "lead", lead, flatten(work.lead), work.lead_hash)
             self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
-            self.records.store_link(
-                work,
-                "person",
-                person.id,
-                "created",
-                work.person_hash,
-                flatten(work.person),
-                person.created_at,
-            )
-            self.records.store_link(
-                work, "lead", lead.id, "created", work.lead_hash, flatten(work.lead), lead.created_at
-            )
             made_at = person.organization_created_at
             is_made = person.created_at is not None and same_moment(made_at, person.created_at)
-            self.records.link_organization(work, person.organization_id, is_made=is_made)
+            self._link_organization(work, person.organization_id, is_made=is_made)
         self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
 
-    def upsert(self, work: ContactWork) -> None:
+    def bring_over(self, work: ContactWork) -> None:
         """Update the linked person where it differs.
 
         Raises:
@@ -248,44 +206,44 @@ class PersonWriter:
             return
         stored = self.reads.entity("persons", row.crm_id)
         if stored is None:
-            self.records.lost(work, "person", row)
-            return
-        desired = flatten(work.person)
-        base, present = resolve_pending_write(
-            last_sent=row.last_sent,
-            pending_write=row.pending_write,
-            present=self._shown(work, row, stored),
-            desired=desired,
-            phone_region=self.settings.default_phone_region,
-        )
-        merged = merge(
-            last_sent=base,
-            present=present,
-            desired=desired,
-            on_crm_edit=self.settings.on_crm_edit,
-            phone_region=self.settings.default_phone_region,
-        )
+            self.gone(work, row)
+        present = self._shown(work, row, stored)
+        merged, person = self.overwrite(work.operation, row, stored, present, flatten(work.person))
         organization_id, is_made = stored.get("organization_id"), False
-        if merged.changed:
-            self.ledger.allow(work.operation, merged.overwriting("person"))
-            update = person_update(stored, merged, self.records.booleans("persons"))
-            with self.records.intent(work, UPDATE_PERSON, self.records.attempting(row, base, merged)):
-                person = self.client.update_person(row.crm_id, update)
-            self.reads.written("persons", row.crm_id)
+        if person is not None:
             self.snapshot.record([person])
             if "organization" in merged.changed:
                 organization_id, made_at = self._organization_of(work, person)
                 is_made = person.updated_at is not None and same_moment(made_at, person.updated_at)
-        with self.ledger.transaction():
-            self.ledger.progress(work.operation, f"{UPDATE_PERSON}:done")
-            self.store.ack(row.id, work.person_hash, merged.last_sent)
-            if "organization" not in merged.kept:
-                self.records.link_organization(work, organization_id, is_made=is_made)
-        work.result.setdefault("person", "updated" if merged.changed else "already_equal")
+        if "organization" in merged.kept:
+            organization_id = None
+        note = partial(self._link_organization, work, organization_id, is_made=is_made)
+        self.updated(work, row, merged, work.person_hash, note)
+
+    def gone(self, work: ContactWork, row: MappingRow) -> NoReturn:
+        """The person was deleted in Krayin: leave it so, or have it made again.
+
+        Raises:
+            Stop: always; the operation ends or begins anew.
+        """
+        if row.crm_id is not None:
+            self.snapshot.forget([row.crm_id])
+        self.lost(work, row, RECREATE)
+        raise Stop(deleted("its person", MADE_AGAIN_BY, {**work.result, "person": "deleted_in_krayin"}))
+
+    def _link_organization(self, work: ContactWork, organization_id: int | None, *, is_made: bool) -> None:
+        """Note which organization the contact's company is, if that is known; `is_made`: by this write."""
+        if work.organization is None or organization_id is None:
+            return
+        origin = self.store.link_organization(
+            work.operation.identity, work.organization, organization_id, is_made=is_made
+        )
+        if origin is not None:
+            work.result["organization"] = origin
 
     def _shown(self, work: ContactWork, row: MappingRow, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the person's flat fields; its organization goes by the company we know it for."""
-        present = person_fields(stored, self.records.custom("persons"))
+        present = person_fields(stored, self.custom)
         companies = (work.person["organization"], (row.last_sent or {}).get("organization"))
         if not any(companies):
             return present

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
-from reconciliation.load.contact_work import CREATE_LEAD, CREATIONS, UPDATE_LEAD, ContactWork, Stop
-from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.merge import flatten, merge
+from reconciliation.load.contact_work import CREATE_LEAD, CREATIONS, RECREATE, ContactWork
+from reconciliation.load.sink import RecordSteps, Stop, quarantined
+from reconciliation.mapping.merge import flatten
 from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
 from reconciliation.settings.targets import final_stages
-from reconciliation.sync_database.ledger import OperationState, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from krayin.catalogue import Catalogue
-    from krayin.client import KrayinClient
     from krayin.records import Lead
 
-    from reconciliation.crm.reads import CrmReads
-    from reconciliation.load.contact_records import ContactRecords
-    from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.settings.targets import LeadTargets
-    from reconciliation.sync_database.ledger import Ledger, Operation
-    from reconciliation.sync_database.mapping_store import MappingStore
+    from reconciliation.load.person import PersonSink
+    from reconciliation.load.sink import LoadContext
+    from reconciliation.mapping.merge import Merged
+    from reconciliation.sync_database.ledger import Operation, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class LeadWriter:
+class LeadSink(RecordSteps):
     """Writes the leads of one sync's contacts."""
 
-    client: KrayinClient
-    ledger: Ledger
-    store: MappingStore
-    reads: CrmReads
-    catalogue: Catalogue
-    targets: LeadTargets
-    settings: SyncSettings
-    records: ContactRecords
+    crm_kind = "lead"
+    entity = "leads"
+
+    def __init__(self, context: LoadContext, persons: PersonSink) -> None:
+        """Work with `context`; `persons` writes the contacts' persons."""
+        super().__init__(context)
+        self.persons = persons
+
+    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Lead:
+        """Write what a merge changed of a lead."""
+        return self.client.update_lead(crm_id, lead_update(stored, merged, self.booleans))
 
     def chosen(self, operations: Sequence[tuple[Operation, int]]) -> set[int]:
         """Return the leads that the operations are going to take over."""
@@ -58,7 +54,7 @@ class LeadWriter:
                 chosen.add(lead.id)
         return chosen
 
-    def upsert(self, work: ContactWork) -> None:
+    def bring_over(self, work: ContactWork) -> None:
         """Take over, create or update the lead; nothing happens while the person is not linked.
 
         Raises:
@@ -76,13 +72,8 @@ class LeadWriter:
                 self._create(work, person.crm_id)
                 return
             marked = is_marked(lead, work.lead)
-            self.records.link(
-                work,
-                "lead",
-                lead.id,
-                origin="created" if marked else "adopted",
-                last_sent=flatten(work.lead) if marked else None,
-            )
+            origin, sent = ("created", flatten(work.lead)) if marked else ("adopted", None)
+            self.link(work, "lead", lead.id, origin, last_sent=sent)
             # One of ours from before, as under another address of Krayin, is not made by this operation.
             made = marked and work.operation.step in CREATIONS
             work.result["lead"] = "created" if made else "adopted"
@@ -105,7 +96,7 @@ class LeadWriter:
             self._create(work, person_id)
             return True
         # A call of ours that was not answered made it.
-        self.records.link(work, "lead", lost.id, origin="created", last_sent=flatten(work.lead))
+        self.link(work, "lead", lost.id, "created", last_sent=flatten(work.lead))
         work.result["lead"] = "created"
         return False
 
@@ -141,18 +132,12 @@ class LeadWriter:
         row = work.row("person")
         if work.was_tried and row is not None and self.reads.entity("persons", person_id) is None:
             # With a dead person Krayin fails on the lead, and does not say why.
-            self.records.lost(work, "person", row)
-        draft = lead_draft(
-            work.lead, self.targets, booleans=self.records.booleans("leads"), person_id=person_id
-        )
-        with self.records.intent(work, CREATE_LEAD):
-            created = self.client.create_lead(draft)
-        lead = created.lead
-        with self.records.lineage.linking(lead=lead), self.ledger.transaction():
-            self.ledger.progress(work.operation, "lead:linked")
-            self.records.store_link(
-                work, "lead", lead.id, "created", work.lead_hash, flatten(work.lead), lead.created_at
-            )
+            self.persons.gone(work, row)
+        draft = lead_draft(work.lead, self.targets, booleans=self.booleans, person_id=person_id)
+        with self.intent(work.operation, CREATE_LEAD):
+            lead = self.client.create_lead(draft).lead
+        with self.lineage.linking(lead=lead):
+            self.link_made(work, "lead", lead, flatten(work.lead), work.lead_hash)
         work.result["lead"] = "created"
 
     def _update(self, work: ContactWork) -> None:
@@ -163,37 +148,20 @@ class LeadWriter:
             return
         stored = self.reads.entity("leads", row.crm_id)
         if stored is None:
-            self.records.lost(work, "lead", row)
+            self.lost(work, row, RECREATE)
+            work.result["lead"] = "deleted_in_krayin"
             return
-        desired = flatten(work.lead)
-        base, present = resolve_pending_write(
-            last_sent=row.last_sent,
-            pending_write=row.pending_write,
-            present=lead_fields(stored, self.records.custom("leads")),
-            desired=desired,
-        )
-        merged = merge(
-            last_sent=base, present=present, desired=desired, on_crm_edit=self.settings.on_crm_edit
-        )
-        if merged.changed:
-            self.ledger.allow(work.operation, merged.overwriting("lead"))
-            update = lead_update(stored, merged, self.records.booleans("leads"))
-            with self.records.intent(work, UPDATE_LEAD, self.records.attempting(row, base, merged)):
-                self.client.update_lead(row.crm_id, update)
-            self.reads.written("leads", row.crm_id)
-        with self.ledger.transaction():
-            self.ledger.progress(work.operation, f"{UPDATE_LEAD}:done")
-            self.store.ack(row.id, work.lead_hash, merged.last_sent)
-        work.result.setdefault("lead", "updated" if merged.changed else "already_equal")
+        present = lead_fields(stored, self.custom)
+        merged, _ = self.overwrite(work.operation, row, stored, present, flatten(work.lead))
+        self.updated(work, row, merged, work.lead_hash)
 
 
 def _undecided(work: ContactWork, leads: Sequence[Lead]) -> Outcome:
     ids = ", ".join(str(lead.id) for lead in leads)
-    return Outcome(
-        OperationState.QUARANTINED,
-        error_class="ambiguous_lead",
-        error_message=f"a call without an answer may have made one of the leads {ids}: close or delete the "
-        f"wrong ones in Krayin, then replay",
-        candidates=tuple({"lead": lead.id} for lead in leads),
+    return quarantined(
+        "ambiguous_lead",
+        f"a call without an answer may have made one of the leads {ids}: close or delete the wrong ones in "
+        "Krayin, then replay",
+        candidates=[{"lead": lead.id} for lead in leads],
         result=work.result,
     )

@@ -1,0 +1,102 @@
+"""Brings one contact's person and lead over: create, adopt, complete or update."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from reconciliation.load.contact_work import RELEASE, REPLAYED, ContactWork
+from reconciliation.load.lead import LeadSink
+from reconciliation.load.person import PersonSink
+from reconciliation.load.sink import Sink
+from reconciliation.plan.forecast import LEADS, LEADS_OF, PERSONS, contact_reads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from reconciliation.load.sink import LoadContext
+    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.sync_database.mapping_row import MappingRow
+
+
+class ContactSink(Sink):
+    """Carries out the operations on contacts of one sync."""
+
+    TAKEN = "merge the two contacts in Chatwoot or give them different e-mails and phones"
+
+    def __init__(self, context: LoadContext) -> None:
+        """Work with `context`."""
+        super().__init__(context)
+        self.persons = PersonSink(context)
+        self.leads = LeadSink(context, self.persons)
+
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk what the operations will be merged against."""
+        if any(operation.step == REPLAYED for operation in operations):
+            # Somebody put things right in Krayin, and it may be days since it was looked at.
+            self.snapshot.refresh()
+        persons: set[int] = set()
+        leads: set[int] = set()
+        with_leads: set[int] = set()
+        without_lead: list[tuple[Operation, int]] = []
+        for operation, rows in self._rows_of(operations):
+            person, lead = rows.get("person"), rows.get("lead")
+            person_id = person.crm_id if person is not None else None
+            person_id = person_id or operation.payload["adopt"].get("person")
+            reads = contact_reads(
+                person,
+                lead,
+                person_differs=person is not None and person.acked_hash != _hash(operation, "person"),
+                lead_differs=lead is not None and lead.acked_hash != _hash(operation, "lead"),
+                adopts_person="person" in operation.payload["adopt"],
+            )
+            if PERSONS in reads:
+                persons.add(person_id)
+            if LEADS in reads and lead is not None and lead.crm_id is not None:
+                leads.add(lead.crm_id)
+            if LEADS_OF in reads or operation.payload.get("follows_lead"):
+                with_leads.add(person_id)
+                if lead is None or lead.crm_id is None:
+                    without_lead.append((operation, person_id))
+        self.reads.prefetch("persons", persons)
+        self.reads.prefetch_leads_of(with_leads)
+        # Leads are looked at after the first person was written: its change arrives calls sooner.
+        self.reads.expect("leads", leads | self.leads.chosen(without_lead))
+
+    def _rows_of(self, operations: Sequence[Operation]) -> Iterator[tuple[Operation, dict[str, MappingRow]]]:
+        for identity, group in groupby(operations, lambda operation: operation.identity):
+            ours = list(group)
+            rows = self.store.rows(identity, "contact", [operation.source_id for operation in ours])
+            for operation in ours:
+                kinds = {
+                    kind: row for (source_id, kind), row in rows.items() if source_id == operation.source_id
+                }
+                yield operation, kinds
+
+    def carry_out(self, operation: Operation) -> Mapping[str, str]:
+        """Bring person and lead over, or first give up addresses that another contact waits for."""
+        payload, rows = operation.payload, self.rows(operation)
+        known = rows.get("person")
+        # A release is not acknowledged before the rest of its change.
+        given = {} if known is None else {**(known.last_sent or {}), **(known.pending_write or {})}
+        work = ContactWork(
+            operation=operation,
+            rows=rows,
+            person=self.persons.with_address(operation, payload["person"], given),
+            lead=payload["lead"],
+            person_hash=_hash(operation, "person"),
+            lead_hash=_hash(operation, "lead"),
+            organization=payload["organization"],
+            adopt=payload["adopt"],
+        )
+        if payload.get("release_first") and operation.step in {None, RELEASE}:
+            self.persons.release(work)
+        if work.row("person") is None and self.persons.link_or_create(work):
+            return work.result
+        self.persons.bring_over(work)
+        self.leads.bring_over(work)
+        return work.result
+
+
+def _hash(operation: Operation, crm_kind: str) -> bytes:
+    return bytes.fromhex(operation.payload[f"{crm_kind}_hash"])

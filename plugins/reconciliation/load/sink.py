@@ -1,0 +1,357 @@
+"""What all sinks share: how one operation is carried out, from its intent to its outcome."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from reconciliation.load.pending_write import resolve_pending_write
+from reconciliation.mapping.merge import merge
+from reconciliation.sync_database.ledger import OperationState, Outcome
+from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.sync_database.mapping_store import AlreadyMappedError
+from reconciliation.values.timing import DEFAULT, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+
+    import psycopg
+    from krayin.catalogue import Catalogue
+    from krayin.client import EntityType, KrayinClient
+
+    from reconciliation.crm.lineage import Lineage
+    from reconciliation.crm.listings import Listed
+    from reconciliation.crm.reads import CrmReads
+    from reconciliation.crm.snapshot import PersonSnapshot
+    from reconciliation.mapping.merge import Merged
+    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.settings.targets import LeadTargets
+    from reconciliation.sync_database.ledger import Ledger, Operation
+    from reconciliation.sync_database.mapping_store import MappingStore
+
+
+Note: TypeAlias = "Callable[[], object]"
+"""Writes to the sync database, in a transaction that is open."""
+
+
+def nothing() -> None:
+    """Write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What the sinks of one loader work with; `targets` are where new leads go."""
+
+    connection: psycopg.Connection
+    client: KrayinClient
+    target_id: int
+    ledger: Ledger
+    store: MappingStore
+    reads: CrmReads
+    snapshot: PersonSnapshot
+    lineage: Lineage
+    catalogue: Catalogue
+    targets: LeadTargets
+    settings: SyncSettings
+    timing: Timing = DEFAULT
+
+
+class Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code
+    """The operation ends here, as `outcome` says."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        """Keep the outcome."""
+        self.outcome = outcome
+        super().__init__(str(outcome.state))
+
+
+@dataclass(slots=True)
+class Work:
+    """One operation while it is carried out: the mapping `rows` by CRM kind, and the `result` so far."""
+
+    operation: Operation
+    rows: dict[str, MappingRow]
+    result: dict[str, str] = field(default_factory=dict, kw_only=True)
+
+    def row(self, crm_kind: str) -> MappingRow | None:
+        """Return the mapping of a record that is linked."""
+        row = self.rows.get(crm_kind)
+        return row if row is not None and row.state is MappingState.LINKED else None
+
+    def is_gone(self, crm_kind: str) -> bool:
+        """Tell whether the record was deleted in Krayin."""
+        row = self.rows.get(crm_kind)
+        return row is not None and row.state is MappingState.GONE
+
+
+class Steps:
+    """The steps of which all sinks are made."""
+
+    def __init__(self, context: LoadContext) -> None:
+        """Work with `context`."""
+        self.client = context.client
+        self.ledger = context.ledger
+        self.store = context.store
+        self.reads = context.reads
+        self.snapshot = context.snapshot
+        self.lineage = context.lineage
+        self.catalogue = context.catalogue
+        self.targets = context.targets
+        self.settings = context.settings
+        self.timing = context.timing
+
+    def rows(self, operation: Operation, source_kind: str | None = None) -> dict[str, MappingRow]:
+        """Return the mapping rows by CRM kind of what an operation is about, or of the same id of a kind."""
+        kind, source_id = source_kind or operation.source_kind, operation.source_id
+        rows = self.store.rows(operation.identity, kind, [source_id])
+        return {crm_kind: row for (_, crm_kind), row in rows.items()}
+
+    def intent(self, operation: Operation, step: str, note: Note = nothing) -> AbstractContextManager[None]:
+        """Return a context whose writing call is intended first, together with what `note` writes."""
+
+        def intend() -> None:
+            with self.ledger.transaction():
+                self.ledger.intend(operation, step)
+                note()
+
+        return self.client.operation(operation.id, before_write=intend)
+
+    def link(  # noqa: PLR0913 - the columns of one row
+        self,
+        work: Work,
+        crm_kind: str,
+        crm_id: int,
+        origin: str,
+        *,
+        acked_hash: bytes | None = None,
+        last_sent: Mapping[str, Any] | None = None,
+        crm_created_at: datetime | None = None,
+    ) -> None:
+        """Note which record the source record is, and what was written to it if anything.
+
+        Raises:
+            AlreadyMappedError: the record belongs to another source record.
+        """
+        operation = work.operation
+        with self.ledger.transaction():
+            self.ledger.progress(operation, f"{crm_kind}:linked")
+            self.store.link(
+                operation.identity,
+                source_kind=operation.source_kind,
+                source_id=operation.source_id,
+                crm_kind=crm_kind,
+                crm_id=crm_id,
+                origin=origin,
+                acked_hash=acked_hash,
+                last_sent=last_sent,
+                crm_created_at=crm_created_at,
+            )
+        work.rows = self.rows(operation)
+
+    def link_made(
+        self,
+        work: Work,
+        crm_kind: str,
+        record: Listed,
+        last_sent: Mapping[str, Any],
+        acked_hash: bytes | None,
+    ) -> None:
+        """Note that the source record is the one that was made just now, of which `last_sent` was sent."""
+        self.link(
+            work,
+            crm_kind,
+            record.id,
+            "created",
+            acked_hash=acked_hash,
+            last_sent=last_sent,
+            crm_created_at=record.created_at,
+        )
+
+    def acknowledge(  # noqa: PLR0913, PLR0917 - one row, and what stands with it
+        self,
+        operation: Operation,
+        step: str,
+        row: MappingRow,
+        acked_hash: bytes | None,
+        last_sent: Mapping[str, Any],
+        note: Note = nothing,
+    ) -> None:
+        """Record what Krayin has of a linked record now, together with what `note` writes."""
+        with self.ledger.transaction():
+            self.ledger.progress(operation, f"{step}:done")
+            self.store.ack(row.id, acked_hash, last_sent)
+            note()
+
+    def lost(self, work: Work, row: MappingRow, step: str | None = None) -> None:
+        """Note that a record was deleted in Krayin; where it is to be made again, `step` begins that.
+
+        Raises:
+            Stop: it is made again.
+        """
+        self.store.set_state(row.id, MappingState.GONE)
+        if self.settings.recreate_deleted:
+            raise Stop(Outcome(OperationState.PLANNED, step=step, result=work.result))
+
+
+class Sink(Steps, ABC):
+    """Carries out the operations on one kind of source record, as the loader gives them out."""
+
+    TAKEN: ClassVar[str] = "compare the two"
+    """What to do when a Krayin record belongs to another source record already."""
+
+    @abstractmethod
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk what the operations will be merged against."""
+
+    @abstractmethod
+    def carry_out(self, operation: Operation) -> Mapping[str, str]:
+        """Carry out one operation and return what became of each record, by CRM kind.
+
+        Raises:
+            Stop: the operation ends otherwise than done.
+            AlreadyMappedError: a record belongs to another source record.
+            KrayinError: a call failed; the loader decides how to go on.
+            LeaseLostError: the operation passed to another worker.
+        """
+
+    def write(self, operation: Operation) -> Outcome:
+        """Carry out one operation and return how it ended; what Krayin accepted is already recorded.
+
+        Raises:
+            KrayinError: a call failed; the loader decides how to go on.
+            LeaseLostError: the operation passed to another worker.
+        """
+        try:
+            return Outcome(OperationState.DONE, result=self.carry_out(operation))
+        except Stop as stop:
+            return stop.outcome
+        except AlreadyMappedError as taken:
+            kind, crm_id = taken.crm_kind, taken.crm_id
+            owners = self.store.owners(operation.identity.target_id, kind, [crm_id])
+            owner = owners.get(crm_id, "another record")
+            return quarantined(
+                f"{kind}_taken",
+                f"Krayin {kind} {crm_id} already belongs to {owner}: {self.TAKEN}, then replay",
+                candidates=({kind: crm_id, "belongs_to": owner},),
+            )
+
+
+class RecordSteps(Steps):
+    """The steps of a sink whose record is merged field by field with what Krayin shows of it."""
+
+    crm_kind: ClassVar[str]
+    entity: ClassVar[EntityType]
+
+    @abstractmethod
+    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Any:
+        """Write what a merge changed of a record as stored; return Krayin's answer."""
+
+    @property
+    def booleans(self) -> tuple[str, ...]:
+        """The codes of boolean attributes, which every write must carry."""
+        return self.reads.attributes.booleans(self.entity)
+
+    @property
+    def custom(self) -> tuple[str, ...]:
+        """The codes of custom attributes."""
+        return self.reads.attributes.codes(self.entity)
+
+    def overwrite(  # noqa: PLR0913, PLR0917 - one record in all its forms
+        self,
+        operation: Operation,
+        row: MappingRow,
+        stored: Mapping[str, Any],
+        present: Mapping[str, Any],
+        desired: Mapping[str, Any],
+        step: str | None = None,
+    ) -> tuple[Merged, Any]:
+        """Merge `desired` with what Krayin shows and write what differs, noted before with the intent.
+
+        Return the merge and Krayin's answer, None when there was nothing to write.
+
+        Raises:
+            OperationHeldError: a person has to be asked before something is overwritten.
+        """
+        assert row.crm_id is not None
+        region = self.settings.default_phone_region
+        base, shown = resolve_pending_write(
+            last_sent=row.last_sent,
+            pending_write=row.pending_write,
+            present=present,
+            desired=desired,
+            phone_region=region,
+        )
+        merged = merge(
+            last_sent=base,
+            present=shown,
+            desired=desired,
+            on_crm_edit=self.settings.on_crm_edit,
+            phone_region=region,
+        )
+        if not merged.changed:
+            return merged, None
+        self.ledger.allow(operation, merged.overwriting(self.crm_kind))
+        changes = {name: merged.last_sent[name] for name in merged.changed}
+        note = partial(self.store.attempt, row, base, changes)
+        with self.intent(operation, step or f"update_{self.crm_kind}", note):
+            answer = self.send(row.crm_id, stored, merged)
+        self.reads.written(self.entity, row.crm_id)
+        return merged, answer
+
+    def updated(
+        self, work: Work, row: MappingRow, merged: Merged, acked_hash: bytes, note: Note = nothing
+    ) -> None:
+        """Acknowledge what was merged, together with what `note` writes."""
+        step = f"update_{self.crm_kind}"
+        self.acknowledge(work.operation, step, row, acked_hash, merged.last_sent, note)
+        work.result.setdefault(self.crm_kind, "updated" if merged.changed else "already_equal")
+
+
+def rejected(error_class: str, message: str, result: Mapping[str, str] | None = None) -> Outcome:
+    """Return the end of an operation that cannot be carried out, and need not be."""
+    return Outcome(
+        OperationState.REJECTED, error_class=error_class, error_message=message, result=result or {}
+    )
+
+
+def deleted(what: str, hint: str = "", result: Mapping[str, str] | None = None) -> Outcome:
+    """Return the end of an operation on a record that was deleted in Krayin and stays so."""
+    return rejected("deleted_in_krayin", f"{what} was deleted in Krayin{hint and '; '}{hint}", result)
+
+
+def quarantined(
+    error_class: str,
+    message: str,
+    *,
+    candidates: Sequence[Mapping[str, Any]] = (),
+    result: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Return the end of an operation that waits for a person's decision."""
+    return Outcome(
+        OperationState.QUARANTINED,
+        error_class=error_class,
+        error_message=message,
+        candidates=tuple(candidates),
+        result=result or {},
+    )
+
+
+def later(error_class: str, message: str, delay: timedelta, *, counts_as_attempt: bool = False) -> Outcome:
+    """Return an operation to the plan, to be carried out after `delay`."""
+    return Outcome(
+        OperationState.PLANNED,
+        error_class=error_class,
+        error_message=message,
+        delay=delay,
+        counts_as_attempt=counts_as_attempt,
+    )
+
+
+def unknown(error_class: str, message: str, delay: timedelta, *, counts_as_attempt: bool) -> Outcome:
+    """Return an operation whose call got no trustworthy answer; after `delay` Krayin is asked what it did."""
+    outcome = later(error_class, message, delay, counts_as_attempt=counts_as_attempt)
+    return replace(outcome, state=OperationState.UNKNOWN)
