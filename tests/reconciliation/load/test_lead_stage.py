@@ -1,0 +1,174 @@
+"""The sink for stage moves, alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from reconciliation.errors import OperationHeldError
+from reconciliation.load.lead_stage import LeadStageSink
+from reconciliation.sync_database.ledger import REOPEN, Operation, OperationState
+from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.sync_database.removals import Closing
+
+from tests.reconciliation.load.bench import Bench, operation, row
+from tests.reconciliation.load.contacts import ada
+from tests.reconciliation.samples import NOON
+
+if TYPE_CHECKING:
+    from sandbox.krayin.testing import RunningKrayin
+
+NEW, FOLLOW_UP, PROSPECT, NEGOTIATION, WON, LOST = range(1, 7)
+OWN = 900
+
+
+def move(stage_id: int, **columns: Any) -> Operation:
+    payload = {
+        "stage_id": stage_id,
+        "milestone": "resolved",
+        "reached_at": NOON.isoformat(),
+        "hash": "aa",
+    }
+    return operation("stage", payload, **columns)
+
+
+def lead_of(bench: Bench, **columns: Any) -> int:
+    """Have Ada's lead linked as we made it, with a stage row of ours that says nothing yet; return its id."""
+    _, lead = ada(bench, **columns)
+    bench.keep("contact", "lead", row(lead))
+    bench.keep("stage", "lead", row(None, MappingState.PENDING, id=OWN, last_sent=None))
+    return lead
+
+
+def lead(bench: Bench) -> dict[str, Any]:
+    (one,) = bench.krayin.records("leads")["leads"]
+    return one
+
+
+class Memory:
+    """Knows of one lead that we closed."""
+
+    def __init__(self, closing: Closing) -> None:
+        self.closing = closing
+        self.ended: list[str] = []
+
+    def closing_of(self, *_: int) -> Closing:
+        return self.closing
+
+    def end_closing(self, _: int, __: int, how: str) -> None:
+        self.ended.append(how)
+
+
+def test_a_move_is_noted_written_and_acknowledged(bench: Bench) -> None:
+    number = lead_of(bench)
+    outcome = LeadStageSink(bench.context).write(move(PROSPECT))
+    assert (outcome.state, outcome.result) == (OperationState.DONE, {"stage": "moved"})
+    sent = {"lead": number, "stage": PROSPECT, "milestone": "resolved"}
+    assert bench.notes == [
+        ("intent", "move_stage"),
+        ("attempt", {**sent, "reached_at": NOON.isoformat()}),
+        ("PUT", "leads/attributes/edit/{id}"),
+        ("progress", "move_stage:done"),
+        ("ack", OWN),
+    ]
+    assert bench.kept("stage", "lead").last_sent == sent
+    assert lead(bench)["lead_pipeline_stage_id"] == PROSPECT
+
+
+def test_a_lead_is_closed_at_the_moment_that_is_meant(running: RunningKrayin) -> None:
+    bench = Bench(running)
+    lead_of(bench)
+    assert LeadStageSink(bench.context).write(move(WON)).state is OperationState.DONE
+    (closed,) = bench.client.leads_by_ids([lead(bench)["id"]])
+    assert (closed.stage_id, closed.closed_at) == (WON, NOON)
+
+
+def test_a_lead_is_moved_forward_only(bench: Bench) -> None:
+    lead_of(bench, lead_pipeline_stage_id=NEGOTIATION)
+    LeadStageSink(bench.context).write(move(PROSPECT))
+    assert bench.calls == []
+    assert lead(bench)["lead_pipeline_stage_id"] == NEGOTIATION
+
+
+def test_where_a_salesperson_put_it_the_lead_stays(bench: Bench) -> None:
+    number = lead_of(bench, lead_pipeline_stage_id=FOLLOW_UP)
+    kept = row(None, id=OWN, last_sent={"lead": number, "stage": PROSPECT, "milestone": "created"})
+    bench.keep("stage", "lead", kept)
+    assert LeadStageSink(bench.context).write(move(NEGOTIATION)).result == {"stage": "moved_by_hand"}
+    assert bench.calls == []
+
+
+def test_a_person_is_asked_before_a_stage_is_overwritten(running: RunningKrayin) -> None:
+    bench = Bench(running, on_crm_edit="overwrite")
+    number = lead_of(bench, lead_pipeline_stage_id=FOLLOW_UP)
+    kept = row(None, id=OWN, last_sent={"lead": number, "stage": PROSPECT, "milestone": "created"})
+    bench.keep("stage", "lead", kept)
+    bench.ledger.must_ask = True
+    with pytest.raises(OperationHeldError):
+        LeadStageSink(bench.context).write(move(NEGOTIATION))
+    assert bench.notes == []
+
+
+def test_a_move_whose_answer_was_lost_is_ours_and_not_made_again(bench: Bench) -> None:
+    number = lead_of(bench, lead_pipeline_stage_id=PROSPECT)
+    tried = {"lead": number, "stage": PROSPECT, "milestone": "resolved", "reached_at": NOON.isoformat()}
+    bench.keep("stage", "lead", row(None, id=OWN, pending_write=tried, last_sent=None))
+    LeadStageSink(bench.context).write(move(PROSPECT, step="move_stage"))
+    assert bench.calls == []
+    assert bench.kept("stage", "lead").last_sent == {
+        "lead": number, "stage": PROSPECT, "milestone": "resolved",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "ends", "why"),
+    [
+        (None, OperationState.PLANNED, "contact_not_linked"),
+        (MappingState.PENDING, OperationState.PLANNED, "contact_not_linked"),
+        (MappingState.GONE, OperationState.REJECTED, "deleted_in_krayin"),
+    ],
+)
+def test_a_move_follows_its_contact(
+    bench: Bench, state: MappingState | None, ends: OperationState, why: str
+) -> None:
+    if state is not None:
+        bench.keep("contact", "lead", row(None, state))
+    outcome = LeadStageSink(bench.context).write(move(PROSPECT))
+    assert (outcome.state, outcome.error_class) == (ends, why)
+
+
+def test_a_lead_that_is_gone_is_noted(bench: Bench) -> None:
+    bench.keep("contact", "lead", row(99))
+    assert LeadStageSink(bench.context).write(move(PROSPECT)).error_class == "deleted_in_krayin"
+    assert bench.kept("contact", "lead").state is MappingState.GONE
+
+
+def reopening(bench: Bench, closing: Closing, **columns: Any) -> tuple[LeadStageSink, Memory, Operation]:
+    sink, memory = LeadStageSink(bench.context), Memory(closing)
+    sink.memory = memory  # type: ignore[assignment]
+    payload = {REOPEN: {}, "hash": "aa"}
+    return sink, memory, operation("stage", payload, **columns)
+
+
+def test_a_lead_that_we_closed_is_reopened(bench: Bench) -> None:
+    lead_of(bench, lead_pipeline_stage_id=LOST)
+    sink, memory, asked = reopening(bench, Closing(FOLLOW_UP, LOST))
+    assert sink.write(asked).result == {"stage": "reopened"}
+    assert bench.notes == [("intent", "reopen_lead"), ("PUT", "leads/attributes/edit/{id}")]
+    assert memory.ended == ["reopened"]
+    assert lead(bench)["lead_pipeline_stage_id"] == FOLLOW_UP
+
+
+def test_a_lead_that_somebody_decided_about_since_is_left(bench: Bench) -> None:
+    lead_of(bench, lead_pipeline_stage_id=LOST)
+    sink, memory, asked = reopening(bench, Closing(FOLLOW_UP, LOST, closed_at=NOON - timedelta(days=9)))
+    assert sink.write(asked).result == {"stage": "left"}
+    assert (bench.calls, memory.ended) == ([], ["left"])
+
+
+def test_a_reopening_whose_answer_was_lost_is_not_made_again(bench: Bench) -> None:
+    lead_of(bench, lead_pipeline_stage_id=FOLLOW_UP)
+    sink, memory, asked = reopening(bench, Closing(FOLLOW_UP, LOST), step="reopen_lead")
+    assert sink.write(asked).result == {"stage": "reopened"}
+    assert (bench.calls, memory.ended) == ([], ["reopened"])
