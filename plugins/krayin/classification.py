@@ -225,22 +225,20 @@ def classify(
     )
 
 
-def error_of(verdict: Verdict, *, method: str, route: str, status: int, repeatable: bool) -> KrayinError:
-    """Return the error to raise for a verdict other than `ANSWERED`."""
+def error_of(verdict: Verdict, *, repeatable: bool, **call: Any) -> KrayinError:
+    """Return the error to raise for a verdict other than `ANSWERED`; `call` as in KrayinError."""
     recovery = ERRORS[verdict.meaning]
     kind = recovery.repeatable if repeatable else recovery.unrepeatable
     if issubclass(kind, Rejected):
         named = ", ".join(verdict.fields)
         reason = f"{verdict.reason}: {named}" if named else verdict.reason
-        return kind(reason, fields=verdict.fields, method=method, route=route, status=status)
+        return kind(reason, fields=verdict.fields, **call)
     if issubclass(kind, (RateLimited, ServerFailed)):
-        return kind(
-            verdict.reason, retry_after=verdict.retry_after, method=method, route=route, status=status
-        )
+        return kind(verdict.reason, retry_after=verdict.retry_after, **call)
     if kind is OutcomeUnknown:
         reason = f"{verdict.reason}; Krayin may have written the record: look it up before repeating"
-        return kind(reason, method=method, route=route, status=status)
-    return kind(verdict.reason, method=method, route=route, status=status)
+        return kind(reason, **call)
+    return kind(verdict.reason, **call)
 
 
 def _target(location: str | None) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 from krayin import endpoints
-from krayin.audit import ApiCall
 from krayin.configuration import Attribute, LeadType, Pipeline, Source, User, Workflow
 from krayin.dialect import Dialect
 from krayin.errors import (
@@ -28,15 +26,11 @@ from krayin.json_values import ShapeError, integer_of, list_of, object_of
 from krayin.payloads import no_number
 from krayin.records import Activity, CreatedLead, Lead, Organization, Page, Person, RawEntity
 from krayin.search import is_searchable, lookup_query, mysql_search, person_searches, spellings
-from krayin.session import RETRIES, LimitHint, Session
+from krayin.session import Session
 from krayin.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from types import TracebackType
-
-    import httpx
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from krayin.endpoints import Endpoint
     from krayin.payloads import (
@@ -50,9 +44,6 @@ if TYPE_CHECKING:
         PersonDraft,
         PersonUpdate,
     )
-    from krayin.rate_limiter import RateLimiter
-
-__all__ = ["ApiCall", "KrayinClient", "LimitHint"]
 
 T = TypeVar("T")
 
@@ -78,7 +69,7 @@ _KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 log = logging.getLogger(__name__)
 
 
-class KrayinClient:
+class KrayinClient(Session):
     """Krayin's REST API below one base address (`https://crm.example.com/api/v1`), for one token.
 
     All methods raise the errors of `krayin.errors`. GET, PUT, DELETE and the idempotent mass
@@ -91,99 +82,11 @@ class KrayinClient:
     they need. What an answer shows of it is taken up at once; who keeps it for the next client reads it here.
     """
 
-    def __init__(  # noqa: PLR0913 - settings of one object, by keyword
-        self,
-        base_url: str,
-        token: str,
-        *,
-        limiter: RateLimiter,
-        on_call: Callable[[ApiCall], None] | None = None,
-        lane: str | None = None,
-        connect_timeout: float = 5.0,
-        read_timeout: float = 30.0,
-        retries: int = RETRIES,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Open the client; no call is made yet.
-
-        Args:
-            base_url: the API's address, to which the routes are appended.
-            token: the Sanctum token; it leaves this object only in the Authorization header.
-            limiter: grants the calls; asked `near_limit()` too when it has that.
-            on_call: told of every call made or tried, for the audit.
-            lane: the name of the lane to write into the audit.
-            connect_timeout: seconds to make a connection.
-            read_timeout: seconds to wait for an answer.
-            retries: how often a repeatable call is made again after a failure.
-            transport: another httpx transport, for tests.
-            sleep: waits so many seconds between tries.
-            monotonic: a clock in seconds that never goes back.
-
-        Raises:
-            ConfigurationError: the token is empty or holds characters no token has.
-        """
-        self._session = Session(
-            base_url,
-            token,
-            limiter=limiter,
-            on_call=on_call,
-            lane=lane,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            retries=retries,
-            transport=transport,
-            sleep=sleep,
-            monotonic=monotonic,
-        )
-        self.may_search = True
-        """Whether the token's user may use the search routes: only with the view permission "global"."""
-
-    @property
-    def dialect(self) -> Dialect:
-        """How this Krayin answers, as far as it has shown by now."""
-        return self._session.dialect
-
-    @dialect.setter
-    def dialect(self, known: Dialect) -> None:
-        self._session.dialect = known
+    may_search = True
+    """Whether the token's user may use the search routes: only with the view permission "global"."""
 
     def _learn(self, **shown: bool) -> None:
         self.dialect = replace(self.dialect, **shown)
-
-    @property
-    def base_url(self) -> str:
-        """The API's address, without a slash at its end."""
-        return self._session.base_url
-
-    def __repr__(self) -> str:
-        return f"KrayinClient({self.base_url!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the kept-alive connection."""
-        self._session.close()
-
-    def operation(
-        self, operation_id: object, before_write: Callable[[], object] | None = None
-    ) -> AbstractContextManager[None]:
-        """Write `operation_id` into the audit of every call made inside the `with` block.
-
-        `before_write` is called right before each try of a writing call, with leave to make it in
-        hand: the place to commit the intent. What it raises keeps the call from being made.
-        """
-        return self._session.operation(operation_id, before_write)
 
     # What this Krayin is set up with.
 
@@ -277,7 +180,7 @@ class KrayinClient:
         lead = next(iter(self.leads_by_ids([lead_id])), None)
         if lead is None:
             message = "the record does not exist in Krayin"
-            raise NotFound(message, method=endpoint.method, route=endpoint.template)
+            raise NotFound(message, **endpoint.where())
         if lead.product_ids or lead.closed_at is not None or lead.stage_id is None:
             log.warning(
                 "Krayin lead %d: this version of Krayin cannot empty the description of a lead that is closed"
@@ -305,7 +208,7 @@ class KrayinClient:
     def mark_activities(self, ids: Iterable[int], done: bool) -> None:  # noqa: FBT001
         """Watermark activities done or not done, many in one call; Krayin skips missing ids."""
         for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL):
-            self._session.call(endpoints.MARK_ACTIVITIES, body={"indices": chunk, "value": int(done)})
+            self.call(endpoints.MARK_ACTIVITIES, body={"indices": chunk, "value": int(done)})
 
     def delete_lead(self, lead_id: int) -> bool:
         """Delete a lead with its activities; False when it was gone already."""
@@ -337,7 +240,7 @@ class KrayinClient:
         if leads:
             message = f"the person has {len(leads)} lead(s): delete these first"
             fields = {"leads": ("The person has leads.",)}
-            raise Rejected(message, fields=fields, method=endpoint.method, route=endpoint.template)
+            raise Rejected(message, fields=fields, **endpoint.where())
         try:
             return self._delete(endpoint, person_id)
         except (ServerFailed, DeletionsLimited) as failure:
@@ -401,7 +304,7 @@ class KrayinClient:
         endpoint = endpoints.LOOKUP_ENTITY[entity_type]
         found: dict[int, RawEntity] = {}
         for chunk in _chunks(sorted(set(ids)), chunk_size):
-            answer = self._session.call(endpoint, query=[("query[]", str(one)) for one in chunk])
+            answer = self.call(endpoint, query=[("query[]", str(one)) for one in chunk])
             rows = answer if isinstance(answer, list) else [answer]
             entities = [_parsed(endpoint, RawEntity.from_json, row) for row in rows if row]
             found |= {one.id: one for one in entities if one.id in chunk}
@@ -421,7 +324,7 @@ class KrayinClient:
         numbers = tuple(dict.fromkeys(clean_text(phone).strip() for phone in phones))
         rows: list[Person] = []
         for query in person_searches(addresses, numbers) if self.may_search else ():
-            answer = self._session.call(endpoints.PERSON_SEARCH, query=query)
+            answer = self.call(endpoints.PERSON_SEARCH, query=query)
             rows += _rows(endpoints.PERSON_SEARCH, Person.from_json, answer)
         return _having(rows, addresses, numbers)
 
@@ -436,7 +339,7 @@ class KrayinClient:
         not known, says whether somebody in Krayin does. None while nobody has and none was tried.
         """
         if self.dialect.takes_no_email is None and self.may_search and anybody_has_one():
-            answer = self._session.call(endpoints.PERSON_SEARCH, query=mysql_search())
+            answer = self.call(endpoints.PERSON_SEARCH, query=mysql_search())
             self._learn(takes_no_email=bool(_rows(endpoints.PERSON_SEARCH, Person.from_json, answer)))
         return self.dialect.takes_no_email
 
@@ -501,7 +404,7 @@ class KrayinClient:
     def activities_of(self, kind: str, crm_id: int) -> list[Activity]:
         """Return what is linked to a `person` or `lead`, by id, Krayin's own too; none for a missing one."""
         endpoint = endpoints.ACTIVITIES_OF[kind]
-        answer = self._session.call(endpoint, record_id=crm_id)
+        answer = self.call(endpoint, record_id=crm_id)
         return sorted(_rows(endpoint, Activity.from_json, answer), key=lambda activity: activity.id)
 
     # What the methods above share.
@@ -514,7 +417,7 @@ class KrayinClient:
         record_id: int | None = None,
     ) -> T:
         body = None if payload is None else payload.to_body()
-        answer = self._session.call(endpoint, record_id=record_id, body=body)
+        answer = self.call(endpoint, record_id=record_id, body=body)
         return _parsed(endpoint, lambda value: parse(object_of(value, "answer").get("data")), answer)
 
     def _change(self, endpoint: Endpoint, parse: Callable[[Any], T], payload: Payload, record_id: int) -> T:
@@ -526,9 +429,7 @@ class KrayinClient:
                 _LIST_OF[endpoint], _id, [("id", str(record_id))]
             ):
                 message = "Krayin says that the record does not exist and lists it: ask what stands before it"
-                raise UnexpectedAnswer(
-                    message, method=endpoint.method, route=endpoint.template, status=missing.status
-                ) from None
+                raise UnexpectedAnswer(message, **endpoint.where(missing.status)) from None
             raise
 
     def _page(
@@ -537,7 +438,7 @@ class KrayinClient:
         parse: Callable[[Any], T],
         query: Sequence[tuple[str, str]],
     ) -> Page[T]:
-        answer = self._session.call(endpoint, query=query)
+        answer = self.call(endpoint, query=query)
         return _parsed(endpoint, lambda value: _page_of(value, parse), answer)
 
     def _all(
@@ -563,14 +464,14 @@ class KrayinClient:
 
     def _delete(self, endpoint: Endpoint, record_id: int) -> bool:
         try:
-            self._session.call(endpoint, record_id=record_id)
+            self.call(endpoint, record_id=record_id)
         except NotFound:
             return False
         return True
 
     def _organization_ids_like(self, name: str, wanted: Iterable[str]) -> list[int]:
         endpoint = endpoints.ORGANIZATION_LOOKUP
-        answer = self._session.call(endpoint, query=[("query", lookup_query(name))])
+        answer = self.call(endpoint, query=[("query", lookup_query(name))])
         options = _rows(endpoint, lambda row: (integer_of(row, "id"), str(row.get("name"))), answer)
         return [one for one, label in options if fold_name(label) in set(wanted)]
 
@@ -594,10 +495,9 @@ def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
         return parse(value)
     except ShapeError as error:
         message = f"the answer has another shape than Krayin gives: {error}"
-        where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template, "status": 200}
         if endpoint.repeatable:
-            raise UnreadableRecord(message, **where) from None
-        raise OutcomeUnknown(message, **where) from None
+            raise UnreadableRecord(message, **endpoint.where(200)) from None
+        raise OutcomeUnknown(message, **endpoint.where(200)) from None
 
 
 def _rows(endpoint: Endpoint, parse: Callable[[Any], T], answer: Any) -> list[T]:

@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
 from typing import Any, Self
 
-from krayin.json_values import (
-    flag_of,
-    integer_of,
-    integer_or_none,
-    list_of,
-    moment_of,
-    object_of,
-    text_of,
-    text_or_none,
-)
+from krayin.json_values import flag_of, list_of, object_of, text_of, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +24,7 @@ class Stage:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the stage of one row of an answer."""
-        row = object_of(value, "stage")
-        return cls(
-            integer_of(row, "id"),
-            text_of(row, "code"),
-            text_of(row, "name"),
-            integer_or_none(row, "sort_order"),
-        )
+        return cls(**values_of(cls, object_of(value, "stage")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +41,7 @@ class Pipeline:
         """Return the pipeline of one row of an answer."""
         row = object_of(value, "pipeline")
         stages = list_of(row.get("stages"), "stages")
-        return cls(
-            id=integer_of(row, "id"),
-            name=text_of(row, "name"),
-            is_default=flag_of(row, "is_default"),
-            stages=tuple(Stage.from_json(stage) for stage in stages),
-        )
+        return cls(**values_of(cls, row, stages=tuple(Stage.from_json(stage) for stage in stages)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +54,7 @@ class Source:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the source of one row of an answer."""
-        row = object_of(value, "source")
-        return cls(integer_of(row, "id"), text_of(row, "name"))
+        return cls(**values_of(cls, object_of(value, "source")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +67,7 @@ class LeadType:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the lead type of one row of an answer."""
-        row = object_of(value, "lead type")
-        return cls(integer_of(row, "id"), text_of(row, "name"))
+        return cls(**values_of(cls, object_of(value, "lead type")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +89,9 @@ class Attribute:
     def from_json(cls, value: Any) -> Self:
         """Return the attribute of one row of an answer."""
         row = object_of(value, "attribute")
-        return cls(
-            id=integer_of(row, "id"),
-            code=text_of(row, "code"),
-            name=text_of(row, "name"),
-            type=text_of(row, "type"),
-            entity_type=text_of(row, "entity_type"),
-            is_required=flag_of(row, "is_required"),
-            is_unique=flag_of(row, "is_unique"),
-            # The column's default is 1; the answer to a creation shows it as null.
-            is_user_defined=row.get("is_user_defined") not in (0, "0"),
-            validation=text_or_none(row, "validation"),
-            created_at=moment_of(row, "created_at"),
-        )
+        # The column's default is 1; the answer to a creation shows it as null.
+        is_user_defined = row.get("is_user_defined") not in (0, "0")
+        return cls(**values_of(cls, row, is_user_defined=is_user_defined))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +109,7 @@ class User:
     def from_json(cls, value: Any) -> Self:
         """Return the user of one row of an answer."""
         row = object_of(value, "user")
-        return cls(
-            id=integer_of(row, "id"),
-            name=text_of(row, "name"),
-            email=text_of(row, "email"),
-            is_active=flag_of(row, "status"),
-            view_permission=text_of(row, "view_permission"),
-            created_at=moment_of(row, "created_at"),
-        )
+        return cls(**values_of(cls, row, is_active=flag_of(row, "status")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +127,5 @@ class Workflow:
         """Return the workflow of one row of an answer."""
         row = object_of(value, "workflow")
         actions = row.get("actions") or []
-        return cls(
-            id=integer_of(row, "id"),
-            name=text_of(row, "name"),
-            entity_type=text_of(row, "entity_type"),
-            event=text_of(row, "event"),
-            action_ids=tuple(text_of(object_of(one, "actions"), "id") for one in list_of(actions, "actions")),
-        )
+        ids = tuple(text_of(object_of(one, "actions"), "id") for one in list_of(actions, "actions"))
+        return cls(**values_of(cls, row, action_ids=ids))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Endpoint:
     def path(self, record_id: int | None = None) -> str:
         """Return the path of the route for one record."""
         return self.template.replace("{id}", str(record_id))
+
+    def where(self, status: int | None = None) -> dict[str, Any]:
+        """Return the facts of a call that an error keeps."""
+        return {"method": self.method, "route": self.template, "status": status}
 
 
 def _read(template: str, *, retries_server_errors: bool = True) -> Endpoint:

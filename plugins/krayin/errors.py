@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,16 +41,6 @@ class KrayinError(Exception):
         self.route = route
         self.status = status
 
-    def facts(self) -> dict[str, object]:
-        """Return the public facts of the error, safe to log and to store as JSON."""
-        return {
-            "error": type(self).__name__,
-            "reason": self.reason,
-            "method": self.method,
-            "route": self.route,
-            "status": self.status,
-        }
-
     def __str__(self) -> str:
         call = " ".join(part for part in (self.method, self.route) if part)
         answer = f"HTTP {self.status}" if self.status is not None else ""
@@ -82,22 +72,10 @@ class TryLater(KrayinError):
         retry_after: seconds the server asked to wait, None when it did not say.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        retry_after: float | None = None,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-    ) -> None:
-        """Keep how long to wait."""
-        super().__init__(reason, method=method, route=route, status=status)
+    def __init__(self, reason: str, *, retry_after: float | None = None, **call: Any) -> None:
+        """Keep how long to wait; `call` as in KrayinError."""
+        super().__init__(reason, **call)
         self.retry_after = retry_after
-
-    def facts(self) -> dict[str, object]:
-        """Return the public facts of the error, with the wait in seconds."""
-        return {**super().facts(), "retry_after": self.retry_after}
 
 
 class RateLimited(TryLater):
@@ -112,12 +90,10 @@ class DeletionsLimited(RateLimited):
         reason: str = "Krayin allows 100 deletions of persons an hour, and they are used up",
         *,
         retry_after: float | None = None,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
+        **call: Any,
     ) -> None:
-        """Keep how long to wait."""
-        super().__init__(reason, retry_after=retry_after, method=method, route=route, status=status)
+        """Keep how long to wait; `call` as in KrayinError."""
+        super().__init__(reason, retry_after=retry_after, **call)
 
     @property
     def wait(self) -> timedelta:
@@ -159,16 +135,10 @@ class Rejected(KrayinError):
     """
 
     def __init__(
-        self,
-        reason: str,
-        *,
-        fields: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
+        self, reason: str, *, fields: Mapping[str, tuple[str, ...]] = MappingProxyType({}), **call: Any
     ) -> None:
-        """Keep what Krayin said of each field."""
-        super().__init__(reason, method=method, route=route, status=status)
+        """Keep what Krayin said of each field; `call` as in KrayinError."""
+        super().__init__(reason, **call)
         self.fields: Mapping[str, tuple[str, ...]] = dict(fields)
 
     def refused_addresses(self) -> tuple[str, ...]:
@@ -178,10 +148,6 @@ class Rejected(KrayinError):
         looks the address up.
         """
         return tuple(name for name in self.fields if ADDRESS.search(name))
-
-    def facts(self) -> dict[str, object]:
-        """Return the public facts of the error, with Krayin's messages per field."""
-        return {**super().facts(), "fields": {name: list(messages) for name, messages in self.fields.items()}}
 
 
 class NotFound(KrayinError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 # What PHP makes of MySQL's date of noughts: "-0001-11-30T00:00:00.000000Z".
@@ -100,6 +102,30 @@ def decimal_or_none(row: Mapping[str, Any], key: str) -> Decimal | None:
 def flag_of(row: Mapping[str, Any], key: str) -> bool:
     """Return whether `key` is set, as a number, a boolean or a digit."""
     return row.get(key) in (1, True, "1")
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], str], Any]] = {
+    "int": integer_of,
+    "int | None": integer_or_none,
+    "str": text_of,
+    "str | None": text_or_none,
+    "bool": flag_of,
+    "Decimal | None": decimal_or_none,
+    "datetime | None": moment_of,
+}
+"""By the type of a field, as its annotation writes it."""
+
+
+@cache
+def _read_by_type(record: Any) -> list[tuple[str, Callable[[Mapping[str, Any], str], Any]]]:
+    typed = ((one.name, str(one.type)) for one in fields(record))
+    return [(name, _READERS[kind]) for name, kind in typed if kind in _READERS]
+
+
+def values_of(record: Any, row: Mapping[str, Any], **others: Any) -> dict[str, Any]:
+    """Return what a dataclass is made of: its fields by type from the keys of their names, or `others`."""
+    found = {name: read(row, name) for name, read in _read_by_type(record) if name not in others}
+    return found | others
 
 
 def related_id(row: Mapping[str, Any], key: str) -> int | None:

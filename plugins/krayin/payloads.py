@@ -77,6 +77,10 @@ class Payload(BaseModel):
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body of the request."""
 
+    def _given(self, *keys: str) -> dict[str, Any]:
+        """Return these fields in the form Krayin takes, without those that are None."""
+        return {key: _sent(value) for key in keys if (value := getattr(self, key)) is not None}
+
     @model_validator(mode="after")
     def _custom_attributes_hide_nothing(self) -> Self:
         for group in ("custom", "booleans"):
@@ -131,6 +135,21 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def _sent(value: Any) -> Any:
+    match value:
+        case bool():
+            return int(value)
+        case Decimal():
+            return _number(value)
+        case datetime():
+            # Krayin reads any other form as its own local time and drops the offset.
+            return int(value.timestamp())
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
 def _local_text(moment: str) -> str:
     datetime.strptime(moment, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     return moment
@@ -169,10 +188,8 @@ class PersonDraft(Payload):
         body: dict[str, Any] = {"name": self.name, "contact_numbers": _phone_rows(self.contact_numbers)}
         if self.emails is not None:
             body["emails"] = _rows(self.emails)
-        for key in ("job_title", "organization_id", "organization_name", "user_id"):
-            value = getattr(self, key)
-            if value not in (None, ""):
-                body[key] = value
+        given = self._given("job_title", "organization_id", "organization_name", "user_id")
+        body |= {key: value for key, value in given.items() if value != ""}
         return {**body, **_flags(self.booleans), **self.custom}
 
     def to_nested(self) -> dict[str, Any]:
@@ -248,15 +265,16 @@ class LeadDraft(Payload):
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body; optional keys are left out because Krayin refuses them as null."""
-        body: dict[str, Any] = {"title": self.title, "lead_pipeline_stage_id": self.lead_pipeline_stage_id}
-        for key in ("description", "lead_source_id", "lead_type_id", "user_id"):
-            value = getattr(self, key)
-            if value is not None:
-                body[key] = value
-        if self.lead_value is not None:
-            body["lead_value"] = _number(self.lead_value)
-        if self.expected_close_date is not None:
-            body["expected_close_date"] = self.expected_close_date.isoformat()
+        body = self._given(
+            "title",
+            "lead_pipeline_stage_id",
+            "description",
+            "lead_source_id",
+            "lead_type_id",
+            "user_id",
+            "lead_value",
+            "expected_close_date",
+        )
         if self.person is not None:
             body["person"] = self.person.to_nested()
         elif self.person_id is not None:
@@ -295,20 +313,19 @@ class LeadUpdate(Payload):
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body; a description of None is sent as "", which is what clears it."""
-        body: dict[str, Any] = {}
-        if self.expected_close_date is not None:
-            body["expected_close_date"] = self.expected_close_date.isoformat()
-        for key in ("title", "lead_pipeline_stage_id", "lead_source_id", "lead_type_id"):
-            value = getattr(self, key)
-            if value is not None:
-                body[key] = value
+        body = self._given(
+            "expected_close_date",
+            "title",
+            "lead_value",
+            "lead_pipeline_stage_id",
+            "lead_source_id",
+            "lead_type_id",
+        )
         for key in ("user_id", "person_id", "closed_at", "lost_reason"):
             if key in self.model_fields_set:
                 body[key] = getattr(self, key)
         if "description" in self.model_fields_set:
             body["description"] = self.description or ""
-        if self.lead_value is not None:
-            body["lead_value"] = _number(self.lead_value)
         return {**body, **_flags(self.booleans), **self.custom}
 
 
@@ -323,12 +340,7 @@ class OrganizationDraft(Payload):
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body."""
-        body: dict[str, Any] = {"name": self.name}
-        if self.address is not None:
-            body["address"] = dict(self.address)
-        if self.user_id is not None:
-            body["user_id"] = self.user_id
-        return {**body, **_flags(self.booleans), **self.custom}
+        return {**self._given("name", "address", "user_id"), **_flags(self.booleans), **self.custom}
 
 
 class OrganizationUpdate(Payload):
@@ -345,9 +357,7 @@ class OrganizationUpdate(Payload):
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body."""
-        body: dict[str, Any] = {}
-        if self.name is not None:
-            body["name"] = self.name
+        body = self._given("name")
         for key in ("address", "user_id"):
             if key in self.model_fields_set:
                 body[key] = getattr(self, key)
@@ -359,9 +369,7 @@ def _additional(values: Mapping[str, str]) -> str:
     return dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
-def _epoch(moment: datetime) -> int:
-    # Krayin reads any other form as its own local time and drops the offset.
-    return int(moment.timestamp())
+_ACTIVITY_KEYS = ("title", "comment", "person_id", "lead_id", "schedule_from", "schedule_to", "location")
 
 
 class ActivityDraft(Payload):
@@ -400,15 +408,7 @@ class ActivityDraft(Payload):
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body; moments as Unix timestamps, `additional` as a JSON string."""
-        body: dict[str, Any] = {"type": self.type}
-        for key in ("title", "comment", "person_id", "lead_id", "location"):
-            value = getattr(self, key)
-            if value is not None:
-                body[key] = value
-        for key in ("schedule_from", "schedule_to"):
-            moment = getattr(self, key)
-            if moment is not None:
-                body[key] = _epoch(moment)
+        body = self._given("type", *_ACTIVITY_KEYS)
         if self.additional:
             body["additional"] = _additional(self.additional)
         return body
@@ -429,17 +429,7 @@ class ActivityUpdate(Payload):
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body of the keys that are not None."""
-        body: dict[str, Any] = {}
-        for key in ("title", "comment", "person_id", "lead_id", "location"):
-            value = getattr(self, key)
-            if value is not None:
-                body[key] = value
-        if self.is_done is not None:
-            body["is_done"] = int(self.is_done)
-        for key in ("schedule_from", "schedule_to"):
-            moment = getattr(self, key)
-            if moment is not None:
-                body[key] = _epoch(moment)
+        body = self._given("is_done", *_ACTIVITY_KEYS)
         if self.additional is not None:
             body["additional"] = _additional(self.additional)
         return body

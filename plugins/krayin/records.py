@@ -9,8 +9,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from krayin.json_values import (
-    decimal_or_none,
-    flag_of,
     integer_of,
     integer_or_none,
     list_of,
@@ -18,7 +16,7 @@ from krayin.json_values import (
     object_of,
     related_id,
     text_of,
-    text_or_none,
+    values_of,
 )
 from krayin.payloads import Labelled, is_no_number
 
@@ -83,13 +81,7 @@ class Organization:
     def from_json(cls, value: Any) -> Self:
         """Return the organization of one row of an answer."""
         row = object_of(value, "organization")
-        return cls(
-            id=integer_of(row, "id"),
-            name=text_of(row, "name"),
-            address=row.get("address"),
-            created_at=moment_of(row, "created_at"),
-            updated_at=moment_of(row, "updated_at"),
-        )
+        return cls(**values_of(cls, row, address=row.get("address")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +105,16 @@ class Person:
         """Return the person of one row of an answer; absent organization or owner means none."""
         row = object_of(value, "person")
         organization = row.get("organization")
-        return cls(
-            id=integer_of(row, "id"),
-            name=text_of(row, "name"),
-            emails=labelled_rows(row.get("emails"), "emails"),
-            contact_numbers=labelled_rows(row.get("contact_numbers"), "contact_numbers"),
-            job_title=text_or_none(row, "job_title"),
-            organization_id=related_id(row, "organization"),
-            organization_name=None if organization is None else text_of(organization, "name"),
-            organization_created_at=None if organization is None else moment_of(organization, "created_at"),
-            owner_id=related_id(row, "sales_owner"),
-            created_at=moment_of(row, "created_at"),
-            updated_at=moment_of(row, "updated_at"),
-        )
+        made_at = None if organization is None else moment_of(organization, "created_at")
+        others = {
+            "emails": labelled_rows(row.get("emails"), "emails"),
+            "contact_numbers": labelled_rows(row.get("contact_numbers"), "contact_numbers"),
+            "organization_id": related_id(row, "organization"),
+            "organization_name": None if organization is None else text_of(organization, "name"),
+            "organization_created_at": made_at,
+            "owner_id": related_id(row, "sales_owner"),
+        }
+        return cls(**values_of(cls, row, **others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,25 +148,17 @@ class Lead:
         """Return the lead of one row of an answer."""
         row = object_of(value, "lead")
         products = list_of(row.get("lead_products") or [], "lead_products")
-        return cls(
-            id=integer_of(row, "id"),
-            title=text_of(row, "title"),
-            description=text_or_none(row, "description"),
-            lead_value=decimal_or_none(row, "lead_value"),
-            status=integer_or_none(row, "status"),
-            lost_reason=text_or_none(row, "lost_reason"),
-            closed_at=moment_of(row, "closed_at"),
-            owner_id=related_id(row, "user"),
-            person_id=related_id(row, "person"),
-            pipeline_id=integer_or_none(row, "lead_pipeline_id"),
-            stage_id=integer_or_none(row, "lead_pipeline_stage_id"),
-            source_id=integer_or_none(row, "lead_source_id"),
-            type_id=integer_or_none(row, "lead_type_id"),
-            expected_close_at=moment_of(row, "expected_close_date"),
-            product_ids=tuple(integer_of(object_of(one, "lead_products"), "id") for one in products),
-            created_at=moment_of(row, "created_at"),
-            updated_at=moment_of(row, "updated_at"),
-        )
+        others = {
+            "owner_id": related_id(row, "user"),
+            "person_id": related_id(row, "person"),
+            "pipeline_id": integer_or_none(row, "lead_pipeline_id"),
+            "stage_id": integer_or_none(row, "lead_pipeline_stage_id"),
+            "source_id": integer_or_none(row, "lead_source_id"),
+            "type_id": integer_or_none(row, "lead_type_id"),
+            "expected_close_at": moment_of(row, "expected_close_date"),
+            "product_ids": tuple(integer_of(object_of(one, "lead_products"), "id") for one in products),
+        }
+        return cls(**values_of(cls, row, **others))
 
     def close_date(self, copy: date | None) -> date | None:
         """Return the expected close date as it stands in the column.
@@ -235,22 +216,13 @@ class Activity:
         """Return the activity of one row of an answer."""
         row = object_of(value, "activity")
         additional = row.get("additional")
-        return cls(
-            id=integer_of(row, "id"),
-            type=text_of(row, "type"),
-            title=text_or_none(row, "title"),
-            comment=text_or_none(row, "comment"),
-            is_done=flag_of(row, "is_done"),
+        others = {
             # Other programs store lists and bare strings here; only an object can hold our key.
-            additional=dict(additional) if isinstance(additional, Mapping) else {},
-            schedule_from=moment_of(row, "schedule_from"),
-            schedule_to=moment_of(row, "schedule_to"),
-            location=text_or_none(row, "location"),
-            owner_id=related_id(row, "user"),
-            mails_participants=row.get("type") in _MAILED_TYPES and bool(row.get("participants")),
-            created_at=moment_of(row, "created_at"),
-            updated_at=moment_of(row, "updated_at"),
-        )
+            "additional": dict(additional) if isinstance(additional, Mapping) else {},
+            "owner_id": related_id(row, "user"),
+            "mails_participants": row.get("type") in _MAILED_TYPES and bool(row.get("participants")),
+        }
+        return cls(**values_of(cls, row, **others))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -109,25 +109,24 @@ def find_api(
                 return base_url
             attempts.append(Attempt(base_url, reason))
     message = "no Krayin REST API answers at this address. Tried: " + "; ".join(_shown(attempts))
-    raise ConfigurationError(message, method=WHOAMI.method, route=WHOAMI.template)
+    raise ConfigurationError(message, **WHOAMI.where())
 
 
 def _ask(http: httpx.Client, base_url: str) -> httpx.Response:
-    where: dict[str, Any] = {"method": WHOAMI.method, "route": WHOAMI.template}
     try:
         response = http.get(f"{base_url}/{WHOAMI.path()}")
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as failure:
         message = f"{base_url}: {describe_connection_failure(failure)}"
-        raise NotSent(message, **where) from None
+        raise NotSent(message, **WHOAMI.where()) from None
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL):
         message = f"{base_url} is no address a request can be sent to"
-        raise ConfigurationError(message, **where) from None
+        raise ConfigurationError(message, **WHOAMI.where()) from None
     except httpx.HTTPError:
         message = f"{base_url}: the server accepts connections but does not answer properly"
-        raise ServerFailed(message, **where) from None
+        raise ServerFailed(message, **WHOAMI.where()) from None
     if response.status_code in (502, 503, 504):
         message = f"{base_url}: HTTP {response.status_code} from a gateway or a maintenance page"
-        raise ServerFailed(message, status=response.status_code, **where)
+        raise ServerFailed(message, **WHOAMI.where(response.status_code))
     return response
 
 

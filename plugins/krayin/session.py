@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
 
 import httpx
 from tenacity import (
@@ -45,6 +45,7 @@ from krayin.tls import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
     from krayin.endpoints import Endpoint
     from krayin.rate_limiter import Permit, RateLimiter
@@ -153,7 +154,20 @@ class Session:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the session; no call is made yet. For the arguments see `KrayinClient`.
+        """Open the session; no call is made yet.
+
+        Args:
+            base_url: the API's address, to which the routes are appended.
+            token: the Sanctum token; it leaves this object only in the Authorization header.
+            limiter: grants the calls; asked `near_limit()` too when it has that.
+            on_call: told of every call made or tried, for the audit.
+            lane: the name of the lane to write into the audit.
+            connect_timeout: seconds to make a connection.
+            read_timeout: seconds to wait for an answer.
+            retries: how often a repeatable call is made again after a failure.
+            transport: another httpx transport, for tests.
+            sleep: waits so many seconds between tries.
+            monotonic: a clock in seconds that never goes back.
 
         Raises:
             ConfigurationError: the token is empty or holds characters no token has.
@@ -165,6 +179,7 @@ class Session:
             )
             raise ConfigurationError(message)
         self.base_url = base_url.rstrip("/")
+        """The API's address, without a slash at its end."""
         self._http = httpx.Client(
             base_url=self.base_url + "/",
             headers={
@@ -187,6 +202,7 @@ class Session:
         self._operation: str | None = None
         self._before_write: Callable[[], object] | None = None
         self.dialect = Dialect()
+        """How this Krayin answers, as far as it has shown by now."""
         self._token_worked = False
         self._token_proved_at: float | None = None
         self._failed: _Request | None = None
@@ -195,6 +211,17 @@ class Session:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the kept-alive connection."""
@@ -251,12 +278,8 @@ class Session:
                 self._failed = None
                 return reply.payload
             if endpoint.own_limiter and _may_be_its_limiter(endpoint, reply):
-                raise DeletionsLimited(
-                    retry_after=reply.verdict.retry_after,
-                    method=endpoint.method,
-                    route=endpoint.template,
-                    status=reply.status,
-                )
+                retry_after = reply.verdict.retry_after
+                raise DeletionsLimited(retry_after=retry_after, **endpoint.where(reply.status))
             if reply.verdict.meaning is Meaning.RATE_LIMITED:
                 # Costs no attempt: nothing was done, and the limiter's next permit lies after the wait.
                 continue
@@ -270,13 +293,7 @@ class Session:
             raise _error(endpoint, reply)
         assert reply is not None
         message = "the rate limiter kept refusing: another program uses this API user's calls"
-        raise RateLimited(
-            message,
-            retry_after=reply.verdict.retry_after,
-            method=endpoint.method,
-            route=endpoint.template,
-            status=reply.status,
-        )
+        raise RateLimited(message, retry_after=reply.verdict.retry_after, **endpoint.where(reply.status))
 
     def _confirm_token(self, request: _Request) -> None:
         """Return when it was the limiter, seen by a window's wait, that turned a repeatable call away.
@@ -331,13 +348,12 @@ class Session:
                 return
             if not reply.may_mean_a_dead_token and reply.verdict.meaning is not Meaning.UNAUTHENTICATED:
                 return
-        endpoint = request.endpoint
         message = (
             "Krayin fails on every call, even on the question whose token this is: it does not (or no longer)"
             " accept the token. Put a new one into the connection; if the token is right, read"
             " storage/logs/laravel.log on Krayin's server"
         )
-        raise AuthenticationFailed(message, method=endpoint.method, route=endpoint.template, status=500)
+        raise AuthenticationFailed(message, **request.endpoint.where(500))
 
     def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
         endpoint = request.endpoint
@@ -458,16 +474,14 @@ def _may_be_its_limiter(endpoint: Endpoint, reply: _Reply) -> bool:
 
 
 def _error(endpoint: Endpoint, reply: _Reply) -> KrayinError:
-    where: Mapping[str, Any] = {
-        "method": endpoint.method, "route": endpoint.template, "status": reply.status,
-    }  # fmt: skip
+    where = endpoint.where(reply.status)
     if endpoint.overwrites and reply.status in _GATEWAY_GAVE_UP:
         return Unanswered(reply.verdict.reason, **where)
     return error_of(reply.verdict, repeatable=endpoint.repeatable, **where)
 
 
 def _failure(endpoint: Endpoint, failure: Exception) -> KrayinError:
-    where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template}
+    where = endpoint.where()
     if isinstance(failure, _CANNOT_BE_SENT):
         return ConfigurationError("the request cannot be sent: check the API address", **where)
     if isinstance(failure, _NOTHING_SENT):
@@ -485,7 +499,7 @@ def _failure(endpoint: Endpoint, failure: Exception) -> KrayinError:
 
 
 def _unresolved(endpoint: Endpoint) -> KrayinError:
-    where: Mapping[str, Any] = {"method": endpoint.method, "route": endpoint.template, "status": 500}
+    where = endpoint.where(500)
     if endpoint.repeatable:
         return ServerFailed("Krayin turned the call away and did not say why", **where)
     message = "Krayin turned the call away or died on it: look the record up before repeating"

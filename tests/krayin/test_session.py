@@ -492,7 +492,7 @@ def test_a_broken_budget_or_audit_does_not_lose_an_answer(kit, caplog):
         raise RuntimeError
 
     run.limiter.settle = broken
-    run.client._session._on_call = broken
+    run.client._on_call = broken
     assert run.client.create_person(DRAFT).id == 9
     assert len(caplog.records) == 2
 
@@ -589,7 +589,7 @@ def test_neither_token_nor_values_show_in_errors_logs_audit_or_reprs(kit, step, 
     with pytest.raises(KrayinError) as caught:
         run.client.create_person(DRAFT)
     shown = "".join(traceback.format_exception(caught.value))
-    shown += repr(caught.value) + repr(run.client) + repr(run.client._session) + repr(run.calls) + caplog.text
+    shown += repr(caught.value) + repr(run.client) + repr(run.calls) + caplog.text
     for secret in (kit.token, kit.token.partition("|")[2], "anna@secret", "Anna Secret"):
         assert secret not in shown
 
@@ -605,4 +605,4 @@ def test_the_connection_is_kept_and_closed(kit):
     run = kit.script(kit.answer({"data": {"id": 1, "name": "Acme"}}))
     with run.client as client:
         assert client.create_organization(OrganizationDraft(name="Acme")).id == 1
-    assert run.client._session._http.is_closed
+    assert run.client._http.is_closed
