@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     )
 
 T = TypeVar("T")
+Listed = TypeVar("Listed", Person, Lead, Organization, Activity)
+"""A kind of record that has a list."""
 
 IDS_PER_CALL: Final = 100
 """Ids in one filter; leads cost Krayin about 4 ms a row."""
@@ -177,7 +179,7 @@ class KrayinClient(Session):
         closes a closed lead anew, so the description of such a lead stays.
         """
         endpoint = endpoints.REPLACE_LEAD
-        lead = next(iter(self.leads_by_ids([lead_id])), None)
+        lead = next(iter(self.by_ids(Lead, [lead_id])), None)
         if lead is None:
             message = "the record does not exist in Krayin"
             raise NotFound(message, **endpoint.where())
@@ -221,7 +223,7 @@ class KrayinClient(Session):
     def delete_organization(self, organization_id: int) -> bool:
         """Delete an organization, which unlinks its persons; False when it was gone already."""
         # The deletion of a missing one is answered like a success.
-        if not self.organizations_by_ids([organization_id]):
+        if not self.by_ids(Organization, [organization_id]):
             return False
         return self._delete(endpoints.DELETE_ORGANIZATION, organization_id)
 
@@ -246,42 +248,29 @@ class KrayinClient(Session):
         except (ServerFailed, DeletionsLimited) as failure:
             # A missing person is a 500 here, and so are a real failure, a refusal of the limiter of this
             # route and a dead token: only looking tells them apart.
-            if failure.status == HTTPStatus.TOO_MANY_REQUESTS or self.persons_by_ids([person_id]):
+            if failure.status == HTTPStatus.TOO_MANY_REQUESTS or self.by_ids(Person, [person_id]):
                 raise
             return False
 
     # Reading lists.
 
-    def persons_page(self, page: int, limit: int, sort: str = "id", order: str = "asc") -> Page[Person]:
-        """Return one page of persons; pages count from 1, `sort` is a column."""
-        return self._page(endpoints.PERSONS, Person.from_json, _paging(page, limit, sort, order))
+    def page(
+        self, record: type[Listed], page: int, limit: int, sort: str = "id", order: str = "asc"
+    ) -> Page[Listed]:
+        """Return one page of a kind of record; pages count from 1, `sort` is a column. Leads: 4 ms a row.
 
-    def leads_page(self, page: int, limit: int, sort: str = "id", order: str = "asc") -> Page[Lead]:
-        """Return one page of leads; pages count from 1, `sort` is a column. About 4 ms a row."""
-        return self._page(endpoints.LEADS, Lead.from_json, _paging(page, limit, sort, order))
+        Activities are notes, calls and e-mails, without the many entries Krayin makes itself.
+        """
+        query = [*([_NOT_ITS_OWN] if record is Activity else []), *_paging(page, limit, sort, order)]
+        return self._page(_LISTS[record], record.from_json, query)
 
-    def organizations_page(
-        self, page: int, limit: int, sort: str = "id", order: str = "asc"
-    ) -> Page[Organization]:
-        """Return one page of organizations; pages count from 1, `sort` is a column."""
-        return self._page(endpoints.ORGANIZATIONS, Organization.from_json, _paging(page, limit, sort, order))
-
-    def activities_page(self, page: int, limit: int, sort: str = "id", order: str = "asc") -> Page[Activity]:
-        """Return one page of notes, calls and e-mails, without the many entries Krayin makes itself."""
-        query = [("type", "note,call,email"), *_paging(page, limit, sort, order)]
-        return self._page(endpoints.ACTIVITIES, Activity.from_json, query)
-
-    def persons_by_ids(self, ids: Iterable[int]) -> list[Person]:
-        """Return the persons with these ids, by id; missing ones are absent."""
-        return self._by_ids(endpoints.PERSONS, Person.from_json, ids)
-
-    def leads_by_ids(self, ids: Iterable[int]) -> list[Lead]:
-        """Return the leads with these ids, by id; missing ones are absent."""
-        return self._by_ids(endpoints.LEADS, Lead.from_json, ids)
-
-    def organizations_by_ids(self, ids: Iterable[int]) -> list[Organization]:
-        """Return the organizations with these ids, by id; missing ones are absent."""
-        return self._by_ids(endpoints.ORGANIZATIONS, Organization.from_json, ids)
+    def by_ids(self, record: type[Listed], ids: Iterable[int]) -> list[Listed]:
+        """Return the records of a kind with these ids, by id; missing ones are absent."""
+        return [
+            row
+            for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL)
+            for row in self._all(_LISTS[record], record.from_json, [("id", _joined(chunk))])
+        ]
 
     def leads_of_persons(self, person_ids: Iterable[int]) -> list[Lead]:
         """Return all leads of these persons, by id."""
@@ -357,7 +346,7 @@ class KrayinClient(Session):
             if "," in name
             for one in self._organization_ids_like(name, cleaned)
         ]
-        found |= {one.id: one for one in self.organizations_by_ids(ids)}
+        found |= {one.id: one for one in self.by_ids(Organization, ids)}
         return [found[one] for one in sorted(found) if fold_name(found[one].name) in cleaned]
 
     def activities_by_key(self, key: str, values: Iterable[str]) -> list[Activity] | None:
@@ -392,13 +381,9 @@ class KrayinClient(Session):
             self._learn(filters_by_json=True)
         return sorted(found, key=lambda activity: activity.id)
 
-    def activities_by_ids(self, ids: Iterable[int]) -> list[Activity]:
-        """Return the activities with these ids, by id; missing ones are absent."""
-        return self._by_ids(endpoints.ACTIVITIES, Activity.from_json, ids)
-
     def activities_titled(self, title: str) -> list[Activity]:
         """Return the newest notes, calls and e-mails of a title (no comma in it), case and accents aside."""
-        query = [("title", title), ("type", "note,call,email"), *_paging(1, ROWS_PER_PAGE, "id", "desc")]
+        query = [("title", title), _NOT_ITS_OWN, *_paging(1, ROWS_PER_PAGE, "id", "desc")]
         return list(self._page(endpoints.ACTIVITIES, Activity.from_json, query).rows)
 
     def activities_of(self, kind: str, crm_id: int) -> list[Activity]:
@@ -455,13 +440,6 @@ class KrayinClient(Session):
             page, last = page + 1, one.last_page
         return rows
 
-    def _by_ids(self, endpoint: Endpoint, parse: Callable[[Any], T], ids: Iterable[int]) -> list[T]:
-        return [
-            row
-            for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL)
-            for row in self._all(endpoint, parse, [("id", _joined(chunk))])
-        ]
-
     def _delete(self, endpoint: Endpoint, record_id: int) -> bool:
         try:
             self.call(endpoint, record_id=record_id)
@@ -475,6 +453,15 @@ class KrayinClient(Session):
         options = _rows(endpoint, lambda row: (integer_of(row, "id"), str(row.get("name"))), answer)
         return [one for one, label in options if fold_name(label) in set(wanted)]
 
+
+_LISTS: Final[dict[type[Any], Endpoint]] = {
+    Person: endpoints.PERSONS,
+    Lead: endpoints.LEADS,
+    Organization: endpoints.ORGANIZATIONS,
+    Activity: endpoints.ACTIVITIES,
+}
+_NOT_ITS_OWN: Final = ("type", "note,call,email")
+"""The filter that leaves out of activities what Krayin notes itself."""
 
 _LIST_OF: Final = {
     endpoints.UPDATE_PERSON: endpoints.PERSONS,

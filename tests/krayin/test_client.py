@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 from krayin.errors import DeletionsLimited, Rejected, ServerFailed, UnexpectedAnswer
+from krayin.records import Lead, Person
 
 
 def generic(kit, **headers):
@@ -30,7 +31,7 @@ def test_lists_are_read_to_their_last_page(kit):
 
 def test_one_page_says_where_it_stands(kit):
     run = kit.script(kit.answer(kit.page([kit.person(5)], 3, 7, 61)))
-    page = run.client.persons_page(3, 10, sort="updated_at", order="desc")
+    page = run.client.page(Person, 3, 10, sort="updated_at", order="desc")
     assert ([one.id for one in page.rows], page.current_page, page.last_page, page.total) == ([5], 3, 7, 61)
     assert query_of(run.requests[0]) == {"page": "3", "limit": "10", "sort": "updated_at", "order": "desc"}
 
@@ -38,25 +39,25 @@ def test_one_page_says_where_it_stands(kit):
 def test_a_list_of_another_shape_is_unexpected(kit):
     for body in ({"data": []}, {"data": [], "meta": {}}, [], {"data": {}, "meta": kit.page([])["meta"]}):
         with pytest.raises(UnexpectedAnswer):
-            kit.script(kit.answer(body)).client.leads_page(1, 10)
+            kit.script(kit.answer(body)).client.page(Lead, 1, 10)
 
 
 def test_a_record_of_another_shape_is_named(kit):
     rows = [kit.person(5), {**kit.person(6), "emails": True}]
     with pytest.raises(UnexpectedAnswer) as caught:
-        kit.script(kit.answer(kit.page(rows))).client.persons_page(1, 10)
+        kit.script(kit.answer(kit.page(rows))).client.page(Person, 1, 10)
     assert "record 6: emails is bool" in caught.value.reason
 
 
 def test_ids_are_read_in_chunks_of_a_hundred(kit):
     run = kit.script(*[kit.answer(kit.page([])) for _ in range(3)])
-    run.client.persons_by_ids([*range(1, 251), 7])
+    run.client.by_ids(Person, [*range(1, 251), 7])
     assert [len(query_of(request)["id"].split(",")) for request in run.requests] == [100, 100, 50]
 
 
 def test_no_ids_no_call(kit):
     run = kit.script()
-    assert run.client.persons_by_ids([]) == []
+    assert run.client.by_ids(Person, []) == []
     assert run.client.leads_of_persons([]) == []
     assert run.client.lookup_entities("leads", []) == {}
     assert run.client.find_persons([], []) == []

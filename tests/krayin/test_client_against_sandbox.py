@@ -30,6 +30,7 @@ from krayin.payloads import (
     PersonUpdate,
 )
 from krayin.rate_limiter import LimitFeedback, Permit
+from krayin.records import Activity, Lead, Organization, Person
 from krayin.routes import find_api
 
 from sandbox.krayin.testing import RunningKrayin, running_krayin, usual_krayin
@@ -155,10 +156,10 @@ def test_one_call_makes_lead_person_and_organization(krayin, client):
     assert created.person is not None
     assert created.person.organization_id is not None
     assert created.lead.person_id == created.person.id
-    (read,) = client.leads_by_ids([created.lead.id])
+    (read,) = client.by_ids(Lead, [created.lead.id])
     assert (read.title, read.description, read.lead_value) == ("Deal", "Hi 😀", Decimal("99.5"))
     assert (read.stage_id, read.pipeline_id, read.source_id, read.type_id) == (1, 1, 2, 1)
-    (organization,) = client.organizations_by_ids([created.person.organization_id])
+    (organization,) = client.by_ids(Organization, [created.person.organization_id])
     assert organization.name == "Acme, Inc."
 
 
@@ -281,7 +282,7 @@ def test_activities_keep_instants_keys_and_links_and_mail_nobody(krayin, client)
     client.mark_activities([call.id], True)
     found = {one.id: one for one in client.activities_by_key("chatwoot_id", ["5", "6", "7"])}
     assert (found[call.id].is_done, found[memo.id].is_done) == (True, False)
-    assert {one.id for one in client.activities_page(1, 10).rows} == {call.id, memo.id}
+    assert {one.id for one in client.page(Activity, 1, 10).rows} == {call.id, memo.id}
     assert krayin.mails() == []
 
 
@@ -289,7 +290,7 @@ def test_activities_keep_instants_keys_and_links_and_mail_nobody(krayin, client)
 def test_long_and_odd_texts_arrive_as_they_were_cut_here(client):
     draft = person("x" * 300, "long@example.com", job_title="a\0b\ud83dc")
     made = client.create_person(draft)
-    (read,) = client.persons_by_ids([made.id])
+    (read,) = client.by_ids(Person, [made.id])
     assert (read.name, read.job_title) == (draft.name, "ab\ufffdc")
     memo = client.create_activity(
         ActivityDraft(type="note", comment="😀" * 20_000, person_id=made.id, additional={"k": "1"})
@@ -372,14 +373,14 @@ def test_pages_hold_every_row_once(krayin, client):
         organizations=[{"name": f"O{one}"} for one in range(3)],
         leads=[{"title": f"L{one}", "person_id": 1, "lead_pipeline_stage_id": 1} for one in range(4)],
     )
-    pages = [client.persons_page(one, 10) for one in (1, 2, 3)]
+    pages = [client.page(Person, one, 10) for one in (1, 2, 3)]
     assert [one.id for page in pages for one in page.rows] == list(range(1, 26))
     assert (pages[0].last_page, pages[0].total) == (3, 25)
-    assert [one.id for one in client.persons_page(1, 3, sort="id", order="desc").rows] == [25, 24, 23]
-    assert len(client.organizations_page(1, 10).rows) == 3
-    assert len(client.leads_page(1, 10).rows) == 4
-    assert [one.id for one in client.persons_by_ids([3, 999, 1])] == [1, 3]
-    assert [one.id for one in client.organizations_by_ids([2, 9])] == [2]
+    assert [one.id for one in client.page(Person, 1, 3, sort="id", order="desc").rows] == [25, 24, 23]
+    assert len(client.page(Organization, 1, 10).rows) == 3
+    assert len(client.page(Lead, 1, 10).rows) == 4
+    assert [one.id for one in client.by_ids(Person, [3, 999, 1])] == [1, 3]
+    assert [one.id for one in client.by_ids(Organization, [2, 9])] == [2]
     assert len(client.leads_of_persons([1, 2])) == 4
 
 
@@ -489,10 +490,10 @@ def test_another_programs_calls_are_told_from_a_revoked_token(krayin, connect):
     with krayin.client() as other:
         for _ in range(19):
             other.get("/api/v1/get")
-    assert client.persons_page(1, 10).total == 0
+    assert client.page(Person, 1, 10).total == 0
     krayin.edit(personal_access_tokens=[{"id": 1, "expires_at": "2020-01-01 00:00:00"}])
     with pytest.raises(AuthenticationFailed):
-        client.persons_page(1, 10)
+        client.page(Person, 1, 10)
 
 
 @pytest.mark.parametrize(
@@ -532,7 +533,7 @@ def test_a_creation_that_fails_is_sent_once_and_found_afterwards_if_written(kray
 def test_a_read_survives_passing_trouble(krayin, client, kind):
     client.whoami()
     krayin.set_faults({"kind": kind, "count": 2})
-    assert client.persons_page(1, 10).total == 0
+    assert client.page(Person, 1, 10).total == 0
 
 
 def test_a_read_gives_up_on_lasting_trouble(krayin, client):

@@ -11,6 +11,7 @@ from krayin.dialect import Dialect
 from krayin.errors import AuthenticationFailed, NotFound, OutcomeUnknown, ServerFailed
 from krayin.noop_limiter import NoopLimiter
 from krayin.payloads import ActivityDraft, Labelled, LeadDraft, LeadUpdate, PersonDraft, PersonUpdate
+from krayin.records import Lead, Person
 from krayin.routes import find_api
 
 from sandbox.krayin.testing import running_krayin
@@ -128,8 +129,8 @@ def test_phones_are_freed_for_somebody_else_and_a_real_number_takes_their_place(
     assert shown == ([f"no phone number (person {anna.id})"] if is_new(krayin) else [""])
     again = client.update_person(anna.id, change(freed, contact_numbers=(Labelled(value="+493"),)))
     assert [one.value for one in again.contact_numbers] == ["+493"]
-    assert [one.value for one in client.persons_by_ids([anna.id])[0].contact_numbers] == ["+493"]
-    assert [one.value for one in client.persons_by_ids([bo.id])[0].contact_numbers] == ["+491", "+492"]
+    assert [one.value for one in client.by_ids(Person, [anna.id])[0].contact_numbers] == ["+493"]
+    assert [one.value for one in client.by_ids(Person, [bo.id])[0].contact_numbers] == ["+491", "+492"]
 
 
 def test_a_krayin_that_was_upgraded_meanwhile_shows_it_by_keeping_phones(krayin, client):
@@ -158,7 +159,7 @@ def test_a_description_is_cleared_and_nothing_else_of_the_lead(krayin, client):
     client.update_lead(
         made.id, LeadUpdate(expected_close_date=date(2031, 1, 31), booleans={}, description=None)
     )
-    (after,) = client.leads_by_ids([made.id])
+    (after,) = client.by_ids(Lead, [made.id])
     assert not after.description
     assert (after.title, after.stage_id, after.lead_value, after.person_id, after.owner_id) == (
         "Deal",
@@ -182,7 +183,7 @@ def test_a_lead_with_products_keeps_them_and_where_it_must_its_description(krayi
         http.put(f"/api/v1/leads/{made.id}", json=whole).raise_for_status()
     update = LeadUpdate(expected_close_date=None, booleans={}, description="", title="New title")
     client.update_lead(made.id, update)
-    (after,) = client.leads_by_ids([made.id])
+    (after,) = client.by_ids(Lead, [made.id])
     assert len(after.product_ids) == 1
     assert (after.title, bool(after.description)) == ("New title", is_new(krayin))
     assert ("empty it by hand" in caplog.text) is is_new(krayin)
@@ -205,7 +206,7 @@ def test_a_person_without_email_is_made_where_the_database_lets_it(krayin, clien
     assert client.takes_no_email(lambda: False) is None
     if is_mysql(krayin):
         made = client.create_lead(draft).person
-        assert client.persons_by_ids([made.id])[0].emails == ()
+        assert client.by_ids(Person, [made.id])[0].emails == ()
     else:
         with pytest.raises(OutcomeUnknown):
             client.create_lead(draft)

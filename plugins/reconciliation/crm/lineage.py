@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from krayin.catalogue import Catalogue
 from statements import statement
 
+from reconciliation.crm.listings import RECORDS, Listed
 from reconciliation.crm.signs import (
     Census,
     Sign,
@@ -25,13 +26,11 @@ from reconciliation.sync_database.incidents import open_incident
 from reconciliation.sync_database.mapping_store import AlreadyMappedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
     from krayin.client import KrayinClient
-    from krayin.records import Page
 
-    from reconciliation.crm.listings import Listed
 
 ANOTHER_KRAYIN = "another_krayin"
 """The kind of the incident."""
@@ -106,15 +105,10 @@ class Lineage:
 
     def count(self, crm_kind: str) -> None:
         """Ask Krayin how many records of a kind it has, once in this worker's life: one call."""
-        pages: dict[str, Callable[..., Page[Any]]] = {
-            "person": self.client.persons_page,
-            "lead": self.client.leads_page,
-            "activity": self.client.activities_page,
-        }
-        if crm_kind in self._counted or crm_kind not in pages:
+        if crm_kind in self._counted or crm_kind == "organization":
             return
         self._counted.add(crm_kind)
-        page = pages[crm_kind](1, 1, "id", "desc")
+        page = self.client.page(RECORDS[crm_kind], 1, 1, "id", "desc")
         newest = page.rows[0].id if page.rows else 0
         self._check(records_gone(self._census(crm_kind, page.total, newest)))
 

@@ -1,22 +1,28 @@
-"""Krayin's lists: how each is read, what is kept of a record, and by which keys it is found again."""
+"""Krayin's lists: what is kept of a record, and by which keys it is found again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from krayin.records import Activity, Lead, Organization, Person
+
 from reconciliation.crm.fields import activity_facts, lead_facts, organization_columns, person_facts
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from krayin.client import KrayinClient
-    from krayin.records import Activity, Lead, Organization, Page, Person
-
 PERSON, LEAD, ORGANIZATION, ACTIVITY = "person", "lead", "organization", "activity"
+RECORDS: dict[str, type[Any]] = {
+    PERSON: Person,
+    LEAD: Lead,
+    ORGANIZATION: Organization,
+    ACTIVITY: Activity,
+}
+"""What the client calls the kinds of records."""
 
 
 class Listed(Protocol):
@@ -45,14 +51,11 @@ Record = TypeVar("Record", bound=Listed)
 class Listing(Generic[Record]):
     """One of Krayin's lists.
 
-    `page` takes client, page, limit, sort column and order; `by_ids` the records with some ids;
     `facts` gives what is kept of a record (JSON), `keys` by what it is found again. `is_whole` says that
-    the list shows every record of its table, so that `by_ids` shows none that is not in it.
+    the list shows every record of its table, so that asking for ids shows none that is not in it.
     """
 
     crm_kind: str
-    page: Callable[[KrayinClient, int, int, str, str], Page[Record]]
-    by_ids: Callable[[KrayinClient, Iterable[int]], list[Record]]
     facts: Callable[[Record], dict[str, Any]]
     keys: Callable[[Record, dict[str, Any]], Sequence[str]]
     is_whole: bool = True
@@ -62,8 +65,6 @@ def persons(phone_region: str | None) -> Listing[Person]:
     """Return the list of persons; their keys are e-mails and phones, those of `phone_region` completed."""
     return Listing(
         PERSON,
-        lambda client, *paging: client.persons_page(*paging),
-        lambda client, ids: client.persons_by_ids(ids),
         person_facts,
         lambda _, facts: natural_keys(facts["emails"], facts["phones"], phone_region),
     )
@@ -73,8 +74,6 @@ def leads() -> Listing[Lead]:
     """Return the list of leads; the key of a lead is its person."""
     return Listing(
         LEAD,
-        lambda client, *paging: client.leads_page(*paging),
-        lambda client, ids: client.leads_by_ids(ids),
         lead_facts,
         lambda lead, _: () if lead.person_id is None else (f"person:{lead.person_id}",),
     )
@@ -84,8 +83,6 @@ def organizations() -> Listing[Organization]:
     """Return the list of organizations; Krayin itself keeps their names apart."""
     return Listing(
         ORGANIZATION,
-        lambda client, *paging: client.organizations_page(*paging),
-        lambda client, ids: client.organizations_by_ids(ids),
         organization_columns,
         lambda *_: (),
     )
@@ -95,8 +92,6 @@ def activities() -> Listing[Activity]:
     """Return the list of notes, calls and e-mails; what was said is kept as a mark only."""
     return Listing(
         ACTIVITY,
-        lambda client, *paging: client.activities_page(*paging),
-        lambda client, ids: client.activities_by_ids(ids),
         activity_facts,
         lambda activity, _: (f"{KEY}:{activity.additional[KEY]}",) if KEY in activity.additional else (),
         # Krayin's own entries lie between.

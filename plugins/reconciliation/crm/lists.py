@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.crm.fields import custom_fields
-from reconciliation.crm.listings import activities, leads, organizations, persons
+from reconciliation.crm.listings import RECORDS, activities, leads, organizations, persons
 from reconciliation.crm.snapshot import RecordSnapshot
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class CrmLists:
         listing = next((one for one in self.listings if one.crm_kind == crm_kind), None)
         if listing is None or not wanted:
             return []
-        there = listing.by_ids(self.client, wanted)
+        there = self.client.by_ids(RECORDS[crm_kind], wanted)
         snapshot = self._snapshot(listing)
         snapshot.record(there)
         gone = sorted(set(wanted) - {record.id for record in there})

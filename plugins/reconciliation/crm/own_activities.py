@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from krayin.records import Activity
+
 from reconciliation.crm.listings import activities
 from reconciliation.crm.snapshot import RecordSnapshot
 from reconciliation.mapping.desired_activity import KEY
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     import psycopg
     from krayin.client import KrayinClient
-    from krayin.records import Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class OwnActivities:
             snapshot = RecordSnapshot(self.connection, self.client, self.target_id, activities())
             snapshot.refresh()
             seen = snapshot.with_keys([f"{KEY}:{key}" for key in keys])
-            found = self.client.activities_by_ids(seen)
+            found = self.client.by_ids(Activity, seen)
             snapshot.forget(sorted(set(seen) - {one.id for one in found}))
         return _with_keys(found, keys)
 

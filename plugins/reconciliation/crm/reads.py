@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from krayin.errors import KrayinError
 
 from reconciliation.crm.fields import lead_columns, organization_columns, person_columns
+from reconciliation.crm.listings import RECORDS, Listed
 from reconciliation.crm.outage import is_outage
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from reconciliation.crm.attributes import CurrentAttributes
     from reconciliation.crm.lineage import Lineage
-    from reconciliation.crm.listings import Listed
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class CrmReads:
         wanted = set(ids)
         if not wanted:
             return {}
-        records = _BY_IDS[crm_kind](self._client, wanted.union(beside))
+        records = self._client.by_ids(RECORDS[crm_kind], wanted.union(beside))
         self._look(crm_kind, sorted(wanted), records)
         return {record.id: record for record in records}
 
@@ -153,12 +153,6 @@ class CrmReads:
         return self._monotonic() - read_at > USABLE
 
 
-_BY_IDS: dict[str, Callable[[KrayinClient, Iterable[int]], list[Any]]] = {
-    "person": lambda client, ids: client.persons_by_ids(ids),
-    "lead": lambda client, ids: client.leads_by_ids(ids),
-    "organization": lambda client, ids: client.organizations_by_ids(ids),
-    "activity": lambda client, ids: client.activities_by_ids(ids),
-}
 _COLUMNS: dict[EntityType, tuple[str, Callable[[Any, Mapping[str, Any]], dict[str, Any]]]] = {
     "persons": ("person", lambda person, _: person_columns(person)),
     "leads": ("lead", lead_columns),

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.crm.lineage import Lineage
-from reconciliation.crm.listings import Listing, Record, persons
+from reconciliation.crm.listings import RECORDS, Listing, Record, persons
 from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class RecordSnapshot(Generic[Record]):
         self._client = client
         self._target_id = target_id
         self._listing = listing
+        self._kind = RECORDS[listing.crm_kind]
 
     def refresh(self) -> int:
         """Bring the snapshot up to date and return how many records were read.
@@ -185,7 +186,7 @@ class RecordSnapshot(Generic[Record]):
         watermark = mark.watermark
         if watermark is None:
             # Later refreshes start here, so that what changes during this reading is read again.
-            newest = self._listing.page(self._client, 1, 1, "updated_at", "desc")
+            newest = self._client.page(self._kind, 1, 1, "updated_at", "desc")
             if not newest.rows:
                 self._look(newest, whole=True)
                 self._write_mark(1, None, complete=True)
@@ -194,7 +195,7 @@ class RecordSnapshot(Generic[Record]):
         total: int | None = None
         boundaries = _PageBoundaries()
         while True:
-            page = self._listing.page(self._client, page_number, FULL_PAGE, "id", "asc")
+            page = self._client.page(self._kind, page_number, FULL_PAGE, "id", "asc")
             if total is not None and page.total < total and page_number > 1:
                 # Somebody deleted persons meanwhile: rows moved to the page before.
                 total, page_number = page.total, page_number - 1
@@ -208,7 +209,7 @@ class RecordSnapshot(Generic[Record]):
             read += len(page.rows)
             complete = page_number >= page.last_page
             if boundaries.left_out and (complete or len(boundaries.left_out) >= LARGEST_GAP):
-                self.record(self._listing.by_ids(self._client, boundaries.left_out))
+                self.record(self._client.by_ids(self._kind, boundaries.left_out))
                 boundaries.left_out.clear()
             if not boundaries.left_out:
                 go_on_at = page_number if complete else page_number + 1
@@ -225,10 +226,10 @@ class RecordSnapshot(Generic[Record]):
         newest = mark.watermark
         total = 0
         for number, limit in newest_pages():
-            page = self._listing.page(self._client, number, limit, "updated_at", "desc")
+            page = self._client.page(self._kind, number, limit, "updated_at", "desc")
             if page.total < total and number > 1:
                 # Somebody deleted records meanwhile: rows moved to the page before.
-                self.record(self._listing.page(self._client, number - 1, limit, "updated_at", "desc").rows)
+                self.record(self._client.page(self._kind, number - 1, limit, "updated_at", "desc").rows)
             total = page.total
             self._look(page, whole=number == 1)
             self.record(page.rows)

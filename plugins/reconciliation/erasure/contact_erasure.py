@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, SourceFilter
+from krayin.records import Person
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
@@ -197,7 +198,7 @@ class _Erasure:
             one.id for person in person_ids for one in self.client.activities_of("person", person)
         ]
         known = self._known(activity_ids, kept)
-        persons = self.client.persons_by_ids(person_ids)
+        persons = self.client.by_ids(Person, person_ids)
         Lineage(self.connection, self.client, self.identity.target_id).shown("person", person_ids, persons)
         shown = [
             {

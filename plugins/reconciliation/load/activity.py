@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.errors import NotFound
 from krayin.payloads import ActivityDraft, ActivityUpdate
+from krayin.records import Person
 
 from reconciliation.crm.fields import activity_sent
 from reconciliation.crm.own_activities import OwnActivities
@@ -172,7 +173,7 @@ class ActivitySink(Sink):
     def _require_person(self, work: _Work) -> None:
         person_id = work.person.crm_id
         assert person_id is not None
-        if self.client.persons_by_ids([person_id]):
+        if self.client.by_ids(Person, [person_id]):
             return
         self.store.set_state(work.person.id, MappingState.GONE)
         self._delete_leftovers(work.activity)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from krayin.errors import KrayinError, NotSent, RateLimited, Rejected
+from krayin.records import Activity
 from statements import statement
 
 from reconciliation.values.timing import DEFAULT, Timing
@@ -70,7 +71,7 @@ class ActivityMarks:
         """
         now = self.monotonic()
         waited = [one for one in ids if now - self._noted_at.pop(one, float("-inf")) > LONG]
-        mailing = {one.id for one in self.client.activities_by_ids(waited) if one.mails_participants}
+        mailing = {one.id for one in self.client.by_ids(Activity, waited) if one.mails_participants}
         if mailing:
             log.warning(
                 "Left alone because Krayin would mail their participants: activities %s", sorted(mailing)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from krayin.errors import NotFound
+from krayin.records import Lead
 
 from reconciliation.crm.fields import stored_lead_update
 from reconciliation.crm.local_time import ServerClock
@@ -31,8 +32,6 @@ from reconciliation.values.timing import EXACT, same_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from krayin.records import Lead
 
     from reconciliation.load.sink import LoadContext
     from reconciliation.sync_database.ledger import Operation
@@ -60,7 +59,7 @@ class LeadMover(Sink):
         """Return a lead as it was read ahead, or anew where a call of ours may have changed it since."""
         lead = self.shown.pop(lead_id, None)
         if lead is None or operation.step is not None:
-            lead = next(iter(self.client.leads_by_ids([lead_id])), None)
+            lead = next(iter(self.client.by_ids(Lead, [lead_id])), None)
         return lead
 
     def move(
@@ -180,7 +179,7 @@ class LeadStageSink(LeadMover):
         if not row.former_crm_ids:
             return None
         number = row.former_crm_ids[-1]
-        former = self.shown.get(number) or next(iter(self.client.leads_by_ids([number])), None)
+        former = self.shown.get(number) or next(iter(self.client.by_ids(Lead, [number])), None)
         if former is None or former.closed_at is None:
             return shown.created_at
         return former.closed_at + EXACT

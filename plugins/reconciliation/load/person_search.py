@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from krayin.errors import ServerFailed
+from krayin.records import Person
 
 from reconciliation.load.sink import Stop, quarantined
 from reconciliation.mapping.contact import natural_keys
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krayin.client import KrayinClient
-    from krayin.records import Person
 
     from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.load.contact_work import ContactWork
@@ -56,7 +56,7 @@ class PersonSearch:
         keys = self._keys_of(work)
         unseen = {one for one in self.seen(work) if one not in persons}
         if unseen:
-            there = self.client.persons_by_ids(unseen)
+            there = self.client.by_ids(Person, unseen)
             persons |= {person.id: person for person in there if set(keys) & set(self._keys(person))}
             self.snapshot.forget(sorted(unseen - {person.id for person in there}))
         ids = sorted(persons)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_name
+from krayin.records import Lead
 
 from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.fields import lead_fields, organization_fields, person_fields
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType, KrayinClient
-    from krayin.records import Lead
 
 
 class PlanReads:
@@ -55,7 +55,7 @@ class PlanReads:
         wanted = sorted(set(ids))
         self.repeated += math.ceil(len(wanted) / IDS_PER_CALL)
         closed = {}
-        for lead in self._client.leads_by_ids(wanted):
+        for lead in self._client.by_ids(Lead, wanted):
             # Closing many leads at once does not note when.
             when = lead.closed_at or lead.updated_at
             if lead.stage_id is not None and self._catalogue.is_final_stage(lead.stage_id) and when:

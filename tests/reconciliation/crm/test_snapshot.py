@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import psycopg
-    from krayin.client import KrayinClient
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -45,7 +44,7 @@ class Crm:
     def delete(self, *ids: int) -> None:
         self.rows = [row for row in self.rows if row.id not in ids]
 
-    def page(self, _: KrayinClient, number: int, limit: int, sort: str, order: str) -> Page[Row]:
+    def page(self, _: type[Any], number: int, limit: int, sort: str, order: str) -> Page[Row]:
         rows = sorted(self.rows, key=lambda row: getattr(row, sort), reverse=order == "desc")
         page = Page(
             rows=tuple(rows[(number - 1) * limit : number * limit]),
@@ -58,13 +57,13 @@ class Crm:
             self.meanwhile.get(self.pages, lambda _: None)(self)
         return page
 
-    def by_ids(self, _: KrayinClient, ids: Iterable[int]) -> list[Row]:
+    def by_ids(self, _: type[Any], ids: Iterable[int]) -> list[Row]:
         wanted = sorted(ids)
         self.asked += wanted
         return [row for row in self.rows if row.id in wanted]
 
     def listing(self) -> Listing[Row]:
-        return Listing("person", self.page, self.by_ids, lambda row: {"id": row.id}, lambda *_: ())
+        return Listing("person", lambda row: {"id": row.id}, lambda *_: ())
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +84,7 @@ def crm(*ids: int) -> Crm:
 
 
 def reader(sync_db: psycopg.Connection, target: int, one: Crm) -> RecordSnapshot[Row]:
-    return RecordSnapshot(sync_db, cast("Any", None), target, one.listing())
+    return RecordSnapshot(sync_db, cast("Any", one), target, one.listing())
 
 
 def known(sync_db: psycopg.Connection) -> set[int]:

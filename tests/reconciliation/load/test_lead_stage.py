@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from krayin.records import Lead
 from reconciliation.errors import OperationHeldError
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.sync_database.ledger import REOPEN, Operation, OperationState
@@ -80,7 +81,7 @@ def test_a_lead_is_closed_at_the_moment_that_is_meant(running: RunningKrayin) ->
     bench = Bench(running)
     lead_of(bench)
     assert LeadStageSink(bench.context).write(move(WON)).state is OperationState.DONE
-    (closed,) = bench.client.leads_by_ids([lead(bench)["id"]])
+    (closed,) = bench.client.by_ids(Lead, [lead(bench)["id"]])
     assert (closed.stage_id, closed.closed_at) == (WON, NOON)
 
 
