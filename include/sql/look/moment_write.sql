@@ -1,4 +1,5 @@
--- Purpose: note how new the newest reading of a sync's Chatwoot was, where it was of the history known.
+-- Purpose: note how new the newest reading of a sync's Chatwoot was, and the contacts changed last, where it was of the
+--   history known.
 -- Parameters: sync_name, target_id, installation_id, account_id, lineage, moment (JSON).
 -- Indexes: source_baseline_pkey.
 UPDATE krayin_sync.source_baseline

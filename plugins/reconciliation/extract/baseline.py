@@ -68,11 +68,7 @@ class Baseline:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
-        witnesses = [
-            [one.id, one.created_at.isoformat(), one.updated_at.isoformat()]
-            for one in self.witnesses.values()
-        ]
-        return {**asdict(self), **self.moment, "witnesses": witnesses}
+        return {**asdict(self), **self.moment}
 
     @property
     def moment(self) -> dict[str, Any]:
@@ -80,6 +76,10 @@ class Baseline:
         return {
             "snapshot": self.snapshot,
             "read_at": None if self.read_at is None else self.read_at.isoformat(),
+            "witnesses": [
+                [one.id, one.created_at.isoformat(), one.updated_at.isoformat()]
+                for one in self.witnesses.values()
+            ],
         }
 
     @classmethod
@@ -117,7 +117,7 @@ class Baseline:
 def chosen(seen: Iterable[Witness]) -> dict[int, Witness]:
     """Return those to remember: the ones changed last, and a sample that stays the same while they do."""
     known = {one.id: one for one in seen}.values()
-    newest = nlargest(NEWEST, known, key=lambda one: (one.updated_at, one.id))
+    newest = nlargest(NEWEST, known, key=_newness)
     # Multiplication by a large odd number: an order that has nothing to do with that of the ids.
     spread = nsmallest(SPREAD, known, key=lambda one: (one.id * 2654435761 % 2**32, one.id))
     return {one.id: one for one in (*newest, *spread)}
@@ -153,13 +153,23 @@ def contradiction(before: Mapping[int, Witness], now: Mapping[int, Witness], *, 
             )
     if not now and len(before) > FEW:
         return f"none of {len(before)} known contacts looked at is there"
-    newest = nlargest(NEWEST, before.values(), key=lambda one: (one.updated_at, one.id))
-    if moved and not any(one.id in now for one in newest):
+    missing = missing_of_newest(before, now)
+    if moved and len(missing) == min(NEWEST, len(before)):
         return (
-            f"it runs elsewhere, is behind or was restored, and the {len(newest)} contacts changed last are "
+            f"it runs elsewhere, is behind or was restored, and the {len(missing)} contacts changed last are "
             "not there"
         )
     return None
+
+
+def missing_of_newest(before: Mapping[int, Witness], now: Mapping[int, Witness]) -> list[int]:
+    """Return those of the contacts changed last that are not there: an older state may lack just them."""
+    newest = nlargest(NEWEST, before.values(), key=_newness)
+    return sorted(one.id for one in newest if one.id not in now)
+
+
+def _newness(one: Witness) -> tuple[datetime, int]:
+    return one.updated_at, one.id
 
 
 def fell(before: int, now: int, share: float) -> bool:
@@ -188,7 +198,7 @@ def note_baseline(
 def note_moment(
     connection: psycopg.Connection, sync_name: str, identity: BindingScope, baseline: Baseline
 ) -> None:
-    """Keep how new a reading of a few contacts was, and leave the rest of what is known as it is."""
+    """Keep how new a reading of a few contacts was, with its witnesses; the rest of what is known stays."""
     connection.execute(
         statement("look/moment_write"),
         {

@@ -28,6 +28,7 @@ from reconciliation.extract.baseline import (
     contradiction,
     fell,
     known_before,
+    missing_of_newest,
     note_baseline,
     note_moment,
 )
@@ -169,6 +170,12 @@ class Look:
         if why is not None:
             look._refuse(f"Chatwoot is not as this sync knew it: {why}. Nothing is planned. {_WHAT_TO_DO}")
         _end(connection, settings.name, OTHER)
+        missing = missing_of_newest(before.witnesses, witnesses) if moved else []
+        if missing:
+            look.doubts.append(
+                f"it runs elsewhere or was restored, and contact {missing[0]} was among the last to change "
+                "and is not there"
+            )
         return look
 
     @property
@@ -234,13 +241,17 @@ class Look:
     def note(self, *, whole: bool = True, compared: bool = False) -> None:
         """Keep for the next look what this one showed; `compared` ends what a person confirmed.
 
-        Of one that may not be whole, or was at a few contacts only (`whole`), that is how new it was.
+        Of one that may not be whole, or was at a few contacts only (`whole`), that is how new it was, and
+        the contacts changed last.
         """
         if whole and self.is_whole:
             now = replace(self.now, confirmed=self.now.confirmed and not compared)
             note_baseline(self.connection, self.settings.name, self.identity, now.to_json())
         else:
-            note_moment(self.connection, self.settings.name, self.identity, self.now)
+            # Whoever is missing now is to be missed by the next look as well.
+            known = chosen([*self.before.witnesses.values(), *self.now.witnesses.values()])
+            newest = replace(self.now, witnesses=known)
+            note_moment(self.connection, self.settings.name, self.identity, newest)
 
     def _present(self, wanted: Iterable[int]) -> dict[int, Witness]:
         ids = frozenset(wanted)

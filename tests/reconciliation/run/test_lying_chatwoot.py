@@ -292,6 +292,36 @@ def test_an_older_state_of_the_database_is_not_brought_over(lying: World) -> Non
     assert lying.kinds() == []
 
 
+def test_an_older_state_that_lacks_nothing_but_the_newest_takes_it_for_gone_only_when_confirmed(
+    lying: World,
+) -> None:
+    lying.settings["max_removals_without_approval"] = {"number": 1000, "share": 1.0}
+    lying.chatwoot("CREATE TABLE aside AS SELECT * FROM contacts")
+    newest = lying.add(name="New", email="new@example.com")
+    lying.run(RunRequest(kind=RunKind.EVENTS, contact_ids=frozenset({newest})))
+    before = watermark(lying)
+    lying.chatwoot("CREATE TABLE whole AS SELECT * FROM contacts")
+    lying.chatwoot("TRUNCATE contacts CASCADE; INSERT INTO contacts SELECT * FROM aside")
+    for way in (lying.run, lying.compared):
+        way()
+        assert lying.kinds() == [FEWER]
+        assert (
+            f"contact {newest} was among the last to change and is not there" in lying.incidents()[0].sentence
+        )
+    assert (len(lying.persons()), orphaned(lying), watermark(lying)) == (CONTACTS + 1, 0, before)
+
+    lying.chatwoot("TRUNCATE contacts CASCADE; INSERT INTO contacts SELECT * FROM whole")
+    lying.run()
+    assert (lying.kinds(), watermark(lying) != before) == ([], True)
+
+    lying.chatwoot("TRUNCATE contacts CASCADE; INSERT INTO contacts SELECT * FROM aside")
+    lying.run()
+    lying.confirm()
+    lying.run()
+    lying.compared()
+    assert (lying.kinds(), len(lying.persons())) == ([], CONTACTS)
+
+
 def test_a_standby_that_is_behind_brings_no_older_value_over(
     lying: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
