@@ -159,18 +159,18 @@ class KrayinClient(Session):
         """
         freed = update.model_copy(update={"contact_numbers": (no_number(person_id),)})
         if update.frees_phones and self.dialect.blank_is_null:
-            return self._change(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
-        person = self._change(endpoints.UPDATE_PERSON, Person.from_json, update, person_id)
+            return self._one(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
+        person = self._one(endpoints.UPDATE_PERSON, Person.from_json, update, person_id)
         if update.frees_phones and person.contact_numbers:
             self._learn(blank_is_null=True)
-            return self._change(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
+            return self._one(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
         return person
 
     def update_lead(self, lead_id: int, update: LeadUpdate) -> Lead:
         """Change some fields of a lead; its products, owner and unnamed fields stay."""
         if update.clears_description and self.dialect.blank_is_null:
             return self._clear_description(lead_id, update)
-        return self._change(endpoints.UPDATE_LEAD, Lead.from_json, update, lead_id)
+        return self._one(endpoints.UPDATE_LEAD, Lead.from_json, update, lead_id)
 
     def _clear_description(self, lead_id: int, update: LeadUpdate) -> Lead:
         """Change a lead and empty its description where only the route that writes leads whole can do that.
@@ -190,22 +190,22 @@ class KrayinClient(Session):
                 lead_id,
             )
             kept = type(update).model_validate(update.model_dump(exclude_unset=True, exclude={"description"}))
-            return self._change(endpoints.UPDATE_LEAD, Lead.from_json, kept, lead_id)
+            return self._one(endpoints.UPDATE_LEAD, Lead.from_json, kept, lead_id)
         whole = update.model_copy(
             update={
                 "title": update.title or lead.title,
                 "lead_pipeline_stage_id": update.lead_pipeline_stage_id or lead.stage_id,
             }
         )
-        return self._change(endpoint, Lead.from_json, whole, lead_id)
+        return self._one(endpoint, Lead.from_json, whole, lead_id)
 
     def update_organization(self, organization_id: int, update: OrganizationUpdate) -> Organization:
         """Change some fields of an organization."""
-        return self._change(endpoints.UPDATE_ORGANIZATION, Organization.from_json, update, organization_id)
+        return self._one(endpoints.UPDATE_ORGANIZATION, Organization.from_json, update, organization_id)
 
     def update_activity(self, activity_id: int, update: ActivityUpdate) -> Activity:
         """Change some fields of an activity."""
-        return self._change(endpoints.UPDATE_ACTIVITY, Activity.from_json, update, activity_id)
+        return self._one(endpoints.UPDATE_ACTIVITY, Activity.from_json, update, activity_id)
 
     def mark_activities(self, ids: Iterable[int], done: bool) -> None:  # noqa: FBT001
         """Watermark activities done or not done, many in one call; Krayin skips missing ids."""
@@ -402,20 +402,16 @@ class KrayinClient(Session):
         record_id: int | None = None,
     ) -> T:
         body = None if payload is None else payload.to_body()
-        answer = self.call(endpoint, record_id=record_id, body=body)
-        return _parsed(endpoint, lambda value: parse(object_of(value, "answer").get("data")), answer)
-
-    def _change(self, endpoint: Endpoint, parse: Callable[[Any], T], payload: Payload, record_id: int) -> T:
         try:
-            return self._one(endpoint, parse, payload, record_id)
+            answer = self.call(endpoint, record_id=record_id, body=body)
         except NotFound as missing:
             # Where no limiter shows who answered, it may have been something between us and Krayin.
-            if self.dialect.is_limited is False and self._all(
-                _LIST_OF[endpoint], _id, [("id", str(record_id))]
-            ):
+            listed = _LIST_OF.get(endpoint) if self.dialect.is_limited is False else None
+            if listed is not None and self._all(listed, _id, [("id", str(record_id))]):
                 message = "Krayin says that the record does not exist and lists it: ask what stands before it"
                 raise UnexpectedAnswer(message, **endpoint.where(missing.status)) from None
             raise
+        return _parsed(endpoint, lambda value: parse(object_of(value, "answer").get("data")), answer)
 
     def _page(
         self,

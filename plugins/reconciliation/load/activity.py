@@ -103,9 +103,8 @@ class ActivitySink(Sink):
 
     def _begin(self, operation: Operation) -> _Work:
         activity = DesiredActivity.from_json(operation.payload["activity"])
-        contact = str(activity.contact_id)
-        records = self.store.rows(operation.identity, "contact", [contact])
-        person, lead = records.get((contact, "person")), records.get((contact, "lead"))
+        records = self.store.rows_of(operation.identity, "contact", str(activity.contact_id))
+        person, lead = records.get("person"), records.get("lead")
         if person is None or person.state is MappingState.ORPHANED:
             raise Stop(rejected("contact_gone", "its contact is not brought over any more"))
         if person.state is MappingState.GONE:

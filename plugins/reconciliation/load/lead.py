@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
 from reconciliation.load.contact_work import CREATE_LEAD, CREATIONS, RECREATE, ContactWork
@@ -12,13 +12,12 @@ from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
 from reconciliation.settings.targets import final_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from krayin.records import Lead
 
     from reconciliation.load.person import PersonSink
     from reconciliation.load.sink import LoadContext
-    from reconciliation.mapping.merge import Merged
     from reconciliation.sync_database.ledger import Operation, Outcome
 
 
@@ -31,11 +30,8 @@ class LeadSink(RecordSteps):
     def __init__(self, context: LoadContext, persons: PersonSink) -> None:
         """Work with `context`; `persons` writes the contacts' persons."""
         super().__init__(context)
+        self.payload, self.put = lead_update, self.client.update_lead
         self.persons = persons
-
-    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Lead:
-        """Write what a merge changed of a lead."""
-        return self.client.update_lead(crm_id, lead_update(stored, merged, self.booleans))
 
     def chosen(self, operations: Sequence[tuple[Operation, int]]) -> set[int]:
         """Return the leads that the operations are going to take over."""

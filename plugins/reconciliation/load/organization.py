@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import organization_fields, organization_update
 from reconciliation.load.sink import RecordSteps, Sink, Stop, Work, deleted
@@ -12,9 +12,7 @@ from reconciliation.sync_database.mapping_row import MappingState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from krayin.records import Organization
-
-    from reconciliation.mapping.merge import Merged
+    from reconciliation.load.sink import LoadContext
     from reconciliation.sync_database.ledger import Operation
 
 
@@ -23,6 +21,11 @@ class OrganizationSink(RecordSteps, Sink):
 
     crm_kind = "organization"
     entity = "organizations"
+
+    def __init__(self, context: LoadContext) -> None:
+        """Work with `context`."""
+        super().__init__(context)
+        self.payload, self.put = organization_update, self.client.update_organization
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""
@@ -47,7 +50,3 @@ class OrganizationSink(RecordSteps, Sink):
         )
         self.updated(work, row, merged, bytes.fromhex(operation.payload["organization_hash"]))
         return work.result
-
-    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Organization:
-        """Write what a merge changed of an organization."""
-        return self.client.update_organization(crm_id, organization_update(stored, merged, self.booleans))

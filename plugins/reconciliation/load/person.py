@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from reconciliation.load.person_search import FoundPerson
     from reconciliation.load.sink import LoadContext
     from reconciliation.mapping.desired_contact import Fields
-    from reconciliation.mapping.merge import Merged
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
@@ -67,11 +66,8 @@ class PersonSink(RecordSteps):
     def __init__(self, context: LoadContext) -> None:
         """Work with `context`."""
         super().__init__(context)
+        self.payload, self.put = person_update, self.client.update_person
         self.search = PersonSearch(self.client, self.store, self.snapshot, self.settings, self.timing)
-
-    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Person:
-        """Write what a merge changed of a person."""
-        return self.client.update_person(crm_id, person_update(stored, merged, self.booleans))
 
     def with_address(
         self, operation: Operation, person: Fields, last_sent: Mapping[str, Any] | None
@@ -262,8 +258,8 @@ class PersonSink(RecordSteps):
             return None, None
         if person.organization_name is not None and fold_name(person.organization_name) == fold_name(name):
             return person.organization_id, person.organization_created_at
-        known = self.store.rows(work.operation.identity, "company", [work.organization])
-        row = known.get((work.organization, "organization"))
+        known = self.store.rows_of(work.operation.identity, "company", work.organization)
+        row = known.get("organization")
         if row is not None and row.crm_id is not None:
             return None, None
         found = ((one.id, one.created_at) for one in self.client.organizations_by_names([name]))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import psycopg
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType, KrayinClient
+    from krayin.payloads import Payload
 
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.listings import Listed
@@ -106,9 +107,8 @@ class Steps:
 
     def rows(self, operation: Operation, source_kind: str | None = None) -> dict[str, MappingRow]:
         """Return the mapping rows by CRM kind of what an operation is about, or of the same id of a kind."""
-        kind, source_id = source_kind or operation.source_kind, operation.source_id
-        rows = self.store.rows(operation.identity, kind, [source_id])
-        return {crm_kind: row for (_, crm_kind), row in rows.items()}
+        kind = source_kind or operation.source_kind
+        return self.store.rows_of(operation.identity, kind, operation.source_id)
 
     def intent(self, operation: Operation, step: str, note: Note = nothing) -> AbstractContextManager[None]:
         """Return a context whose writing call is intended first, together with what `note` writes."""
@@ -246,9 +246,10 @@ class RecordSteps(Steps):
     crm_kind: ClassVar[str]
     entity: ClassVar[EntityType]
 
-    @abstractmethod
-    def send(self, crm_id: int, stored: Mapping[str, Any], merged: Merged) -> Any:
-        """Write what a merge changed of a record as stored; return Krayin's answer."""
+    payload: Callable[[Mapping[str, Any], Merged, Sequence[str]], Payload]
+    """Gives what to write, from the record as stored, the merge and the boolean attributes."""
+    put: Callable[[int, Any], Any]
+    """Writes that to the record with an id."""
 
     @property
     def booleans(self) -> tuple[str, ...]:
@@ -295,10 +296,11 @@ class RecordSteps(Steps):
         if not merged.changed:
             return merged, None
         self.ledger.allow(operation, merged.overwriting(self.crm_kind))
+        update = self.payload(stored, merged, self.booleans)
         changes = {name: merged.last_sent[name] for name in merged.changed}
         note = partial(self.store.attempt, row, base, changes)
         with self.intent(operation, step or f"update_{self.crm_kind}", note):
-            answer = self.send(row.crm_id, stored, merged)
+            answer = self.put(row.crm_id, update)
         self.reads.written(self.entity, row.crm_id)
         return merged, answer
 

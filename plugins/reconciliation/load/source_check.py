@@ -71,8 +71,8 @@ class SourceCheck:
             return Presence.GONE
         if not can_tell(snapshot):
             return Presence.UNSEEN
-        rows = MappingStore(self.connection).rows(identity, "contact", [operation.source_id])
-        lost = lost_contact(source_id, rows.get((operation.source_id, "person")))
+        rows = MappingStore(self.connection).rows_of(identity, "contact", operation.source_id)
+        lost = lost_contact(source_id, rows.get("person"))
         survivor = survivors_of(self.connection, identity, snapshot, [lost]).get(source_id)
         wanted = operation.payload[REMOVAL]
         # Plans of earlier versions do not say what the contact was merged into.

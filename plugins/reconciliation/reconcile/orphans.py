@@ -18,7 +18,7 @@ from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.reconcile.finding import Finding, FindingClass
 from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import mapping_row
+from reconciliation.sync_database.mapping_store import MappingStore, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -316,12 +316,7 @@ class Orphans:
         )
 
     def _rows_of(self, contact_id: int) -> _Rows:
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(
-                statement("load/mapping_of"),
-                {**self.identity.parameters(), "source_kind": "contact", "source_ids": [str(contact_id)]},
-            ).fetchall()
-        return {row["crm_kind"]: mapping_row(row) for row in rows}
+        return MappingStore(self.connection).rows_of(self.identity, "contact", str(contact_id))
 
     def _settle(self, ids: Sequence[int], *, erased: bool) -> None:
         self.connection.execute(statement("reconcile/settled"), {"ids": list(ids), "erased": erased})

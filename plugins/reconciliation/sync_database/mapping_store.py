@@ -49,6 +49,10 @@ class MappingStore:
             ).fetchall()
         return {(row["source_id"], row["crm_kind"]): mapping_row(row) for row in found}
 
+    def rows_of(self, identity: BindingScope, source_kind: str, source_id: str) -> dict[str, MappingRow]:
+        """Return the mapping rows of one source record by CRM kind."""
+        return {kind: row for (_, kind), row in self.rows(identity, source_kind, [source_id]).items()}
+
     def link(  # noqa: PLR0913 - the columns of one row
         self,
         identity: BindingScope,

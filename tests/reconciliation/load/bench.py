@@ -125,6 +125,9 @@ class _Store:
             if kind == source_kind and source_id in ids
         }
 
+    def rows_of(self, identity: BindingScope, source_kind: str, source_id: str) -> dict[str, MappingRow]:
+        return {kind: one for (_, kind), one in self.rows(identity, source_kind, [source_id]).items()}
+
     def owners(self, _: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
         ours = {one.crm_id: f"{key[0]} {key[1]}" for key, one in self.kept.items() if key[2] == crm_kind}
         others = {crm_id: owner for (kind, crm_id), owner in self.others.items() if kind == crm_kind}
