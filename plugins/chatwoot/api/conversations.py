@@ -208,7 +208,7 @@ class ApiConversations:
     def _active_since(self, start: datetime) -> Iterator[list[Json]]:
         """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
         day = (start.astimezone(UTC) - _DAY).date().isoformat()
-        body = _filter(("last_activity_at", "is_greater_than", day))
+        body = filter_body(("last_activity_at", "is_greater_than", day))
 
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
@@ -221,7 +221,7 @@ class ApiConversations:
         if len(rows) < _OF_CONTACT:
             return rows
         # There may be more than the latest twenty.
-        body = _filter(("contact_id", "equal_to", contact_id))
+        body = filter_body(("contact_id", "equal_to", contact_id))
 
         def fetch(page: int) -> Page:
             return self._page(self.session.post("/conversations/filter", body, page=page))
@@ -375,7 +375,7 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
         threads.shutdown(cancel_futures=True)
 
 
-def _filter(*conditions: tuple[str, str, object]) -> Json:
+def filter_body(*conditions: tuple[str, str, object]) -> Json:
     """Return the body of a filter; all conditions must hold."""
     last = len(conditions) - 1
     return {

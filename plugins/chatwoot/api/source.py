@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chatwoot.api import rows as api_rows
 from chatwoot.api.access import HttpOptions
 from chatwoot.api.checksums import FORMULA, ApiChecksums
-from chatwoot.api.conversations import ApiConversations
+from chatwoot.api.conversations import ApiConversations, filter_body
 from chatwoot.api.pages import Page, PageWalker, read_all
 from chatwoot.api.rows import moment
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
@@ -350,16 +350,10 @@ class ApiSnapshot:
 
     def _filtered(self, key: str, start: datetime, end: datetime) -> Iterator[list[Json]]:
         """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
-        conditions = (
-            (key, "is_greater_than", (start.astimezone(UTC) - _DAY).date().isoformat(), "AND"),
-            (key, "is_less_than", (end.astimezone(UTC) + _DAY).date().isoformat(), None),
+        body = filter_body(
+            (key, "is_greater_than", (start.astimezone(UTC) - _DAY).date().isoformat()),
+            (key, "is_less_than", (end.astimezone(UTC) + _DAY).date().isoformat()),
         )
-        names = ("attribute_key", "filter_operator", "values", "query_operator")
-        body = {
-            "payload": [
-                dict(zip(names, (one[0], one[1], [one[2]], one[3]), strict=True)) for one in conditions
-            ]
-        }
 
         def walk_by(sort: str) -> PageWalker:
             return PageWalker(

@@ -350,11 +350,11 @@ class DatabaseSnapshot:
 
     def _checksums(self, stream: Stream) -> ChecksumReading:
         if stream is not Stream.CONTACTS:
-            self._require_talk()
-        return self._sweep_reading
+            _ = self._conversations
+        return self._checksum_reading
 
     @cached_property
-    def _sweep_reading(self) -> ChecksumReading:
+    def _checksum_reading(self) -> ChecksumReading:
         self._one("checksum_diff/session", {})
         return ChecksumReading(self._stream, self._all)
 
@@ -369,16 +369,13 @@ class DatabaseSnapshot:
             for row in copy.rows():
                 yield tuple(map(int, row))
 
-    def _require_talk(self) -> None:
-        _ = self._conversations
-
     @cached_property
     def _conversations(self) -> ConversationReading:
         # Only a sync that wants conversations needs to read their tables.
         self._require_tables(conversation_reading.NEEDED, conversation_reading.LATER)
-        return ConversationReading(self._all, self._chunks_of_ids, self._unseen_talk)
+        return ConversationReading(self._all, self._chunks_of_ids, self._unseen_conversations)
 
-    def _unseen_talk(self, selection: ChangedSince) -> XidRange | ChangeCoverage:
+    def _unseen_conversations(self, selection: ChangedSince) -> XidRange | ChangeCoverage:
         comparable = self._one("extract/conversation_row_versions", {}).comparable
         return unseen_since(selection.watermark, self._xids, self._lineage if comparable else None)
 
