@@ -56,7 +56,7 @@ newcomer AS MATERIALIZED (
 planned AS (
     INSERT INTO krayin_sync.operation
         (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id, payload,
-         source_read_at, source_changed_at, natural_keys, forecast_calls, forecast_company, next_attempt_at)
+         source_read_at, source_changed_at, natural_keys, forecast_calls, next_attempt_at)
     SELECT %(run_id)s, %(sync_name)s, %(lane)s, %(target_id)s, %(installation_id)s, %(account_id)s, 'contact', source_id,
            jsonb_build_object(
                'person', desired -> 'person', 'person_hash', encode(person_hash, 'hex'),
@@ -66,7 +66,7 @@ planned AS (
            %(read_at)s, (desired ->> 'changed_at')::timestamptz,
            natural_keys || CASE WHEN jsonb_typeof(company) = 'object'
                                 THEN ARRAY['organization:' || (company ->> 'folded_name')] ELSE '{}' END,
-           1, company ->> 'folded_name', now()
+           1, now()
     FROM newcomer
     ORDER BY contact_id
 ),

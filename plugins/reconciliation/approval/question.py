@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.crm.person_deletions import PERSON_DELETIONS
-from reconciliation.plan.forecast import Expected, Queue, load_seconds
+from reconciliation.plan.estimate import Expected, load_calls, load_seconds
 from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
@@ -240,9 +240,7 @@ def _question(
     waiting_with_it = 0
     with connection.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(statement("guard/held"), {"approval_id": approval_id}):
-            costs.append(
-                Expected(row["forecast_calls"], frozenset(row["forecast_reads"]), row["forecast_company"])
-            )
+            costs.append(Expected(row["forecast_calls"], frozenset(row["forecast_reads"])))
             if not row["changes"]:
                 waiting_with_it += 1
                 continue
@@ -257,7 +255,7 @@ def _question(
             if len(largest) < LARGEST:
                 largest.append((row["source_kind"], named, row["changes"]))
     pace = int(shown.get("requests_per_minute") or 60)
-    calls = Queue((one, 1) for one in costs).calls(pace, shown.get("with_custom") or ())
+    calls = load_calls(costs, pace, shown.get("with_custom") or ())
     return Question(
         approval_id=approval_id,
         sync_name=sync_name,

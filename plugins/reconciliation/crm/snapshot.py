@@ -250,28 +250,6 @@ class RecordSnapshot(Generic[Record]):
             newest = max((record.id for record in page.rows), default=0)
             self._lineage.listed(self._listing.crm_kind, page.total, newest)
 
-    def next_refresh_calls(self) -> int:
-        """Return how many calls the next `refresh` takes if nobody changes a person until then.
-
-        Only for a snapshot that has been read once.
-        """
-        mark = self._mark()
-        row = self._connection.execute(
-            statement("snapshot/newest"),
-            {
-                "target_id": self._target_id,
-                "crm_kind": self._listing.crm_kind,
-                "since": mark.since,
-                "settled_mark": mark.settled_mark,
-            },
-        ).fetchone()
-        assert row is not None
-        total, unknown = row
-        for calls, (number, limit) in enumerate(newest_pages(), 1):
-            if number * limit >= total or number * limit > unknown:
-                return calls
-        raise AssertionError
-
     def _mark(self) -> _Mark:
         row = self._connection.execute(
             statement("snapshot/mark_read"),

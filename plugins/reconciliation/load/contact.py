@@ -9,7 +9,7 @@ from reconciliation.load.contact_work import RELEASE, REPLAYED, ContactWork
 from reconciliation.load.lead import LeadSink
 from reconciliation.load.person import PersonSink
 from reconciliation.load.sink import Sink
-from reconciliation.plan.forecast import LEADS, LEADS_OF, PERSONS, contact_reads
+from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -39,7 +39,7 @@ from reconciliation.errors import (
     SyncDatabaseError,
 )
 from reconciliation.load.sink import later, quarantined, unknown
-from reconciliation.plan.forecast import batch_size, groups_of
+from reconciliation.plan.estimate import batch_size, groups_of
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.values.timing import DEFAULT, Timing
 

@@ -19,7 +19,7 @@ from reconciliation.load.sink import Stop, later, quarantined
 from reconciliation.load.source_check import Presence
 from reconciliation.mapping.contact import addresses_where
 from reconciliation.mapping.merge import Merged
-from reconciliation.plan.forecast import (
+from reconciliation.plan.estimate import (
     DOOMED_ACTIVITIES,
     DOOMED_LEADS,
     DOOMED_PERSONS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from statements import statement
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
 from reconciliation.plan.activity_plan import Link, LinkedRecords, plan_activity
 from reconciliation.plan.contact_plan import Action
-from reconciliation.plan.forecast import mixed_batches
+from reconciliation.plan.estimate import ACTIVITIES
 from reconciliation.plan.operation_rows import NEVER, NOW
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import mapping_row
@@ -23,17 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    import psycopg
-
     from reconciliation.plan.activity_plan import ActivityPlan
     from reconciliation.plan.activity_search import ActivitySearch
     from reconciliation.plan.operation_rows import PlanScope
     from reconciliation.sync_database.mapping_row import MappingRow
 
 CHUNK = 1000
-MARKS_PER_CALL = 100
-# Leads that are moved are listed, listed once more to be written over, and looked up.
-STAGE_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +44,21 @@ class _Staged:
 class PlannedActivities:
     """What a planning decided about activities; numbers only.
 
-    `moved` are those that hang on another contact now: a merge in Chatwoot. `stages` are moves of leads,
-    `updates` are activities that are read before they are written over.
+    `moved` are those that hang on another contact now: a merge in Chatwoot.
     """
 
     actions: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
     moved: int = 0
-    writes: int = 0
-    updates: int = 0
-    stages: int = 0
-    marks: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
-    def calls(self, others: int, requests_per_minute: int) -> int:
-        """Return the calls expected of carrying it out, marks included, once nothing waits any more.
-
-        It is carried out among `others`, operations on contacts and companies.
-        """
-        operations = others + self.actions.total() - self.actions[Action.NOTHING]
-        reads = STAGE_READS * mixed_batches(self.stages, operations, requests_per_minute)
-        # A move writes attributes over: they are read before the first, and then once a minute.
-        reads += math.ceil((self.stages + reads) / requests_per_minute)
-        reads += mixed_batches(self.updates, operations, requests_per_minute)
-        return self.writes + math.ceil(self.marks / MARKS_PER_CALL) + reads
+    def add(self, row: MappingRow, plan: ActivityPlan, contact: LinkedRecords) -> None:
+        """Count one activity of this mapping row and contact."""
+        self.actions[plan.action] += 1
+        if plan.action in {Action.CREATE, Action.UPDATE}:
+            self.waiting += plan.waits_for is not None
+            person = (row.last_sent or {}).get("person")
+            self.moved += person is not None and person != contact.person_id
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `sync_run.summary`."""
@@ -86,39 +71,30 @@ class PlannedActivities:
 
 @dataclass(frozen=True, slots=True)
 class ActivityPlanner:
-    """Plans the staged activities of one run; see `Planner` for the parts of `scope`.
+    """Plans the staged activities of one run.
 
     `search` looks in Krayin for activities of ours that are not mapped.
     """
 
-    connection: psycopg.Connection
     scope: PlanScope
     link: Link
     search: ActivitySearch
     recreate_deleted: bool = False
-    dry_run: bool = False
 
     def run(self) -> PlannedActivities:
         """Plan everything staged; each chunk is committed on its own, so a repeat only does the rest."""
         planned = PlannedActivities()
-        if self.dry_run:
-            with self.connection.transaction(force_rollback=True):
-                self._run(planned)
-        else:
-            self._run(planned)
-        return planned
-
-    def _run(self, planned: PlannedActivities) -> None:
         for chunk in self._chunks():
             # Krayin is asked before anything is locked.
             adopted = self._search(chunk)
-            with self.connection.transaction():
+            with self.scope.connection.transaction():
                 self._plan_chunk(chunk, adopted, planned)
+        return planned
 
     def _chunks(self) -> Iterator[list[_Staged]]:
         after: tuple[int, str, int, str] = (-1, "", 0, "")
         while True:
-            rows = self.connection.execute(
+            rows = self.scope.connection.execute(
                 statement("plan/activity_staged_chunk"),
                 {
                     "run_id": self.scope.run_id,
@@ -145,7 +121,7 @@ class ActivityPlanner:
         # What is planned and not linked is looked for again: this plan takes the other one's place.
         known: set[tuple[str, str]] = set()
         for kind in (CONVERSATION, MESSAGE):
-            rows = self.connection.execute(
+            rows = self.scope.connection.execute(
                 statement("plan/activity_linked"),
                 {**self._identity, "source_kind": kind, "source_ids": _ids(chunk, kind)},
             )
@@ -189,32 +165,9 @@ class ActivityPlanner:
                 recreate_deleted=self.recreate_deleted,
             )
             contact = contacts[one.activity.contact_id]
-            self._count(one, row, plan, contact, adopted.get(one.name), planned)
+            planned.add(row, plan, contact)
             fresh.append((one, row, plan))
         self._write(kind, fresh, adopted)
-
-    def _count(  # noqa: PLR0913, PLR0917 - an activity and what is known of it
-        self,
-        one: _Staged,
-        row: MappingRow,
-        plan: ActivityPlan,
-        contact: LinkedRecords,
-        adopt: dict[str, Any] | None,
-        planned: PlannedActivities,
-    ) -> None:
-        planned.actions[plan.action] += 1
-        if plan.action in {Action.NOTHING, Action.LEAVE_DELETED}:
-            return
-        planned.waiting += plan.waits_for is not None
-        person = (row.last_sent or {}).get("person")
-        planned.moved += person is not None and person != contact.person_id
-        if adopt is not None and adopt["origin"] == "adopted":
-            # What an earlier integration made is linked as it is.
-            return
-        planned.writes += plan.calls
-        planned.updates += plan.action is Action.UPDATE or adopt is not None
-        before = (one.activity.type == "note") if row.last_sent is None else row.last_sent.get("is_done")
-        planned.marks += before != one.activity.is_done
 
     def _write(
         self,
@@ -227,16 +180,20 @@ class ActivityPlanner:
             "source_kind": kind,
             "source_ids": [one.activity.source_id for one, _, _ in fresh],
         }
-        self.connection.execute(statement("plan/supersede"), replaced)
-        self.connection.execute(statement("plan/quarantine_replaced"), replaced)
-        with self.connection.cursor() as cursor, cursor.copy(statement("plan/activity_insert")) as copy:
+        self.scope.connection.execute(statement("plan/supersede"), replaced)
+        self.scope.connection.execute(statement("plan/quarantine_replaced"), replaced)
+        with self.scope.connection.cursor() as cursor, cursor.copy(statement("plan/activity_insert")) as copy:
             for one, _, plan in fresh:
                 if plan.action in {Action.CREATE, Action.UPDATE}:
+                    adopt = adopted.get(one.name)
                     payload = {
                         "activity": one.activity.to_json(),
                         "hash": one.hash.hex(),
-                        "adopt": adopted.get(one.name),
+                        "adopt": adopt,
                     }
+                    # What an earlier integration made is linked as it is.
+                    as_it_is = adopt is not None and adopt["origin"] == "adopted"
+                    reads = plan.action is Action.UPDATE or adopt is not None
                     copy.write_row(
                         (
                             self.scope.run_id,
@@ -247,7 +204,8 @@ class ActivityPlanner:
                             one.activity.source_id,
                             Jsonb(payload),
                             self.scope.read_at,
-                            plan.calls,
+                            0 if as_it_is else plan.calls,
+                            [ACTIVITIES] if reads and not as_it_is else [],
                             NEVER if plan.waits_for else NOW,
                             one.activity.contact_id,
                             plan.waits_for,
@@ -255,7 +213,7 @@ class ActivityPlanner:
                             [],
                         )
                     )
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/mapping_planned"),
             {
                 "ids": [row.id for _, row, _ in fresh],
@@ -270,7 +228,7 @@ class ActivityPlanner:
 
     def _contacts(self, contact_ids: set[int]) -> dict[int, LinkedRecords]:
         found: dict[int, dict[str, Any]] = {}
-        for source_id, crm_kind, crm_id, state, _ in self.connection.execute(
+        for source_id, crm_kind, crm_id, state, _ in self.scope.connection.execute(
             statement("plan/activity_contacts"),
             {**self._identity, "contact_ids": sorted(map(str, contact_ids))},
         ):
@@ -278,22 +236,14 @@ class ActivityPlanner:
             records[crm_kind] = MappingState(state)
             if crm_kind == "person":
                 records["person_id"] = crm_id
-        known = {contact_id: LinkedRecords(**states) for contact_id, states in found.items()}
-        if self.dry_run:
-            # What the plan of contacts registered was taken back already.
-            staged = self.connection.execute(
-                statement("plan/activity_staged_contacts"),
-                {"run_id": self.scope.run_id, "contact_ids": sorted(contact_ids - set(known))},
-            )
-            known |= {row[0]: LinkedRecords() for row in staged}
-        return known
+        return {contact_id: LinkedRecords(**states) for contact_id, states in found.items()}
 
     def _lock(self, kind: str, source_ids: list[str]) -> dict[str, tuple[MappingRow, datetime | None]]:
         keys = {**self._identity, "source_kind": kind, "source_ids": source_ids}
         # They were read just now: what was taken for gone is back.
-        self.connection.execute(statement("reconcile/returned"), keys)
-        self.connection.execute(statement("plan/activity_register"), {**keys, "crm_kind": "activity"})
-        with self.connection.cursor(row_factory=dict_row) as cursor:
+        self.scope.connection.execute(statement("reconcile/returned"), keys)
+        self.scope.connection.execute(statement("plan/activity_register"), {**keys, "crm_kind": "activity"})
+        with self.scope.connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(statement("plan/activity_lock"), keys).fetchall()
         return {row["source_id"]: (mapping_row(row), row["source_read_at"]) for row in rows}
 

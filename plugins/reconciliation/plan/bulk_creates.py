@@ -12,8 +12,6 @@ from statements import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import psycopg
-
     from reconciliation.plan.operation_rows import PlanScope
 
 # Enough that a statement's own cost does not count, few enough to stay in memory.
@@ -46,13 +44,12 @@ class BulkCreatePlanner:
     The companies they name are not planned here.
     """
 
-    connection: psycopg.Connection
     scope: PlanScope
 
     def plan_after(self, contact_id: int, *, examples: int) -> BulkChunk | None:
         """Plan the new ones among the staged contacts after `contact_id`; None when there are no more."""
         try:
-            with self.connection.transaction():
+            with self.scope.connection.transaction():
                 return self._plan(contact_id, examples)
         except (UniqueViolation, _CreateConflictError):
             # Also what somebody left or brought back by hand: looked at one by one.
@@ -60,7 +57,7 @@ class BulkCreatePlanner:
 
     def pass_over(self, contact_id: int) -> BulkChunk | None:
         """Return the staged contacts after `contact_id` with nothing planned; None when there are no more."""
-        rows = self.connection.execute(
+        rows = self.scope.connection.execute(
             statement("plan/staged_ids"), {"run_id": self.scope.run_id, "after": contact_id, "size": CHUNK}
         ).fetchall()
         ids = [row[0] for row in rows]
@@ -68,7 +65,7 @@ class BulkCreatePlanner:
 
     def _plan(self, contact_id: int, examples: int) -> BulkChunk | None:
         scope = self.scope
-        with self.connection.cursor(row_factory=namedtuple_row) as cursor:
+        with self.scope.connection.cursor(row_factory=namedtuple_row) as cursor:
             # Planned anew each time: a plan made while the tables were empty would scan them whole.
             row: Any = cursor.execute(
                 statement("plan/bulk_creates"),
@@ -92,7 +89,7 @@ class BulkCreatePlanner:
 
     def _anybody_erased(self) -> bool:
         # Asked with the mapping rows made: an erasure that was in their way is over.
-        row = self.connection.execute(
+        row = self.scope.connection.execute(
             statement("plan/erased_lately"), {"run_id": self.scope.run_id, **self.scope.identity.parameters()}
         ).fetchone()
         return bool(row and row[0])

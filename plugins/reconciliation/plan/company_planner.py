@@ -10,16 +10,14 @@ from statements import statement
 
 from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
 from reconciliation.mapping.merge import CUSTOM_PREFIX, flatten, merge
+from reconciliation.plan.estimate import ORGANIZATIONS, Expected
 from reconciliation.plan.expectation import Changes, Rules, differences
-from reconciliation.plan.forecast import ORGANIZATIONS, Expected
 from reconciliation.plan.guard import changed_fields
 from reconciliation.plan.operation_rows import NEVER, NOW, OperationRow
 from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    import psycopg
 
     from reconciliation.mapping.desired_contact import DesiredContact, DesiredOrganization
     from reconciliation.plan.operation_rows import PlanScope
@@ -52,7 +50,6 @@ class _Organization:
 class CompanyPlanner:
     """Plans companies in the transaction that plans the contacts naming them."""
 
-    connection: psycopg.Connection
     scope: PlanScope
     rules: Rules
     reads: PlanReads | None = None
@@ -73,18 +70,18 @@ class CompanyPlanner:
         """Note which companies contacts name now; return those and the ones they named before."""
         scope = self.scope.identity.parameters()
         ids = [contact.contact_id for contact in contacts]
-        rows = self.connection.execute(statement("plan/members_touched"), {**scope, "contact_ids": ids})
+        rows = self.scope.connection.execute(statement("plan/members_touched"), {**scope, "contact_ids": ids})
         touched = {row[0] for row in rows}
         named = [(contact.contact_id, contact.organization) for contact in contacts if contact.organization]
         leaving = [contact.contact_id for contact in contacts if not contact.organization]
         if leaving and touched:
-            self.connection.execute(statement("plan/members_forget"), {**scope, "contact_ids": leaving})
+            self.scope.connection.execute(statement("plan/members_forget"), {**scope, "contact_ids": leaving})
         if named:
             self._write_members(named)
         return touched | {organization.folded_name for _, organization in named}
 
     def _write_members(self, named: Sequence[tuple[int, DesiredOrganization]]) -> None:
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/members_write"),
             {
                 **self.scope.identity.parameters(),
@@ -104,7 +101,7 @@ class CompanyPlanner:
     def _plan_changed(self, folded_names: Sequence[str]) -> list[PlannedCompany]:
         scope = self.scope.identity.parameters()
         changed: list[_Organization] = []
-        for folded_name, name, fields, crm_id, planned_hash, last_sent in self.connection.execute(
+        for folded_name, name, fields, crm_id, planned_hash, last_sent in self.scope.connection.execute(
             statement("plan/organizations_wanted"), {**scope, "folded_names": list(folded_names)}
         ):
             wanted = _Organization(folded_name, name, _wanted_fields(fields, last_sent), crm_id, last_sent)
@@ -113,14 +110,14 @@ class CompanyPlanner:
         if not changed:
             return []
         names = [wanted.folded_name for wanted in changed]
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/supersede"), {**scope, "source_kind": "company", "source_ids": names}
         )
         present = self._present(changed)
         planned = [self._expected(wanted, present) for wanted in changed]
         rows = [self._row(wanted, *expectation) for wanted, expectation in zip(changed, planned, strict=True)]
-        self.scope.write(self.connection, rows)
-        self.connection.execute(
+        self.scope.write(rows)
+        self.scope.connection.execute(
             statement("plan/organizations_planned"),
             {
                 **scope,

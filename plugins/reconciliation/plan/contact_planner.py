@@ -16,29 +16,23 @@ from reconciliation.plan.expectation import ContactCase, KnownState, Rules, expe
 from reconciliation.plan.guard import changed_fields
 from reconciliation.plan.known_persons import PersonFinder, sent_keys
 from reconciliation.plan.moves import Move, arrange
-from reconciliation.plan.operation_rows import NOW, OperationRow, PlanScope
+from reconciliation.plan.operation_rows import NOW, OperationRow
 from reconciliation.plan.planned import Planned
 from reconciliation.plan.present_records import PresentRecords
-from reconciliation.plan.queue_forecast import queue_calls
 from reconciliation.sync_database.erased import erased_among
-from reconciliation.sync_database.ledger import lowest_lane
 from reconciliation.sync_database.locked_mapping import lock_mapping
 from reconciliation.sync_database.mapping_row import MappingState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    import psycopg
-    from krayin.rate_limiter import Lane
-
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.mapping.desired_contact import DesiredContact
     from reconciliation.plan.bulk_creates import BulkChunk
     from reconciliation.plan.expectation import Expectation
-    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.known_persons import KnownPersons
     from reconciliation.plan.matching import KnownPerson
+    from reconciliation.plan.operation_rows import PlanScope
     from reconciliation.plan.plan_reads import PlanReads
     from reconciliation.sync_database.locked_mapping import LockedMapping
 
@@ -47,28 +41,13 @@ if TYPE_CHECKING:
 class Planner:
     """Plans the staged contacts of one run.
 
-    `read_at` is the clock of Chatwoot's database when the contacts were read: what a later
-    reading planned is left alone. With `dry_run` everything is decided and nothing kept; for that
-    `connect` opens another connection to the sync database (autocommit). `reads`
-    looks at Krayin for what the snapshot does not hold; without it new leads are expected for
-    everybody adopted. `requests_per_minute` and `with_custom` (the kinds with custom attributes)
-    say how the plan will be carried out, for the forecast. `guard` holds what is too much.
+    `reads` looks at Krayin for what the snapshot does not hold; without it new leads are expected for
+    everybody adopted.
     """
 
-    connection: psycopg.Connection
-    identity: BindingScope
-    run_id: int
-    sync_name: str
-    lane: Lane
-    read_at: datetime
-    recreate_deleted: bool
-    connect: Callable[[], psycopg.Connection]
-    dry_run: bool = False
-    rules: Rules = field(default_factory=Rules)
+    scope: PlanScope
+    rules: Rules
     reads: PlanReads | None = None
-    requests_per_minute: int = 60
-    with_custom: Collection[str] = ()
-    guard: ChangeGuard | None = None
     _adopting: dict[int, str] = field(default_factory=dict)
     _one_by_one: bool = False
 
@@ -80,59 +59,21 @@ class Planner:
         """
         self._one_by_one = planned is not None
         planned = Planned() if planned is None else planned
-        if self.dry_run:
-            self._run_and_forget(planned)
-        else:
-            self._run(planned)
-        return planned
-
-    def _run_and_forget(self, planned: Planned) -> None:
-        # One transaction around all chunks: what one chunk plans must be seen by the next, then be gone.
-        # It has a connection of its own, because the audit of the calls made meanwhile must stay.
-        own = self.connection
-        with self.connect() as apart, apart.transaction(force_rollback=True):
-            self.connection = apart
-            try:
-                self._run(planned)
-            finally:
-                self.connection = own
-
-    def _run(self, planned: Planned) -> None:
         after: int | None = 0
         known = MANY
         while after is not None:
-            with self.connection.transaction():
+            with self.scope.connection.transaction():
                 after = self._plan_chunk(after, planned)
             grown = sum(planned.actions.values())
             if grown >= known:
-                self.connection.execute(statement("plan/planned_analyze"))
+                self.scope.connection.execute(statement("plan/planned_analyze"))
                 known = 2 * grown
         self._arrange_moves()
-        planned.queue_calls = queue_calls(
-            self.connection,
-            self.identity,
-            self.sync_name,
-            self.requests_per_minute,
-            self.with_custom,
-            lowest=lowest_lane(self.lane),
-        )
-        if self.guard is not None:
-            planned.held = replace(self.guard, connection=self.connection).awaiting_approval()
-
-    def anything_unlinked(self) -> bool:
-        """Tell whether a staged contact has no person in Krayin through us yet."""
-        row = self.connection.execute(
-            statement("plan/staged_unlinked"), {"run_id": self.run_id, **self.identity.parameters()}
-        ).fetchone()
-        return bool(row and row[0])
-
-    @property
-    def _scope(self) -> PlanScope:
-        return PlanScope(self.identity, self.run_id, self.sync_name, self.lane, self.read_at)
+        return planned
 
     def _plan_chunk(self, after: int, planned: Planned) -> int | None:
         """Plan the next staged contacts after an id; return the last one's, None when there are none."""
-        bulk_creates = BulkCreatePlanner(self.connection, self._scope)
+        bulk_creates = BulkCreatePlanner(self.scope)
         if self._one_by_one:
             chunk = bulk_creates.pass_over(after)
         else:
@@ -141,26 +82,25 @@ class Planner:
             return None
         self._count_newcomers(chunk, planned)
         fresh = self._plan_one_by_one(chunk.rest, planned) if chunk.rest else []
-        companies = CompanyPlanner(self.connection, self._scope, self.rules, self.reads)
+        companies = CompanyPlanner(self.scope, self.rules, self.reads)
         for company in companies.plan(fresh, chunk.companies):
             planned.add_company(company)
-        if self.guard is not None:
-            replace(self.guard, connection=self.connection).require_approval()
+        self.scope.guard.require_approval()
         return chunk.last
 
     def _count_newcomers(self, chunk: BulkChunk, planned: Planned) -> None:
         examples, _ = self._staged(chunk.examples)
         for contact in examples:
-            plan = plan_contact(contact, None, None, (), recreate_deleted=self.recreate_deleted)
-            planned.add(plan, expect_creation(contact, self.identity.account_id, self.rules))
+            plan = plan_contact(contact, None, None, (), recreate_deleted=self.rules.recreate_deleted)
+            planned.add(plan, expect_creation(contact, self.scope.identity.account_id, self.rules))
         planned.add_creations(chunk.planned - len(examples))
 
     def _staged(self, contact_ids: Sequence[int]) -> tuple[list[DesiredContact], dict[int, datetime]]:
         """Return staged contacts, and when those were last active whose lead may be closed by now."""
         if not contact_ids:
             return [], {}
-        rows = self.connection.execute(
-            statement("plan/staged_chunk"), {"run_id": self.run_id, "contact_ids": list(contact_ids)}
+        rows = self.scope.connection.execute(
+            statement("plan/staged_chunk"), {"run_id": self.scope.run_id, "contact_ids": list(contact_ids)}
         ).fetchall()
         contacts = [
             desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
@@ -172,25 +112,30 @@ class Planner:
         """Plan staged contacts of whom something is known; return those that were not planned before."""
         contacts, active = self._staged(contact_ids)
         # They were read just now: what was taken for gone is back.
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("reconcile/returned"),
             {
-                **self.identity.parameters(),
+                **self.scope.identity.parameters(),
                 "source_kind": "contact",
                 "source_ids": [str(one) for one in contact_ids],
             },
         )
-        known = lock_mapping(self.connection, self.identity, contact_ids)
+        connection, identity = self.scope.connection, self.scope.identity
+        known = lock_mapping(connection, identity, contact_ids)
         # Asked with the mapping locked: an erasure that began meanwhile is over with its own lock.
-        erased = erased_among(self.connection, self.identity, (one.contact_id for one in contacts))
+        erased = erased_among(
+            self.scope.connection, self.scope.identity, (one.contact_id for one in contacts)
+        )
         follow = self._to_follow(active, known)
         fresh = [
             contact
             for contact in contacts
             if contact.contact_id not in erased
-            if contact.contact_id in follow or not known.has_planned(contact, self.read_at)
+            if contact.contact_id in follow or not known.has_planned(contact, self.scope.read_at)
         ]
-        finder = PersonFinder(self.connection, self.identity, self.run_id, self.rules.phone_region)
+        finder = PersonFinder(
+            self.scope.connection, self.scope.identity, self.scope.run_id, self.rules.phone_region
+        )
         persons = finder.find(
             [
                 contact
@@ -217,9 +162,9 @@ class Planner:
         }
         if not leads or self.reads is None:
             return {}
-        ours = self.connection.execute(
+        ours = self.scope.connection.execute(
             statement("removal/closed_among"),
-            {"target_id": self.identity.target_id, "crm_ids": list(leads.values())},
+            {"target_id": self.scope.identity.target_id, "crm_ids": list(leads.values())},
         )
         # What we closed ourselves is reopened, not followed.
         left_out = {row[0] for row in ours}
@@ -230,7 +175,7 @@ class Planner:
             if lead_id in closed and closed[lead_id] < active[contact_id]
         }
         seen = [contact_id for contact_id in leads if contact_id not in follow]
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/activity_seen"),
             {
                 "ids": [known.lead(contact_id).id for contact_id in seen],
@@ -245,7 +190,7 @@ class Planner:
             known.person(contact.contact_id),
             known.lead(contact.contact_id),
             [self._with_claims(person) for person in persons.of(contact)],
-            recreate_deleted=self.recreate_deleted,
+            recreate_deleted=self.rules.recreate_deleted,
         )
         if plan.action is Action.ADOPT:
             self._adopting[plan.adopt["person"]] = f"contact {contact.contact_id}"
@@ -260,13 +205,13 @@ class Planner:
     def _expect(
         self, plans: Sequence[ContactPlan], known: LockedMapping, persons: KnownPersons
     ) -> list[Expectation]:
-        there = PresentRecords(self.connection, self.identity.target_id, self.reads)
+        there = PresentRecords(self.scope.connection, self.scope.identity.target_id, self.reads)
         present = there.of(plans, known, persons)
         return [
             expect(
                 ContactCase(
                     plan,
-                    self.identity.account_id,
+                    self.scope.identity.account_id,
                     known.person(plan.contact.contact_id),
                     known.lead(plan.contact.contact_id),
                     present.get(plan.contact.contact_id, KnownState()),
@@ -280,16 +225,13 @@ class Planner:
         self, plans: Sequence[ContactPlan], expectations: Sequence[Expectation], known: LockedMapping
     ) -> None:
         source_ids = [str(plan.contact.contact_id) for plan in plans]
-        replaced = {**self.identity.parameters(), "source_kind": "contact", "source_ids": source_ids}
-        self.connection.execute(statement("plan/supersede"), replaced)
-        self.connection.execute(statement("plan/quarantine_replaced"), replaced)
-        self._scope.write(
-            self.connection,
-            (
-                self._operation_row(plan, expectation, known)
-                for plan, expectation in zip(plans, expectations, strict=True)
-                if plan.action not in {Action.NOTHING, Action.LEAVE_DELETED}
-            ),
+        replaced = {**self.scope.identity.parameters(), "source_kind": "contact", "source_ids": source_ids}
+        self.scope.connection.execute(statement("plan/supersede"), replaced)
+        self.scope.connection.execute(statement("plan/quarantine_replaced"), replaced)
+        self.scope.write(
+            self._operation_row(plan, expectation, known)
+            for plan, expectation in zip(plans, expectations, strict=True)
+            if plan.action not in {Action.NOTHING, Action.LEAVE_DELETED}
         )
         ids: list[int] = []
         hashes: list[bytes] = []
@@ -303,9 +245,9 @@ class Planner:
                 ids.append(row.id)
                 hashes.append(source_hash)
                 states.append(_planned_state(plan.action, row.state))
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/mapping_planned"),
-            {"ids": ids, "source_hashes": hashes, "states": states, "source_read_at": self.read_at},
+            {"ids": ids, "source_hashes": hashes, "states": states, "source_read_at": self.scope.read_at},
         )
 
     def _operation_row(
@@ -357,14 +299,14 @@ class Planner:
         """Let what gives up an e-mail or phone come before what claims it."""
         moves = [
             Move(operation_id, frozenset(keys) - frozenset(releases), frozenset(releases))
-            for operation_id, keys, releases in self.connection.execute(
-                statement("plan/moves"), {"run_id": self.run_id}
+            for operation_id, keys, releases in self.scope.connection.execute(
+                statement("plan/moves"), {"run_id": self.scope.run_id}
             )
         ]
         if not moves:
             return
         arrangement = arrange(moves)
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/moves_arrange"),
             {"ids": list(arrangement.order), "release_first": sorted(arrangement.release_first)},
         )

@@ -11,7 +11,7 @@ from reconciliation.crm.fields import lead_facts, lead_fields
 from reconciliation.mapping.contact import placeholder_email
 from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.contact_plan import Action
-from reconciliation.plan.forecast import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
+from reconciliation.plan.estimate import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
 from reconciliation.plan.matching import match_lead
 from reconciliation.sync_database.mapping_row import MappingState
 
@@ -100,10 +100,9 @@ def expect(case: ContactCase, rules: Rules) -> Expectation:
 
 def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
     """Return what creating a contact's records will change and cost."""
-    company = contact.organization.folded_name if contact.organization else None
     person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
     changes = {"person": _new(person), "lead": _new(contact.lead)}
-    return Expectation(Expected(1, company=company), changes, frozenset(changes))
+    return Expectation(Expected(1), changes, frozenset(changes))
 
 
 def with_address(
@@ -147,7 +146,6 @@ def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
     writes = 0
     changes: dict[str, Changes] = {}
     overwritten: list[str] = []
-    company = None
     if person_differs:
         there = case.present.person if case.present.person is not None else (person.last_sent or {})
         merged = merge(
@@ -160,15 +158,13 @@ def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
         writes += bool(merged.changed)
         changes["person"] = differences(there, merged)
         overwritten += merged.overwriting("person")
-        if contact.organization and "organization" not in merged.kept:
-            company = contact.organization.folded_name
-            if "organization" in merged.changed:
-                reads |= {COMPANY}
+        if contact.organization and "organization" in merged.changed:
+            reads |= {COMPANY}
     changes["lead"], lead_writes, lead_reads, is_new, lead_overwritten = _expect_lead(
         case, rules, differs=lead_differs
     )
     return Expectation(
-        Expected(writes + lead_writes, reads | lead_reads, company),
+        Expected(writes + lead_writes, reads | lead_reads),
         {kind: fields for kind, fields in changes.items() if fields},
         frozenset({"lead"} if is_new else ()),
         (*overwritten, *lead_overwritten),

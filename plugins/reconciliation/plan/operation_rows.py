@@ -9,7 +9,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.plan.forecast import Expected
+from reconciliation.plan.estimate import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from krayin.rate_limiter import Lane
 
     from reconciliation.binding_scope import BindingScope
+    from reconciliation.plan.guard import ChangeGuard
 
 # PostgreSQL reads this as the start of the transaction.
 NOW = "now"
@@ -54,25 +55,28 @@ class OperationRow:
 
 @dataclass(frozen=True, slots=True)
 class PlanScope:
-    """What all operations of one planning have in common.
+    """Where one planning writes, and what all its operations have in common.
 
-    `read_at` is the clock of Chatwoot's database when the records were read.
+    `read_at` is the clock of Chatwoot's database when the records were read: what a later reading planned is
+    left alone. `guard` holds what is too much.
     """
 
+    connection: psycopg.Connection
     identity: BindingScope
     run_id: int
     sync_name: str
     lane: Lane
     read_at: datetime
+    guard: ChangeGuard
 
-    def write(self, connection: psycopg.Connection, rows: Iterable[OperationRow]) -> None:
+    def write(self, rows: Iterable[OperationRow]) -> None:
         """Write operations in the transaction under way; what they replace has been superseded before."""
         planned = list(rows)
         for tries_left in reversed(range(TRIES)):
             try:
                 with (
-                    connection.transaction(),
-                    connection.cursor() as cursor,
+                    self.connection.transaction(),
+                    self.connection.cursor() as cursor,
                     cursor.copy(statement("plan/insert")) as copy,
                 ):
                     for row in planned:
@@ -81,14 +85,14 @@ class PlanScope:
                 if not tries_left:
                     raise
                 # A worker gave an operation back after the planner had looked: it is replaced as well.
-                self._supersede(connection, planned)
+                self._supersede(planned)
             else:
                 return
 
-    def _supersede(self, connection: psycopg.Connection, rows: Sequence[OperationRow]) -> None:
+    def _supersede(self, rows: Sequence[OperationRow]) -> None:
         for source_kind in sorted({row.source_kind for row in rows}):
             ids = sorted(row.source_id for row in rows if row.source_kind == source_kind)
-            connection.execute(
+            self.connection.execute(
                 statement("plan/supersede"),
                 {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids},
             )
@@ -106,7 +110,6 @@ class PlanScope:
             list(row.natural_keys),
             row.expected.writes,
             sorted(row.expected.reads),
-            row.expected.company,
             list(row.releases),
             row.state,
             row.reason,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from krayin.folding import fold_name
@@ -11,7 +10,6 @@ from krayin.records import Lead
 from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.fields import lead_fields, organization_fields, person_fields
 from reconciliation.crm.reads import CrmReads
-from reconciliation.plan.forecast import IDS_PER_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,22 +36,18 @@ class PlanReads:
         self._attributes = CurrentAttributes(catalogue)
         self._reads = CrmReads(client, self._attributes, monotonic=lambda: 0.0)
         self.exact = exact
-        self.repeated = 0
-        """The calls so far that carrying out the same plan begins with, too."""
 
     def leads_of(self, person_ids: Iterable[int]) -> dict[int, list[Lead]]:
         """Return the leads of some persons by person."""
         wanted = sorted(set(person_ids))
         if not wanted:
             return {}
-        self.repeated += math.ceil(len(wanted) / IDS_PER_CALL)
         self._reads.prefetch_leads_of(wanted)
         return {one: self._reads.leads_of(one) for one in wanted}
 
     def closed(self, ids: Iterable[int]) -> dict[int, datetime]:
         """Return when the won and lost ones among some leads were closed."""
         wanted = sorted(set(ids))
-        self.repeated += math.ceil(len(wanted) / IDS_PER_CALL)
         closed = {}
         for lead in self._client.by_ids(Lead, wanted):
             # Closing many leads at once does not note when.

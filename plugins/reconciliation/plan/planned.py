@@ -23,9 +23,7 @@ class Planned:
     """What a planning decided.
 
     Numbers by action, writes expected, quarantine by reason, and a sample with field differences
-    (old and new values: it belongs into the sync database and nowhere else). `queue_calls` are the
-    calls of carrying out everything that waits for this sync now, `held` the operations of the run that
-    wait for approval.
+    (old and new values: it belongs into the sync database and nowhere else).
     """
 
     actions: Counter[str] = field(default_factory=Counter)
@@ -34,8 +32,6 @@ class Planned:
     quarantined: Counter[str] = field(default_factory=Counter)
     quarantine_sample: list[dict[str, Any]] = field(default_factory=list)
     sample: list[dict[str, Any]] = field(default_factory=list)
-    queue_calls: int = 0
-    held: int = 0
     _sampled: Counter[str] = field(default_factory=Counter)
 
     def add(self, plan: ContactPlan, expectation: Expectation) -> None:
@@ -63,12 +59,6 @@ class Planned:
                     "changes": {kind: shown(changes) for kind, changes in expectation.changes.items()},
                 }
             )
-
-    @property
-    def operations(self) -> int:
-        """The operations planned on contacts and companies."""
-        idle = Action.NOTHING, Action.LEAVE_DELETED, Action.QUARANTINE
-        return self.organizations + self.actions.total() - sum(self.actions[one] for one in idle)
 
     def wanted_examples(self, action: Action) -> int:
         """Return how many more examples of an action are wanted."""
@@ -105,7 +95,6 @@ class Planned:
             "planned_quarantine_sample": self.quarantine_sample,
             "planned_writes": self.calls,
             "sample": self.sample,
-            "held": self.held,
         }
 
 

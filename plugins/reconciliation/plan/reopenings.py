@@ -6,29 +6,25 @@ from typing import TYPE_CHECKING
 
 from statements import statement
 
-from reconciliation.plan.forecast import LEADS, Expected
+from reconciliation.plan.estimate import LEADS, Expected
 from reconciliation.plan.operation_rows import OperationRow
 from reconciliation.plan.stage_planner import STAGE
 from reconciliation.sync_database.ledger import REOPEN
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.operation_rows import PlanScope
 
 
-def plan_reopenings(connection: psycopg.Connection, plan: PlanScope, guard: ChangeGuard) -> int:
-    """Plan to reopen every lead whose contact is back, as moves of its stage; return the calls that takes.
+def plan_reopenings(plan: PlanScope) -> None:
+    """Plan to reopen every lead whose contact is back, as moves of its stage.
 
-    A move that is planned already reopens the lead as well. `connection` is in autocommit mode.
+    A move that is planned already reopens the lead as well.
     """
-    identity = plan.identity.parameters()
+    connection, identity = plan.connection, plan.identity.parameters()
     with connection.transaction():
         connection.execute(statement("removal/end_made_again"), identity)
         due = connection.execute(statement("removal/due"), identity).fetchall()
         plan.write(
-            connection,
             (
                 OperationRow(
                     source_kind=STAGE,
@@ -39,7 +35,6 @@ def plan_reopenings(connection: psycopg.Connection, plan: PlanScope, guard: Chan
                     changes=["lead.reopened"],
                 )
                 for source_id, lead_id in due
-            ),
+            )
         )
-        guard.require_approval()
-    return len(due)
+        plan.guard.require_approval()

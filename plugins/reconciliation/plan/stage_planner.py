@@ -14,6 +14,7 @@ from statements import statement
 from reconciliation.mapping.desired_activity import ActivitySkip
 from reconciliation.mapping.stages import Milestone, qualified_stages
 from reconciliation.plan.contact_plan import Action
+from reconciliation.plan.estimate import MOVED_LEADS
 from reconciliation.plan.operation_rows import NEVER, NOW
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import mapping_row
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from reconciliation.extract.activities import StreamsRead
     from reconciliation.mapping.stages import TargetStage
     from reconciliation.plan.activity_planner import PlannedActivities
-    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.operation_rows import PlanScope
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.mapping_row import MappingRow
@@ -114,21 +114,18 @@ class StagePlanner:
     `order` are the stages of the sync's pipeline; a lead that we brought as far already is left alone.
     """
 
-    connection: psycopg.Connection
     scope: PlanScope
     order: Sequence[int]
-    dry_run: bool = False
-    guard: ChangeGuard | None = None
 
     def plan(self, planned: PlannedActivities) -> None:
         """Plan everything staged; each chunk is committed on its own."""
         for chunk in self._chunks():
-            with self.connection.transaction():
+            with self.scope.connection.transaction():
                 self._plan_chunk(chunk, planned)
 
     def _chunks(self) -> Iterator[dict[str, tuple[bytes, dict[str, Any]]]]:
         after = -1
-        while rows := self.connection.execute(
+        while rows := self.scope.connection.execute(
             statement("plan/stage_staged_chunk"),
             {"run_id": self.scope.run_id, "after": after, "size": CHUNK},
         ).fetchall():
@@ -143,22 +140,15 @@ class StagePlanner:
         identity, read_at = self.scope.identity.parameters(), self.scope.read_at
         leads = {
             source_id: (MappingState(state), crm_id)
-            for source_id, crm_kind, crm_id, state, _ in self.connection.execute(
+            for source_id, crm_kind, crm_id, state, _ in self.scope.connection.execute(
                 statement("plan/activity_contacts"), {**identity, "contact_ids": sorted(chunk)}
             )
             if crm_kind == "lead"
         }
-        if self.dry_run:
-            # What the plan of contacts registered was taken back already.
-            staged = self.connection.execute(
-                statement("plan/activity_staged_contacts"),
-                {"run_id": self.scope.run_id, "contact_ids": [int(one) for one in set(chunk) - set(leads)]},
-            )
-            leads |= {str(row[0]): (MappingState.PENDING, None) for row in staged}
         planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(set(chunk) - set(leads))
         keys = {**identity, "source_kind": STAGE, "source_ids": sorted(leads)}
-        self.connection.execute(statement("plan/activity_register"), {**keys, "crm_kind": "lead"})
-        with self.connection.cursor(row_factory=dict_row) as reader:
+        self.scope.connection.execute(statement("plan/activity_register"), {**keys, "crm_kind": "lead"})
+        with self.scope.connection.cursor(row_factory=dict_row) as reader:
             found = reader.execute(statement("plan/activity_lock"), keys).fetchall()
         rows = {row["source_id"]: mapping_row(row) for row in found}
         later = {row["source_id"] for row in found if (row["source_read_at"] or read_at) > read_at}
@@ -169,16 +159,14 @@ class StagePlanner:
             if leads[one][0] is MappingState.GONE or self._is_there(rows[one], leads[one][1], chunk[one][1])
         ]
         replaced = {**keys, "source_ids": fresh}
-        self.connection.execute(statement("plan/supersede"), replaced)
-        self.connection.execute(statement("plan/quarantine_replaced"), replaced)
-        with self.connection.cursor() as cursor, cursor.copy(statement("plan/activity_insert")) as copy:
+        self.scope.connection.execute(statement("plan/supersede"), replaced)
+        self.scope.connection.execute(statement("plan/quarantine_replaced"), replaced)
+        with self.scope.connection.cursor() as cursor, cursor.copy(statement("plan/activity_insert")) as copy:
             planned.actions.update({Action.NOTHING: len(there)} if there else {})
             for one in sorted(set(fresh) - set(there), key=int):
                 source_hash, document = chunk[one]
                 state, _ = leads[one]
                 planned.actions["move"] += 1
-                planned.writes += 1
-                planned.stages += 1
                 planned.waiting += state is not MappingState.LINKED
                 copy.write_row(
                     (
@@ -191,13 +179,14 @@ class StagePlanner:
                         Jsonb({**document, "hash": source_hash.hex()}),
                         self.scope.read_at,
                         1,
+                        [MOVED_LEADS],
                         NOW if state is MappingState.LINKED else NEVER,
                         int(one),
                         "lead",
                         ["lead.stage"] if state is MappingState.LINKED else [],
                     )
                 )
-        self.connection.execute(
+        self.scope.connection.execute(
             statement("plan/mapping_planned"),
             {
                 "ids": [rows[one].id for one in fresh],
@@ -206,7 +195,7 @@ class StagePlanner:
                 "source_read_at": self.scope.read_at,
             },
         )
-        with self.connection.cursor() as cursor:
+        with self.scope.connection.cursor() as cursor:
             cursor.executemany(
                 statement("load/mapping_ack"),
                 [
@@ -219,8 +208,7 @@ class StagePlanner:
                     if leads[one][0] is not MappingState.GONE
                 ],
             )
-        if self.guard is not None:
-            self.guard.require_approval()
+        self.scope.guard.require_approval()
 
     def _is_there(self, row: MappingRow, lead_id: int | None, document: Mapping[str, Any]) -> bool:
         if row.pending_write:

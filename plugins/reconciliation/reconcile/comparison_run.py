@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.checksums import BUCKET_BITS, Stream
 from chatwoot.source import ByIds, ListedIds, SourceFilter
-from krayin.rate_limiter import Lane
 from psycopg.rows import dict_row
 from statements import statement
 
@@ -23,8 +22,6 @@ from reconciliation.extract.merge_evidence import remember_traces
 from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
-from reconciliation.plan.operation_rows import PlanScope
-from reconciliation.plan.queue_forecast import queue_seconds
 from reconciliation.plan.stage_planner import stage_progress, stages_of
 from reconciliation.reconcile.activity_comparison import ActivityComparison
 from reconciliation.reconcile.company_comparison import ORGANIZATION, CompanyComparison
@@ -39,7 +36,7 @@ from reconciliation.run.conversation_streams import COMPARED_STREAMS, STAGES, st
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.targets import final_stages
-from reconciliation.sync_database.run_rows import RunKind, RunState, count_calls, update_run
+from reconciliation.sync_database.run_rows import RunKind, RunState, update_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,7 +47,6 @@ if TYPE_CHECKING:
     from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.krayin_connection import OpenKrayin
     from reconciliation.extract.checksum_diff import Differences
-    from reconciliation.plan.planned import Planned
     from reconciliation.reconcile.crm_scan import Edits, Gone
     from reconciliation.reconcile.finding_store import FindingStore
     from reconciliation.reconcile.repair_policy import Policy
@@ -161,9 +157,8 @@ class ComparisonRun:
                 *decisions.findings(contacts.undecided),
             ]
         )
-        plan = PlanScope(self.identity, self.run_id, self.settings.name, Lane.DRIFT, read_at)
         # What is doubted is to be found again.
-        planned = repairs.plan(plan, orphans, conversations, diff if seen.is_whole else None, custom)
+        planned = repairs.plan(read_at, orphans, conversations, diff if seen.is_whole else None, custom)
         twins = Duplicates(
             self.connection, self.identity, self.targets.pipeline_id, final_stages(self.krayin.catalogue)
         )
@@ -268,7 +263,7 @@ class ComparisonRun:
             scope=scope,
             lists=lists,
             mapping_rules=self._parts.mapping_rules(),
-            rules=self._repairs.planner(dry_run=True, read_at=snapshot.read_at).rules,
+            rules=self._parts.rules(),
             policy=self.policy,
             stage_order=self._pipeline().order,
             custom=custom,
@@ -375,7 +370,7 @@ class ComparisonRun:
         lists: CrmLists,
         before: datetime,
         contacts: ContactComparison,
-        planned: Planned,
+        planned: Mapping[str, Any],
         read: Mapping[str, int],
         diff: Differences | None,
         doubt: str | None,
@@ -407,8 +402,6 @@ class ComparisonRun:
             "records": records,
         }
         store.finish(counts)
-        calls = count_calls(self.connection, self.run_id)
-        load_calls = planned.queue_calls
         update_run(
             self.connection,
             self.run_id,
@@ -417,18 +410,7 @@ class ComparisonRun:
                 "reconciliation": {"id": store.reconciliation_id, "depth": self.depth, **counts},
                 "read_in_krayin": dict(read),
                 "sweep": {} if diff is None else diff.to_json(),
-                **planned.to_json(),
-                **calls,
-                "requests_per_minute": self.krayin.requests_per_minute,
-                "forecast_load_calls": load_calls,
-                "forecast_calls": calls["calls"] + load_calls,
-                "forecast_seconds": queue_seconds(
-                    self.connection,
-                    self.identity,
-                    self.settings.name,
-                    load_calls,
-                    self.krayin.requests_per_minute,
-                ),
+                **planned,
             },
             doubt,
         )

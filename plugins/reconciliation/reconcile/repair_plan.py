@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.extract.checksum_diff import remember
+from reconciliation.plan.contact_planner import Planner
 from reconciliation.plan.reopenings import plan_reopenings
 from reconciliation.reconcile.decisions import CLASSES, Decisions
 from reconciliation.reconcile.finding import FindingClass
 from reconciliation.reconcile.seen_reads import SeenReads
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.sync_database.run_rows import RunKind, count_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciliation.binding_scope import BindingScope
     from reconciliation.extract.checksum_diff import Differences
-    from reconciliation.plan.contact_planner import Planner
-    from reconciliation.plan.operation_rows import PlanScope
-    from reconciliation.plan.planned import Planned
     from reconciliation.reconcile.contact_comparison import ContactComparison
     from reconciliation.reconcile.orphans import Orphans
     from reconciliation.reconcile.repair_policy import Policy
@@ -46,19 +44,17 @@ class RepairPlan:
     run_id: int
     policy: Policy
 
-    def planner(self, *, dry_run: bool, read_at: datetime) -> Planner:
-        """Return a planner of what is staged; Chatwoot was read at ``read_at`` (aware)."""
-        request = RunRequest(kind=RunKind.RECONCILE, dry_run=dry_run)
-        return self.parts.planner(self.identity, self.run_id, request, read_at)
-
     def decide(self, contacts: ContactComparison, read_at: datetime) -> Decisions:
-        """Ask the planner what it would do about contacts without a person, and about their companies."""
+        """Ask the planner what it would do about contacts without a person, and about their companies.
+
+        Chatwoot was read at `read_at` (aware).
+        """
         decisions = Decisions()
         if contacts.undecided or contacts.news:
-            planner = self.planner(dry_run=True, read_at=read_at)
-            # The forecast of single records is not asked for: that would read each of them.
-            planner.reads = None
-            planner.run(decisions)
+            request = RunRequest(kind=RunKind.RECONCILE, dry_run=True)
+            with self.parts.planning(self.identity, self.run_id, request, read_at) as scope:
+                # Without reads: those of single records would read each of them.
+                Planner(scope, self.parts.rules()).run(decisions)
         return decisions
 
     def drop_unrepaired(self, contacts: ContactComparison, decisions: Decisions) -> set[int]:
@@ -81,45 +77,50 @@ class RepairPlan:
 
     def plan(
         self,
-        plan: PlanScope,
+        read_at: datetime,
         orphans: Orphans,
         conversations: ConversationStreams,
         diff: Differences | None,
         custom: Mapping[tuple[str, int], Mapping[str, Any]],
-    ) -> Planned:
+    ) -> dict[str, Any]:
         """Plan what is staged and the fate of orphans; the diff is remembered with the end of it.
 
+        Return the numbers for `sync_run.summary`.
+
         Args:
-            plan: where the operations belong.
+            read_at: when Chatwoot was read (aware).
             orphans: with the removals to plan.
             conversations: with the activities and stage moves that are staged.
             diff: what Chatwoot's diff found, None when single contacts were compared.
             custom: custom fields by (kind, CRM id), where they were read and differ.
         """
         run_id = self.run_id
-        guard = self.parts.guard(self.identity, run_id, dry_run=False)
         due_at = (datetime.now(UTC) - EARLY).isoformat()
-        with self.parts.connection.transaction():
-            for removal in orphans.removals:
-                records = {
-                    **self.identity.parameters(),
-                    "source_kind": removal.source_kind,
-                    "source_ids": [removal.source_id],
-                }
-                self.parts.connection.execute(statement("plan/supersede"), records)
-                self.parts.connection.execute(statement("plan/quarantine_replaced"), records)
-            plan.write(self.parts.connection, [one.to_operation(due_at) for one in orphans.removals])
-            guard.require_approval()
-        planner = self.planner(dry_run=False, read_at=plan.read_at)
-        planner.guard = guard
-        planner.reads = SeenReads(self.parts, self.identity, custom)
-        planned = planner.run()
-        conversations.plan(plan, self.parts.krayin.client, guard, dry_run=False)
-        planned.queue_calls += conversations.calls(planned.operations, self.parts.krayin.requests_per_minute)
-        planned.queue_calls += plan_reopenings(self.parts.connection, plan, guard)
+        with self.parts.planning(self.identity, run_id, RunRequest(kind=RunKind.RECONCILE), read_at) as scope:
+            with scope.connection.transaction():
+                for removal in orphans.removals:
+                    records = {
+                        **self.identity.parameters(),
+                        "source_kind": removal.source_kind,
+                        "source_ids": [removal.source_id],
+                    }
+                    scope.connection.execute(statement("plan/supersede"), records)
+                    scope.connection.execute(statement("plan/quarantine_replaced"), records)
+                scope.write([one.to_operation(due_at) for one in orphans.removals])
+                scope.guard.require_approval()
+            reads = SeenReads(self.parts, self.identity, custom)
+            planned = Planner(scope, self.parts.rules(), reads).run()
+            conversations.plan(scope, self.parts.krayin.client)
+            plan_reopenings(scope)
         with self.parts.connection.transaction():
             if diff is not None:
                 remember(self.parts.connection, diff.diff_id, self.parts.sync.settings.name, self.identity)
             conversations.clear()
             self.parts.connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
-        return planned
+        calls = count_calls(self.parts.connection, run_id)
+        return {
+            **planned.to_json(),
+            **calls,
+            "held": scope.guard.awaiting_approval(),
+            **self.parts.forecast(scope).to_json(calls["calls"]),
+        }

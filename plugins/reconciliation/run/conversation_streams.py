@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
 
     from reconciliation.binding_scope import BindingScope
-    from reconciliation.plan.guard import ChangeGuard
     from reconciliation.plan.operation_rows import PlanScope
     from reconciliation.settings.sync_settings import SyncSettings
 
@@ -169,10 +167,6 @@ class ConversationStreams:
             {"run_id": self.run_id, **self.identity.parameters()},
         )
 
-    def calls(self, others: int, requests_per_minute: int) -> int:
-        """Return the calls expected of carrying out what was planned; see `PlannedActivities.calls`."""
-        return self.planned.calls(others, requests_per_minute)
-
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `sync_run.summary`, none when nothing is switched on."""
         if not self.is_on:
@@ -180,20 +174,17 @@ class ConversationStreams:
         skipped = self.seen.skipped + self.planned.skipped
         return {**self.seen.to_json(), **self.planned.to_json(), "activities_skipped": dict(skipped)}
 
-    def plan(self, scope: PlanScope, client: KrayinClient, guard: ChangeGuard, *, dry_run: bool) -> None:
-        """Plan what is staged; see `ActivityPlanner`. Stage moves that are too many are held by `guard`."""
+    def plan(self, scope: PlanScope, client: KrayinClient) -> None:
+        """Plan what is staged; see `ActivityPlanner`."""
         if not self.is_on:
             return
         self.planned = ActivityPlanner(
-            connection=self.connection,
             scope=scope,
             link=self.settings.activity_link,
             search=ActivitySearch(client, OwnActivities(self.connection, client, self.identity.target_id)),
             recreate_deleted=self.settings.recreate_deleted,
-            dry_run=dry_run,
         ).run()
-        with self.connection.transaction(force_rollback=dry_run) if dry_run else nullcontext():
-            StagePlanner(self.connection, scope, self.order, dry_run=dry_run, guard=guard).plan(self.planned)
+        StagePlanner(scope, self.order).plan(self.planned)
 
     def move_watermarks(self, watermark: Watermark) -> None:
         """Note how far the streams were read, in the transaction that ends the planning."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.source import ByIds, Window
@@ -24,10 +24,10 @@ from reconciliation.load.removal import RemovalSink
 from reconciliation.load.sink import LoadContext
 from reconciliation.load.source_check import SourceCheck
 from reconciliation.mapping.contact import MappingRules
-from reconciliation.plan.contact_planner import Planner
+from reconciliation.plan.estimate import forecast
 from reconciliation.plan.expectation import Rules
 from reconciliation.plan.guard import ChangeGuard
-from reconciliation.plan.plan_reads import PlanReads
+from reconciliation.plan.operation_rows import PlanScope
 from reconciliation.run.conversation_streams import ConversationStreams
 from reconciliation.settings.targets import final_stages
 from reconciliation.sync_database.connection import connect
@@ -36,11 +36,14 @@ from reconciliation.sync_database.mapping_store import MappingStore
 from reconciliation.sync_database.run_rows import LANES, RunKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
     from krayin.client import EntityType
 
     from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.krayin_connection import OpenKrayin
+    from reconciliation.plan.estimate import Forecast
     from reconciliation.run.request import RunRequest
     from reconciliation.run.sync_run import Sync
     from reconciliation.settings.targets import LeadTargets
@@ -85,10 +88,12 @@ class RunFactory:
             self.sync.settings.default_phone_region,
         )
 
-    def guard(self, identity: BindingScope, run_id: int, *, dry_run: bool) -> ChangeGuard:
-        """Return what holds a plan back that would change too much."""
+    def guard(
+        self, identity: BindingScope, run_id: int, connection: psycopg.Connection | None = None
+    ) -> ChangeGuard:
+        """Return what holds a plan back that would change too much; a `connection` is that of a dry run."""
         return ChangeGuard(
-            connection=self.connection,
+            connection=connection or self.connection,
             identity=identity,
             sync_name=self.sync.settings.name,
             run_id=run_id,
@@ -96,33 +101,49 @@ class RunFactory:
             removal_limits=self.sync.settings.max_removals_without_approval,
             requests_per_minute=self.krayin.requests_per_minute,
             with_custom=self.with_custom,
-            dry_run=dry_run,
+            dry_run=connection is not None,
         )
 
-    def planner(self, identity: BindingScope, run_id: int, request: RunRequest, read_at: datetime) -> Planner:
-        """Return the planner of a run; `read_at` is when Chatwoot was read by its own clock."""
+    @contextmanager
+    def planning(
+        self, identity: BindingScope, run_id: int, request: RunRequest, read_at: datetime
+    ) -> Iterator[PlanScope]:
+        """Give where a run plans; of a dry run nothing is kept.
+
+        `read_at` is when Chatwoot was read by its own clock.
+        """
+        name, lane = self.sync.settings.name, LANES[request.kind]
+        if not request.dry_run:
+            guard = self.guard(identity, run_id)
+            yield PlanScope(self.connection, identity, run_id, name, lane, read_at, guard)
+            return
+        # One transaction around everything: what one chunk plans must be seen by the next, then be gone.
+        # It has a connection of its own, because the audit of the calls made meanwhile must stay.
+        with connect(self.sync.sync_dsn) as apart, apart.transaction(force_rollback=True):
+            guard = self.guard(identity, run_id, apart)
+            yield PlanScope(apart, identity, run_id, name, lane, read_at, guard)
+
+    def rules(self) -> Rules:
+        """Return what decides what becomes of a contact in this Krayin now."""
         settings, catalogue = self.sync.settings, self.krayin.catalogue
-        return Planner(
-            connection=self.connection,
-            identity=identity,
-            run_id=run_id,
-            sync_name=settings.name,
-            lane=LANES[request.kind],
-            read_at=read_at,
+        return Rules(
+            on_crm_edit=settings.on_crm_edit,
+            phone_region=settings.default_phone_region,
+            email_demand=catalogue.email_demand(self.krayin.client.dialect.takes_no_email),
+            pipeline_id=self.targets.pipeline_id,
+            final_stages=final_stages(catalogue),
             recreate_deleted=settings.recreate_deleted,
-            connect=partial(connect, self.sync.sync_dsn),
-            dry_run=request.dry_run,
-            rules=Rules(
-                on_crm_edit=settings.on_crm_edit,
-                phone_region=settings.default_phone_region,
-                email_demand=catalogue.email_demand(self.krayin.client.dialect.takes_no_email),
-                pipeline_id=self.targets.pipeline_id,
-                final_stages=final_stages(catalogue),
-                recreate_deleted=settings.recreate_deleted,
-            ),
-            reads=PlanReads(self.krayin.client, catalogue, exact=request.dry_run),
-            requests_per_minute=self.krayin.requests_per_minute,
-            with_custom=self.with_custom,
+        )
+
+    def forecast(self, scope: PlanScope) -> Forecast:
+        """Return what carrying out takes that waits for this sync now, as a planning sees it."""
+        return forecast(
+            scope.connection,
+            scope.identity.target_id,
+            scope.sync_name,
+            self.krayin.requests_per_minute,
+            self.with_custom,
+            lowest=lowest_lane(scope.lane),
         )
 
     def conversations(self, identity: BindingScope, run_id: int, request: RunRequest) -> ConversationStreams:
@@ -153,7 +174,7 @@ class RunFactory:
             sync.timing,
             lowest=lowest_lane(LANES[run.kind]),
             must_wait=lambda operation, removes: self.guard(
-                operation.identity, run.id, dry_run=False
+                operation.identity, run.id
             ).require_approval_of_claimed(operation, removes),
         )
         lineage = Lineage(self.connection, krayin.client, krayin.target_id)

@@ -18,9 +18,9 @@ from reconciliation.extract.checksum_diff import keys_of, remember
 from reconciliation.extract.contacts import stage_contacts
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import remember_traces
+from reconciliation.plan.contact_planner import Planner
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
-from reconciliation.plan.operation_rows import PlanScope
-from reconciliation.plan.queue_forecast import queue_seconds
+from reconciliation.plan.plan_reads import PlanReads
 from reconciliation.plan.reopenings import plan_reopenings
 from reconciliation.run.factory import RunFactory
 from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
@@ -194,27 +194,19 @@ class Planning:
     def _plan(self, parts: RunFactory, read: _Read, also: AlsoPlanned) -> dict[str, Any]:
         """Plan what is staged, keep the run's summary and return it."""
         request, identity, conversations = self.request, read.identity, read.conversations
-        dry_run = request.dry_run
-        guard = parts.guard(identity, self.run_id, dry_run=dry_run)
-        planner = parts.planner(identity, self.run_id, request, read.read_at)
-        planner.guard = guard
-        # What a run to be carried out will begin with again.
-        repeated = int(read.first)
-        if planner.anything_unlinked():
-            persons = parts.snapshot_of_persons()
-            persons.refresh()
-            repeated += persons.next_refresh_calls()
-        planned = planner.run()
-        if planner.reads is not None:
-            repeated += planner.reads.repeated
-        scope = PlanScope(identity, self.run_id, self._settings.name, LANES[request.kind], read.read_at)
+        client, dry_run = parts.krayin.client, request.dry_run
+        unlinked = self._anything_unlinked(identity)
+        if unlinked:
+            parts.snapshot_of_persons().refresh()
         if not read.look.is_whole:
             conversations.keep_known()
-        conversations.plan(scope, parts.krayin.client, guard, dry_run=dry_run)
-        pace = parts.krayin.requests_per_minute
-        load = planned.queue_calls + conversations.calls(planned.operations, pace)
-        if not dry_run:
-            load += plan_reopenings(self.connection, scope, guard)
+        with parts.planning(identity, self.run_id, request, read.read_at) as scope:
+            reads = PlanReads(client, parts.krayin.catalogue, exact=dry_run)
+            planned = Planner(scope, parts.rules(), reads).run()
+            conversations.plan(scope, client)
+            plan_reopenings(scope)
+            forecast = parts.forecast(scope)
+            held = scope.guard.awaiting_approval()
         with self.connection.transaction():
             also(self.connection, self.run_id)
             if request.diff_id is not None and not dry_run:
@@ -227,44 +219,27 @@ class Planning:
             conversations.clear()
             self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]
+            # A run to be carried out reads the workflows and the newest persons again.
+            before = int(read.first) + int(unlinked) if dry_run else spent
             summary = {
                 **read.extracted.to_json(),
                 **planned.to_json(),
                 **conversations.to_json(),
-                # Of contacts and companies as planned, of lead stages as it stands now.
-                "held": max(planned.held, guard.awaiting_approval()),
+                "held": held,
                 "calls": spent,
                 "first_load": read.first,
                 "mailing_workflows": read.mailing,
-                **_forecast(
-                    before=repeated if dry_run else spent,
-                    load=load,
-                    seconds=queue_seconds(
-                        self.connection,
-                        identity,
-                        self._settings.name,
-                        load + (repeated if dry_run else 0),
-                        pace,
-                    ),
-                    requests_per_minute=pace,
-                ),
+                **forecast.to_json(before, dry_run=dry_run),
             }
             update_run(self.connection, self.run_id, RunState.PLANNED, summary, read.doubt)
         return summary
 
-
-def _forecast(*, before: int, load: int, seconds: int, requests_per_minute: int) -> dict[str, int]:
-    """Return the forecast for `sync_run.summary`.
-
-    `before` are the calls of planning, `load` those of carrying the plan out, `seconds` how long those
-    take that are still to be made from now on.
-    """
-    return {
-        "forecast_calls": before + load,
-        "forecast_load_calls": load,
-        "forecast_seconds": seconds,
-        "requests_per_minute": requests_per_minute,
-    }
+    def _anything_unlinked(self, identity: BindingScope) -> bool:
+        """Tell whether a staged contact has no person in Krayin through us yet."""
+        row = self.connection.execute(
+            statement("plan/staged_unlinked"), {"run_id": self.run_id, **identity.parameters()}
+        ).fetchone()
+        return bool(row and row[0])
 
 
 def _log_plan(summary: Mapping[str, Any], *, dry_run: bool) -> None:

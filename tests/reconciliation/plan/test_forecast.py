@@ -1,4 +1,4 @@
-"""What a dry run says a run will cost is what the run that follows costs, call by call."""
+"""What a dry run says a run will cost is what the run that follows costs, within 5 %."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconciliation.plan.forecast import (
+from krayin.rate_limiter import Lane
+from psycopg.types.json import Jsonb
+from reconciliation.plan.estimate import (
     COMPANY,
     LEADS,
     LEADS_OF,
+    MOVED_LEADS,
     ORGANIZATIONS,
     PERSONS,
     Expected,
-    Queue,
     batch_size,
+    forecast,
     groups_of,
+    load_calls,
     read_calls,
 )
 from reconciliation.run.request import RunRequest
@@ -27,6 +31,7 @@ from reconciliation.sync_database.run_rows import Run, RunKind, RunState
 
 from sandbox.chatwoot import changes
 from sandbox.krayin.testing import usual_krayin
+from tests.reconciliation.ledger_rows import Ledger
 from tests.reconciliation.populated_crm import plant
 
 if TYPE_CHECKING:
@@ -47,13 +52,11 @@ def forecast_and_run(world: World, **settings: Any) -> tuple[Run, Run]:
     assert world.krayin.records("persons", "leads", "organizations", "attribute_values") == records
 
     real = world.run(**settings)
-    # Whether Krayin takes a person without an e-mail shows by a search, else by trying and looking; and the
-    # attributes are fresh where a run before this one read them; a failed try costs its look-up.
-    assert abs(real.summary["calls"] - dry.summary["forecast_calls"]) <= 3
     assert len(world.calls(real.id)) == real.summary["calls"]
-    # A run to be carried out does not read beforehand what it reads again when it writes: it may
-    # expect a write where somebody in Krayin was faster.
-    assert -2 <= real.summary["forecast_calls"] - real.summary["calls"] <= 2
+    # A few calls are found needful only when they are made: the attributes, a try to do without an e-mail.
+    near = max(5, 0.05 * real.summary["calls"])
+    assert abs(dry.summary["forecast_calls"] - real.summary["calls"]) <= near
+    assert abs(real.summary["forecast_calls"] - real.summary["calls"]) <= near
     assert real.summary["planned"] == dry.summary["planned"]
     pace = dry.summary["requests_per_minute"]
     assert dry.summary["forecast_seconds"] == round(dry.summary["forecast_calls"] * 60 / pace)
@@ -181,36 +184,89 @@ def test_a_group_is_read_and_written_within_the_time_its_reads_stay_usable() -> 
     assert list(groups_of([], 60, ())) == []
 
 
-def test_an_address_follows_the_contact_that_makes_its_organization() -> None:
-    address = Expected(1, frozenset({ORGANIZATIONS}))
-    contacts = [(Expected(1, company="acme"), 1), (Expected(1), 29)]
+def test_a_plan_costs_its_writes_what_each_batch_reads_and_the_attributes() -> None:
     attributes = 1
-    assert Queue(contacts, {"acme": address}).calls(6000, ()) == 30 + 1 + 1 + attributes
-    assert Queue(contacts, {"never": address}).calls(6000, ()) == 30
+    assert load_calls([], 6000, ()) == 0
+    assert load_calls([Expected(1)] * 60, 6000, ()) == 60
+    assert load_calls([UPDATE] * 60, 6000, ()) == 120 + 3 * 3 + attributes
+    assert load_calls([UPDATE] * 10, 60, ()) == 20 + 3 * 3 + attributes
+    assert load_calls(iter([Expected(1), UPDATE] * 25), 6000, ()) == 75 + 2 * 3 + attributes
 
 
 @given(
     st.lists(
-        st.tuples(
-            st.builds(
-                Expected,
-                st.integers(0, 3),
-                st.sets(st.sampled_from([PERSONS, LEADS, LEADS_OF, COMPANY])).map(frozenset),
-                st.sampled_from([None, None, "acme", "beta, inc."]),
-            ),
-            st.integers(1, 70),
+        st.builds(
+            Expected,
+            st.integers(0, 3),
+            st.sets(st.sampled_from([PERSONS, LEADS, LEADS_OF, COMPANY])).map(frozenset),
         ),
-        max_size=8,
+        max_size=80,
     ),
     st.sampled_from([1, 60, 600, 6000]),
 )
-def test_neighbours_counted_together_cost_what_they_cost_one_by_one(
-    runs: list[tuple[Expected, int]], pace: int
+def test_a_batch_is_counted_in_the_parts_in_which_it_is_carried_out(
+    operations: list[Expected], pace: int
 ) -> None:
-    waiting = {"acme": Expected(1, frozenset({ORGANIZATIONS}))}
-    singly = [(one, 1) for one, number in runs for _ in range(number)]
-    together = Queue(runs, waiting, {"beta, inc."}).calls(pace, {PERSONS})
-    assert together == Queue(singly, waiting, {"beta, inc."}).calls(pace, {PERSONS})
+    size = batch_size(pace)
+    batches = [operations[start : start + size] for start in range(0, len(operations), size)]
+    groups = [group for batch in batches for group in groups_of(batch, pace, {PERSONS})]
+    told = sum(one.writes for one in operations) + sum(read_calls(group, {PERSONS}) for group in groups)
+    assert 0 <= load_calls(operations, pace, {PERSONS}) - told <= 1 + told / pace
+
+
+def test_what_waits_counts_if_what_it_waits_for_is_planned(sync_db_url: str) -> None:
+    rows = Ledger(sync_db_url)
+    run = rows.run()
+
+    def calls(**lowest: Lane) -> int:
+        with psycopg.connect(sync_db_url, autocommit=True) as connection:
+            return forecast(connection, rows.target, rows.sync_name, 6000, (), **lowest).calls
+
+    def member(contact: int, company: str) -> None:
+        rows.insert_raw(
+            "INSERT INTO organization_member VALUES (%s, %s, 1, %s, %s, %s)",
+            rows.target, rows.installation, contact, company, company,
+        )  # fmt: skip
+
+    for number in range(1, 31):
+        rows.operation(run, str(number))
+    assert calls() == 30
+    for company in ("acme", "never"):
+        rows.operation(
+            run, company, source_kind="company", next_attempt_at="infinity", forecast_reads=[ORGANIZATIONS]
+        )
+    member(1, "acme")
+    member(99, "never")
+    attributes = 1
+    assert calls() == 30 + 2 + attributes
+    for number, contact in ((1, 2), (2, 99)):
+        rows.operation(
+            run, str(number), source_kind="message", contact_id=contact, next_attempt_at="infinity"
+        )
+    assert calls() == 30 + 2 + 1 + attributes
+    rows.operation(run, "3", source_kind="stage", contact_id=3, forecast_reads=[MOVED_LEADS])
+    assert calls() == 30 + 2 + 1 + 1 + 3 + attributes
+    rows.operation(run, "98", lane=int(Lane.BACKFILL))
+    assert calls() == calls(lowest=Lane.SCHEDULED) + 1
+
+
+def test_an_organization_is_asked_for_once_and_not_if_it_is_known(sync_db_url: str) -> None:
+    rows = Ledger(sync_db_url)
+    run = rows.run()
+    for number, company in enumerate(("acme", "acme", "beta", "known")):
+        rows.operation(run, str(number), payload=Jsonb({"organization": company}), forecast_reads=[COMPANY])
+    rows.insert(
+        "mapping",
+        target_id=rows.target,
+        installation_id=rows.installation,
+        account_id=1,
+        source_kind="company",
+        source_id="known",
+        crm_kind="organization",
+        crm_id=7,
+    )
+    with psycopg.connect(sync_db_url, autocommit=True) as connection:
+        assert forecast(connection, rows.target, rows.sync_name, 6000, ()).calls == 4 + 2 + 1
 
 
 def test_the_report_of_a_dry_run_names_contacts_and_fields() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.reconciliation.world import World
 
 OPERATION = """
-    SELECT source_kind, source_id, payload, natural_keys, forecast_calls, forecast_reads, forecast_company, releases,
+    SELECT source_kind, source_id, payload, natural_keys, forecast_calls, forecast_reads, releases,
            state, error_class, lane, sync_name, source_changed_at, next_attempt_at = 'infinity', finished_at IS NULL, changes
     FROM operation ORDER BY 1, 2
 """

@@ -1,6 +1,0 @@
--- Purpose: which of some contacts a run is about to plan.
--- Parameters: run_id, contact_ids (bigint[]).
--- Indexes: staged_contact_pkey.
-SELECT contact_id
-FROM krayin_sync.staged_contact
-WHERE run_id = %(run_id)s AND contact_id = ANY(%(contact_ids)s)
