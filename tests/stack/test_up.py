@@ -78,6 +78,9 @@ def command_line(*arguments: str, **environment: object) -> subprocess.Completed
 def test_every_part_of_airflow_is_healthy(stack: RunningStack) -> None:
     assert set(stack.api.health().values()) == {"healthy"}
     assert stack.api.import_errors() == []
+    # What the health checks of docker-compose.yaml look for.
+    said = stack.api.client.get("/api/v2/monitor/health").text
+    assert all(f'"{part}":{{"status":"healthy"' in said for part in ("dag_processor", "triggerer"))
     assert httpx.get(stack.url, follow_redirects=True).status_code == 200
 
 
