@@ -41,6 +41,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     with running_stack(
         tmp_path_factory.mktemp("backfill"),
         krayin_sync_syncs=syncs,
+        # Served under a path, as behind a reverse proxy: tasks, triggers and the API find each other all the same.
+        airflow_base_url="https://tools.example.com/airflow",
         sandbox_contacts=2,
         sandbox_conversations=0,
         sandbox_messages=0,
