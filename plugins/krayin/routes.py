@@ -30,6 +30,9 @@ _PAGE_START = 20_000
 _PHP_MESSAGE = re.compile(r"\b(Deprecated|Notice|Warning|Fatal error)(</b>)?: .{1,2000}? on line ", re.DOTALL)
 
 
+_TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One address that was tried and what spoke against it."""
@@ -80,13 +83,7 @@ def candidate_base_urls(address: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(root + path for path in API_PATHS), given)))
 
 
-def find_api(
-    address: str,
-    *,
-    connect_timeout: float = 5.0,
-    read_timeout: float = 15.0,
-    transport: httpx.BaseTransport | None = None,
-) -> str:
+def find_api(address: str, *, transport: httpx.BaseTransport | None = None) -> str:
     """Return the base address below which Krayin's REST API answers.
 
     Asks every candidate who we are, without a token: Krayin turns that away before its rate
@@ -99,9 +96,8 @@ def find_api(
         ServerFailed: a gateway or maintenance page answered; try again later.
     """
     attempts: list[Attempt] = []
-    timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
     headers = {"Accept": "application/json", "User-Agent": "chatwoot-krayin-sync"}
-    with httpx.Client(headers=headers, timeout=timeout, transport=transport, verify=trusted()) as http:
+    with httpx.Client(headers=headers, timeout=_TIMEOUT, transport=transport, verify=trusted()) as http:
         for base_url in candidate_base_urls(address):
             response = _ask(http, base_url)
             reason = _objection(response)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from krayin.records import Person
 from psycopg.types.json import Jsonb
@@ -111,9 +111,9 @@ class RecordSnapshot(Generic[Record]):
         self._lineage = None if is_doubted else Lineage(connection, client, target_id)
         self._connection = connection
         self._client = client
-        self._target_id = target_id
         self._listing = listing
         self._kind = RECORDS[listing.crm_kind]
+        self._scope: dict[str, Any] = {"target_id": target_id, "crm_kind": listing.crm_kind}
 
     def refresh(self) -> int:
         """Bring the snapshot up to date and return how many records were read.
@@ -146,38 +146,34 @@ class RecordSnapshot(Generic[Record]):
             for record, fact in zip(records, facts, strict=True)
             for key in self._listing.keys(record, fact)
         ]
-        scope = {"target_id": self._target_id, "crm_kind": self._listing.crm_kind}
         with self._connection.transaction():
             self._connection.execute(
                 statement("snapshot/record"),
                 {
-                    **scope,
+                    **self._scope,
                     "crm_ids": ids,
                     "updated_ats": [record.updated_at for record in records],
                     "hashes": [stable_hash(fact) for fact in facts],
                     "facts": [Jsonb(fact) for fact in facts],
                 },
             )
-            self._connection.execute(statement("snapshot/keys_forget"), {**scope, "crm_ids": ids})
+            self._connection.execute(statement("snapshot/keys_forget"), {**self._scope, "crm_ids": ids})
             self._connection.execute(
                 statement("snapshot/keys_record"),
-                {**scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
+                {**self._scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
             )
 
     def with_keys(self, keys: Sequence[str]) -> list[int]:
         """Return the ids of the records Krayin showed with one of these keys, in order; no call."""
         rows = self._connection.execute(
             statement("snapshot/with_keys"),
-            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind, "keys": list(keys)},
+            {**self._scope, "keys": list(keys)},
         )
         return [int(row[0]) for row in rows]
 
     def forget(self, crm_ids: Sequence[int]) -> None:
         """Forget records that Krayin does not have any more."""
-        self._connection.execute(
-            statement("snapshot/forget"),
-            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind, "crm_ids": list(crm_ids)},
-        )
+        self._connection.execute(statement("snapshot/forget"), {**self._scope, "crm_ids": list(crm_ids)})
 
     def _read_all(self, mark: _Mark) -> int:
         read = 0
@@ -251,18 +247,14 @@ class RecordSnapshot(Generic[Record]):
             self._lineage.listed(self._listing.crm_kind, page.total, newest)
 
     def _mark(self) -> _Mark:
-        row = self._connection.execute(
-            statement("snapshot/mark_read"),
-            {"target_id": self._target_id, "crm_kind": self._listing.crm_kind},
-        ).fetchone()
+        row = self._connection.execute(statement("snapshot/mark_read"), self._scope).fetchone()
         return _Mark(*row) if row else _Mark()
 
     def _write_mark(self, next_page: int, watermark: datetime | None, *, complete: bool) -> None:
         self._connection.execute(
             statement("snapshot/mark_write"),
             {
-                "target_id": self._target_id,
-                "crm_kind": self._listing.crm_kind,
+                **self._scope,
                 "next_page": next_page,
                 "complete": complete,
                 "watermark": watermark,
@@ -282,7 +274,5 @@ class PersonSnapshot(RecordSnapshot[Person]):
 
     def anybody_has_an_email(self) -> bool:
         """Return whether a person in Krayin is known to have an e-mail; no call."""
-        row = self._connection.execute(
-            statement("snapshot/anybody_has_an_email"), {"target_id": self._target_id}
-        ).fetchone()
+        row = self._connection.execute(statement("snapshot/anybody_has_an_email"), self._scope).fetchone()
         return row is not None

@@ -19,8 +19,7 @@ from reconciliation.mapping.stages import (
     TargetStage,
     decide,
 )
-from reconciliation.reconcile.contact_comparison import KEPT
-from reconciliation.reconcile.finding import Finding, FindingClass, Side
+from reconciliation.reconcile.finding import KEPT, Finding, FindingClass, Side
 from reconciliation.reconcile.record_comparison import activity_differences
 from reconciliation.sync_database.mapping_row import MappingState
 
@@ -98,19 +97,12 @@ class ActivityComparison:
         made = []
         again = self.policy.recreate
         for row_id, source_kind, source_id in rows:
-            self.findings.append(
-                Finding(
-                    FindingClass.STALE_MAPPING,
-                    "make the activity again"
-                    if again
-                    else "none: what was deleted in Krayin stays deleted (recreate_deleted: false)",
-                    source_kind=source_kind,
-                    source_id=source_id,
-                    crm_kind=ACTIVITY,
-                    calls=int(again),
-                    repairable=again,
-                )
-            )
+            source: dict[str, Any] = {
+                "source_kind": source_kind,
+                "source_id": source_id,
+                "crm_kind": ACTIVITY,
+            }
+            self.findings.append(Finding.stale("make the activity again", again=again, **source))
             if again and self.policy.repairs(FindingClass.STALE_MAPPING):
                 made.append(row_id)
                 self.repaired[source_kind].add(int(source_id))

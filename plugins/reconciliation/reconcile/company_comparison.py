@@ -10,8 +10,7 @@ from statements import statement
 
 from reconciliation.crm.fields import ADDRESS_PREFIX, organization_fields
 from reconciliation.mapping.company_names import known_names
-from reconciliation.reconcile.contact_comparison import KEPT
-from reconciliation.reconcile.finding import Finding, FindingClass, Side
+from reconciliation.reconcile.finding import KEPT, Finding, FindingClass, Side
 from reconciliation.reconcile.record_comparison import compare
 
 if TYPE_CHECKING:
@@ -50,15 +49,9 @@ class CompanyComparison:
         if fold_name(str(facts.get("name") or "")) != folded_name and not self._is_spelling(
             crm_id, fold_name(str(facts.get("name") or ""))
         ):
-            found.append(
-                self._finding(
-                    folded_name,
-                    crm_id,
-                    "none: an organization is never renamed",
-                    field="name",
-                    detail={"chatwoot": folded_name, "krayin": facts.get("name")},
-                )
-            )
+            detail = {"chatwoot": folded_name, "krayin": facts.get("name")}
+            why = "none: an organization is never renamed"
+            found.append(_changed(folded_name, crm_id, why, field="name", detail=detail))
         if row["last_sent"]:
             present = {**organization_fields(facts), **custom}
             found += self._edits(folded_name, crm_id, row["last_sent"], present)
@@ -76,15 +69,13 @@ class CompanyComparison:
                 continue
             again = self.policy.recreate
             self.findings.append(
-                self._finding(
-                    folded_name,
-                    None,
-                    "make the organization again and link its persons"
-                    if again
-                    else "none: what was deleted in Krayin stays deleted (recreate_deleted: false)",
-                    kind=FindingClass.STALE_MAPPING,
+                Finding.stale(
+                    "make the organization again and link its persons",
+                    again=again,
                     calls=len(members),
-                    repairable=again,
+                    source_kind="company",
+                    source_id=folded_name,
+                    crm_kind=ORGANIZATION,
                 )
             )
             if again and self.policy.repairs(FindingClass.STALE_MAPPING):
@@ -102,7 +93,7 @@ class CompanyComparison:
         lines = {name: present.get(name) for name in last_sent if name.startswith(ADDRESS_PREFIX)}
         shown = {**present, **lines}
         return [
-            self._finding(
+            _changed(
                 folded_name,
                 crm_id,
                 "write Chatwoot's value" if one.writes else KEPT,
@@ -115,32 +106,6 @@ class CompanyComparison:
                 compare(last_sent=last_sent, present=shown, desired=last_sent, on_crm_edit=self.on_crm_edit)
             )
         ]
-
-    def _finding(  # noqa: PLR0913 - what a finding says
-        self,
-        folded_name: str,
-        crm_id: int | None,
-        repair: str,
-        *,
-        kind: FindingClass = FindingClass.CHANGED,
-        field: str | None = None,
-        detail: Mapping[str, Any] | None = None,
-        calls: int = 0,
-        repairable: bool = False,
-    ) -> Finding:
-        return Finding(
-            kind,
-            repair,
-            source_kind="company",
-            source_id=folded_name,
-            crm_kind=ORGANIZATION,
-            crm_id=crm_id,
-            field=field,
-            side=Side.THEIRS if kind is FindingClass.CHANGED else None,
-            detail=detail or {},
-            calls=calls,
-            repairable=repairable,
-        )
 
     def _is_spelling(self, crm_id: int, folded_name: str) -> bool:
         names = known_names(self.connection, self.identity.target_id, [crm_id])
@@ -155,3 +120,16 @@ class CompanyComparison:
 
     def _forget(self, ids: Sequence[int], *, recreate: bool) -> None:
         self.connection.execute(statement("reconcile/forget"), {"ids": list(ids), "recreate": recreate})
+
+
+def _changed(folded_name: str, crm_id: int, repair: str, **facts: Any) -> Finding:
+    return Finding(
+        FindingClass.CHANGED,
+        repair,
+        source_kind="company",
+        source_id=folded_name,
+        crm_kind=ORGANIZATION,
+        crm_id=crm_id,
+        side=Side.THEIRS,
+        **facts,
+    )

@@ -18,7 +18,7 @@ from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
 from reconciliation.mapping.desired_contact import SkippedContact, desired_to_json
 from reconciliation.mapping.merge import flatten
 from reconciliation.plan.expectation import with_address
-from reconciliation.reconcile.finding import Finding, FindingClass, Side
+from reconciliation.reconcile.finding import KEPT, Finding, FindingClass, Side
 from reconciliation.reconcile.record_comparison import compare, is_cut
 from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 CHUNK = 500
 _OF_LEADS = frozenset(one.target for one in LEAD_FIELDS)
-KEPT = "none: Krayin's value stands (on_crm_edit: keep)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,19 +327,13 @@ class ContactComparison:
         return found
 
     def _stale(self, case: _Case, kind: str) -> Finding:
-        again = self.policy.recreate
         needs_person = kind == "lead" and case.rows["person"].row.state is MappingState.GONE
-        return Finding(
-            FindingClass.STALE_MAPPING,
-            "none: what was deleted in Krayin stays deleted (recreate_deleted: false)"
-            if not again
-            else "made again with its person"
-            if needs_person
-            else f"make the {kind} again",
+        return Finding.stale(
+            "made again with its person" if needs_person else f"make the {kind} again",
+            again=self.policy.recreate,
+            calls=int(not needs_person),
             **_source(case),
             crm_kind=kind,
-            calls=int(again and not needs_person),
-            repairable=again,
         )
 
     # --- what becomes of it -------------------------------------------------------------------

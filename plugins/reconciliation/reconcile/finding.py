@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+STAYS_DELETED = "none: what was deleted in Krayin stays deleted (recreate_deleted: false)"
+KEPT = "none: Krayin's value stands (on_crm_edit: keep)"
+
+
 class FindingClass(StrEnum):
     """What kind of difference it is."""
 
@@ -89,6 +93,17 @@ class Finding:
         if self.kind is FindingClass.DUPLICATE or self.source_id is None:
             parts.append(self.crm_id)
         return "|".join("" if part is None else str(part) for part in parts)
+
+    @classmethod
+    def stale(cls, repair: str, *, again: bool, calls: int = 1, **facts: Any) -> Finding:
+        """Return the finding of a record that was deleted in Krayin: it is made `again`, or stays deleted."""
+        return cls(
+            FindingClass.STALE_MAPPING,
+            repair if again else STAYS_DELETED,
+            calls=calls if again else 0,
+            repairable=again,
+            **facts,
+        )
 
     def in_state(self, state: FindingState) -> Finding:
         """Return the same finding in another state."""

@@ -123,11 +123,8 @@ class Orphans:
         ids = sorted(source_ids)
         there = snapshot.there(STREAM_OF[source_kind], scope, ids) if ids else set()
         if there:
-            records = {
-                **self.identity.parameters(),
-                "source_kind": source_kind,
-                "source_ids": [str(one) for one in sorted(there)],
-            }
+            ids_there = [str(one) for one in sorted(there)]
+            records = {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids_there}
             with self.connection.transaction():
                 # What was to become of its records is not to be carried out any more.
                 self.connection.execute(statement("plan/supersede"), records)

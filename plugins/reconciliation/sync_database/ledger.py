@@ -240,13 +240,13 @@ class Ledger:
         if row is None:
             raise LeaseLostError(operation.id)
 
-    def settle(self, operation: Operation, outcome: Outcome, *, release: bool = True) -> None:
-        """Record `outcome`; with `release` the operation is free for others.
+    def settle(self, operation: Operation, outcome: Outcome) -> None:
+        """Record `outcome`; the operation is free for others.
 
         Raises:
             LeaseLostError: the operation is not this worker's any more; nothing was recorded.
         """
-        if outcome.state in _GIVES_WAY and release and self._yield_to_newer(operation):
+        if outcome.state in _GIVES_WAY and self._yield_to_newer(operation):
             return
         row = self._connection.execute(
             statement("load/settle"),
@@ -263,7 +263,6 @@ class Ledger:
                 else None,
                 "delay": outcome.delay,
                 "result": Jsonb(dict(outcome.result)),
-                "release": release,
             },
         ).fetchone()
         if row is None:
