@@ -41,19 +41,6 @@ UNHEARD = 60
 SETTLE_PATIENCE = 10.0
 
 
-class BudgetTimeout(TimeoutError):  # noqa: N818 - reads like the standard library's TimeoutError
-    """No permit came due in the time given; nothing was taken, so ask again later."""
-
-    def __init__(self, key: str, lane: Lane, waited: float) -> None:
-        self.key = key
-        self.lane = lane
-        self.waited = waited
-        super().__init__(
-            f"{key}: no call of lane {lane.name.lower()} was free within {waited:.1f} s. Try again later, "
-            "or look at the budget's state for a block or a busier lane."
-        )
-
-
 class BudgetUnavailable(ConnectionError):  # noqa: N818 - named by how one recovers
     """The sync database could not be reached for so long that waiting on makes no sense."""
 
@@ -165,17 +152,13 @@ class RateBudget:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def acquire(self, timeout: float | None = None) -> Permit:
+    def acquire(self) -> Permit:
         """Wait until a call may be made and return leave to make it now.
 
-        `timeout` bounds the wait in seconds; None waits as long as it takes.
-
         Raises:
-            BudgetTimeout: no permit came due within `timeout`.
             BudgetUnavailable: the sync database stayed unreachable.
         """
         ticket = uuid.uuid4()
-        begun = time.monotonic()
         granted = False
         try:
             while True:
@@ -183,11 +166,6 @@ class RateBudget:
                 if isinstance(turn, Permit):
                     granted = True
                     return turn
-                if timeout is not None:
-                    left = begun + timeout - time.monotonic()
-                    if left <= 0:
-                        raise BudgetTimeout(self.key, self.lane, timeout)
-                    turn = min(turn, left)
                 self._sleep(turn)
         finally:
             if not granted:
@@ -254,7 +232,7 @@ class RateBudget:
                 self.key,
             )
 
-    def recently_near_limit(self) -> bool:
+    def near_limit(self) -> bool:
         """Tell whether the limit explains a refusal of a call that has not been settled yet.
 
         True when, in the server's present window, anybody was told that nothing is left, or was
@@ -268,8 +246,6 @@ class RateBudget:
         except BudgetUnavailable:
             return False
         return row is not None and bool(row["near"])
-
-    near_limit = recently_near_limit
 
     def state(self) -> BudgetState | None:
         """Return the budget as it stands now, or None when nobody has used it yet."""

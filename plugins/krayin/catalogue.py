@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import TypeAdapter
 
-from krayin.configuration import (  # noqa: TC001 - pydantic resolves the annotations at run time
+from krayin.configuration import (
     Attribute,
     LeadType,
     Pipeline,
@@ -172,8 +172,8 @@ def load_catalogue(client: KrayinClient) -> Catalogue:
     return Catalogue(
         user=client.whoami(),
         pipelines=tuple(client.pipelines()),
-        sources=tuple(client.sources()),
-        types=tuple(client.lead_types()),
-        attributes=tuple(client.attributes()),
-        users=tuple(client.users()),
+        sources=tuple(client.every(Source)),
+        types=tuple(client.every(LeadType)),
+        attributes=tuple(client.every(Attribute)),
+        users=tuple(client.every(User)),
     )

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
         ActivityUpdate,
         LeadDraft,
         LeadUpdate,
-        OrganizationDraft,
         OrganizationUpdate,
         Payload,
         PersonDraft,
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Listed = TypeVar("Listed", Person, Lead, Organization, Activity)
 """A kind of record that has a list."""
+Setting = TypeVar("Setting", Source, LeadType, Attribute, User, Workflow)
+"""What an administrator sets up, read whole."""
 
 IDS_PER_CALL: Final = 100
 """Ids in one filter; leads cost Krayin about 4 ms a row."""
@@ -106,25 +107,9 @@ class KrayinClient(Session):
             self.dialect = Dialect(blank_is_null=has_order, is_limited=self.dialect.is_limited)
         return pipelines
 
-    def sources(self) -> list[Source]:
-        """Return all lead sources, by id."""
-        return self._all(endpoints.SOURCES, Source.from_json)
-
-    def lead_types(self) -> list[LeadType]:
-        """Return all lead types, by id."""
-        return self._all(endpoints.LEAD_TYPES, LeadType.from_json)
-
-    def attributes(self) -> list[Attribute]:
-        """Return the attributes of all entity types, by id."""
-        return self._all(endpoints.ATTRIBUTES, Attribute.from_json)
-
-    def users(self) -> list[User]:
-        """Return all users, by id."""
-        return self._all(endpoints.USERS, User.from_json)
-
-    def workflows(self) -> list[Workflow]:
-        """Return all workflows, by id."""
-        return self._all(endpoints.WORKFLOWS, Workflow.from_json)
+    def every(self, setting: type[Setting]) -> list[Setting]:
+        """Return all lead sources, types, attributes (of all entity types), users or workflows, by id."""
+        return self._all(_LISTS[setting], setting.from_json)
 
     # Writing.
 
@@ -138,10 +123,6 @@ class KrayinClient(Session):
     def create_person(self, draft: PersonDraft) -> Person:
         """Create a person."""
         return self._one(endpoints.CREATE_PERSON, Person.from_json, draft)
-
-    def create_organization(self, draft: OrganizationDraft) -> Organization:
-        """Create an organization."""
-        return self._one(endpoints.CREATE_ORGANIZATION, Organization.from_json, draft)
 
     def create_activity(self, draft: ActivityDraft) -> Activity:
         """Create an activity.
@@ -219,13 +200,6 @@ class KrayinClient(Session):
     def delete_activity(self, activity_id: int) -> bool:
         """Delete an activity; False when it was gone already."""
         return self._delete(endpoints.DELETE_ACTIVITY, activity_id)
-
-    def delete_organization(self, organization_id: int) -> bool:
-        """Delete an organization, which unlinks its persons; False when it was gone already."""
-        # The deletion of a missing one is answered like a success.
-        if not self.by_ids(Organization, [organization_id]):
-            return False
-        return self._delete(endpoints.DELETE_ORGANIZATION, organization_id)
 
     def delete_person(self, person_id: int) -> bool:
         """Delete a person who has no lead; False when it was gone already.
@@ -455,6 +429,11 @@ _LISTS: Final[dict[type[Any], Endpoint]] = {
     Lead: endpoints.LEADS,
     Organization: endpoints.ORGANIZATIONS,
     Activity: endpoints.ACTIVITIES,
+    Source: endpoints.SOURCES,
+    LeadType: endpoints.LEAD_TYPES,
+    Attribute: endpoints.ATTRIBUTES,
+    User: endpoints.USERS,
+    Workflow: endpoints.WORKFLOWS,
 }
 _NOT_ITS_OWN: Final = ("type", "note,call,email")
 """The filter that leaves out of activities what Krayin notes itself."""

@@ -73,7 +73,6 @@ LOOKUP_ENTITY: Final = {
 
 CREATE_PERSON: Final = _create("contacts/persons")
 CREATE_LEAD: Final = _create("leads")
-CREATE_ORGANIZATION: Final = _create("contacts/organizations")
 CREATE_ACTIVITY: Final = _create("activities")
 
 UPDATE_PERSON: Final = _change("contacts/persons/{id}")
@@ -91,5 +90,4 @@ DELETE_PERSON: Final = Endpoint(
     "DELETE", "contacts/persons/{id}", repeatable=True, retries_server_errors=False, own_limiter=100
 )
 DELETE_LEAD: Final = Endpoint("DELETE", "leads/{id}", repeatable=True)
-DELETE_ORGANIZATION: Final = Endpoint("DELETE", "contacts/organizations/{id}", repeatable=True)
 DELETE_ACTIVITY: Final = Endpoint("DELETE", "activities/{id}", repeatable=True)

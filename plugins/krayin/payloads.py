@@ -329,20 +329,6 @@ class LeadUpdate(Payload):
         return {**body, **_flags(self.booleans), **self.custom}
 
 
-class OrganizationDraft(Payload):
-    """An organization to create; Krayin refuses a name it has (case, accents and spaces aside)."""
-
-    name: Annotated[Line, Field(min_length=1)]
-    address: Custom | None = None
-    user_id: Id | None = None
-    booleans: Mapping[str, bool] = Field(default_factory=dict)
-    custom: Custom = Field(default_factory=dict)
-
-    def to_body(self) -> dict[str, Any]:
-        """Return the JSON body."""
-        return {**self._given("name", "address", "user_id"), **_flags(self.booleans), **self.custom}
-
-
 class OrganizationUpdate(Payload):
     """The keys of an organization to change; only those that were given are sent, the rest is kept.
 

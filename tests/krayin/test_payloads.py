@@ -13,7 +13,6 @@ from krayin.payloads import (
     Labelled,
     LeadDraft,
     LeadUpdate,
-    OrganizationDraft,
     OrganizationUpdate,
     PersonDraft,
     PersonUpdate,
@@ -192,7 +191,6 @@ def test_closed_at_takes_only_the_local_form():
 
 def test_organizations_send_what_was_given():
     address = {"address": "Main St 1", "country": "DE", "state": "BE", "city": "Berlin", "postcode": "10115"}
-    assert OrganizationDraft(name=" Acme ", address=address).to_body() == {"name": "Acme", "address": address}
     assert OrganizationUpdate(address=address).to_body() == {"address": address}
     assert OrganizationUpdate(user_id=None).to_body() == {"user_id": None}
     assert OrganizationUpdate().to_body() == {}
@@ -255,7 +253,7 @@ def test_custom_attributes_cannot_hide_krayins_own_keys(code):
     [
         lambda text: PersonDraft(name=text).to_body()["name"],
         lambda text: LeadDraft(title=text, lead_pipeline_stage_id=1).to_body()["title"],
-        lambda text: OrganizationDraft(name=text).to_body()["name"],
+        lambda text: OrganizationUpdate(name=text).to_body()["name"],
     ],
 )
 def test_lines_are_cleaned_trimmed_and_cut_when_made(build):

@@ -21,7 +21,7 @@ from krayin.errors import (
     Unanswered,
     UnexpectedAnswer,
 )
-from krayin.payloads import Labelled, LeadUpdate, OrganizationDraft, PersonDraft
+from krayin.payloads import Labelled, LeadUpdate, PersonDraft
 from krayin.rate_limiter import LimitFeedback
 
 DRAFT = PersonDraft(name="Anna Secret", emails=(Labelled(value="anna@secret.example"),))
@@ -602,7 +602,7 @@ def test_addresses_in_urls_are_not_logged(kit, caplog):
 
 
 def test_the_connection_is_kept_and_closed(kit):
-    run = kit.script(kit.answer({"data": {"id": 1, "name": "Acme"}}))
+    run = kit.script(kit.answer({"data": kit.person(9)}))
     with run.client as client:
-        assert client.create_organization(OrganizationDraft(name="Acme")).id == 1
+        assert client.create_person(DRAFT).id == 9
     assert run.client._http.is_closed

@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from krayin.configuration import Attribute
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,7 +50,7 @@ class CurrentAttributes:
         """Read the attributes unless they are fresh; one call."""
         if self._client is None or self._monotonic() < self._good_until:
             return
-        self._catalogue = replace(self._catalogue, attributes=tuple(self._client.attributes()))
+        self._catalogue = replace(self._catalogue, attributes=tuple(self._client.every(Attribute)))
         self._good_until = self._monotonic() + OLDEST
         self._keep(self._catalogue)
 

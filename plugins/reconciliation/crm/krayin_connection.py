@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -14,7 +14,7 @@ from krayin.budget import UNHEARD, RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
 from krayin.dialect import Dialect
 from krayin.errors import KrayinError
-from krayin.rate_limiter import LimitFeedback, Permit
+from krayin.noop_limiter import NoopLimiter
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from krayin.audit import ApiCall
     from krayin.client import KrayinClient
-    from krayin.rate_limiter import Lane, RateLimiter
+    from krayin.rate_limiter import Lane, LimitFeedback, Permit, RateLimiter
 
     from reconciliation.settings.sync_settings import KrayinSettings
 
@@ -72,14 +72,11 @@ class OpenKrayin:
     deletions: PersonDeletions
 
 
-class _Unaccounted:
+class _Unaccounted(NoopLimiter):
     """Lets the one call pass that finds out whose budget is to be used, and remembers its answer."""
 
     def __init__(self) -> None:
         self.answers: list[LimitFeedback] = []
-
-    def acquire(self) -> Permit:
-        return Permit(number=0, fence=0, granted_at=datetime.now(UTC))
 
     def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:  # noqa: ARG002 - the port's signature
         if answer is not None:

@@ -58,7 +58,6 @@ BREAKER = 5
 ATTEMPTS = 2
 # Far likelier another program's use of the limiter than the row's fault; still, not for ever.
 ATTEMPTS_TURNED_AWAY = 6
-LONGEST_BACKOFF = DEFAULT.longest_backoff
 REPORT_EVERY = 10.0
 
 

@@ -87,13 +87,6 @@ def qualified_stages(
     return tuple(sorted(qualified, key=lambda one: order.index(one.stage_id)))
 
 
-def target_stage(
-    progress: Progress, stages: Mapping[Milestone, int], order: Sequence[int]
-) -> TargetStage | None:
-    """Return the furthest configured stage along the pipeline that the contact qualifies for."""
-    return next(reversed(qualified_stages(progress, stages, order)), None)
-
-
 def target_since(qualified: Sequence[TargetStage], since: datetime | None) -> TargetStage:
     """Return the furthest stage qualified after `since`, the furthest of all where there is none.
 

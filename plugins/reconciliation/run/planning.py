@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.checksums import Stream
 from chatwoot.source import ByIds, ChangeCoverage, ChangedSince, Everything, ListedIds, Watermark, Window
+from krayin.configuration import Workflow
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -164,7 +165,7 @@ class Planning:
 
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
-        workflows = unconfirmed(krayin.client.workflows(), self._settings.confirmed_workflows)
+        workflows = unconfirmed(krayin.client.every(Workflow), self._settings.confirmed_workflows)
         waiting = {workflow.id: described(workflow) for workflow in workflows}
         if waiting and not self.request.dry_run:
             raise WorkflowsNotConfirmedError(self._settings.name, waiting)

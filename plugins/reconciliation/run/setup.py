@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatwoot.source import ByIds
+from krayin.configuration import Workflow
 from krayin.errors import ConfigurationError
 from krayin.versions import generation_of
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from chatwoot.source import SourceSnapshot
     from krayin.budget import BudgetState
     from krayin.catalogue import Catalogue
-    from krayin.configuration import Workflow
 
     from reconciliation.run.sync_run import Sync
     from reconciliation.settings.sync_settings import SyncSettings
@@ -61,7 +61,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
             yield from _describe_guards(settings)
             targets = resolve_targets(settings, krayin.catalogue)
             yield from _describe(krayin.catalogue, targets)
-            yield from _describe_workflows(krayin.client.workflows(), settings.confirmed_workflows)
+            yield from _describe_workflows(krayin.client.every(Workflow), settings.confirmed_workflows)
 
 
 def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:

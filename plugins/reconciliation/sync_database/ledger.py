@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import psycopg
 
-SETTLE = DEFAULT.settle
 LOWEST_LANE = max(Lane)
 # The key of the payload by which a removal is told; it stands in operations of earlier versions.
 REMOVAL = "retire"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chatwoot.records import BrokenRow
 from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
+from krayin.configuration import Workflow
 from krayin.rate_limiter import Lane
 from statements import statement
 
@@ -150,7 +151,7 @@ def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfi
     if began[0] or not settings.enabled:
         return None
     with sync.open_krayin(connection, lane=Lane.LIVE) as krayin:
-        waiting = unconfirmed(krayin.client.workflows(), settings.confirmed_workflows)
+        waiting = unconfirmed(krayin.client.every(Workflow), settings.confirmed_workflows)
     if not waiting:
         return None
     return WorkflowsNotConfirmedError(settings.name, {one.id: described(one) for one in waiting})

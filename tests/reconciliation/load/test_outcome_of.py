@@ -18,8 +18,9 @@ from krayin.errors import (
     UnexpectedAnswer,
 )
 from reconciliation.binding_scope import BindingScope
-from reconciliation.load.loader import ATTEMPTS, LONGEST_BACKOFF, outcome_of
-from reconciliation.sync_database.ledger import SETTLE, Operation, OperationState
+from reconciliation.load.loader import ATTEMPTS, outcome_of
+from reconciliation.sync_database.ledger import Operation, OperationState
+from reconciliation.values.timing import DEFAULT
 
 TAKEN = {"emails.0.value": ("El valor ya ha sido registrado.",)}
 INVALID = {
@@ -64,7 +65,7 @@ def test_an_unknown_outcome_is_looked_up_and_never_planned_again():
         for one in (operation(), operation(9)):
             outcome = outcome_of(one, error)
             assert (outcome.state, outcome.error_class) == (OperationState.UNKNOWN, "outcome_unknown")
-            assert outcome.delay == SETTLE
+            assert outcome.delay == DEFAULT.settle
             assert outcome.counts_as_attempt is (status == 500)
 
 
@@ -111,7 +112,7 @@ def test_a_change_without_an_answer_keeps_its_record_until_krayin_must_be_done()
     """As an unknown one it stands in the way of whatever else is planned for the record."""
     outcome = outcome_of(operation(), Unanswered("no answer within the time allowed"))
     assert outcome.state is OperationState.UNKNOWN
-    assert outcome.delay == SETTLE
+    assert outcome.delay == DEFAULT.settle
     assert not outcome.counts_as_attempt
 
 
@@ -127,4 +128,4 @@ def test_waits_grow_to_a_bound_for_any_number_of_attempts():
     ]
     assert delays == sorted(delays)
     assert delays[0] < delays[1] < delays[2]
-    assert delays[-1] == LONGEST_BACKOFF
+    assert delays[-1] == DEFAULT.longest_backoff

@@ -15,8 +15,8 @@ from reconciliation.mapping.stages import (
     StageDecision,
     TargetStage,
     decide,
+    qualified_stages,
     target_since,
-    target_stage,
 )
 
 NEW, FOLLOW_UP, PROSPECT, NEGOTIATION, WON, LOST = range(1, 7)
@@ -47,12 +47,17 @@ def progress(status: str, reply: str) -> Progress:
     )
 
 
+def furthest(one: Progress, stages: dict[Milestone, int]) -> TargetStage | None:
+    qualified = qualified_stages(one, stages, ORDER)
+    return target_since(qualified, None) if qualified else None
+
+
 @pytest.mark.parametrize("configured", list(product((True, False), repeat=3)), ids=str)
 @pytest.mark.parametrize("status", STATUS)
 @pytest.mark.parametrize("reply", REPLY)
 def test_where_a_lead_goes(configured: tuple[bool, bool, bool], status: str, reply: str) -> None:
     stages = {milestone: STAGES[milestone] for milestone, on in zip(Milestone, configured, strict=True) if on}
-    wanted = target_stage(progress(status, reply), stages, ORDER)
+    wanted = furthest(progress(status, reply), stages)
     qualified = [
         stage
         for stage, is_on, is_earned in zip(
@@ -89,13 +94,13 @@ def test_with_overwrite_a_lead_still_never_goes_back() -> None:
 
 def test_the_order_is_the_pipeline_s_not_the_milestones() -> None:
     backwards = {Milestone.CREATED: NEGOTIATION, Milestone.RESOLVED: FOLLOW_UP}
-    wanted = target_stage(progress("resolved", "agent"), backwards, ORDER)
+    wanted = furthest(progress("resolved", "agent"), backwards)
     assert wanted is not None
     assert (wanted.stage_id, wanted.milestone) == (NEGOTIATION, Milestone.CREATED)
 
 
 def test_a_stage_of_another_pipeline_is_never_wanted() -> None:
-    assert target_stage(progress("open", "agent"), {Milestone.CREATED: 99}, ORDER) is None
+    assert qualified_stages(progress("open", "agent"), {Milestone.CREATED: 99}, ORDER) == ()
 
 
 def test_a_following_lead_is_not_moved_by_what_the_earlier_one_earned() -> None:
