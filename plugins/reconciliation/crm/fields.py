@@ -291,7 +291,6 @@ def person_draft(
     person: Fields, *, owner_id: int | None, booleans: Sequence[str], email_required: bool = True
 ) -> PersonDraft:
     """Return the person to create from mapped fields; without e-mails for a Krayin that takes none."""
-    custom = {code: value for code, value in (person.get("custom") or {}).items() if value is not None}
     return PersonDraft(
         name=person["name"],
         emails=None
@@ -301,8 +300,7 @@ def person_draft(
         job_title=person["job_title"],
         organization_name=person["organization"],
         user_id=owner_id,
-        booleans={code: bool(int(custom[code])) for code in booleans if code in custom},
-        custom={code: value for code, value in custom.items() if code not in booleans},
+        **_given_custom(person, booleans),
     )
 
 
@@ -315,7 +313,6 @@ def lead_draft(
     person_id: int | None = None,
 ) -> LeadDraft:
     """Return the lead to create from mapped fields, with a new person or for one that exists."""
-    custom = {code: value for code, value in (lead.get("custom") or {}).items() if value is not None}
     return LeadDraft(
         title=lead["title"],
         description=lead["description"] or None,
@@ -326,9 +323,16 @@ def lead_draft(
         user_id=targets.owner_id,
         person=person,
         person_id=person_id,
-        booleans={code: bool(int(custom[code])) for code in booleans if code in custom},
-        custom={code: value for code, value in custom.items() if code not in booleans},
+        **_given_custom(lead, booleans),
     )
+
+
+def _given_custom(fields: Fields, booleans: Sequence[str]) -> dict[str, Any]:
+    given = {code: value for code, value in (fields.get("custom") or {}).items() if value is not None}
+    return {
+        "booleans": {code: bool(int(given[code])) for code in booleans if code in given},
+        "custom": {code: value for code, value in given.items() if code not in booleans},
+    }
 
 
 def _rows(values: Sequence[str], stored: Any, what: str) -> tuple[Labelled, ...]:
