@@ -104,7 +104,8 @@ class Person:
     def from_json(cls, value: Any) -> Self:
         """Return the person of one row of an answer; absent organization or owner means none."""
         row = object_of(value, "person")
-        organization = row.get("organization")
+        related = row.get("organization")
+        organization = None if related is None else object_of(related, "organization")
         made_at = None if organization is None else moment_of(organization, "created_at")
         others = {
             "emails": labelled_rows(row.get("emails"), "emails"),

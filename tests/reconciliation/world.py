@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -22,6 +23,7 @@ from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.sync_database.incidents import Incident, open_incidents
+from reconciliation.values.timing import Timing
 
 from sandbox.chatwoot import changes
 from sandbox.chatwoot_api.testing import RunningChatwootApi, running_chatwoot_api
@@ -48,6 +50,8 @@ EVERYTHING = {
 }
 """Settings that bring everything over, and ask nobody about changes."""
 ACCOUNT = 1
+QUICK = Timing(settle=timedelta(seconds=1), backoff=timedelta(seconds=1), down=timedelta(seconds=0.5))
+"""As usual, but for what is waited for within a run."""
 on_each_krayin = pytest.mark.parametrize(
     "world", [{"version": "2.1"}, {"version": "2.2"}], indirect=True, ids=("2.1", "2.2")
 )
@@ -102,6 +106,7 @@ class World:
             sync_dsn=self.sync_url,
             source=self.source(),
             krayin=StandInAccess(self.krayin.url, self.krayin.token, **self.access_options),
+            timing=QUICK,
         )
 
     def run(self, request: RunRequest | None = None, **settings: Any) -> Run:
