@@ -40,10 +40,12 @@ def running_standby(primary: Cluster, directory: Path, **settings: str) -> Itera
     for path in [copy.directory, *copy.directory.rglob("*")]:
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
     copy.log.unlink(missing_ok=True)
-    copy.start()
-    yield copy
-    copy.stop("immediate")
-    shutil.rmtree(copy.directory)
+    try:
+        copy.start()
+        yield copy
+    finally:
+        copy.stop("immediate")
+        shutil.rmtree(copy.directory)
 
 
 def wait_for(primary: Cluster, standby: Cluster, how_far: str = "replay") -> None:
