@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from reconciliation.load.contact_work import RELEASE, REPLAYED, ContactWork
@@ -12,11 +11,10 @@ from reconciliation.load.sink import Sink
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from reconciliation.load.sink import LoadContext
     from reconciliation.sync_database.ledger import Operation
-    from reconciliation.sync_database.mapping_row import MappingRow
 
 
 class ContactSink(Sink):
@@ -39,7 +37,8 @@ class ContactSink(Sink):
         leads: set[int] = set()
         with_leads: set[int] = set()
         without_lead: list[tuple[Operation, int]] = []
-        for operation, rows in self._rows_of(operations):
+        for operation in operations:
+            rows = self.rows(operation)
             person, lead = rows.get("person"), rows.get("lead")
             person_id = person.crm_id if person is not None else None
             person_id = person_id or operation.payload["adopt"].get("person")
@@ -62,16 +61,6 @@ class ContactSink(Sink):
         self.reads.prefetch_leads_of(with_leads)
         # Leads are looked at after the first person was written: its change arrives calls sooner.
         self.reads.expect("leads", leads | self.leads.chosen(without_lead))
-
-    def _rows_of(self, operations: Sequence[Operation]) -> Iterator[tuple[Operation, dict[str, MappingRow]]]:
-        for identity, group in groupby(operations, lambda operation: operation.identity):
-            ours = list(group)
-            rows = self.store.rows(identity, "contact", [operation.source_id for operation in ours])
-            for operation in ours:
-                kinds = {
-                    kind: row for (source_id, kind), row in rows.items() if source_id == operation.source_id
-                }
-                yield operation, kinds
 
     def carry_out(self, operation: Operation) -> Mapping[str, str]:
         """Bring person and lead over, or first give up addresses that another contact waits for."""

@@ -67,7 +67,7 @@ class PersonSink(RecordSteps):
         """Work with `context`."""
         super().__init__(context)
         self.payload, self.put = person_update, self.client.update_person
-        self.search = PersonSearch(self.client, self.store, self.snapshot, self.settings, self.timing)
+        self.search = PersonSearch(context)
 
     def with_address(
         self, operation: Operation, person: Fields, last_sent: Mapping[str, Any] | None

@@ -9,23 +9,17 @@ from typing import TYPE_CHECKING
 from krayin.errors import ServerFailed
 from krayin.records import Person
 
-from reconciliation.load.sink import Stop, quarantined
+from reconciliation.load.sink import Steps, Stop, quarantined
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_contact import DesiredContact
 from reconciliation.plan.matching import Adopt, Ambiguous, KnownPerson, match_person
 from reconciliation.sync_database.ledger import OperationState
-from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from krayin.client import KrayinClient
-
-    from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.load.contact_work import ContactWork
-    from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.ledger import Outcome
-    from reconciliation.sync_database.mapping_store import MappingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +30,8 @@ class FoundPerson:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PersonSearch:
+class PersonSearch(Steps):
     """Searches Krayin and what it showed before for the persons of one sync's contacts."""
-
-    client: KrayinClient
-    store: MappingStore
-    snapshot: PersonSnapshot
-    settings: SyncSettings
-    timing: Timing = DEFAULT
 
     def find(self, work: ContactWork) -> FoundPerson | None:
         """Return the one person who has the contact's e-mail or phone and belongs to nobody else."""
