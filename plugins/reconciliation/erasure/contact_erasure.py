@@ -220,7 +220,12 @@ class _Erasure:
 
     def _begin(self) -> tuple[int, Mapping[str, Any]]:
         """Keep the contact away from all syncs from now on, and wait for nobody who is writing it."""
-        chunk = {**self.identity.parameters(), "contact_ids": [str(self.contact_id)]}
+        chunk = {
+            **self.identity.parameters(),
+            "source_kind": "contact",
+            "source_ids": [str(self.contact_id)],
+            "crm_kinds": ["lead", "person"],
+        }
         with self.connection.transaction():
             # Planners hold these rows while they plan the contact, and look for erasures afterwards.
             self.connection.execute(statement("plan/mapping_register"), chunk)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import organization_fields, organization_update
 from reconciliation.load.sink import RecordSteps, Sink, Stop, Work, deleted
-from reconciliation.plan.company_planner import company_fields
+from reconciliation.plan.organization import company_fields
 from reconciliation.sync_database.mapping_row import MappingState
 
 if TYPE_CHECKING:

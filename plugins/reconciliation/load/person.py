@@ -29,7 +29,7 @@ from reconciliation.load.person_search import PersonSearch
 from reconciliation.load.sink import RecordSteps, Stop, deleted
 from reconciliation.mapping.contact import addresses_where, natural_keys
 from reconciliation.mapping.merge import flatten
-from reconciliation.plan.expectation import with_address
+from reconciliation.plan.contact import with_address
 from reconciliation.plan.matching import is_marked
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.values.timing import same_moment

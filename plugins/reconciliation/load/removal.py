@@ -19,6 +19,7 @@ from reconciliation.load.sink import Stop, later, quarantined
 from reconciliation.load.source_check import Presence
 from reconciliation.mapping.contact import addresses_where
 from reconciliation.mapping.merge import Merged
+from reconciliation.plan.engine import OperationRow
 from reconciliation.plan.estimate import (
     DOOMED_ACTIVITIES,
     DOOMED_LEADS,
@@ -28,7 +29,6 @@ from reconciliation.plan.estimate import (
     PERSONS,
     Expected,
 )
-from reconciliation.plan.operation_rows import OperationRow
 from reconciliation.sync_database.ledger import REMOVAL, OperationState, Outcome
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from statements import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciliation.plan.operation_rows import PlanScope
+    from reconciliation.plan.engine import PlanEngine
 
 # Enough that a statement's own cost does not count, few enough to stay in memory.
 CHUNK = 2000
@@ -39,17 +39,17 @@ class _CreateConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BulkCreatePlanner:
-    """Plans new contacts in bulk as `plan_contact` would without a mapping row and without candidates.
+    """Plans new contacts in bulk as `decide` would without a mapping row and without candidates.
 
     The companies they name are not planned here.
     """
 
-    scope: PlanScope
+    engine: PlanEngine
 
     def plan_after(self, contact_id: int, *, examples: int) -> BulkChunk | None:
         """Plan the new ones among the staged contacts after `contact_id`; None when there are no more."""
         try:
-            with self.scope.connection.transaction():
+            with self.engine.connection.transaction():
                 return self._plan(contact_id, examples)
         except (UniqueViolation, _CreateConflictError):
             # Also what somebody left or brought back by hand: looked at one by one.
@@ -57,27 +57,25 @@ class BulkCreatePlanner:
 
     def pass_over(self, contact_id: int) -> BulkChunk | None:
         """Return the staged contacts after `contact_id` with nothing planned; None when there are no more."""
-        rows = self.scope.connection.execute(
-            statement("plan/staged_ids"), {"run_id": self.scope.run_id, "after": contact_id, "size": CHUNK}
-        ).fetchall()
+        rows = self.engine.execute("plan/staged_ids", after=contact_id, size=CHUNK).fetchall()
         ids = [row[0] for row in rows]
         return BulkChunk(ids[-1], 0, (), (), ids) if ids else None
 
     def _plan(self, contact_id: int, examples: int) -> BulkChunk | None:
-        scope = self.scope
-        with self.scope.connection.cursor(row_factory=namedtuple_row) as cursor:
+        engine = self.engine
+        with engine.connection.cursor(row_factory=namedtuple_row) as cursor:
             # Planned anew each time: a plan made while the tables were empty would scan them whole.
             row: Any = cursor.execute(
                 statement("plan/bulk_creates"),
                 {
-                    "run_id": scope.run_id,
+                    "run_id": engine.run_id,
                     "after": contact_id,
                     "size": CHUNK,
-                    "sync_name": scope.sync_name,
-                    "lane": int(scope.lane),
-                    "read_at": scope.read_at,
+                    "sync_name": engine.sync_name,
+                    "lane": int(engine.lane),
+                    "read_at": engine.read_at,
                     "examples": examples,
-                    **scope.identity.parameters(),
+                    **engine.identity.parameters(),
                 },
                 prepare=False,
             ).fetchone()
@@ -89,7 +87,5 @@ class BulkCreatePlanner:
 
     def _anybody_erased(self) -> bool:
         # Asked with the mapping rows made: an erasure that was in their way is over.
-        row = self.scope.connection.execute(
-            statement("plan/erased_lately"), {"run_id": self.scope.run_id, **self.scope.identity.parameters()}
-        ).fetchone()
+        row = self.engine.execute("plan/erased_lately").fetchone()
         return bool(row and row[0])

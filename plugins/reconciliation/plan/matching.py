@@ -1,9 +1,11 @@
-"""Decides which Krayin person a contact is, if any."""
+"""Decides which Krayin person and lead a contact is, if any, among those that Krayin showed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from reconciliation.mapping.contact import natural_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
     from reconciliation.mapping.desired_contact import DesiredContact, Fields
+    from reconciliation.plan.engine import PlanEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +119,64 @@ def is_marked(lead: Lead, wanted: Fields) -> bool:
     """Tell whether a lead's description begins with the line by which we know our own."""
     marker = str(wanted["description"]).partition("\n")[0]
     return (lead.description or "").partition("\n")[0].strip() == marker
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPersons:
+    """Persons by `email:`, `phone:` and `id:` key, and what was kept of each by its id."""
+
+    by_key: Mapping[str, Sequence[KnownPerson]] = field(default_factory=dict)
+    facts: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, contact: DesiredContact) -> list[KnownPerson]:
+        """Return the persons with one of a contact's keys, or with the id an earlier integration kept."""
+        keys = [*contact.natural_keys]
+        if "person" in contact.adopt:
+            keys.append(f"id:{contact.adopt['person']}")
+        return list({person.crm_id: person for key in keys for person in self.by_key.get(key, ())}.values())
+
+
+def find_persons(
+    engine: PlanEngine, contacts: Sequence[DesiredContact], phone_region: str | None
+) -> KnownPersons:
+    """Return the persons with a key of one of `contacts`, and those an earlier integration named.
+
+    They are found in the snapshot of Krayin, in the transaction that plans.
+    """
+    keys = sorted({key for contact in contacts for key in contact.natural_keys})
+    kept = sorted({contact.adopt["person"] for contact in contacts if "person" in contact.adopt})
+    facts_of: dict[int, Mapping[str, Any]] = {}
+    keys_of: dict[int, set[str]] = {}
+    owners: dict[int, tuple[int, int, str]] = {}
+    for row in (
+        *engine.execute("plan/candidates", keys=keys),
+        *engine.execute("plan/persons_known", crm_ids=kept),
+    ):
+        key, crm_id, facts, installation, account, source_id = row
+        facts_of[crm_id] = facts
+        keys_of.setdefault(crm_id, set())
+        if key is not None:
+            keys_of[crm_id].add(key)
+        if source_id is not None:
+            owners[crm_id] = installation, account, source_id
+    own = engine.identity.installation_id, engine.identity.account_id
+    ours = [int(source_id) for *account, source_id in owners.values() if tuple(account) == own]
+    for crm_id, last_sent, wanted, releases in (
+        engine.execute("plan/releasing", contact_ids=ours) if ours else ()
+    ):
+        # What its contact brought and does not have any more.
+        keys_of[crm_id] -= (set(sent_keys(last_sent, phone_region)) - set(wanted)) | set(releases or ())
+    by_key: dict[str, list[KnownPerson]] = {}
+    for crm_id, person_keys in keys_of.items():
+        _, account, source_id = owners.get(crm_id, (0, 0, None))
+        owner = None if source_id is None else f"contact {source_id} of account {account}"
+        person = KnownPerson(crm_id, facts_of[crm_id].get("name", ""), frozenset(person_keys), owner)
+        for key in (*person_keys, f"id:{crm_id}"):
+            by_key.setdefault(key, []).append(person)
+    return KnownPersons(by_key, facts_of)
+
+
+def sent_keys(last_sent: Mapping[str, Any] | None, phone_region: str | None) -> tuple[str, ...]:
+    """Return the keys of what was last sent for a person."""
+    sent = last_sent or {}
+    return natural_keys(sent.get("emails") or [], sent.get("phones") or [], phone_region)

@@ -6,12 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.plan.contact_plan import Action
+from reconciliation.plan.contact import Action
 
 if TYPE_CHECKING:
-    from reconciliation.plan.company_planner import PlannedCompany
-    from reconciliation.plan.contact_plan import ContactPlan
-    from reconciliation.plan.expectation import Changes, Expectation
+    from reconciliation.plan.contact import Changes, ContactPlan, Expectation
+    from reconciliation.plan.organization import PlannedCompany
 
 # Examples of each kind of action in the summary.
 SAMPLE = 10

@@ -22,7 +22,7 @@ from reconciliation.extract.merge_evidence import remember_traces
 from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
-from reconciliation.plan.stage_planner import stage_progress, stages_of
+from reconciliation.plan.lead_stage import stage_progress, stages_of
 from reconciliation.reconcile.activity_comparison import ActivityComparison
 from reconciliation.reconcile.company_comparison import ORGANIZATION, CompanyComparison
 from reconciliation.reconcile.contact_comparison import CHUNK, ContactComparison

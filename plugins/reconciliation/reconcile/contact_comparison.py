@@ -17,7 +17,7 @@ from reconciliation.mapping.company_names import known_names
 from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
 from reconciliation.mapping.desired_contact import SkippedContact, desired_to_json
 from reconciliation.mapping.merge import flatten
-from reconciliation.plan.expectation import with_address
+from reconciliation.plan.contact import with_address
 from reconciliation.reconcile.finding import KEPT, Finding, FindingClass, Side
 from reconciliation.reconcile.record_comparison import compare, is_cut
 from reconciliation.sync_database.erased import erased_among
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciliation.crm.lists import CrmLists
     from reconciliation.mapping.contact import MappingRules
     from reconciliation.mapping.desired_contact import DesiredContact
-    from reconciliation.plan.expectation import Rules
+    from reconciliation.plan.contact import Rules
     from reconciliation.reconcile.record_comparison import FieldDifference
     from reconciliation.reconcile.repair_policy import Policy
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reconciliation.plan.contact_plan import Action
+from reconciliation.plan.contact import Action
 from reconciliation.plan.planned import Planned
 from reconciliation.reconcile.finding import Finding, FindingClass, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from reconciliation.plan.company_planner import PlannedCompany
-    from reconciliation.plan.contact_plan import ContactPlan
-    from reconciliation.plan.expectation import Expectation
+    from reconciliation.plan.contact import ContactPlan, Expectation
+    from reconciliation.plan.organization import PlannedCompany
+    from reconciliation.reconcile.repair_policy import Policy
 
 CLASSES = {
     Action.CREATE: FindingClass.MISSING,
@@ -28,68 +28,43 @@ _DONE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is to be done about one contact; as a `ContactPlan` without the contact."""
-
-    action: Action
-    calls: int
-    person_id: int | None
-    reason: str | None
-    message: str | None
-    candidates: Sequence[Mapping[str, Any]]
-
-
 @dataclass(slots=True)
 class Decisions(Planned):
-    """What a planner would do about each contact, and about companies."""
+    """What a planner would do about each contact without a person, and about companies, as findings."""
 
-    made: dict[int, Decision] = field(default_factory=dict)
-    companies: list[PlannedCompany] = field(default_factory=list)
+    made: dict[int, Finding] = field(default_factory=dict)
+    companies: list[Finding] = field(default_factory=list)
 
     def add(self, plan: ContactPlan, expectation: Expectation) -> None:
         """Keep what is planned for one contact."""
         Planned.add(self, plan, expectation)
-        if plan.action in CLASSES:
-            self.made[plan.contact.contact_id] = Decision(
-                plan.action,
-                plan.calls,
-                plan.adopt.get("person"),
-                plan.reason,
-                plan.message,
-                plan.candidates,
-            )
+        kind = CLASSES.get(plan.action)
+        if kind is None:
+            return
+        contact_id = plan.contact.contact_id
+        waits = kind is FindingClass.QUARANTINED
+        self.made[contact_id] = Finding(
+            kind,
+            _DONE[kind] if plan.message is None else f"none: {plan.message}",
+            source_kind="contact",
+            source_id=str(contact_id),
+            contact_id=contact_id,
+            crm_kind="person",
+            crm_id=plan.adopt.get("person"),
+            side=None if waits else Side.OURS,
+            detail={"reason": plan.reason, "candidates": [dict(one) for one in plan.candidates]}
+            if plan.reason
+            else {},
+            calls=plan.calls,
+            repairable=not waits,
+        )
 
     def add_company(self, company: PlannedCompany) -> None:
         """Keep what is planned for one company."""
         Planned.add_company(self, company)
-        self.companies.append(company)
-
-    def findings(self, contact_ids: Iterable[int]) -> Iterator[Finding]:
-        """Yield what the planner decided about some contacts without a person, and about companies."""
-        for contact_id in sorted(contact_ids):
-            made = self.made.get(contact_id)
-            if made is None:
-                continue
-            kind = CLASSES[made.action]
-            yield Finding(
-                kind,
-                _DONE[kind] if made.message is None else f"none: {made.message}",
-                source_kind="contact",
-                source_id=str(contact_id),
-                contact_id=contact_id,
-                crm_kind="person",
-                crm_id=made.person_id,
-                side=None if kind is FindingClass.QUARANTINED else Side.OURS,
-                detail={"reason": made.reason, "candidates": [dict(one) for one in made.candidates]}
-                if made.reason
-                else {},
-                calls=made.calls,
-                repairable=kind is not FindingClass.QUARANTINED,
-            )
-        for company in self.companies:
-            for place, (name, (shown, wanted)) in enumerate(sorted(company.changes.items())):
-                yield Finding(
+        for place, (name, (shown, wanted)) in enumerate(sorted(company.changes.items())):
+            self.companies.append(
+                Finding(
                     FindingClass.CHANGED,
                     "write Chatwoot's value",
                     source_kind="company",
@@ -101,3 +76,12 @@ class Decisions(Planned):
                     calls=int(place == 0),
                     repairable=True,
                 )
+            )
+
+    def findings(self, contact_ids: Iterable[int]) -> list[Finding]:
+        """Return what the planner decided about some contacts without a person, and about companies."""
+        return [*(self.made[one] for one in sorted(contact_ids) if one in self.made), *self.companies]
+
+    def to_repair(self, contact_ids: Iterable[int], policy: Policy) -> set[int]:
+        """Return those of some contacts about whom something was decided that the policy repairs."""
+        return {one for one in contact_ids if one in self.made and policy.repairs(self.made[one].kind)}

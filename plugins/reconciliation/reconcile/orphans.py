@@ -15,13 +15,15 @@ from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.load.source_check import STREAM_OF
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.plan.engine import withdraw
+from reconciliation.plan.matching import sent_keys
 from reconciliation.reconcile.finding import Finding, FindingClass
 from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import MappingStore, mapping_row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     import psycopg
     from chatwoot.source import SourceSnapshot
@@ -32,6 +34,142 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.mapping_row import MappingRow
 
 _Rows = dict[str, "MappingRow"]
+_NOT_OURS = "none: its records were there before us"
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A contact into which another was merged: the natural keys it has now, and how it stands with us."""
+
+    contact_id: int
+    keys: frozenset[str] = frozenset()
+    is_linked: bool = True
+    is_erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanPlan:
+    """What is to become of the records of a source record that is gone, and the finding that says so.
+
+    With a `survivor` and no `removal` that contact takes the records over.
+    """
+
+    finding: Finding
+    removal: Removal | None = None
+    survivor: int | None = None
+
+
+def decide(
+    contact_id: int,
+    rows: Mapping[str, MappingRow],
+    survivor: Survivor | None,
+    settings: SyncSettings,
+    *,
+    can_tell: bool,
+) -> OrphanPlan:
+    """Decide about the records of a contact that is gone: merged into `survivor`, or deleted.
+
+    `rows` are its mapping rows by CRM kind; `can_tell` is False where Chatwoot does not tell the two apart.
+    """
+    reports = settings.on_source_delete == "report"
+    removal, heir = None, None
+    if survivor is not None:
+        detail: dict[str, Any] = {"merged_into": survivor.contact_id}
+        if survivor.is_erased:
+            text = (
+                f"none: merged into contact {survivor.contact_id}, which was erased on request: "
+                "erase this one too"
+            )
+        elif not survivor.is_linked:
+            heir = survivor.contact_id
+            text = f"give its records to contact {heir}, into which it was merged"
+        else:
+            text = f"merged into contact {survivor.contact_id}, which has records of its own: "
+            removal = _removal(contact_id, rows, RemovalAction.CLOSE, settings, survivor)
+            if removal is not None:
+                heir = survivor.contact_id
+                text += "close the lead, free its addresses"
+            else:
+                text += "none, report only (on_source_delete: report)" if reports else _NOT_OURS
+    elif not can_tell:
+        detail = {}
+        text = "none: Chatwoot's API does not tell a deleted contact from a merged one"
+    else:
+        detail = {"deleted": True}
+        is_deletion = settings.on_source_delete == "delete"
+        action = RemovalAction.DELETE if is_deletion else RemovalAction.CLOSE
+        removal = _removal(contact_id, rows, action, settings)
+        if removal is not None:
+            text = "delete the lead, then the person" if is_deletion else "close the lead"
+        else:
+            text = "none: report only (on_source_delete: report)" if reports else _NOT_OURS
+    records = {kind: row.crm_id for kind, row in sorted(rows.items()) if row.crm_id is not None}
+    finding = Finding(
+        FindingClass.ORPHAN,
+        text,
+        source_kind="contact",
+        source_id=str(contact_id),
+        contact_id=contact_id,
+        crm_kind="person",
+        crm_id=records.get("person"),
+        detail={**detail, **records},
+        calls=removal.expected.writes if removal is not None else 0,
+        repairable=removal is not None or heir is not None,
+    )
+    return OrphanPlan(finding, removal, heir)
+
+
+def decide_activity(source_kind: str, source_id: str, row: MappingRow, settings: SyncSettings) -> OrphanPlan:
+    """Decide about the activity of a conversation or message that is gone."""
+    deletes = settings.on_source_delete == "delete" and row.origin == "created"
+    finding = Finding(
+        FindingClass.ORPHAN,
+        "delete the activity" if deletes else "none: report only",
+        source_kind=source_kind,
+        source_id=source_id,
+        crm_kind="activity",
+        crm_id=row.crm_id,
+        detail={"deleted": True},
+        calls=int(deletes),
+        repairable=deletes,
+    )
+    removal = Removal(source_kind, source_id, RemovalAction.DELETE, [row.id], activity=row.crm_id)
+    return OrphanPlan(finding, removal if deletes else None)
+
+
+def _removal(
+    contact_id: int,
+    rows: Mapping[str, MappingRow],
+    action: RemovalAction,
+    settings: SyncSettings,
+    survivor: Survivor | None = None,
+) -> Removal | None:
+    """Return what is to be done to records that we made, None when that is nothing."""
+    if settings.on_source_delete == "report":
+        return None
+    ours = {
+        kind: row.crm_id for kind, row in rows.items() if row.origin == "created" and row.crm_id is not None
+    }
+    lead, person = rows.get("lead"), rows.get("person")
+    former = set(lead.former_crm_ids) - set(lead.former_adopted_ids) if lead else set()
+    if not ours and (action is RemovalAction.CLOSE or not former):
+        return None
+    kept = lead is not None and (lead.former_adopted_ids or (lead.crm_id and lead.origin == "adopted"))
+    keys = sent_keys(person.last_sent if person else None, settings.default_phone_region)
+    given_up = survivor.keys if survivor is not None and "person" in ours else frozenset()
+    return Removal(
+        "contact",
+        str(contact_id),
+        action,
+        [row.id for row in rows.values()],
+        None if survivor is None else survivor.contact_id,
+        # A person that was there before us stays, and so does one with a lead that was.
+        person=None if action is RemovalAction.DELETE and kept else ours.get("person"),
+        lead=ours.get("lead"),
+        former=sorted(former),
+        releases=[key for key in keys if key in given_up],
+        keys=keys,
+    )
 
 
 @dataclass(slots=True)
@@ -51,7 +189,6 @@ class Orphans:
     survivors: set[int] = field(default_factory=set)
     only: Collection[int] | None = None
     """Contacts to see to, None for all."""
-    _erased: Collection[int] = ()
 
     def note(self, source_kind: str, source_ids: Iterable[int]) -> None:
         """Note that source records are gone; what was planned for them is dropped."""
@@ -60,8 +197,7 @@ class Orphans:
             return
         records = {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids}
         with self.connection.transaction():
-            self.connection.execute(statement("plan/supersede"), records)
-            self.connection.execute(statement("plan/quarantine_replaced"), records)
+            withdraw(self.connection, self.identity, source_kind, ids)
             self.connection.execute(statement("reconcile/orphan"), records)
             if source_kind == "contact":
                 self.connection.execute(
@@ -82,17 +218,18 @@ class Orphans:
         lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
         survivors = survivors_of(self.connection, self.identity, snapshot, lost)
         transfer_evidence(self.connection, self.identity, survivors)
-        self._erased = erased_among(self.connection, self.identity, set(survivors.values()))
-        held = self._held(snapshot, frozenset(survivors.values()))
+        erased = erased_among(self.connection, self.identity, set(survivors.values()))
+        keys = self._keys(snapshot, frozenset(survivors.values()))
         for contact_id, own in contacts.items():
-            if contact_id in survivors:
-                survivor = survivors[contact_id]
-                self._merged(contact_id, own, survivor, held.get(survivor, frozenset()))
-            elif not can_tell(snapshot):
-                why = "none: Chatwoot's API does not tell a deleted contact from a merged one"
-                self._found(contact_id, own, why, {})
-            else:
-                self._deleted(contact_id, own)
+            one, survivor = survivors.get(contact_id), None
+            if one is not None:
+                # Looked at anew: it may just have taken over another's records.
+                person = self._rows_of(one).get("person")
+                is_linked = person is not None and person.state is MappingState.LINKED
+                survivor = Survivor(one, keys.get(one, frozenset()), is_linked, one in erased)
+            plan = decide(contact_id, own, survivor, self.settings, can_tell=can_tell(snapshot))
+            if self._keep(plan.finding):
+                self._carry(plan, own)
         records = {(kind, row.crm_id) for own in contacts.values() for kind, row in own.items()}
         for kind, orphaned in activities.items():
             back = self._returned(snapshot, scope, kind, [int(source_id) for source_id, _ in orphaned])
@@ -100,7 +237,9 @@ class Orphans:
                 sent = activity.last_sent or {}
                 together = {(one, sent[one]) for one in ("person", "lead") if one in sent}
                 if int(source_id) not in back and not together & records:
-                    self._activity(kind, source_id, activity)
+                    plan = decide_activity(kind, source_id, activity, self.settings)
+                    if self._keep(plan.finding):
+                        self._carry(plan, {})
 
     def _noted(self) -> tuple[dict[int, _Rows], dict[str, list[tuple[str, MappingRow]]]]:
         """Return the mapping rows of contacts, and activities with their source ids by kind."""
@@ -131,14 +270,11 @@ class Orphans:
                 self.connection.execute(statement("reconcile/returned"), records)
         return there
 
-    # --- merged -------------------------------------------------------------------------------
-
-    def _held(self, snapshot: SourceSnapshot, contact_ids: frozenset[int]) -> dict[int, frozenset[str]]:
+    def _keys(self, snapshot: SourceSnapshot, contact_ids: frozenset[int]) -> dict[int, frozenset[str]]:
         """Return the natural keys that some contacts have now."""
-        if not contact_ids:
-            return {}
-        found = {}
-        for chunk in snapshot.contacts(SourceFilter(self.identity.account_id), ByIds(contact_ids)):
+        found: dict[int, frozenset[str]] = {}
+        scope = SourceFilter(self.identity.account_id)
+        for chunk in snapshot.contacts(scope, ByIds(contact_ids)) if contact_ids else ():
             for contact in chunk:
                 if not isinstance(contact, BrokenRow):
                     emails, phones = [contact.email or ""], [contact.phone_number or ""]
@@ -146,49 +282,25 @@ class Orphans:
                     found[contact.id] = frozenset(keys)
         return found
 
-    def _merged(self, loser: int, rows: _Rows, survivor: int, held: frozenset[str]) -> None:
-        if survivor in self._erased:
-            why = f"none: merged into contact {survivor}, which was erased on request: erase this one too"
-            self._found(loser, rows, why, {"merged_into": survivor})
-            return
-        other = self._rows_of(survivor)
-        person = other.get("person")
-        if person is None or person.state is not MappingState.LINKED:
-            if self._found(
-                loser,
-                rows,
-                f"give its records to contact {survivor}, into which it was merged",
-                {"merged_into": survivor},
-                repairable=True,
-            ):
-                self._transfer_records(rows, survivor)
-            return
-        text = f"merged into contact {survivor}, which has records of its own: "
-        removal = self._removal(loser, rows, RemovalAction.CLOSE, merged_into=survivor, given_up=held)
-        if removal is None:
-            why = (
-                "none, report only (on_source_delete: report)"
-                if self.settings.on_source_delete == "report"
-                else "none: its records were there before us"
-            )
-            self._found(loser, rows, text + why, {"merged_into": survivor})
-            return
-        if self._found(
-            loser,
-            rows,
-            text + "close the lead, free its addresses",
-            {"merged_into": survivor},
-            calls=removal.expected.writes,
-            repairable=True,
-        ):
-            self.removals.append(removal)
-            self.survivors.add(survivor)
+    def _carry(self, plan: OrphanPlan, rows: _Rows) -> None:
+        """Note what is to be carried out of a plan, and give records to the contact that takes them over."""
+        if plan.removal is not None:
+            self.removals.append(plan.removal)
+        if plan.survivor is not None:
+            if plan.removal is None:
+                self._transfer_records(rows, plan.survivor)
+            self.survivors.add(plan.survivor)
 
     def _transfer_records(self, rows: _Rows, survivor: int) -> None:
         with self.connection.transaction():
             self.connection.execute(
                 statement("plan/mapping_register"),
-                {**self.identity.parameters(), "contact_ids": [str(survivor)]},
+                {
+                    **self.identity.parameters(),
+                    "source_kind": "contact",
+                    "source_ids": [str(survivor)],
+                    "crm_kinds": ["lead", "person"],
+                },
             )
             other = self._rows_of(survivor)
             for kind, row in rows.items():
@@ -196,89 +308,9 @@ class Orphans:
                     self.connection.execute(
                         statement("reconcile/adopt_record"), {"loser": row.id, "survivor": other[kind].id}
                     )
-            self._settle([row.id for row in rows.values()], erased=False)
-        self.survivors.add(survivor)
-
-    # --- deleted ------------------------------------------------------------------------------
-
-    def _deleted(self, contact_id: int, rows: _Rows) -> None:
-        choice = self.settings.on_source_delete
-        action = {"close_lead": RemovalAction.CLOSE, "delete": RemovalAction.DELETE}.get(choice)
-        removal = None if action is None else self._removal(contact_id, rows, action)
-        if removal is None:
-            why = (
-                "none: report only (on_source_delete: report)"
-                if action is None
-                else "none: its records were there before us"
+            self.connection.execute(
+                statement("reconcile/settled"), {"ids": [row.id for row in rows.values()], "erased": False}
             )
-            self._found(contact_id, rows, why, {"deleted": True})
-            return
-        text = "close the lead" if action is RemovalAction.CLOSE else "delete the lead, then the person"
-        detail = {"deleted": True}
-        if self._found(contact_id, rows, text, detail, calls=removal.expected.writes, repairable=True):
-            self.removals.append(removal)
-
-    def _activity(self, source_kind: str, source_id: str, row: MappingRow) -> None:
-        deletes = self.settings.on_source_delete == "delete" and row.origin == "created"
-        finding = Finding(
-            FindingClass.ORPHAN,
-            "delete the activity" if deletes else "none: report only",
-            source_kind=source_kind,
-            source_id=source_id,
-            crm_kind="activity",
-            crm_id=row.crm_id,
-            detail={"deleted": True},
-            calls=int(deletes),
-            repairable=deletes,
-        )
-        if self._keep(finding):
-            self.removals.append(
-                Removal(source_kind, source_id, RemovalAction.DELETE, [row.id], activity=row.crm_id)
-            )
-
-    # --- shared -------------------------------------------------------------------------------
-
-    def _removal(
-        self,
-        contact_id: int,
-        rows: _Rows,
-        action: RemovalAction,
-        *,
-        merged_into: int | None = None,
-        given_up: frozenset[str] = frozenset(),
-    ) -> Removal | None:
-        """Return what is to be done to records that we made, None when that is nothing.
-
-        `given_up` are natural keys that `merged_into` has now.
-        """
-        if self.settings.on_source_delete == "report":
-            return None
-        ours = {
-            kind: row.crm_id
-            for kind, row in rows.items()
-            if row.origin == "created" and row.crm_id is not None
-        }
-        lead = rows.get("lead")
-        former = set(lead.former_crm_ids) - set(lead.former_adopted_ids) if lead else set()
-        if not ours and (action is RemovalAction.CLOSE or not former):
-            return None
-        kept = lead is not None and (lead.former_adopted_ids or (lead.crm_id and lead.origin == "adopted"))
-        person = rows.get("person")
-        keys = _keys(person, self.settings.default_phone_region)
-        releases = [key for key in keys if key in given_up] if "person" in ours else []
-        return Removal(
-            "contact",
-            str(contact_id),
-            action,
-            [row.id for row in rows.values()],
-            merged_into,
-            # A person that was there before us stays, and so does one with a lead that was.
-            person=None if action is RemovalAction.DELETE and kept else ours.get("person"),
-            lead=ours.get("lead"),
-            former=sorted(former),
-            releases=releases,
-            keys=keys,
-        )
 
     def _keep(self, finding: Finding) -> bool:
         """Keep a finding; tell whether it is to be repaired."""
@@ -286,39 +318,5 @@ class Orphans:
         self.findings.append(heeded)
         return heeded.repairable and self.policy.repairs(FindingClass.ORPHAN)
 
-    def _found(  # noqa: PLR0913 - what a finding says
-        self,
-        contact_id: int,
-        rows: _Rows,
-        repair: str,
-        detail: Mapping[str, Any],
-        *,
-        calls: int = 0,
-        repairable: bool = False,
-    ) -> bool:
-        records = {kind: row.crm_id for kind, row in sorted(rows.items()) if row.crm_id is not None}
-        return self._keep(
-            Finding(
-                FindingClass.ORPHAN,
-                repair,
-                source_kind="contact",
-                source_id=str(contact_id),
-                contact_id=contact_id,
-                crm_kind="person",
-                crm_id=records.get("person"),
-                detail={**detail, **records},
-                calls=calls,
-                repairable=repairable,
-            )
-        )
-
     def _rows_of(self, contact_id: int) -> _Rows:
         return MappingStore(self.connection).rows_of(self.identity, "contact", str(contact_id))
-
-    def _settle(self, ids: Sequence[int], *, erased: bool) -> None:
-        self.connection.execute(statement("reconcile/settled"), {"ids": list(ids), "erased": erased})
-
-
-def _keys(person: MappingRow | None, phone_region: str | None) -> tuple[str, ...]:
-    sent = (person.last_sent if person else None) or {}
-    return natural_keys(sent.get("emails") or [], sent.get("phones") or [], phone_region)

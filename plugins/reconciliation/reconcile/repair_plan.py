@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.extract.checksum_diff import remember
-from reconciliation.plan.contact_planner import Planner
-from reconciliation.plan.reopenings import plan_reopenings
-from reconciliation.reconcile.decisions import CLASSES, Decisions
+from reconciliation.plan.contact_planner import ContactPlanner
+from reconciliation.plan.engine import withdraw
+from reconciliation.plan.lead_stage import plan_reopenings
+from reconciliation.reconcile.decisions import Decisions
 from reconciliation.reconcile.finding import FindingClass
 from reconciliation.reconcile.seen_reads import SeenReads
 from reconciliation.run.request import RunRequest
@@ -52,20 +53,15 @@ class RepairPlan:
         decisions = Decisions()
         if contacts.undecided or contacts.news:
             request = RunRequest(kind=RunKind.RECONCILE, dry_run=True)
-            with self.parts.planning(self.identity, self.run_id, request, read_at) as scope:
+            with self.parts.planning(self.identity, self.run_id, request, read_at) as engine:
                 # Without reads: those of single records would read each of them.
-                Planner(scope, self.parts.rules()).run(decisions)
+                ContactPlanner(engine, self.parts.rules()).run(decisions)
         return decisions
 
     def drop_unrepaired(self, contacts: ContactComparison, decisions: Decisions) -> set[int]:
         """Unstage the contacts that the policy leaves alone; return the new ones that are planned."""
-        kept = {
-            contact_id
-            for contact_id in contacts.undecided
-            if (made := decisions.made.get(contact_id)) is not None
-            and self.policy.repairs(CLASSES[made.action])
-        }
-        dropped = contacts.undecided - kept
+        repaired = decisions.to_repair(contacts.undecided, self.policy)
+        dropped = contacts.undecided - repaired
         if not self.policy.repairs(FindingClass.CHANGED):
             dropped |= contacts.news - contacts.repaired
         if dropped:
@@ -73,7 +69,7 @@ class RepairPlan:
                 statement("reconcile/staged_contacts_drop"),
                 {"run_id": self.run_id, "contact_ids": sorted(dropped)},
             )
-        return kept
+        return repaired
 
     def plan(
         self,
@@ -96,22 +92,18 @@ class RepairPlan:
         """
         run_id = self.run_id
         due_at = (datetime.now(UTC) - EARLY).isoformat()
-        with self.parts.planning(self.identity, run_id, RunRequest(kind=RunKind.RECONCILE), read_at) as scope:
-            with scope.connection.transaction():
+        with self.parts.planning(
+            self.identity, run_id, RunRequest(kind=RunKind.RECONCILE), read_at
+        ) as engine:
+            with engine.connection.transaction():
                 for removal in orphans.removals:
-                    records = {
-                        **self.identity.parameters(),
-                        "source_kind": removal.source_kind,
-                        "source_ids": [removal.source_id],
-                    }
-                    scope.connection.execute(statement("plan/supersede"), records)
-                    scope.connection.execute(statement("plan/quarantine_replaced"), records)
-                scope.write([one.to_operation(due_at) for one in orphans.removals])
-                scope.guard.require_approval()
+                    withdraw(engine.connection, self.identity, removal.source_kind, [removal.source_id])
+                engine.write([one.to_operation(due_at) for one in orphans.removals])
+                engine.guard.require_approval()
             reads = SeenReads(self.parts, self.identity, custom)
-            planned = Planner(scope, self.parts.rules(), reads).run()
-            conversations.plan(scope, self.parts.krayin.client)
-            plan_reopenings(scope)
+            planned = ContactPlanner(engine, self.parts.rules(), reads).run()
+            conversations.plan(engine, self.parts.krayin.client)
+            plan_reopenings(engine)
         with self.parts.connection.transaction():
             if diff is not None:
                 remember(self.parts.connection, diff.diff_id, self.parts.sync.settings.name, self.identity)
@@ -121,6 +113,6 @@ class RepairPlan:
         return {
             **planned.to_json(),
             **calls,
-            "held": scope.guard.awaiting_approval(),
-            **self.parts.forecast(scope).to_json(calls["calls"]),
+            "held": engine.guard.awaiting_approval(),
+            **self.parts.forecast(engine).to_json(calls["calls"]),
         }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person, organization_fields
-from reconciliation.plan.plan_reads import PlanReads
+from reconciliation.plan.present_records import PlanReads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

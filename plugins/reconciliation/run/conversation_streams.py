@@ -18,9 +18,8 @@ from reconciliation.crm.own_activities import OwnActivities
 from reconciliation.extract.activities import ActivityStage, StreamsRead
 from reconciliation.extract.checksum_diff import keys_of
 from reconciliation.mapping.activity import ActivityRules, short_name
-from reconciliation.plan.activity_planner import ActivityPlanner, PlannedActivities
-from reconciliation.plan.activity_search import ActivitySearch
-from reconciliation.plan.stage_planner import StagePlanner, stage_progress, stages_of
+from reconciliation.plan.activity import ActivityPlanner, ActivitySearch, PlannedActivities
+from reconciliation.plan.lead_stage import plan_moves, stage_progress, stages_of
 from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
 
     from reconciliation.binding_scope import BindingScope
-    from reconciliation.plan.operation_rows import PlanScope
+    from reconciliation.plan.engine import PlanEngine
     from reconciliation.settings.sync_settings import SyncSettings
 
 log = logging.getLogger(__name__)
@@ -174,17 +173,17 @@ class ConversationStreams:
         skipped = self.seen.skipped + self.planned.skipped
         return {**self.seen.to_json(), **self.planned.to_json(), "activities_skipped": dict(skipped)}
 
-    def plan(self, scope: PlanScope, client: KrayinClient) -> None:
+    def plan(self, engine: PlanEngine, client: KrayinClient) -> None:
         """Plan what is staged; see `ActivityPlanner`."""
         if not self.is_on:
             return
         self.planned = ActivityPlanner(
-            scope=scope,
+            engine=engine,
             link=self.settings.activity_link,
             search=ActivitySearch(client, OwnActivities(self.connection, client, self.identity.target_id)),
             recreate_deleted=self.settings.recreate_deleted,
         ).run()
-        StagePlanner(scope, self.order).plan(self.planned)
+        plan_moves(engine, self.order, self.planned)
 
     def move_watermarks(self, watermark: Watermark) -> None:
         """Note how far the streams were read, in the transaction that ends the planning."""

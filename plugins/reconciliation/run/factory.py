@@ -24,10 +24,10 @@ from reconciliation.load.removal import RemovalSink
 from reconciliation.load.sink import LoadContext
 from reconciliation.load.source_check import SourceCheck
 from reconciliation.mapping.contact import MappingRules
+from reconciliation.plan.contact import Rules
+from reconciliation.plan.engine import PlanEngine
 from reconciliation.plan.estimate import forecast
-from reconciliation.plan.expectation import Rules
 from reconciliation.plan.guard import ChangeGuard
-from reconciliation.plan.operation_rows import PlanScope
 from reconciliation.run.conversation_streams import ConversationStreams
 from reconciliation.settings.targets import final_stages
 from reconciliation.sync_database.connection import connect
@@ -107,7 +107,7 @@ class RunFactory:
     @contextmanager
     def planning(
         self, identity: BindingScope, run_id: int, request: RunRequest, read_at: datetime
-    ) -> Iterator[PlanScope]:
+    ) -> Iterator[PlanEngine]:
         """Give where a run plans; of a dry run nothing is kept.
 
         `read_at` is when Chatwoot was read by its own clock.
@@ -115,13 +115,13 @@ class RunFactory:
         name, lane = self.sync.settings.name, LANES[request.kind]
         if not request.dry_run:
             guard = self.guard(identity, run_id)
-            yield PlanScope(self.connection, identity, run_id, name, lane, read_at, guard)
+            yield PlanEngine(self.connection, identity, run_id, name, lane, read_at, guard)
             return
         # One transaction around everything: what one chunk plans must be seen by the next, then be gone.
         # It has a connection of its own, because the audit of the calls made meanwhile must stay.
         with connect(self.sync.sync_dsn) as apart, apart.transaction(force_rollback=True):
             guard = self.guard(identity, run_id, apart)
-            yield PlanScope(apart, identity, run_id, name, lane, read_at, guard)
+            yield PlanEngine(apart, identity, run_id, name, lane, read_at, guard)
 
     def rules(self) -> Rules:
         """Return what decides what becomes of a contact in this Krayin now."""
@@ -135,15 +135,15 @@ class RunFactory:
             recreate_deleted=settings.recreate_deleted,
         )
 
-    def forecast(self, scope: PlanScope) -> Forecast:
+    def forecast(self, engine: PlanEngine) -> Forecast:
         """Return what carrying out takes that waits for this sync now, as a planning sees it."""
         return forecast(
-            scope.connection,
-            scope.identity.target_id,
-            scope.sync_name,
+            engine.connection,
+            engine.identity.target_id,
+            engine.sync_name,
             self.krayin.requests_per_minute,
             self.with_custom,
-            lowest=lowest_lane(scope.lane),
+            lowest=lowest_lane(engine.lane),
         )
 
     def conversations(self, identity: BindingScope, run_id: int, request: RunRequest) -> ConversationStreams:

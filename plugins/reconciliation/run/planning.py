@@ -19,10 +19,10 @@ from reconciliation.extract.checksum_diff import keys_of, remember
 from reconciliation.extract.contacts import stage_contacts
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import remember_traces
-from reconciliation.plan.contact_planner import Planner
+from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
-from reconciliation.plan.plan_reads import PlanReads
-from reconciliation.plan.reopenings import plan_reopenings
+from reconciliation.plan.lead_stage import plan_reopenings
+from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.factory import RunFactory
 from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
 from reconciliation.sync_database.sync_takeover import inherit
@@ -201,13 +201,13 @@ class Planning:
             parts.snapshot_of_persons().refresh()
         if not read.look.is_whole:
             conversations.keep_known()
-        with parts.planning(identity, self.run_id, request, read.read_at) as scope:
+        with parts.planning(identity, self.run_id, request, read.read_at) as engine:
             reads = PlanReads(client, parts.krayin.catalogue, exact=dry_run)
-            planned = Planner(scope, parts.rules(), reads).run()
-            conversations.plan(scope, client)
-            plan_reopenings(scope)
-            forecast = parts.forecast(scope)
-            held = scope.guard.awaiting_approval()
+            planned = ContactPlanner(engine, parts.rules(), reads).run()
+            conversations.plan(engine, client)
+            plan_reopenings(engine)
+            forecast = parts.forecast(engine)
+            held = engine.guard.awaiting_approval()
         with self.connection.transaction():
             also(self.connection, self.run_id)
             if request.diff_id is not None and not dry_run:

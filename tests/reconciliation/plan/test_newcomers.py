@@ -112,7 +112,7 @@ def test_a_contact_erased_between_reading_and_planning_is_not_planned(
         if after == 0:
             with psycopg.connect(world.sync_url, autocommit=True) as connection:
                 connection.execute(
-                    ERASE, {"sync_name": "test", "source_id": "2", **newcomer.scope.identity.parameters()}
+                    ERASE, {"sync_name": "test", "source_id": "2", **newcomer.engine.identity.parameters()}
                 )
         return plan_after(newcomer, after, examples=examples)
 

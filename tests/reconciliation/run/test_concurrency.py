@@ -12,8 +12,8 @@ import psycopg
 from krayin.rate_limiter import Lane
 from psycopg.types.json import Jsonb
 from reconciliation.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.plan.engine import OperationRow, PlanEngine
 from reconciliation.plan.guard import ChangeGuard
-from reconciliation.plan.operation_rows import OperationRow, PlanScope
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_settings import ChangeLimits, RemovalLimits
 from reconciliation.sync_database.ledger import Ledger
@@ -168,9 +168,9 @@ def test_an_operation_given_back_while_it_is_planned_anew_is_replaced(sync_db: p
             INSERT, (run_id, *identity.parameters().values(), source_id, Jsonb({}), [], "planned")
         )
     guard = ChangeGuard(sync_db, identity, "test", run_id, ChangeLimits(), RemovalLimits())
-    scope = PlanScope(sync_db, identity, run_id, "test", Lane.SCHEDULED, NOW, guard)
+    engine = PlanEngine(sync_db, identity, run_id, "test", Lane.SCHEDULED, NOW, guard)
     with sync_db.transaction():
-        scope.write(OperationRow("contact", number, {"new": True}, ()) for number in "12")
+        engine.write(OperationRow("contact", number, {"new": True}, ()) for number in "12")
     rows = sync_db.execute(
         "SELECT source_id, state, payload FROM krayin_sync.operation ORDER BY id"
     ).fetchall()

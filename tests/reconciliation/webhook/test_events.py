@@ -141,7 +141,7 @@ def test_events_of_a_planning_that_failed_wait_for_the_next_run(world, monkeypat
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("reconciliation.plan.contact_planner.Planner.run", broken)
+        patch.setattr("reconciliation.plan.contact_planner.ContactPlanner.run", broken)
         with pytest.raises(RuntimeError):
             act_on_events(world.sync(), "run-1")
     assert len(open_events(world)) == 1

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from reconciliation.mapping.desired_contact import DesiredContact
-from reconciliation.plan.contact_plan import Action, plan_contact
+from reconciliation.plan.contact import Action, Expectation, decide, operation_of, planned_state
+from reconciliation.plan.estimate import Expected
 from reconciliation.plan.matching import KnownPerson
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 
@@ -17,7 +18,7 @@ def row(state=MappingState.LINKED, acked=None):
 
 
 def planned(person=None, lead=None, candidates=(), *, contact=ANNA, recreate_deleted=False):
-    return plan_contact(contact, person, lead, candidates, recreate_deleted=recreate_deleted)
+    return decide(contact, person, lead, candidates, recreate_deleted=recreate_deleted)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,45 @@ def test_the_lead_an_earlier_integration_kept_comes_with_its_person_only():
     assert dict(planned(None, None, [SOMEBODY], contact=contact).adopt) == {"person": 5, "lead": 8}
     other = KnownPerson(6, "y", frozenset({MAIL}))
     assert dict(planned(None, None, [other], contact=contact).adopt) == {"person": 6}
+
+
+def test_a_closed_lead_is_followed_by_a_linked_contact_only():
+    known = (row(acked=PERSON), row(acked=LEAD), [])
+    plan = decide(ANNA, *known, recreate_deleted=False, follows_lead=8)
+    assert (plan.action, plan.follows_lead) == (Action.UPDATE, 8)
+    plan = decide(ANNA, None, None, [], recreate_deleted=False, follows_lead=8)
+    assert (plan.action, plan.follows_lead) == (Action.CREATE, None)
+
+
+def test_an_operation_gives_up_what_was_sent_and_is_not_wanted_any_more():
+    known = MappingRow(1, 5, "created", MappingState.LINKED, None, b"", {"emails": ["old@example.com"]})
+    operation = operation_of(planned(known), Expectation(Expected(1)), known, None)
+    assert operation is not None
+    assert list(operation.releases) == ["email:old@example.com"]
+    assert list(operation.natural_keys) == [MAIL, "email:old@example.com"]
+    assert (
+        operation_of(planned(row(acked=PERSON), row(acked=LEAD)), Expectation(Expected()), known, None)
+        is None
+    )
+
+
+def test_what_waits_for_a_person_is_not_due():
+    plan = planned(None, None, [SOMEBODY, KnownPerson(6, "y", frozenset({MAIL}))])
+    operation = operation_of(plan, Expectation(Expected()), row(MappingState.PENDING), None)
+    assert operation is not None
+    assert (operation.state, operation.reason) == ("quarantined", "ambiguous_person")
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        (Action.CREATE, MappingState.QUARANTINED, MappingState.PENDING),
+        (Action.CREATE, MappingState.GONE, MappingState.PENDING),
+        (Action.UPDATE, MappingState.GONE, MappingState.GONE),
+        (Action.UPDATE, MappingState.LINKED, MappingState.LINKED),
+        (Action.LEAVE_DELETED, MappingState.GONE, MappingState.GONE),
+        (Action.QUARANTINE, MappingState.PENDING, MappingState.QUARANTINED),
+    ],
+)
+def test_the_state_that_a_plan_leaves(action, before, after):
+    assert planned_state(action, before) is after

@@ -1,0 +1,351 @@
+"""Decides, without any I/O, what is to be done about one contact, what that changes, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from krayin.catalogue import EmailDemand
+
+from reconciliation.crm.fields import lead_facts, lead_fields
+from reconciliation.mapping.contact import placeholder_email
+from reconciliation.mapping.merge import flatten, merge
+from reconciliation.plan.engine import NOW, OperationRow
+from reconciliation.plan.estimate import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
+from reconciliation.plan.guard import changed_fields
+from reconciliation.plan.matching import Adopt, Ambiguous, match_lead, match_person, sent_keys
+from reconciliation.sync_database.mapping_row import MappingState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from krayin.records import Lead
+
+    from reconciliation.mapping.desired_contact import DesiredContact, Fields
+    from reconciliation.mapping.merge import Merged, OnCrmEdit
+    from reconciliation.plan.matching import KnownPerson
+    from reconciliation.sync_database.mapping_row import MappingRow
+
+
+class Action(StrEnum):
+    """What a plan does, in the words of the forecast."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    NOTHING = "nothing"
+    QUARANTINE = "quarantine"
+    LEAVE_DELETED = "deleted_in_krayin"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPlan:
+    """What is to be done about one contact.
+
+    `adopt` are CRM ids to take over before writing, `calls` the writes at most, `follows_lead` a
+    closed lead that is to be followed by a new one. `reason` and
+    `candidates` explain a quarantine to the person who will look at it.
+    """
+
+    contact: DesiredContact
+    action: Action
+    adopt: Mapping[str, int] = field(default_factory=dict)
+    calls: int = 0
+    reason: str | None = None
+    message: str | None = None
+    candidates: Sequence[Mapping[str, Any]] = ()
+    follows_lead: int | None = None
+
+
+def decide(  # noqa: PLR0913 - a contact and what is known of it
+    contact: DesiredContact,
+    person: MappingRow | None,
+    lead: MappingRow | None,
+    candidates: Sequence[KnownPerson],
+    *,
+    recreate_deleted: bool,
+    follows_lead: int | None = None,
+) -> ContactPlan:
+    """Decide what is to be done about `contact`.
+
+    `person` and `lead` are its mapping rows, `candidates` the persons Krayin showed with one of
+    its e-mails or phones (or under the id an earlier integration kept). `follows_lead` is its lead if that
+    was closed before the contact wrote again.
+    """
+    person_state = person.state if person else MappingState.PENDING
+    if person_state is MappingState.GONE and not recreate_deleted:
+        return ContactPlan(contact, Action.LEAVE_DELETED)
+    if person is not None and person_state is MappingState.LINKED:
+        writes = int(person.acked_hash != contact.person_hash())
+        lead_gone = lead is not None and lead.state is MappingState.GONE
+        if not (lead_gone and not recreate_deleted):
+            writes += int(lead is None or lead_gone or lead.acked_hash != contact.lead_hash())
+        action = Action.UPDATE if writes or follows_lead is not None else Action.NOTHING
+        return ContactPlan(contact, action, calls=writes, follows_lead=follows_lead)
+
+    match = match_person(contact, candidates)
+    if isinstance(match, Ambiguous):
+        return ContactPlan(
+            contact,
+            Action.QUARANTINE,
+            reason=match.reason,
+            message=match.message,
+            candidates=tuple(person.described() for person in match.candidates),
+        )
+    if isinstance(match, Adopt):
+        adopt = {"person": match.person.crm_id}
+        if contact.adopt.get("person") == match.person.crm_id and "lead" in contact.adopt:
+            adopt["lead"] = contact.adopt["lead"]
+        return ContactPlan(contact, Action.ADOPT, adopt=adopt, calls=1)
+    return ContactPlan(contact, Action.CREATE, calls=1)
+
+
+def operation_of(
+    plan: ContactPlan, expectation: Expectation, person: MappingRow, phone_region: str | None
+) -> OperationRow | None:
+    """Return the operation that carries a plan out, None where nothing is to be done."""
+    if plan.action in {Action.NOTHING, Action.LEAVE_DELETED}:
+        return None
+    contact = plan.contact
+    payload: dict[str, Any] = {
+        "person": contact.person,
+        "person_hash": contact.person_hash().hex(),
+        "lead": contact.lead,
+        "lead_hash": contact.lead_hash().hex(),
+        "organization": contact.organization.folded_name if contact.organization else None,
+        "adopt": dict(plan.adopt),
+    }
+    if plan.follows_lead is not None:
+        payload["follows_lead"] = plan.follows_lead
+    releases: list[str] = []
+    if plan.action is Action.UPDATE and person.state is MappingState.LINKED:
+        releases = sorted({*sent_keys(person.last_sent, phone_region)} - {*contact.natural_keys})
+    keys = [*contact.natural_keys, *releases]
+    if contact.organization and plan.action is Action.CREATE:
+        keys.append(f"organization:{contact.organization.folded_name}")
+    row = OperationRow(
+        source_kind="contact",
+        source_id=str(contact.contact_id),
+        payload=payload,
+        natural_keys=keys,
+        expected=expectation.expected,
+        releases=releases,
+        changed_at=contact.changed_at,
+        changes=changed_fields(expectation.changes, new=expectation.new),
+        removes=expectation.overwritten,
+    )
+    if plan.action is Action.QUARANTINE:
+        row = replace(
+            row,
+            state="quarantined",
+            reason=plan.reason,
+            message=plan.message,
+            candidates=plan.candidates,
+            finished_at=NOW,
+        )
+    return row
+
+
+def planned_state(action: Action, state: MappingState) -> MappingState:
+    """Return the state of a mapping row once a plan with this action is made."""
+    if action is Action.QUARANTINE:
+        return MappingState.QUARANTINED
+    if action is Action.LEAVE_DELETED or state is MappingState.LINKED:
+        return state
+    return (
+        MappingState.GONE if state is MappingState.GONE and action is Action.UPDATE else MappingState.PENDING
+    )
+
+
+# --- what it changes and costs ------------------------------------------------------------------
+
+# Field name to (value in Krayin, value planned).
+Changes = dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings, and facts of one Krayin, that decide what a plan turns into.
+
+    `final_stages` are the stages in which a lead is won or lost.
+    """
+
+    on_crm_edit: OnCrmEdit = "keep"
+    phone_region: str | None = None
+    email_demand: EmailDemand = EmailDemand.ALWAYS
+    pipeline_id: int | None = None
+    final_stages: frozenset[int] = frozenset()
+    recreate_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownState:
+    """What is known of a contact's records in Krayin at planning time.
+
+    `person` and `lead` are flat fields, None when not known. `leads` are all leads of the person
+    that belong to nobody, None when not known; without them a new lead is expected.
+    """
+
+    person: Mapping[str, Any] | None = None
+    lead: Mapping[str, Any] | None = None
+    leads: Sequence[Lead] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The cost of a plan and the fields it changes, by CRM kind; the kinds in `new` have no record yet.
+
+    `overwritten` are those among them that somebody edited in Krayin, as `operation.removes` names them.
+    """
+
+    expected: Expected
+    changes: dict[str, Changes] = field(default_factory=dict)
+    new: frozenset[str] = frozenset()
+    overwritten: tuple[str, ...] = ()
+
+
+NOTHING = Expectation(Expected())
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCase:
+    """A plan with what is known beside it: the contact's mapping rows and its records in Krayin."""
+
+    plan: ContactPlan
+    account_id: int
+    person: MappingRow
+    lead: MappingRow
+    present: KnownState = field(default_factory=KnownState)
+
+
+def expect(case: ContactCase, rules: Rules) -> Expectation:
+    """Return what a plan will change and cost, if nobody edits the records meanwhile.
+
+    Fields that are not known of a record about to be adopted (custom ones) are taken for blank.
+    """
+    match case.plan.action:
+        case Action.CREATE:
+            return expect_creation(case.plan.contact, case.account_id, rules)
+        case Action.ADOPT | Action.UPDATE:
+            return _expect_writes(case, rules)
+        case _:
+            return NOTHING
+
+
+def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
+    """Return what creating a contact's records will change and cost."""
+    person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
+    changes = {"person": _new(person), "lead": _new(contact.lead)}
+    return Expectation(Expected(1), changes, frozenset(changes))
+
+
+def with_address(
+    person: Fields,
+    account_id: int,
+    contact_id: int,
+    demand: EmailDemand,
+    last_sent: Mapping[str, Any] | None = None,
+) -> Fields:
+    """Return the person's fields with a reserved address where Krayin demands one and there is none.
+
+    One without a phone either needs it in any case: to Krayin, which makes a unique key of owner,
+    organization, e-mail and phone, two persons without all of these are one. `last_sent` are the fields the
+    person was given before, if any.
+    """
+    given = bool((last_sent or {}).get("emails"))
+    demanded = demand is EmailDemand.ALWAYS or (demand is EmailDemand.ONCE_GIVEN and given)
+    if person["emails"] or (person["phones"] and not demanded):
+        return person
+    return {**person, "emails": [placeholder_email(account_id, contact_id)]}
+
+
+def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
+    contact, person, lead = case.plan.contact, case.person, case.lead
+    person_differs = person.acked_hash != contact.person_hash()
+    lead_differs = lead.acked_hash != contact.lead_hash()
+    reads = contact_reads(
+        person,
+        lead,
+        person_differs=person_differs,
+        lead_differs=lead_differs,
+        adopts_person="person" in case.plan.adopt,
+    )
+    parts = [_expect_lead(case, rules, differs=lead_differs)]
+    if person_differs:
+        wanted = with_address(
+            contact.person, case.account_id, contact.contact_id, rules.email_demand, person.last_sent
+        )
+        there = case.present.person if case.present.person is not None else person.last_sent
+        last_sent = person.last_sent if person.crm_id is not None else None
+        parts.insert(0, _merged("person", wanted, there, last_sent, rules))
+        if contact.organization and "organization" in parts[0].changes.get("person", {}):
+            reads |= {COMPANY}
+    return Expectation(
+        Expected(
+            sum(part.expected.writes for part in parts),
+            reads.union(*(part.expected.reads for part in parts)),
+        ),
+        {kind: fields for part in parts for kind, fields in part.changes.items() if fields},
+        parts[-1].new,
+        tuple(what for part in parts for what in part.overwritten),
+    )
+
+
+def _expect_lead(case: ContactCase, rules: Rules, *, differs: bool) -> Expectation:
+    wanted, lead = case.plan.contact.lead, case.lead
+    if case.plan.follows_lead is not None:
+        return Expectation(Expected(1, frozenset({LEADS_OF})), {"lead": _new(wanted)}, frozenset({"lead"}))
+    if lead.state is MappingState.LINKED:
+        return _merged("lead", wanted, case.present.lead, lead.last_sent, rules) if differs else NOTHING
+    if lead.state is MappingState.GONE and not rules.recreate_deleted:
+        return NOTHING
+    chosen = _chosen(case.plan, case.present, rules)
+    if chosen is None:
+        return Expectation(Expected(1), {"lead": _new(wanted)}, frozenset({"lead"}))
+    return _merged("lead", wanted, lead_fields(lead_facts(chosen)), None, rules, frozenset({LEADS}))
+
+
+def _merged(  # noqa: PLR0913, PLR0917 - the sides of a merge
+    kind: str,
+    wanted: Fields,
+    present: Mapping[str, Any] | None,
+    last_sent: Mapping[str, Any] | None,
+    rules: Rules,
+    reads: frozenset[str] = frozenset(),
+) -> Expectation:
+    """Return what a merge changes of a record; what is not known of it is taken to be as it was sent."""
+    there = present if present is not None else (last_sent or {})
+    merged = merge(
+        last_sent=last_sent,
+        present=there,
+        desired=flatten(wanted),
+        on_crm_edit=rules.on_crm_edit,
+        phone_region=rules.phone_region,
+    )
+    changes = {kind: differences(there, merged)}
+    return Expectation(
+        Expected(int(bool(merged.changed)), reads), changes, overwritten=tuple(merged.overwriting(kind))
+    )
+
+
+def _chosen(plan: ContactPlan, present: KnownState, rules: Rules) -> Lead | None:
+    leads = present.leads or ()
+    named = next((one for one in leads if one.id == plan.adopt.get("lead")), None)
+    if named is not None:
+        return named
+    return match_lead(
+        leads,
+        plan.contact.lead,
+        pipeline_id=rules.pipeline_id,
+        final_stages=rules.final_stages,
+    )
+
+
+def _new(fields: Fields) -> Changes:
+    return {name: (None, value) for name, value in flatten(fields).items() if value not in (None, [], "")}
+
+
+def differences(there: Mapping[str, Any], merged: Merged) -> Changes:
+    """Return what a merge changes of what is there, field by field."""
+    return {name: (there.get(name), merged.values[name]) for name in merged.changed}

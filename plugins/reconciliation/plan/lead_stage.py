@@ -1,0 +1,204 @@
+"""Stages and plans the moves of leads that follow conversations, and the reopening of closed ones."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.records import BrokenRow
+from psycopg.types.json import Jsonb
+from statements import statement
+
+from reconciliation.mapping.desired_activity import ActivitySkip
+from reconciliation.mapping.stages import Milestone, qualified_stages
+from reconciliation.plan.activity import linked_records
+from reconciliation.plan.contact import Action
+from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
+from reconciliation.plan.estimate import LEADS, MOVED_LEADS, Expected
+from reconciliation.sync_database.ledger import REOPEN
+from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.values.hashing import stable_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import psycopg
+    from chatwoot.conversations import Progress
+
+    from reconciliation.binding_scope import BindingScope
+    from reconciliation.extract.activities import StreamsRead
+    from reconciliation.mapping.stages import TargetStage
+    from reconciliation.plan.activity import LinkedRecords, PlannedActivities
+    from reconciliation.plan.engine import PlanEngine
+    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.sync_database.mapping_row import MappingRow
+
+STAGE = "stage"
+
+
+def stages_of(settings: SyncSettings) -> dict[Milestone, int]:
+    """Return the stages that the settings name, by milestone."""
+    named = {
+        Milestone.CREATED: settings.stage_on_conversation_created,
+        Milestone.FIRST_RESPONSE: settings.stage_on_first_response,
+        Milestone.RESOLVED: settings.stage_on_conversation_resolved,
+    }
+    return {milestone: stage for milestone, stage in named.items() if stage is not None}
+
+
+def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
+    connection: psycopg.Connection,
+    identity: BindingScope,
+    run_id: int,
+    chunks: Iterable[list[Progress | BrokenRow]],
+    stages: Mapping[Milestone, int],
+    order: Sequence[int],
+    seen: StreamsRead,
+    *,
+    follow: bool,
+) -> None:
+    """Stage the contacts whose qualified stage differs from what was last planned.
+
+    With `follow` a closed lead may be followed by a new one, for which only what is qualified afterwards
+    counts: then all that was qualified is noted, and any news of it makes a difference.
+    """
+    for chunk in chunks:
+        seen.read[STAGE] += len(chunk)
+        wanted: dict[int, dict[str, Any]] = {}
+        for row in chunk:
+            if isinstance(row, BrokenRow):
+                seen.skipped[ActivitySkip.UNREADABLE] += 1
+            elif qualified := qualified_stages(row, stages, order):
+                wanted[row.contact_id] = _document(qualified[-1])
+                if follow:
+                    # The name it was always stored under: another would change the hash of what is unchanged.
+                    wanted[row.contact_id]["earned"] = [_document(one) for one in qualified]
+        rows = connection.execute(
+            statement("plan/activity_hashes"),
+            {**identity.parameters(), "source_kind": STAGE, "source_ids": [str(one) for one in wanted]},
+        )
+        planned = {row[0]: row[1] for row in rows}
+        fresh = {
+            contact_id: document
+            for contact_id, document in wanted.items()
+            if planned.get(str(contact_id)) != stable_hash(document)
+        }
+        seen.unchanged[STAGE] += len(wanted) - len(fresh)
+        connection.execute(
+            statement("plan/activity_stage"),
+            {
+                "run_id": run_id,
+                "source_kind": STAGE,
+                "source_ids": [str(one) for one in fresh],
+                "contact_ids": list(fresh),
+                "source_hashes": [stable_hash(document) for document in fresh.values()],
+                "desired": [json.dumps(document) for document in fresh.values()],
+            },
+        )
+
+
+def _document(qualified: TargetStage) -> dict[str, Any]:
+    return {
+        "stage_id": qualified.stage_id,
+        "milestone": str(qualified.milestone),
+        "reached_at": qualified.reached_at.isoformat(),
+    }
+
+
+def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted of it
+    contact_id: int,
+    row: MappingRow,
+    wanted_hash: bytes,
+    document: Mapping[str, Any],
+    contact: LinkedRecords,
+    order: Sequence[int],
+) -> OperationRow | None:
+    """Return the move that brings a contact's lead as far as its conversations are; None without need.
+
+    `row` is the mapping row of the lead's stage, `order` the stages of the sync's pipeline.
+    """
+    if contact.lead is MappingState.GONE or _is_there(row, contact.lead_id, document, order):
+        return None
+    is_linked = contact.lead is MappingState.LINKED
+    return OperationRow(
+        source_kind=STAGE,
+        source_id=str(contact_id),
+        payload={**document, "hash": wanted_hash.hex()},
+        expected=Expected(1, frozenset({MOVED_LEADS})),
+        due_at=NOW if is_linked else NEVER,
+        contact_id=contact_id,
+        waits_for="lead",
+        changes=["lead.stage"] if is_linked else [],
+    )
+
+
+def _is_there(
+    row: MappingRow, lead_id: int | None, document: Mapping[str, Any], order: Sequence[int]
+) -> bool:
+    if row.pending_write:
+        # Whoever comes next sees how far a move without an answer got.
+        return False
+    before = row.last_sent or {}
+    if before.get("lead") != lead_id or before.get("stage") not in order:
+        return False
+    # A new lead may be about to follow the one that came so far.
+    if "earned" in document:
+        return False
+    return order.index(document["stage_id"]) <= order.index(before["stage"])
+
+
+def plan_moves(engine: PlanEngine, order: Sequence[int], planned: PlannedActivities) -> None:
+    """Plan the staged moves of one run: one operation per contact, beside those of its records.
+
+    `order` are the stages of the sync's pipeline; a lead that we brought as far already is left alone. Each
+    chunk is committed on its own.
+    """
+    for chunk in engine.staged((STAGE,)):
+        with engine.connection.transaction():
+            contacts = linked_records(engine, (row[0] for row in chunk))
+            leads = {one: contact for one, contact in contacts.items() if contact.lead is not None}
+            staged = {row[2]: row for row in chunk if row[0] in leads}
+            planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(staged)
+            locked = engine.lock(STAGE, {one: {"lead": bytes(row[3])} for one, row in staged.items()})
+            decided: list[Decided] = []
+            for source_id, (contact_id, _, _, wanted_hash, document) in staged.items():
+                if locked[source_id].is_planned:
+                    continue
+                row, contact = locked[source_id].rows["lead"], leads[contact_id]
+                move = decide(contact_id, row, bytes(wanted_hash), document, contact, order)
+                decided.append(Decided(source_id, move, [(row, bytes(wanted_hash), row.state)]))
+                if move is not None:
+                    planned.waiting += move.due_at == NEVER
+                planned.actions["move" if move is not None else Action.NOTHING] += 1
+            engine.plan(STAGE, decided)
+            with engine.connection.cursor() as cursor:
+                cursor.executemany(
+                    statement("load/mapping_ack"),
+                    [
+                        {"id": row.id, "acked_hash": planned_hash, "last_sent": Jsonb(row.last_sent or {})}
+                        for one in decided
+                        for row, planned_hash, _ in one.marks
+                        if one.operation is None and leads[int(one.source_id)].lead is not MappingState.GONE
+                    ],
+                )
+            engine.guard.require_approval()
+
+
+def plan_reopenings(engine: PlanEngine) -> None:
+    """Plan to reopen every lead we closed whose contact is back in Chatwoot, as moves of its stage.
+
+    A move that is planned already reopens the lead as well.
+    """
+    with engine.connection.transaction():
+        engine.execute("removal/end_made_again")
+        engine.write(
+            OperationRow(
+                source_kind=STAGE,
+                source_id=source_id,
+                payload={REOPEN: lead_id},
+                expected=Expected(1, frozenset({LEADS})),
+                changes=["lead.reopened"],
+            )
+            for source_id, lead_id in engine.execute("removal/due").fetchall()
+        )
+        engine.guard.require_approval()
