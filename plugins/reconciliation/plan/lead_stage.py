@@ -1,108 +1,27 @@
-"""Stages and plans the moves of leads that follow conversations, and the reopening of closed ones."""
+"""Plans the moves of leads that follow their conversations, and the reopening of those that we closed."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import BrokenRow
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.extract.activities import STAGE
 from reconciliation.mapping.desired_activity import ActivitySkip
-from reconciliation.mapping.stages import Milestone, qualified_stages
 from reconciliation.plan.activity import linked_records
 from reconciliation.plan.contact import Action
 from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
 from reconciliation.plan.estimate import LEADS, MOVED_LEADS, Expected
 from reconciliation.sync_database.ledger import REOPEN
 from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    import psycopg
-    from chatwoot.conversations import Progress
-
-    from reconciliation.binding_scope import BindingScope
-    from reconciliation.extract.activities import StreamsRead
-    from reconciliation.mapping.stages import TargetStage
     from reconciliation.plan.activity import LinkedRecords, PlannedActivities
     from reconciliation.plan.engine import PlanEngine
-    from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.mapping_row import MappingRow
-
-STAGE = "stage"
-
-
-def stages_of(settings: SyncSettings) -> dict[Milestone, int]:
-    """Return the stages that the settings name, by milestone."""
-    named = {
-        Milestone.CREATED: settings.stage_on_conversation_created,
-        Milestone.FIRST_RESPONSE: settings.stage_on_first_response,
-        Milestone.RESOLVED: settings.stage_on_conversation_resolved,
-    }
-    return {milestone: stage for milestone, stage in named.items() if stage is not None}
-
-
-def stage_progress(  # noqa: PLR0913, PLR0917 - what a reading needs to know
-    connection: psycopg.Connection,
-    identity: BindingScope,
-    run_id: int,
-    chunks: Iterable[list[Progress | BrokenRow]],
-    stages: Mapping[Milestone, int],
-    order: Sequence[int],
-    seen: StreamsRead,
-    *,
-    follow: bool,
-) -> None:
-    """Stage the contacts whose qualified stage differs from what was last planned.
-
-    With `follow` a closed lead may be followed by a new one, for which only what is qualified afterwards
-    counts: then all that was qualified is noted, and any news of it makes a difference.
-    """
-    for chunk in chunks:
-        seen.read[STAGE] += len(chunk)
-        wanted: dict[int, dict[str, Any]] = {}
-        for row in chunk:
-            if isinstance(row, BrokenRow):
-                seen.skipped[ActivitySkip.UNREADABLE] += 1
-            elif qualified := qualified_stages(row, stages, order):
-                wanted[row.contact_id] = _document(qualified[-1])
-                if follow:
-                    # The name it was always stored under: another would change the hash of what is unchanged.
-                    wanted[row.contact_id]["earned"] = [_document(one) for one in qualified]
-        rows = connection.execute(
-            statement("plan/activity_hashes"),
-            {**identity.parameters(), "source_kind": STAGE, "source_ids": [str(one) for one in wanted]},
-        )
-        planned = {row[0]: row[1] for row in rows}
-        fresh = {
-            contact_id: document
-            for contact_id, document in wanted.items()
-            if planned.get(str(contact_id)) != stable_hash(document)
-        }
-        seen.unchanged[STAGE] += len(wanted) - len(fresh)
-        connection.execute(
-            statement("plan/activity_stage"),
-            {
-                "run_id": run_id,
-                "source_kind": STAGE,
-                "source_ids": [str(one) for one in fresh],
-                "contact_ids": list(fresh),
-                "source_hashes": [stable_hash(document) for document in fresh.values()],
-                "desired": [json.dumps(document) for document in fresh.values()],
-            },
-        )
-
-
-def _document(qualified: TargetStage) -> dict[str, Any]:
-    return {
-        "stage_id": qualified.stage_id,
-        "milestone": str(qualified.milestone),
-        "reached_at": qualified.reached_at.isoformat(),
-    }
 
 
 def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted of it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from statements import statement
 
 from reconciliation.crm.fields import activity_sent
+from reconciliation.extract.activities import STAGE
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE, DesiredActivity
 from reconciliation.mapping.stages import (
     LeadPosition,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from reconciliation.reconcile.repair_policy import Policy
 
 ACTIVITY = "activity"
-STAGE = "stage"
 
 
 @dataclass(slots=True)

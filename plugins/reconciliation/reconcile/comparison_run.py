@@ -15,24 +15,21 @@ from psycopg.rows import dict_row
 from statements import statement
 
 from reconciliation.crm.lists import CrmLists
-from reconciliation.extract.activities import ActivityStage
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import remember_traces
-from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
-from reconciliation.plan.lead_stage import stage_progress, stages_of
 from reconciliation.reconcile.activity_comparison import ActivityComparison
 from reconciliation.reconcile.company_comparison import ORGANIZATION, CompanyComparison
 from reconciliation.reconcile.contact_comparison import CHUNK, ContactComparison
-from reconciliation.reconcile.crm_scan import SOURCES_OF_ACTIVITIES, CrmScan
+from reconciliation.reconcile.crm_scan import CrmScan
 from reconciliation.reconcile.duplicates import Duplicates
 from reconciliation.reconcile.finding import Finding, FindingState
 from reconciliation.reconcile.orphans import Orphans
 from reconciliation.reconcile.repair_plan import RepairPlan
 from reconciliation.reconcile.unsettled import closed_by_us, unsettled
-from reconciliation.run.conversation_streams import COMPARED_STREAMS, STAGES, streams
+from reconciliation.run.conversation_streams import COMPARED_STREAMS, CONVERSATIONS, MESSAGES, STAGES, streams
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.targets import final_stages
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
-    from chatwoot.source import SourceSnapshot
+    from chatwoot.source import Selection, SourceSnapshot
 
     from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.krayin_connection import OpenKrayin
@@ -325,37 +322,13 @@ class ComparisonRun:
             diff_id=None if diff is None else diff.diff_id,
         )
         conversations = self._parts.conversations(self.identity, self.run_id, request)
-        now = datetime.now(UTC)
-        conversations.stage(snapshot, scope, now)
-        since = self.settings.history_start(now)
-        on = streams(self.settings)
-        stage = ActivityStage(
-            self.connection,
-            self.identity,
-            self.run_id,
-            ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
-            conversations.seen,
-        )
-        listed = {
-            kind: ListedIds(partial(_chunks_of, sorted(activities.repaired[kind] | activities.anew[kind])))
-            for kind in SOURCES_OF_ACTIVITIES
+        also: dict[str, Selection] = {
+            stream: ListedIds(partial(_chunks_of, sorted(activities.repaired[kind] | activities.anew[kind])))
+            for stream, kind in ((CONVERSATIONS, CONVERSATION), (MESSAGES, MESSAGE))
         }
-        if self.settings.sync_conversations:
-            stage.conversations(snapshot.conversations(scope, listed[CONVERSATION], since=since))
-        if self.settings.sync_messages:
-            stage.messages(snapshot.messages(scope, listed[MESSAGE], since=since))
-        again = frozenset(contacts.restage | contacts.repaired)
-        if STAGES in on and again:
-            stage_progress(
-                self.connection,
-                self.identity,
-                self.run_id,
-                snapshot.progress(scope, ByIds(again), since=since),
-                stages_of(self.settings),
-                self._pipeline().order,
-                conversations.seen,
-                follow=self.settings.new_lead_after_close,
-            )
+        if again := frozenset(contacts.restage | contacts.repaired):
+            also[STAGES] = ByIds(again)
+        conversations.stage(snapshot, scope, datetime.now(UTC), also)
         return conversations
 
     def _pipeline(self) -> Pipeline:

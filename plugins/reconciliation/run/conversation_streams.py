@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.checksums import Stream
@@ -15,15 +16,15 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.crm.own_activities import OwnActivities
-from reconciliation.extract.activities import ActivityStage, StreamsRead
+from reconciliation.extract.activities import ActivityStage, StageRules, StreamsRead, stages_of
 from reconciliation.extract.checksum_diff import keys_of
 from reconciliation.mapping.activity import ActivityRules, short_name
 from reconciliation.plan.activity import ActivityPlanner, ActivitySearch, PlannedActivities
-from reconciliation.plan.lead_stage import plan_moves, stage_progress, stages_of
+from reconciliation.plan.lead_stage import plan_moves
 from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -124,8 +125,17 @@ class ConversationStreams:
         if more:
             yield from snapshot.contacts(scope, ByIds(more))
 
-    def stage(self, snapshot: SourceSnapshot, scope: SourceFilter, now: datetime) -> None:
-        """Stage what was said; the contacts of the run must be staged already."""
+    def stage(
+        self,
+        snapshot: SourceSnapshot,
+        scope: SourceFilter,
+        now: datetime,
+        also: Mapping[str, Selection] = MappingProxyType({}),
+    ) -> None:
+        """Stage what was said; the contacts of the run must be staged already.
+
+        `also` is what to read besides, by stream.
+        """
         self.clear()
         if not self.is_on:
             return
@@ -135,27 +145,19 @@ class ConversationStreams:
             self.identity,
             self.run_id,
             ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
+            StageRules(stages_of(self.settings), self.order, self.settings.new_lead_after_close),
             self.seen,
         )
         new = self._new_contacts()
         for stream in streams(self.settings):
-            for one, is_new in self._selections(stream, new):
+            for one, is_new in self._selections(stream, new, also.get(stream)):
                 before = Counter(self.seen.read)
                 if stream == CONVERSATIONS:
                     stage.conversations(snapshot.conversations(scope, one, since=since))
                 elif stream == MESSAGES:
                     stage.messages(snapshot.messages(scope, one, since=since))
                 else:
-                    stage_progress(
-                        self.connection,
-                        self.identity,
-                        self.run_id,
-                        snapshot.progress(scope, one, since=since),
-                        stages_of(self.settings),
-                        self.order,
-                        self.seen,
-                        follow=self.settings.new_lead_after_close,
-                    )
+                    stage.progress(snapshot.progress(scope, one, since=since))
                 if is_new:
                     self.seen.brought_along.update(self.seen.read - before)
 
@@ -202,7 +204,9 @@ class ConversationStreams:
         """Forget what was staged."""
         self.connection.execute(statement("plan/activity_staged_clear"), {"run_id": self.run_id})
 
-    def _selections(self, stream: str, new: frozenset[int]) -> Iterator[tuple[Selection, bool]]:
+    def _selections(
+        self, stream: str, new: frozenset[int], also: Selection | None
+    ) -> Iterator[tuple[Selection, bool]]:
         """Yield what to read of a stream, and whether it is that of contacts who are `new`.
 
         All that was said with a contact who is new to Krayin, or was left out before, is news.
@@ -214,6 +218,8 @@ class ConversationStreams:
         yield selection, False
         if new and not isinstance(selection, Everything):
             yield ByIds(new), True
+        if also is not None:
+            yield also, False
 
     def _selection(self, stream: str) -> Selection:
         if self.asked is not None:
