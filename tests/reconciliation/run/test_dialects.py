@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from stack.postgres import Cluster
 
+pytestmark = pytest.mark.timeout(3600 if SOAK else 300)
+
 PEOPLE = 400 if SOAK else 40
 IMPATIENT = Timing(patience=timedelta(0), down=timedelta(0), settle=timedelta(0))
 KRAYINS = {
