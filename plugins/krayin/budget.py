@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -22,13 +22,11 @@ from tenacity import (
     wait_random,
 )
 
-from krayin.rate_limiter import Lane, Permit
+from krayin.rate_limiter import Lane, LimitFeedback, Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-
-    from krayin.rate_limiter import LimitFeedback
 
 logger = logging.getLogger(__name__)
 
@@ -209,13 +207,7 @@ class RateBudget:
             "number": permit.number,
             "fence": permit.fence,
             "answered": answer is not None,
-            "limit": answer.limit if answer else None,
-            "remaining": answer.remaining if answer else None,
-            "refused": answer.refused if answer else False,
-            "retry_after": answer.retry_after if answer else None,
-            "route": answer.route if answer else None,
-            "seconds": answer.seconds if answer else None,
-            "failed": answer.failed if answer else False,
+            **asdict(answer or LimitFeedback()),
         }
         try:
             row = self._run("budget/settle", facts, min(SETTLE_PATIENCE, self._patience))

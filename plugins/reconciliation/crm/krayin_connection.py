@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -222,16 +222,11 @@ def write_call(
     connection.execute(
         statement("setup/audit_call"),
         {
-            "at": call.at,
+            **asdict(call),
             "target_id": target_id,
             "run_id": run_id,
             "operation_id": int(call.operation_id) if call.operation_id is not None else None,
             "lane": int(lane),
-            "method": call.method,
-            "route": call.route,
-            "status": call.status,
             "milliseconds": round(call.milliseconds),
-            "remaining": call.remaining,
-            "outcome": call.outcome,
         },
     )
