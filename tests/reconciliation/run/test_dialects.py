@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -209,7 +208,8 @@ def present(world: World) -> dict[str, list[Any]]:
         for row in world.leads()
     ]
     organizations = [
-        (row["name"], json.dumps(row["address"] or "", sort_keys=True)) for row in world.organizations()
+        (row["name"], sorted((part, text(value)) for part, value in (row["address"] or {}).items()))
+        for row in world.organizations()
     ]
     activities = [
         (
