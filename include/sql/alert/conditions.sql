@@ -15,7 +15,9 @@ WITH last_run AS (
 ), last_call AS (
     -- Runs without a call tell nothing of the token.
     -- Krayin with APP_DEBUG=false answers a dead token as it answers its limiter; the audit has them told apart.
-    SELECT call.status = 401 OR call.outcome = 'turned_away' AS refused
+    -- One without a limiter (2.2) answers it as it answers a fault of its own; then it is asked whose the token is.
+    SELECT call.status = 401 OR call.outcome = 'turned_away'
+           OR call.outcome = 'server_failed' AND call.status = 500 AND call.route = 'get' AS refused
     FROM (SELECT id FROM krayin_sync.sync_run WHERE sync_name = %(sync_name)s ORDER BY id DESC LIMIT 50) AS run
     JOIN krayin_sync.api_call AS call ON call.run_id = run.id
     WHERE call.status IS NOT NULL

@@ -175,12 +175,13 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
     assert "3 h ago" in now["behind"].message
 
 
+@pytest.mark.parametrize("version", ["2.1", "2.2"])
 @pytest.mark.parametrize("instance", ["unlimited", "unlimited-debug"])
 def test_a_dead_token_is_told_whatever_status_krayin_gives_it(
-    new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str, instance: Any
+    new_database: Callable[..., str], chatwoot_template: str, sync_db_url: str, instance: Any, version: Any
 ) -> None:
     """With APP_DEBUG=false, as servers should run, Krayin answers a dead token with 500 and not with 401."""
-    with running_krayin(instance) as krayin:
+    with running_krayin(instance, version=version) as krayin:
         world = World(new_database("chatwoot", chatwoot_template), sync_db_url, krayin)
         world.access_options["options"] = {"sleep": lambda _: None}
         world.add(name="Ada", email="ada@example.com")
