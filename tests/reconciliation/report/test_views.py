@@ -163,7 +163,7 @@ def test_the_budget_tells_what_is_allowed_and_used(world: World) -> None:
     (row,) = view(world.sync_url, "budget_use")
     calls = len(world.calls(run.id))
     assert (row["used_last_minute"], row["used_last_hour"], row["used_last_day"]) == (calls, calls, calls)
-    assert row["setting"] == 60_000
+    assert row["setting"] == 6_000
     assert row["allowed_per_minute"] == min(row["setting"], row["server_limit"])
     assert (row["api_user"], row["refused_day"], row["waiting"], row["blocked_until"]) == (1, 0, 0, None)
 

@@ -306,7 +306,9 @@ def test_every_class_of_findings_has_a_name() -> None:
 
 def test_every_reason_in_the_code_has_a_hint() -> None:
     plugins = Path(__file__).resolve().parents[3] / "plugins" / "reconciliation"
-    pattern = re.compile(r'error_class="([a-z_]+)"|(?:_quarantined|_rejected|Ambiguous)\(\s*"([a-z_]+)"')
+    pattern = re.compile(
+        r'error_class="([a-z_]+)"|(?:quarantined|rejected|later|unknown|_failing|Ambiguous)\(\s*"([a-z_]+)"'
+    )
     found = {
         one or other
         for path in plugins.rglob("*.py")
