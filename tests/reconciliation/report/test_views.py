@@ -164,7 +164,8 @@ def test_the_budget_tells_what_is_allowed_and_used(world: World) -> None:
     calls = len(world.calls(run.id))
     assert (row["used_last_minute"], row["used_last_hour"], row["used_last_day"]) == (calls, calls, calls)
     assert row["setting"] == 6_000
-    assert row["allowed_per_minute"] == min(row["setting"], row["server_limit"])
+    # Krayin 2.2 says no limit of its own.
+    assert row["allowed_per_minute"] == min(row["setting"], row["server_limit"] or row["setting"])
     assert (row["api_user"], row["refused_day"], row["waiting"], row["blocked_until"]) == (1, 0, 0, None)
 
 
