@@ -82,8 +82,8 @@ class ContactSink(Sink):
             self.persons.release(work)
         if work.row("person") is None and self.persons.link_or_create(work):
             return work.result
-        self.persons.bring_over(work)
-        self.leads.bring_over(work)
+        self.persons.upsert(work)
+        self.leads.upsert(work)
         return work.result
 
 

@@ -50,7 +50,7 @@ class LeadSink(RecordSteps):
                 chosen.add(lead.id)
         return chosen
 
-    def bring_over(self, work: ContactWork) -> None:
+    def upsert(self, work: ContactWork) -> None:
         """Take over, create or update the lead; nothing happens while the person is not linked.
 
         Raises:

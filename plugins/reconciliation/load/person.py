@@ -189,7 +189,7 @@ class PersonSink(RecordSteps):
         self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
 
-    def bring_over(self, work: ContactWork) -> None:
+    def upsert(self, work: ContactWork) -> None:
         """Update the linked person where it differs.
 
         Raises:

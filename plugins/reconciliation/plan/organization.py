@@ -35,7 +35,7 @@ class PlannedCompany:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedOrganization:
+class PlannedOrganization:
     """What a company's organization should hold; `crm_id` and `last_sent` are None while nobody made it."""
 
     folded_name: str
@@ -50,7 +50,7 @@ class WantedOrganization:
 
 
 def decide(
-    wanted: WantedOrganization, there: Mapping[str, Any] | None, on_crm_edit: OnCrmEdit
+    wanted: PlannedOrganization, there: Mapping[str, Any] | None, on_crm_edit: OnCrmEdit
 ) -> tuple[OperationRow, Changes]:
     """Return the operation for a company, and what it changes; `there` is what Krayin holds, if known."""
     present = (wanted.last_sent or {}) if there is None else there
@@ -121,12 +121,12 @@ class OrganizationPlanner:
         return touched | {organization.folded_name for _, organization in named}
 
     def _plan_changed(self, folded_names: Sequence[str]) -> list[PlannedCompany]:
-        changed: list[WantedOrganization] = []
+        changed: list[PlannedOrganization] = []
         for folded_name, name, fields, crm_id, planned_hash, last_sent in self.engine.execute(
             "plan/organizations_wanted", folded_names=list(folded_names)
         ):
             wanted_fields = _wanted_fields(fields, last_sent)
-            wanted = WantedOrganization(folded_name, name, wanted_fields, crm_id, last_sent)
+            wanted = PlannedOrganization(folded_name, name, wanted_fields, crm_id, last_sent)
             if planned_hash is None or bytes(planned_hash) != wanted.source_hash():
                 changed.append(wanted)
         if not changed:

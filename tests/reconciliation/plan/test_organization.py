@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from reconciliation.plan.engine import NEVER, NOW
-from reconciliation.plan.organization import WantedOrganization, decide
+from reconciliation.plan.organization import PlannedOrganization, decide
 
 OSLO = {"address": {"city": "Oslo"}, "custom": {}}
 
 
 def planned(there, *, crm_id=3, last_sent=None, on_crm_edit="keep"):
-    wanted = WantedOrganization("acme", "Acme", OSLO, crm_id, last_sent)
+    wanted = PlannedOrganization("acme", "Acme", OSLO, crm_id, last_sent)
     operation, changes = decide(wanted, there, on_crm_edit)
     return operation, changes
 
