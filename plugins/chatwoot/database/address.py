@@ -19,7 +19,11 @@ def objection(conninfo: str) -> str | None:
     if url is None:
         return None
     authority = url["authority"]
-    misplaced = authority and "@" not in authority and "@" in f"{url['rest']}{url['query'] or ''}"
+    # A host with its port, and an @ in a parameter's value, are as they should be.
+    behind = (
+        url["rest"] if re.fullmatch(r"[^:]*(:[\d,]*)?", authority) else f"{url['rest']}{url['query'] or ''}"
+    )
+    misplaced = authority and "@" not in authority and "@" in behind
     if authority.count("@") > 1 or misplaced:
         return (
             "user and password stand in it as typed: @ : / ? must be percent-encoded there, "

@@ -16,6 +16,7 @@ from chatwoot.errors import ChatwootUnreachable
         "postgresql://reader:se:cr#et@[::1]:5432/chatwoot",
         "postgresql://one.example.com:5432,two.example.com:5433/chatwoot?target_session_attrs=read-write",
         "postgresql:///chatwoot?host=/run/postgresql&user=reader@example.com",
+        "postgresql://db.example.com:5432/chatwoot?user=reader@server&password=secret",
         "host=db.example.com user=reader password=p@ss",
         "",
     ],
