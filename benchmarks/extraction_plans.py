@@ -44,23 +44,23 @@ def plans(connection: psycopg.Connection[Any], contacts: int) -> dict[str, str]:
     some = {"account_id": ACCOUNT, "inboxes": None, "ids": list(range(1, contacts, contacts // CHUNK))}
     now = datetime.now(UTC)
     asked: dict[str, dict[str, Any]] = {
-        "contact_ids_written_since": xids,
-        "conversation_ids_written_since": xids,
-        "message_ids_written_since": xids,
-        "progress_ids_written_since": xids,
-        "contact_ids_updated_since": {**some, "since": now - timedelta(hours=1)},
-        "high": {"read_at": now},
-        "contact_ids": some,
-        "contacts": some,
-        "conversations": {**some, "recent": 10, "letters": 4000},
-        "messages": {**some, "letters": 70000},
-        "progress": some,
+        "contacts/ids_written_since": xids,
+        "conversations/ids_written_since": xids,
+        "messages/ids_written_since": xids,
+        "progress/ids_written_since": xids,
+        "contacts/ids_updated_since": {**some, "since": now - timedelta(hours=1)},
+        "contacts/high": {"read_at": now},
+        "contacts/ids": some,
+        "contacts/rows": some,
+        "conversations/rows": {**some, "recent": 10, "letters": 4000},
+        "messages/rows": {**some, "letters": 70000},
+        "progress/rows": some,
     }
     return {name: _explained(connection, name, values) for name, values in asked.items()}
 
 
 def _explained(connection: psycopg.Connection[Any], name: str, values: dict[str, Any]) -> str:
-    text = statement(f"extract/{name}")
+    text = statement(name)
     with connection.transaction():
         connection.execute("SET LOCAL TimeZone = 'UTC'")
         connection.execute(text, values).fetchall()

@@ -1,22 +1,21 @@
 """Deletes old data from the sync database and checks it, daily.
 
 `include/retention.yaml` says after how many days finished work is deleted. Unfinished work stays. Then SQL
-checks run, one per file of `include/sql/quality/`. A failed check names what is wrong and how many rows
+checks run, the statements of `include/sql/quality.sql`. A failed check names what is wrong and how many rows
 show it; an administrator should look at it.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.providers.common.sql.operators.sql import SQLCheckOperator, SQLThresholdCheckOperator
 from airflow.sdk import dag, task
 from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME
 from reconciliation.settings.schedules import longest_gap
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
+from statements import statement
 
-SQL = Path(__file__).resolve().parents[1] / "include" / "sql"
 SYNC_DATABASE = "sync_db"
 NO_ROW = (
     "linked_without_record", "record_of_two_contacts", "leases_left", "plans_of_one_record",
@@ -25,13 +24,7 @@ NO_ROW = (
 SCHEDULES_MISSED = 10
 
 
-@dag(
-    schedule="40 3 * * *",
-    tags=["krayin"],
-    doc_md=__doc__,
-    template_searchpath=[str(SQL)],
-    **ONE_AT_A_TIME,
-)
+@dag(schedule="40 3 * * *", tags=["krayin"], doc_md=__doc__, **ONE_AT_A_TIME)
 def krayin_maintenance() -> None:
     @task(multiple_outputs=False, retries=2, retry_delay=timedelta(minutes=5))
     def retain() -> dict[str, int]:
@@ -44,7 +37,7 @@ def krayin_maintenance() -> None:
         retained >> SQLThresholdCheckOperator(
             task_id=f"check_{name}",
             conn_id=SYNC_DATABASE,
-            sql=f"quality/{name}.sql",
+            sql=statement(f"quality/{name}"),
             min_threshold=0,
             max_threshold=0,
         )
@@ -55,7 +48,7 @@ def krayin_maintenance() -> None:
         retained >> SQLCheckOperator(
             task_id=f"check_{sync.name}_is_read",
             conn_id=SYNC_DATABASE,
-            sql="quality/watermark_moves.sql",
+            sql=statement("quality/watermark_moves"),
             parameters={"sync_name": sync.name, "oldest_seconds": oldest.total_seconds()},
         )
 

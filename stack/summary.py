@@ -41,7 +41,7 @@ def work(dsn: str, sync_name: str, run_id: str) -> Work | None:
     """Return how far the DAG run `run_id` of `sync_name` is; None before it has a row."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
-            statement("status/run_progress"), {"open": OPEN_STATES, "sync": sync_name, "run": run_id}
+            statement("sync_run/progress"), {"open": OPEN_STATES, "sync": sync_name, "run": run_id}
         ).fetchone()
     return Work(*row) if row else None
 
@@ -49,7 +49,7 @@ def work(dsn: str, sync_name: str, run_id: str) -> Work | None:
 def of_run(dsn: str, sync_name: str) -> dict[str, Any] | None:
     """Return the `sync_run` row of the run that works, else of the last sync, or None."""
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        return connection.execute(statement("status/run_shown"), {"sync": sync_name}).fetchone()
+        return connection.execute(statement("sync_run/shown"), {"sync": sync_name}).fetchone()
 
 
 WORK = {"backfill": "Backfill of", "reconcile": "Comparison of"}

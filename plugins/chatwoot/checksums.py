@@ -66,7 +66,7 @@ class ChecksumReading:
     def checksums(self, stream: Stream, scope: SourceFilter, since: datetime | None) -> Iterator[BucketSum]:
         """Yield the buckets of a stream that have rows, ascending; nothing else can be read meanwhile."""
         parameters = {**_parameters(scope, since), "shift": BUCKET_BITS, "keys": None}
-        for number, rows, checksum in self.stream(f"checksum_diff/{stream}", parameters):
+        for number, rows, checksum in self.stream(f"{stream}/checksums", parameters):
             yield BucketSum(number, rows, checksum)
 
     def hashes(
@@ -74,15 +74,13 @@ class ChecksumReading:
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in the scope, by key."""
         parameters = {**_parameters(scope, since), "shift": 0, "keys": list(keys)}
-        return {row[0]: row[2] for row in self.fetch(f"checksum_diff/{stream}", parameters)}
+        return {row[0]: row[2] for row in self.fetch(f"{stream}/checksums", parameters)}
 
     def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has at all, whatever the inboxes of the scope."""
         return {
             row[0]
-            for row in self.fetch(
-                f"checksum_diff/{stream}_there", {"account_id": scope.account_id, "keys": list(keys)}
-            )
+            for row in self.fetch(f"{stream}/exist", {"account_id": scope.account_id, "keys": list(keys)})
         }
 
 

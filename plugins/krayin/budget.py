@@ -189,7 +189,7 @@ class RateBudget:
         Raises:
             BudgetUnavailable: the sync database stayed unreachable.
         """
-        row = self._run("budget/acquire", {**self._question, "ticket": ticket}, self._patience)
+        row = self._run("rate_budget/acquire", {**self._question, "ticket": ticket}, self._patience)
         assert row is not None
         if row["wait_seconds"] is not None:
             return float(row["wait_seconds"])
@@ -210,7 +210,7 @@ class RateBudget:
             **asdict(answer or LimitFeedback()),
         }
         try:
-            row = self._run("budget/settle", facts, min(SETTLE_PATIENCE, self._patience))
+            row = self._run("rate_budget/settle", facts, min(SETTLE_PATIENCE, self._patience))
         except BudgetUnavailable as away:
             # The call is made: its outcome matters more than its permit.
             logger.warning(
@@ -234,14 +234,14 @@ class RateBudget:
         call is repeated on the strength of a yes.
         """
         try:
-            row = self._run("budget/near_limit", {"key": self.key}, min(SETTLE_PATIENCE, self._patience))
+            row = self._run("rate_budget/near_limit", {"key": self.key}, min(SETTLE_PATIENCE, self._patience))
         except BudgetUnavailable:
             return False
         return row is not None and bool(row["near"])
 
     def state(self) -> BudgetState | None:
         """Return the budget as it stands now, or None when nobody has used it yet."""
-        row = self._run("budget/state", {"key": self.key, "grace": WAITER_GRACE}, self._patience)
+        row = self._run("rate_budget/state", {"key": self.key, "grace": WAITER_GRACE}, self._patience)
         if row is None:
             return None
         return BudgetState(
@@ -268,7 +268,7 @@ class RateBudget:
         # Good manners only, so one try: a waiter that stays silent is forgotten soon anyway.
         with self._lock, contextlib.suppress(psycopg.Error):
             if self._connection is not None and not self._connection.closed:
-                self._connection.execute(statement("budget/leave"), {"key": self.key, "ticket": ticket})
+                self._connection.execute(statement("rate_budget/leave"), {"key": self.key, "ticket": ticket})
 
     def _run(self, name: str, parameters: Mapping[str, Any], patience: float) -> dict[str, Any] | None:
         tries = Retrying(

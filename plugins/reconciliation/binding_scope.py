@@ -30,12 +30,12 @@ class BindingScope:
 
 def register_target(connection: psycopg.Connection, base_url: str) -> int:
     """Return the id of the Krayin at `base_url` (normalised), registering it at first sight."""
-    return _one_id(connection, "setup/target", {"base_url": base_url})
+    return _one_id(connection, "krayin_target/id", {"base_url": base_url})
 
 
 def register_installation(connection: psycopg.Connection, identity: str) -> int:
     """Return the id of the Chatwoot that calls itself `identity`, registering it at first sight."""
-    return _one_id(connection, "setup/installation", {"identity": identity})
+    return _one_id(connection, "krayin_target/installation_id", {"identity": identity})
 
 
 def _one_id(connection: psycopg.Connection, name: str, parameters: dict[str, Any]) -> int:

@@ -1,13 +1,15 @@
-"""The SQL statements of `include/sql/`, loaded by name."""
+"""The SQL of `include/sql/`, loaded by name: a file for each noun, `-- name: x` above each statement."""
 
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import LiteralString
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "include" / "sql"
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def folder() -> Path:
@@ -16,8 +18,8 @@ def folder() -> Path:
 
 
 @cache
-def statement(name: str) -> LiteralString:
-    """Return the text of `include/sql/<name>.sql`, for example `statement("load/claim")`.
+def script(name: str) -> LiteralString:
+    """Return the whole text of `include/sql/<name>.sql`, for example `script("migrations/0023_baseline")`.
 
     Raises:
         FileNotFoundError: there is no such file; the message names the path.
@@ -25,3 +27,21 @@ def statement(name: str) -> LiteralString:
     # The files are part of the program: as trustworthy as a literal.
     text: LiteralString = (folder() / f"{name}.sql").read_text(encoding="utf-8")
     return text
+
+
+def statement(name: str) -> LiteralString:
+    """Return one statement with its comment: `statement("operation/claim")` is `claim` in `operation.sql`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        KeyError: the file has no statement of this name.
+    """
+    noun, _, one = name.partition("/")
+    return statements(noun)[one]
+
+
+@cache
+def statements(noun: str) -> dict[str, LiteralString]:
+    """Return every statement of `include/sql/<noun>.sql` by its name."""
+    _, *parts = _NAME.split(script(noun))
+    return dict(zip(parts[::2], parts[1::2], strict=True))

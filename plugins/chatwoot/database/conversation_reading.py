@@ -56,9 +56,9 @@ class ConversationReading:
         self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[Conversation | BrokenRow]]:
         """Yield the selected conversations by id, in lists of at most `chunk`, none empty."""
-        for ids in self._chosen("conversation_ids", scope, selection, since, chunk):
+        for ids in self._chosen("conversations", scope, selection, since, chunk):
             found = self.fetch(
-                "extract/conversations",
+                "conversations/rows",
                 {
                     "ids": ids,
                     "account_id": scope.account_id,
@@ -73,9 +73,9 @@ class ConversationReading:
         self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
     ) -> Iterator[list[SentMessage | BrokenRow]]:
         """Yield the selected messages by id, in lists of at most `chunk`, none empty."""
-        for ids in self._chosen("message_ids", scope, selection, since, chunk):
+        for ids in self._chosen("messages", scope, selection, since, chunk):
             found = self.fetch(
-                "extract/messages", {"ids": ids, "account_id": scope.account_id, "letters": LETTERS}
+                "messages/rows", {"ids": ids, "account_id": scope.account_id, "letters": LETTERS}
             )
             if found:
                 yield [conversation_rows.sent_message(row) for row in found]
@@ -85,9 +85,9 @@ class ConversationReading:
     ) -> Iterator[list[Progress | BrokenRow]]:
         """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
-        for ids in self._chosen("progress_ids", scope, selection, since, chunk):
+        for ids in self._chosen("progress", scope, selection, since, chunk):
             found = self.fetch(
-                "extract/progress", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
+                "progress/rows", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
             )
             if found:
                 yield [conversation_rows.progress(row, scope.account_id) for row in found]
@@ -99,7 +99,7 @@ class ConversationReading:
         within = {"account_id": scope.account_id, "inboxes": inboxes}
         if isinstance(selection, ListedIds):
             for keys in selection.chunks():
-                found = self.fetch(f"extract/{what}_listed", {**within, "keys": list(keys)})
+                found = self.fetch(f"{what}/ids_listed", {**within, "keys": list(keys)})
                 yield [row[0] for row in found]
             return
         name, parameters = self._selecting(what, selection, since)
@@ -110,13 +110,13 @@ class ConversationReading:
     ) -> tuple[str, Mapping[str, Any]]:
         match selection:
             case ByIds(ids):
-                return f"extract/{what}_of", {"contact_ids": sorted(ids)}
+                return f"{what}/ids_of_contacts", {"contact_ids": sorted(ids)}
             case Window(start, end):
-                return f"extract/{what}_in_window", {"start": start, "end": end}
+                return f"{what}/ids_in_window", {"start": start, "end": end}
             case ChangedSince():
                 unseen = self.unseen(selection)
                 if isinstance(unseen, XidRange):
-                    return f"extract/{what}_written_since", unseen.parameters
-                return f"extract/{what}", {"since": since}
+                    return f"{what}/ids_written_since", unseen.parameters
+                return f"{what}/ids", {"since": since}
             case Everything():
-                return f"extract/{what}", {"since": since}
+                return f"{what}/ids", {"since": since}

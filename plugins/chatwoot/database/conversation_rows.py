@@ -34,7 +34,7 @@ _AUTHORS = {"User": Author.AGENT, "AgentBot": Author.BOT, "Captain::Assistant": 
 
 
 def conversation(row: Any) -> Conversation | BrokenRow:
-    """Return the conversation in `row` (attributes named as in `extract/conversations.sql`)."""
+    """Return the conversation in `row` (attributes named as in `conversations/rows`)."""
     try:
         return Conversation(
             id=row.id,
@@ -62,7 +62,7 @@ def conversation(row: Any) -> Conversation | BrokenRow:
 
 
 def sent_message(row: Any) -> SentMessage | BrokenRow:
-    """Return the message in `row` (attributes named as in `extract/messages.sql`)."""
+    """Return the message in `row` (attributes named as in `messages/rows`)."""
     try:
         return SentMessage(
             message=_message(row._asdict()),
@@ -78,7 +78,7 @@ def sent_message(row: Any) -> SentMessage | BrokenRow:
 
 
 def progress(row: Any, account_id: int) -> Progress | BrokenRow:
-    """Return the progress in `row` (attributes named as in `extract/progress.sql`)."""
+    """Return the progress in `row` (attributes named as in `progress/rows`)."""
     try:
         return Progress(
             contact_id=row.contact_id,

@@ -41,7 +41,7 @@ class XidRange:
 
     @property
     def parameters(self) -> Mapping[str, int]:
-        """The parameters of `extract/contact_ids_written_since.sql`."""
+        """The parameters of `contacts/ids_written_since`."""
         return {"since_xid": self.since, "next_xid": self.until}
 
 

@@ -19,7 +19,7 @@ class _UnreadableError(Exception):
 
 
 def contact(row: Any) -> Contact | BrokenRow:
-    """Return the contact in `row` (attributes named as in `extract/contacts.sql`).
+    """Return the contact in `row` (attributes named as in `contacts/rows`).
 
     Attributes must be JSON objects; SQL NULL and JSON null count as {}. Times must lie in the years 1 to
     9999; they are stored without a zone and mean UTC.

@@ -182,7 +182,7 @@ class DatabaseSnapshot:
         """Begin on a fresh `connection`; see `DatabaseSource.snapshot`."""
         with _translated(source.where):
             first = connection.execute(
-                statement("extract/session"),
+                statement("session/chatwoot"),
                 {
                     "statement_timeout": _milliseconds(source.statement_timeout),
                     "idle_timeout": _milliseconds(source.idle_timeout),
@@ -204,26 +204,26 @@ class DatabaseSnapshot:
     @cached_property
     def installation(self) -> str:
         """The INSTALLATION_IDENTIFIER, or "<host>:<port>/<database>" when it is absent or not readable."""
-        row = self._try("extract/installation")
+        row = self._try("chatwoot/installation")
         return (identifier(row.serialized_value) if row else None) or self._where
 
     @cached_property
     def version(self) -> Version:
         """How new the tables are; a role that may not read that is told so."""
-        row = self._try("extract/schema_version")
+        row = self._try("chatwoot/schema_version")
         return version_of_schema(row.version if row else None)
 
     @cached_property
     def watermark(self) -> Watermark:
         """How far this snapshot sees; the first access scans the contacts once for the highest updated_at."""
-        row = self._one("extract/high", {"read_at": self._read_at})
+        row = self._one("contacts/high", {"read_at": self._read_at})
         high = row.high.astimezone(UTC) if row.high else self._read_at
         return Watermark(self._xids, self._lineage, self._read_at, high)
 
     @cached_property
     def vouch(self) -> Vouch:
         """What this snapshot says of its own completeness; see `chatwoot.source.Vouch`."""
-        found = self._try("extract/vouch")
+        found = self._try("chatwoot/vouch")
         if found is None:
             return Vouch(self._lineage)
         behind = found.seconds_behind
@@ -237,7 +237,7 @@ class DatabaseSnapshot:
 
     def accounts(self) -> list[Account]:
         """Return all accounts by id."""
-        return [Account(row.id, row.name, row.suspended) for row in self._all("extract/accounts", {})]
+        return [Account(row.id, row.name, row.suspended) for row in self._all("chatwoot/accounts", {})]
 
     def inboxes(self, account_id: int) -> list[Inbox]:
         """Return the inboxes of an account by id.
@@ -248,7 +248,7 @@ class DatabaseSnapshot:
         self._require_account(account_id)
         return [
             Inbox(row.id, row.account_id, row.name, row.channel_type)
-            for row in self._all("extract/inboxes", {"account_id": account_id})
+            for row in self._all("chatwoot/inboxes", {"account_id": account_id})
         ]
 
     def check(self, scope: SourceFilter) -> None:
@@ -355,7 +355,7 @@ class DatabaseSnapshot:
 
     @cached_property
     def _checksum_reading(self) -> ChecksumReading:
-        self._one("checksum_diff/session", {})
+        self._one("session/checksums", {})
         return ChecksumReading(self._stream, self._all)
 
     def _stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
@@ -376,7 +376,7 @@ class DatabaseSnapshot:
         return ConversationReading(self._all, self._chunks_of_ids, self._unseen_conversations)
 
     def _unseen_conversations(self, selection: ChangedSince) -> XidRange | ChangeCoverage:
-        comparable = self._one("extract/conversation_row_versions", {}).comparable
+        comparable = self._one("conversations/row_versions", {}).comparable
         return unseen_since(selection.watermark, self._xids, self._lineage if comparable else None)
 
     def _contacts(
@@ -385,7 +385,7 @@ class DatabaseSnapshot:
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
         for ids in self._ids(scope.account_id, selection, chunk):
             found = self._all(
-                "extract/contacts", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
+                "contacts/rows", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
             )
             if found:
                 yield [rows.contact(row) for row in found]
@@ -413,29 +413,29 @@ class DatabaseSnapshot:
         """Return the statement that selects ids, and its parameters beside account_id."""
         match selection:
             case Everything():
-                return "extract/contact_ids", {}
+                return "contacts/ids", {}
             case Window(start, end):
-                return "extract/contact_ids_in_window", {"start": start, "end": end}
+                return "contacts/ids_in_window", {"start": start, "end": end}
             case ChangedSince(watermark, lookback):
                 unseen = unseen_since(watermark, self._xids, self._lineage)
                 if isinstance(unseen, XidRange):
-                    return "extract/contact_ids_written_since", unseen.parameters
+                    return "contacts/ids_written_since", unseen.parameters
                 if watermark is None:
-                    return "extract/contact_ids", {}
-                return "extract/contact_ids_updated_since", {"since": _earlier(watermark.high, lookback)}
+                    return "contacts/ids", {}
+                return "contacts/ids_updated_since", {"since": _earlier(watermark.high, lookback)}
 
     @cached_property
     def _lineage(self) -> str | None:
-        if not self._one("extract/row_versions", {}).comparable:
+        if not self._one("contacts/row_versions", {}).comparable:
             return None
-        row = self._try("extract/lineage") or self._try("extract/lineage_since_start")
+        row = self._try("chatwoot/lineage") or self._try("chatwoot/lineage_since_start")
         return row.lineage if row else None
 
     def _require_tables(self, needed: Mapping[str, str], later: Mapping[str, str]) -> None:
         """Make sure that `needed` columns are there, and with those of `later` that are there readable."""
         pairs, others = _columns(needed), _columns(later)
         found = self._all(
-            "extract/needed_columns",
+            "chatwoot/needed_columns",
             {
                 "tables": [table for table, _ in (*pairs, *others)],
                 "columns": [column for _, column in (*pairs, *others)],
@@ -448,7 +448,7 @@ class DatabaseSnapshot:
             if not row.column_found
         }
         if missing:
-            elsewhere = [row.schema_name for row in self._all("extract/elsewhere", {})]
+            elsewhere = [row.schema_name for row in self._all("chatwoot/elsewhere", {})]
             raise NotAChatwootDatabase(self._where, sorted(missing), elsewhere)
         closed = {row.table_name for row in found if not row.readable}
         if closed:

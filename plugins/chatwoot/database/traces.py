@@ -26,13 +26,13 @@ class Trace(StrEnum):
 
 
 _LATEST = {
-    Trace.CONTACT_INBOX: "extract/traces",
-    Trace.CONVERSATION: "extract/conversation_traces",
+    Trace.CONTACT_INBOX: "contacts/inbox_traces",
+    Trace.CONVERSATION: "conversations/traces",
 }
 _OWNERS = {
-    Trace.CONTACT_INBOX: "extract/trace_owners",
-    Trace.CONVERSATION: "extract/conversation_trace_owners",
-    Trace.DISPLAY_ID: "extract/display_trace_owners",
+    Trace.CONTACT_INBOX: "contacts/inbox_trace_owners",
+    Trace.CONVERSATION: "conversations/trace_owners",
+    Trace.DISPLAY_ID: "conversations/display_trace_owners",
 }
 
 
@@ -75,7 +75,7 @@ class TraceReading:
         """Return by e-mail (lower case) and phone the contacts that have it now."""
         found: dict[str, set[int]] = {}
         given = {"account_id": account_id, "emails": list(emails), "phones": list(phones)}
-        for row in self.fetch("extract/contacts_with", given):
+        for row in self.fetch("contacts/with_natural_keys", given):
             for value in (row.email, row.phone_number):
                 if value:
                     found.setdefault(value, set()).add(row.id)

@@ -139,7 +139,7 @@ class Inbox:
 
     async def _keep(self, batch: Sequence[tuple[InboxEvent, asyncio.Future[bool]]]) -> None:
         try:
-            rows = await self.fetch("inbox/store", _columns([event for event, _ in batch]))
+            rows = await self.fetch("webhook/store", _columns([event for event, _ in batch]))
         except Exception as error:  # noqa: BLE001 - each of those who wait raises it
             for _, kept in batch:
                 if not kept.done():

@@ -91,7 +91,7 @@ class InboxTrigger(BaseEventTrigger):
     async def _wakes(
         self, connection: psycopg.AsyncConnection[tuple[Any, ...]]
     ) -> AsyncIterator[TriggerEvent]:
-        await connection.execute(statement("inbox/listen"))
+        await connection.execute(statement("webhook/listen"))
         clock = asyncio.get_running_loop().time
         asked: float | None = None
         asked_after: datetime | None = None
@@ -112,7 +112,7 @@ class InboxTrigger(BaseEventTrigger):
     async def _look(
         self, connection: psycopg.AsyncConnection[tuple[Any, ...]]
     ) -> tuple[bool, datetime | None]:
-        cursor = await connection.execute(statement("inbox/waiting"), {"sync_name": self.sync_name})
+        cursor = await connection.execute(statement("webhook/waiting"), {"sync_name": self.sync_name})
         row = await cursor.fetchone()
         assert row is not None
         return row[0], row[1]

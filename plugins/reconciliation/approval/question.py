@@ -137,7 +137,7 @@ def is_to_be_asked(connection: psycopg.Connection, sync_name: str, given_up_afte
     A question older than `given_up_after` has lost its DAG run and is asked again.
     """
     rows = connection.execute(
-        statement("guard/nudge"),
+        statement("approval/nudge"),
         {"sync_name": sync_name, "again_after": NUDGE_AGAIN, "given_up_after": given_up_after},
     )
     return rows.fetchone() is not None
@@ -150,22 +150,22 @@ def ask(connection: psycopg.Connection, sync_name: str, dag_run_id: str) -> Ques
     earlier one left without an answer is asked about here.
     """
     with connection.transaction():
-        rows = connection.execute(statement("guard/unanswered"), {"sync_name": sync_name}).fetchall()
+        rows = connection.execute(statement("approval/unanswered"), {"sync_name": sync_name}).fetchall()
         if not rows:
             return None
         approval_id, shown = rows[0]
         merged = [row[0] for row in rows[1:]]
         _ask(connection, approval_id, dag_run_id, shown, merged)
     connection.execute(
-        statement("guard/merge"),
+        statement("operation/merge_approvals"),
         {"sync_name": sync_name, "approval_id": approval_id, "merged_ids": merged},
     )
     with connection.transaction():
         # Whoever is about to hold something more under it has done so by now.
-        connection.execute(statement("guard/unanswered"), {"sync_name": sync_name})
+        connection.execute(statement("approval/unanswered"), {"sync_name": sync_name})
         question = _question(connection, sync_name, approval_id, shown)
         if not question.changes:
-            connection.execute(statement("guard/withdraw"), {"approval_ids": [approval_id]})
+            connection.execute(statement("approval/withdraw"), {"approval_ids": [approval_id]})
     if not question.changes:
         # What only waited for a plan that is gone may go on.
         _release(connection, approval_id)
@@ -180,7 +180,7 @@ def answer(connection: psycopg.Connection, approval_id: int, *, approved: bool, 
     `connection` is in autocommit mode; each batch is a transaction of its own.
     """
     connection.execute(
-        statement("guard/answer"),
+        statement("approval/answer"),
         {
             "approval_id": approval_id,
             "state": "approved" if approved else "declined",
@@ -201,7 +201,7 @@ def answer(connection: psycopg.Connection, approval_id: int, *, approved: bool, 
 
 def leave_unanswered(connection: psycopg.Connection, approval_id: int) -> None:
     """Note that nobody answered: the plan stays held."""
-    connection.execute(statement("guard/reopen"), {"approval_id": approval_id})
+    connection.execute(statement("approval/reopen"), {"approval_id": approval_id})
 
 
 def _ask(
@@ -213,9 +213,9 @@ def _ask(
 ) -> None:
     if merged:
         # First, because only one of a sync may be asked about.
-        connection.execute(statement("guard/withdraw"), {"approval_ids": list(merged)})
+        connection.execute(statement("approval/withdraw"), {"approval_ids": list(merged)})
     connection.execute(
-        statement("guard/ask"),
+        statement("approval/ask"),
         {"approval_id": approval_id, "dag_run_id": dag_run_id, "shown": Jsonb(dict(shown))},
     )
 
@@ -223,7 +223,7 @@ def _ask(
 def _release(connection: psycopg.Connection, approval_id: int) -> Decided:
     states: Counter[str] = Counter()
     while rows := connection.execute(
-        statement("guard/let_go"), {"approval_id": approval_id, "size": BATCH}
+        statement("operation/let_go"), {"approval_id": approval_id, "size": BATCH}
     ).fetchall():
         states.update(row[0] for row in rows)
     return Decided(states["planned"], states["declined"])
@@ -239,7 +239,7 @@ def _question(
     costs: list[Expected] = []
     waiting_with_it = 0
     with connection.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(statement("guard/held"), {"approval_id": approval_id}):
+        for row in cursor.execute(statement("operation/held"), {"approval_id": approval_id}):
             costs.append(Expected(row["forecast_calls"], frozenset(row["forecast_reads"])))
             if not row["changes"]:
                 waiting_with_it += 1

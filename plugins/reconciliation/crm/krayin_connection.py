@@ -118,7 +118,9 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
                 user_id = client.whoami().id
             except KrayinError:
                 # A dead token must show in the audit, as alerts read it; a wrong address gets no target.
-                known = connection.execute(statement("setup/target_known"), {"base_url": base_url}).fetchone()
+                known = connection.execute(
+                    statement("krayin_target/known"), {"base_url": base_url}
+                ).fetchone()
                 if known is not None:
                     for call in early:
                         write_call(connection, call, target_id=known[0], run_id=run_id, lane=lane)
@@ -151,7 +153,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
                 catalogue = load_catalogue(client)
                 compare_setup(connection, target_id, catalogue)
                 connection.execute(
-                    statement("setup/catalogue_write"),
+                    statement("krayin_catalogue/write"),
                     {"connection_key": key, "target_id": target_id, "document": Jsonb(catalogue.to_json())},
                 )
             attributes = CurrentAttributes(
@@ -177,7 +179,7 @@ def _with_dialect(
 ) -> Iterator[None]:
     """Let a client know how its Krayin answers, and keep what it learns; anyway if the catalogue `is_new`."""
     row = connection.execute(
-        statement("setup/dialect_read"), {"target_id": target_id, "max_age": DIALECT_AGE}
+        statement("krayin_target/dialect_read"), {"target_id": target_id, "max_age": DIALECT_AGE}
     ).fetchone()
     known = Dialect() if row is None else Dialect.from_json(row[0])
     client.dialect = known
@@ -189,21 +191,21 @@ def _with_dialect(
             # What ended the run is worth more than this: it is learned again.
             with suppress(psycopg.Error):
                 connection.execute(
-                    statement("setup/dialect_write"),
+                    statement("krayin_target/dialect_write"),
                     {"target_id": target_id, "document": document, "max_age": DIALECT_AGE},
                 )
 
 
 def _keep_attributes(connection: psycopg.Connection, key: str, catalogue: Catalogue) -> None:
     connection.execute(
-        statement("setup/attributes_write"),
+        statement("krayin_catalogue/attributes_write"),
         {"connection_key": key, "document": Jsonb(catalogue.to_json())},
     )
 
 
 def _kept_catalogue(connection: psycopg.Connection, key: str) -> tuple[int, Catalogue, float] | None:
     row = connection.execute(
-        statement("setup/catalogue_read"),
+        statement("krayin_catalogue/read"),
         {"connection_key": key, "max_age": CATALOGUE_AGE, "dialect_age": DIALECT_AGE},
     ).fetchone()
     if row is None:
@@ -220,7 +222,7 @@ def write_call(
 ) -> None:
     """Write one call to the audit."""
     connection.execute(
-        statement("setup/audit_call"),
+        statement("api_call/add"),
         {
             **asdict(call),
             "target_id": target_id,

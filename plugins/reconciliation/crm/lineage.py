@@ -54,7 +54,7 @@ class Lineage:
 
     def begin(self) -> None:
         """Look up which ids are known, before this worker's first writing call."""
-        rows = self.connection.execute(statement("lineage/newest"), {"target_id": self.target_id})
+        rows = self.connection.execute(statement("mapping/newest"), {"target_id": self.target_id})
         self._newest = {row[0]: int(row[1]) for row in rows}
 
     @contextmanager
@@ -79,7 +79,7 @@ class Lineage:
         wanted = set(asked)
         parameters = {"target_id": self.target_id, "crm_kind": crm_kind}
         rows = self.connection.execute(
-            statement("lineage/known"), {**parameters, "crm_ids": sorted(ids | wanted)}
+            statement("mapping/known"), {**parameters, "crm_ids": sorted(ids | wanted)}
         ).fetchall()
         made = {record.id: record.created_at for record in records if record.created_at is not None}
         self._check(other_record(crm_kind, {row[0]: row[1] for row in rows if row[1] is not None}, made))
@@ -88,7 +88,7 @@ class Lineage:
         new = {row[0]: made[row[0]] for row in rows if row[1] is None and row[0] in made}
         if new:
             self.connection.execute(
-                statement("lineage/learn"),
+                statement("mapping/learn"),
                 {**parameters, "crm_ids": list(new), "created_ats": list(new.values())},
             )
         ours = {row[0] for row in rows} & wanted
@@ -123,7 +123,7 @@ class Lineage:
 
     def _census(self, crm_kind: str, total: int, newest: int) -> Census:
         row = self.connection.execute(
-            statement("lineage/census"),
+            statement("mapping/census"),
             {"target_id": self.target_id, "crm_kind": crm_kind, "newest": newest},
         ).fetchone()
         assert row is not None
@@ -151,7 +151,7 @@ def note_sign(connection: psycopg.Connection, target_id: int, sign: Sign) -> int
 
 def compare_setup(connection: psycopg.Connection, target_id: int, now: Catalogue) -> None:
     """Open an incident when a Krayin is not set up like the one we knew; what is shown now is then known."""
-    row = connection.execute(statement("lineage/setup_known"), {"target_id": target_id}).fetchone()
+    row = connection.execute(statement("krayin_catalogue/known"), {"target_id": target_id}).fetchone()
     if row is None:
         return
     try:

@@ -83,10 +83,10 @@ class CrmLists:
         for listing in self.listings:
             began = self._snapshot(listing).read_fully()
             scope = {"crm_kind": listing.crm_kind, "began": began}
-            unseen = self._ids("reconcile/unseen", {**self.identity.parameters(), **scope})
+            unseen = self._ids("mapping/unseen", {**self.identity.parameters(), **scope})
             deleted += self.missing(listing.crm_kind, unseen)
             self.connection.execute(
-                statement("reconcile/snapshot_forget"), {"target_id": self.identity.target_id, **scope}
+                statement("crm_snapshot/forget_record"), {"target_id": self.identity.target_id, **scope}
             )
         return deleted
 
@@ -103,7 +103,7 @@ class CrmLists:
         if not gone:
             return []
         rows = self.connection.execute(
-            statement("reconcile/deleted"),
+            statement("mapping/deleted"),
             {**self.identity.parameters(), "crm_kind": crm_kind, "crm_ids": gone},
         ).fetchall()
         snapshot.forget(gone)

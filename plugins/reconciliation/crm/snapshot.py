@@ -129,7 +129,7 @@ class RecordSnapshot(Generic[Record]):
 
         A record whose `seen_at` is older afterwards was not in the list, or moved between its pages.
         """
-        row = self._connection.execute(statement("snapshot/clock")).fetchone()
+        row = self._connection.execute(statement("crm_snapshot/clock")).fetchone()
         assert row is not None
         self._read_all(_Mark())
         began: datetime = row[0]
@@ -148,7 +148,7 @@ class RecordSnapshot(Generic[Record]):
         ]
         with self._connection.transaction():
             self._connection.execute(
-                statement("snapshot/record"),
+                statement("crm_snapshot/record"),
                 {
                     **self._scope,
                     "crm_ids": ids,
@@ -157,23 +157,23 @@ class RecordSnapshot(Generic[Record]):
                     "facts": [Jsonb(fact) for fact in facts],
                 },
             )
-            self._connection.execute(statement("snapshot/keys_forget"), {**self._scope, "crm_ids": ids})
+            self._connection.execute(statement("crm_snapshot/keys_forget"), {**self._scope, "crm_ids": ids})
             self._connection.execute(
-                statement("snapshot/keys_record"),
+                statement("crm_snapshot/keys_record"),
                 {**self._scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
             )
 
     def with_keys(self, keys: Sequence[str]) -> list[int]:
         """Return the ids of the records Krayin showed with one of these keys, in order; no call."""
         rows = self._connection.execute(
-            statement("snapshot/with_keys"),
+            statement("crm_snapshot/with_keys"),
             {**self._scope, "keys": list(keys)},
         )
         return [int(row[0]) for row in rows]
 
     def forget(self, crm_ids: Sequence[int]) -> None:
         """Forget records that Krayin does not have any more."""
-        self._connection.execute(statement("snapshot/forget"), {**self._scope, "crm_ids": list(crm_ids)})
+        self._connection.execute(statement("crm_snapshot/forget"), {**self._scope, "crm_ids": list(crm_ids)})
 
     def _read_all(self, mark: _Mark) -> int:
         read = 0
@@ -247,12 +247,12 @@ class RecordSnapshot(Generic[Record]):
             self._lineage.listed(self._listing.crm_kind, page.total, newest)
 
     def _mark(self) -> _Mark:
-        row = self._connection.execute(statement("snapshot/mark_read"), self._scope).fetchone()
+        row = self._connection.execute(statement("crm_snapshot/mark_read"), self._scope).fetchone()
         return _Mark(*row) if row else _Mark()
 
     def _write_mark(self, next_page: int, watermark: datetime | None, *, complete: bool) -> None:
         self._connection.execute(
-            statement("snapshot/mark_write"),
+            statement("crm_snapshot/mark_write"),
             {
                 **self._scope,
                 "next_page": next_page,
@@ -274,5 +274,5 @@ class PersonSnapshot(RecordSnapshot[Person]):
 
     def anybody_has_an_email(self) -> bool:
         """Return whether a person in Krayin is known to have an e-mail; no call."""
-        row = self._connection.execute(statement("snapshot/anybody_has_an_email"), self._scope).fetchone()
+        row = self._connection.execute(statement("crm_snapshot/anybody_has_an_email"), self._scope).fetchone()
         return row is not None

@@ -208,14 +208,16 @@ class _Erasure:
             }
             for person in persons
         ]
-        alike = self._execute("erasure/alike", person_ids=sorted({*person_ids, *known.all("person")}))
+        alike = self._execute(
+            "operation/natural_keys_alike", person_ids=sorted({*person_ids, *known.all("person")})
+        )
         receipt.alike = sorted({*done.get("alike", ()), *(row[0] for row in alike)})
         traces = traces_of([*shown, *self._stored(known)])
         self._delete(known, activity_ids, erasure_id, receipt, also_adopted=also_adopted)
         with self.connection.transaction():
             self._clear(known, traces, receipt)
             self._note(erasure_id, receipt, finished=True)
-            self._execute("erasure/forget_snapshot", since=READINGS_END)
+            self._execute("crm_snapshot/erase", since=READINGS_END)
         return receipt
 
     def _begin(self) -> tuple[int, Mapping[str, Any]]:
@@ -228,12 +230,12 @@ class _Erasure:
         }
         with self.connection.transaction():
             # Planners hold these rows while they plan the contact, and look for erasures afterwards.
-            self.connection.execute(statement("plan/mapping_register"), chunk)
-            self.connection.execute(statement("plan/mapping_lock"), chunk)
+            self.connection.execute(statement("mapping/register"), chunk)
+            self.connection.execute(statement("mapping/lock"), chunk)
             row = self._execute("erasure/begin", sync_name=self.sync_name).fetchone()
             assert row is not None
-            self._execute("erasure/withdraw_operations")
-        busy = self._execute("erasure/busy").fetchone()
+            self._execute("operation/withdraw_of_contact")
+        busy = self._execute("operation/busy_of_contact").fetchone()
         if busy and busy[0]:
             raise ErasureWaitsError(self.contact_id, busy[0])
         return row[0], row[1]
@@ -241,13 +243,14 @@ class _Erasure:
     def _merged(self, before: Iterable[int]) -> list[int]:
         """Return with whom the contact was merged, as far as it is known; `before` by an earlier try."""
         found = {
-            survivor if is_loser else loser for loser, is_loser, survivor in self._execute("erasure/merged")
+            survivor if is_loser else loser
+            for loser, is_loser, survivor in self._execute("mapping/merged_with")
         }
         return sorted({*before, *found})
 
     def _known(self, activity_ids: Iterable[int], kept: Mapping[str, Sequence[int]]) -> _Known:
         said = {kind: set(ids) for kind, ids in self.said.items()}
-        for kind, source_id in self._execute("erasure/said"):
+        for kind, source_id in self._execute("mapping/activities_of_contact"):
             said[kind].add(source_id)
         ids = {
             "conversation_ids": sorted(said["conversation"]),
@@ -255,7 +258,7 @@ class _Erasure:
         }
         with self.connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(
-                statement("erasure/records"),
+                statement("mapping/records_of_contact"),
                 {**self._contact, **ids, "activity_ids": list(activity_ids)},
             ).fetchall()
         return _Known(rows, **ids, kept=kept)
@@ -263,9 +266,11 @@ class _Erasure:
     def _stored(self, known: _Known) -> list[Mapping[str, Any] | None]:
         """Return what the sync database holds of the contact's person and lead."""
         stored = [row[what] for row in known.rows for what in ("last_sent", "pending_write")]
-        stored += [record for row in self._execute("erasure/payloads") for record in row]
+        stored += [record for row in self._execute("operation/payloads_of_contact") for record in row]
         for kind in ("person", "lead"):
-            facts = self._execute("erasure/facts", crm_kind=kind, crm_ids=sorted(known.all(kind)))
+            facts = self._execute(
+                "crm_snapshot/facts_of_records", crm_kind=kind, crm_ids=sorted(known.all(kind))
+            )
             stored += [row[0] for row in facts]
         return stored
 
@@ -315,22 +320,22 @@ class _Erasure:
         sync_names = [self.sync_name, *(row[0] for row in self._execute("erasure/syncs"))]
         said = {"conversation_ids": known.conversation_ids, "message_ids": known.message_ids}
         cleared = {
-            "mapping": self._execute("erasure/forget_mapping", ids=[row["id"] for row in known.rows]),
-            "operation": self._execute("erasure/forget_operations", **said),
-            "organization_member": self._execute("erasure/forget_member"),
-            "write_back": self._execute("erasure/forget_write_back"),
-            "merge_evidence": self._execute("erasure/forget_trace"),
-            "removal": self._execute("erasure/forget_removals", **said),
-            "staged_contact": self._execute("erasure/forget_staged_contact", sync_names=sync_names),
-            "staged_activity": self._execute("erasure/forget_staged_activity", sync_names=sync_names),
-            "finding": self._execute("erasure/forget_findings"),
+            "mapping": self._execute("mapping/erase", ids=[row["id"] for row in known.rows]),
+            "operation": self._execute("operation/erase", **said),
+            "organization_member": self._execute("organization_member/erase"),
+            "write_back": self._execute("write_back/erase"),
+            "merge_evidence": self._execute("merge_evidence/erase"),
+            "removal": self._execute("removal/erase", **said),
+            "staged_contact": self._execute("staged_contact/erase", sync_names=sync_names),
+            "staged_activity": self._execute("staged_activity/erase", sync_names=sync_names),
+            "finding": self._execute("finding/erase"),
             "inbox_event": self._execute(
-                "erasure/forget_webhooks",
+                "webhook/erase",
                 sync_names=sync_names,
                 entity=f"contact:{self.contact_id}",
                 values=[spelling for value in traces for spelling in in_bytes(value)],
             ),
-            "sync_run": self._execute("erasure/forget_examples", sync_names=sync_names),
+            "sync_run": self._execute("sync_run/forget_examples", sync_names=sync_names),
         }
         for table, done in cleared.items():
             receipt.cleared[table] += done.rowcount
@@ -341,11 +346,11 @@ class _Erasure:
     def _replace(self, table: str, traces: Sequence[str], **scope: Any) -> int:
         """Take the values of the erased contact out of the rows of others; return how many rows had any."""
         replaced = 0
-        for row_id, text, document in self._execute(f"erasure/naming_{table}", values=list(traces), **scope):
+        for row_id, text, document in self._execute(f"{table}/naming", values=list(traces), **scope):
             there = without(text, traces), without(document, traces)
             if there != (text, document):
                 self.connection.execute(
-                    statement(f"erasure/rewrite_{table}"),
+                    statement(f"{table}/rewrite"),
                     {"id": row_id, "text": there[0], "document": Jsonb(there[1])},
                 )
                 replaced += 1

@@ -162,7 +162,7 @@ class ActivityStage:
                     fresh[source_id] = wanted
             if fresh:
                 self.connection.execute(
-                    statement("plan/activity_stage"),
+                    statement("staged_activity/stage"),
                     {
                         "run_id": self.run_id,
                         "source_kind": kind,
@@ -175,7 +175,7 @@ class ActivityStage:
 
     def _planned(self, kind: str, source_ids: list[str]) -> dict[str, bytes]:
         rows = self.connection.execute(
-            statement("plan/activity_hashes"),
+            statement("mapping/activity_hashes"),
             {**self.identity.parameters(), "source_kind": kind, "source_ids": source_ids},
         )
         return {row[0]: bytes(row[1]) for row in rows if row[1] is not None}

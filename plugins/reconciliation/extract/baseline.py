@@ -180,7 +180,7 @@ def fell(before: int, now: int, share: float) -> bool:
 def known_before(connection: psycopg.Connection, sync_name: str, identity: BindingScope) -> Baseline | None:
     """Return what a sync knows of this Chatwoot, None before its first whole look."""
     row = connection.execute(
-        statement("look/baseline_read"), {"sync_name": sync_name, **identity.parameters()}
+        statement("source_baseline/read"), {"sync_name": sync_name, **identity.parameters()}
     ).fetchone()
     return None if row is None else Baseline.from_json(row[0])
 
@@ -190,7 +190,7 @@ def note_baseline(
 ) -> None:
     """Keep a baseline (as JSON) in the place of the one before."""
     connection.execute(
-        statement("look/baseline_write"),
+        statement("source_baseline/write"),
         {"sync_name": sync_name, **identity.parameters(), "document": Jsonb(dict(document))},
     )
 
@@ -200,7 +200,7 @@ def note_moment(
 ) -> None:
     """Keep how new a reading of a few contacts was, with its witnesses; the rest of what is known stays."""
     connection.execute(
-        statement("look/moment_write"),
+        statement("source_baseline/moment_write"),
         {
             "sync_name": sync_name,
             **identity.parameters(),

@@ -73,12 +73,12 @@ def stage_contacts(  # noqa: PLR0913 - what a reading needs to know
     With `follow_closed` also those that have a lead and were active since it was last looked at.
     Memory is bounded by one chunk. What an earlier try of this run staged is dropped first.
     """
-    connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
+    connection.execute(statement("staged_contact/clear"), {"run_id": run_id})
     seen = Extracted()
     for chunk in chunks:
         _stage_chunk(connection, identity, run_id, chunk, rules, seen, follow_closed=follow_closed)
     if seen.staged >= MANY:
-        connection.execute(statement("plan/staged_analyze"))
+        connection.execute(statement("staged_contact/analyze"))
     return seen
 
 
@@ -102,7 +102,7 @@ def _stage_chunk(  # noqa: PLR0913, PLR0917 - one step of stage_contacts, with i
             contacts.append(row)
     planned = _planned(connection, identity, contacts)
     erased = erased_among(connection, identity, (contact.id for contact in contacts))
-    with connection.cursor() as cursor, cursor.copy(statement("plan/stage")) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement("staged_contact/stage")) as copy:
         for contact in contacts:
             if contact.id in erased:
                 seen.skipped["erased on request"] += 1
@@ -148,7 +148,7 @@ def _planned(
 ) -> dict[int, _Planned]:
     found: dict[int, _Planned] = {}
     for source_id, kind, source_hash, state, active_at in connection.execute(
-        statement("plan/mapped_hashes"),
+        statement("mapping/hashes"),
         {**identity.parameters(), "contact_ids": [str(contact.id) for contact in contacts]},
     ):
         one = found.setdefault(int(source_id), _Planned())

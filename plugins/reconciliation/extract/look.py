@@ -87,7 +87,7 @@ def looking(
         with source.snapshot() as snapshot:
             yield snapshot
     except _BLIND as error:
-        known = connection.execute(statement("look/known"), {"sync_name": settings.name}).fetchone()
+        known = connection.execute(statement("watermark/known"), {"sync_name": settings.name}).fetchone()
         if isinstance(error, RowsHidden) or (known is not None and known[0]):
             open_incident(connection, kind=HIDDEN, sentence=str(error), facts={}, sync_name=settings.name)
         raise
@@ -265,7 +265,7 @@ class Look:
     def _require_known_installation(self) -> None:
         name, found = self.settings.name, self.snapshot.installation
         rows = self.connection.execute(
-            statement("look/installations"),
+            statement("source_baseline/installations"),
             {
                 "sync_name": name,
                 "target_id": self.identity.target_id,

@@ -40,7 +40,7 @@ def remember_traces(connection: psycopg.Connection, identity: BindingScope, snap
     if not isinstance(snapshot, TracesContacts):
         return
     scope = {"installation_id": identity.installation_id, "account_id": identity.account_id}
-    marks = connection.execute(statement("reconcile/trace_mark"), scope).fetchone()
+    marks = connection.execute(statement("merge_evidence/mark"), scope).fetchone()
     assert marks is not None
     for trace, watermark in zip((Trace.CONVERSATION, Trace.CONTACT_INBOX), marks, strict=True):
         after = max(0, int(watermark) - MARGIN)
@@ -48,7 +48,7 @@ def remember_traces(connection: psycopg.Connection, identity: BindingScope, snap
             keys = [key for _, key in chunk]
             nothing: list[int | None] = [None] * len(keys)
             connection.execute(
-                statement("reconcile/trace_write"),
+                statement("merge_evidence/write"),
                 {
                     **scope,
                     "contact_ids": [contact_id for contact_id, _ in chunk],
@@ -68,7 +68,7 @@ def transfer_evidence(
     """
     if survivors:
         connection.execute(
-            statement("reconcile/trace_hand_on"),
+            statement("merge_evidence/transfer"),
             {
                 "installation_id": identity.installation_id,
                 "account_id": identity.account_id,
@@ -119,7 +119,7 @@ def _by_traces(
     connection: psycopg.Connection, identity: BindingScope, reading: TraceReading, lost: Sequence[Lost]
 ) -> dict[int, int]:
     rows = connection.execute(
-        statement("reconcile/traces"),
+        statement("merge_evidence/read"),
         {
             "installation_id": identity.installation_id,
             "account_id": identity.account_id,
@@ -141,7 +141,7 @@ def _by_conversations(
     if not contacts:
         return {}
     rows = connection.execute(
-        statement("reconcile/trace_conversations"),
+        statement("mapping/conversations_of"),
         {**identity.parameters(), "person_ids": list(contacts)},
     )
     return _resolved(reading, identity, Trace.DISPLAY_ID, {contacts[row[0]]: row[1] for row in rows})

@@ -48,7 +48,7 @@ class ActivityMarks:
     def note(self, activity_id: int, *, is_done: bool) -> None:
         """Note a mark, in the transaction that records why it is needed."""
         self.connection.execute(
-            statement("load/activity_mark"),
+            statement("activity_mark/add"),
             {
                 "target_id": self.target_id,
                 "crm_id": activity_id,
@@ -83,7 +83,7 @@ class ActivityMarks:
         self._noted = 0
         while True:
             rows = self.connection.execute(
-                statement("load/activity_marks_claim"),
+                statement("activity_mark/claim"),
                 {"target_id": self.target_id, "lease": self.timing.lease, "size": PER_CALL},
             ).fetchall()
             if not rows:
@@ -95,11 +95,11 @@ class ActivityMarks:
             except KrayinError as error:
                 known = isinstance(error, NotSent | RateLimited | Rejected)
                 delay = timedelta(0) if known else self.timing.settle
-                self.connection.execute(statement("load/activity_marks_release"), {**claimed, "delay": delay})
+                self.connection.execute(statement("activity_mark/release"), {**claimed, "delay": delay})
                 log.warning(
                     "%d activities could not be marked now; a later run marks them: %s", len(rows), error
                 )
                 return
             self.connection.execute(
-                statement("load/activity_marks_done"), {**claimed, "fences": [row[1] for row in rows]}
+                statement("activity_mark/done"), {**claimed, "fences": [row[1] for row in rows]}
             )

@@ -210,7 +210,7 @@ class RemovalSink(LeadMover):
         with self.ledger.transaction():
             self.ledger.progress(operation, f"{REMOVAL}:done")
             self.connection.execute(
-                statement("reconcile/settled"), {"ids": wanted["row_ids"], "erased": _deletes(wanted)}
+                statement("mapping/settled"), {"ids": wanted["row_ids"], "erased": _deletes(wanted)}
             )
             if _deletes(wanted) and wanted["activity"] is None:
                 self._settle_activities(operation, wanted["person"], leads)
@@ -249,7 +249,7 @@ class RemovalSink(LeadMover):
             with self.ledger.transaction():
                 self.ledger.progress(operation, f"{REMOVAL}:withdrawn")
                 self.connection.execute(
-                    statement("reconcile/returned"), {**operation.identity.parameters(), **records}
+                    statement("mapping/returned"), {**operation.identity.parameters(), **records}
                 )
             log.info("%s withdrawn: it is in Chatwoot again.", operation)
         return Outcome(
@@ -277,7 +277,7 @@ class RemovalSink(LeadMover):
         records = [("lead", one) for one in leads] + ([] if person is None else [("person", person)])
         for kind, crm_id in records:
             self.connection.execute(
-                statement("reconcile/settled_with"),
+                statement("mapping/settled_with"),
                 {"target_id": operation.identity.target_id, "person": None, "lead": None, kind: str(crm_id)},
             )
 

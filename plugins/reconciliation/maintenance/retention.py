@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 1000
+# In an order in which nothing points to what goes.
+EXPIRE = {
+    "webhooks": "webhook/expire",
+    "payloads": "operation/expire_payloads",
+    "findings": "finding/expire",
+    "operations": "operation/expire",
+    "calls": "api_call/expire",
+    "reports": "report_file/expire",
+    "reconciliations": "reconciliation/expire",
+    "approvals": "approval/expire",
+    "incidents": "incident/expire",
+    "runs": "sync_run/expire",
+}
 FILE_VARIABLE = "KRAYIN_SYNC_RETENTION"
 FILE = Path(__file__).resolve().parents[3] / "include" / "retention.yaml"
 
@@ -48,17 +61,14 @@ class Retention(BaseModel):
         return self
 
     def ages(self) -> Iterator[tuple[str, timedelta]]:
-        """Yield what is deleted after which time, in an order in which nothing points to what goes."""
+        """Yield what is deleted after which time, in the order of `EXPIRE`."""
         days = {
             **self.model_dump(),
             "reconciliations": self.runs,
             "approvals": self.runs,
             "incidents": self.runs,
         }
-        for name in (
-            "webhooks", "payloads", "findings", "operations", "calls", "reports", "reconciliations",
-            "approvals", "incidents", "runs",
-        ):  # fmt: skip
+        for name in EXPIRE:
             yield name, timedelta(days=days[name])
 
 
@@ -92,13 +102,13 @@ def retain(connection: psycopg.Connection, retention: Retention, size: int = BAT
     for name, age in retention.ages():
         number = after = 0
         while rows := connection.execute(
-            statement(f"retention/{name}"), {"after": after, "age": age, "size": size}
+            statement(EXPIRE[name]), {"after": after, "age": age, "size": size}
         ).fetchall():
             number += len(rows)
             after = max(row[0] for row in rows)
         done[name] = number
         log.info("%s older than %d days: %d", name, age.days, number)
-    erased = connection.execute(statement("erasure/forget_snapshot"), {"since": READINGS_END})
-    later = connection.execute(statement("erasure/forget_later_webhooks"))
+    erased = connection.execute(statement("crm_snapshot/erase"), {"since": READINGS_END})
+    later = connection.execute(statement("webhook/erase_later"))
     done["erased"] = erased.rowcount + later.rowcount
     return done

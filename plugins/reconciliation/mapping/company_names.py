@@ -30,5 +30,5 @@ def known_names(
     ids = sorted({one for one in organization_ids if one})
     if not ids:
         return {}
-    rows = connection.execute(statement("plan/company_names"), {"target_id": target_id, "crm_ids": ids})
+    rows = connection.execute(statement("mapping/company_names"), {"target_id": target_id, "crm_ids": ids})
     return dict(rows.fetchall())

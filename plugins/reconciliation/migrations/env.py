@@ -11,6 +11,6 @@ from reconciliation.migrations import SCHEMA
 with context.config.attributes["engine"].connect() as connection:
     context.configure(connection=connection, version_table_schema=SCHEMA)
     with context.begin_transaction():
-        connection.execute(text(statement("migrations/lock")))
-        connection.execute(text(statement("migrations/schema")))
+        connection.execute(text(statement("migration/lock")))
+        connection.execute(text(statement("migration/schema")))
         context.run_migrations()

@@ -101,7 +101,7 @@ def linked_records(engine: PlanEngine, contact_ids: Iterable[int]) -> dict[int, 
     """Return where those of some contacts stand that are synced."""
     found: dict[int, dict[str, Any]] = {}
     for source_id, crm_kind, crm_id, state, _ in engine.execute(
-        "plan/activity_contacts", contact_ids=sorted(map(str, set(contact_ids)))
+        "mapping/activity_contacts", contact_ids=sorted(map(str, set(contact_ids)))
     ):
         found.setdefault(int(source_id), {}).update({crm_kind: MappingState(state), f"{crm_kind}_id": crm_id})
     return {contact_id: LinkedRecords(**records) for contact_id, records in found.items()}
@@ -237,7 +237,7 @@ class ActivityPlanner:
         known: set[tuple[str, str]] = set()
         for kind in (CONVERSATION, MESSAGE):
             ids = [one.activity.source_id for one in chunk if one.activity.source_kind == kind]
-            rows = self.engine.execute("plan/activity_linked", source_kind=kind, source_ids=ids)
+            rows = self.engine.execute("mapping/activity_linked", source_kind=kind, source_ids=ids)
             known.update((kind, row[0]) for row in rows)
         new = [one.activity for one in chunk if one.name not in known]
         return self.search.find(new) if new else {}

@@ -57,7 +57,7 @@ class BulkCreatePlanner:
 
     def pass_over(self, contact_id: int) -> BulkChunk | None:
         """Return the staged contacts after `contact_id` with nothing planned; None when there are no more."""
-        rows = self.engine.execute("plan/staged_ids", after=contact_id, size=CHUNK).fetchall()
+        rows = self.engine.execute("staged_contact/ids", after=contact_id, size=CHUNK).fetchall()
         ids = [row[0] for row in rows]
         return BulkChunk(ids[-1], 0, (), (), ids) if ids else None
 
@@ -66,7 +66,7 @@ class BulkCreatePlanner:
         with engine.connection.cursor(row_factory=namedtuple_row) as cursor:
             # Planned anew each time: a plan made while the tables were empty would scan them whole.
             row: Any = cursor.execute(
-                statement("plan/bulk_creates"),
+                statement("operation/bulk_creates"),
                 {
                     "run_id": engine.run_id,
                     "after": contact_id,
@@ -87,5 +87,5 @@ class BulkCreatePlanner:
 
     def _anybody_erased(self) -> bool:
         # Asked with the mapping rows made: an erasure that was in their way is over.
-        row = self.engine.execute("plan/erased_lately").fetchone()
+        row = self.engine.execute("erasure/erased_lately").fetchone()
         return bool(row and row[0])

@@ -70,7 +70,7 @@ class ContactPlanner:
                 after = self._plan_chunk(after, planned)
             grown = sum(planned.actions.values())
             if grown >= known:
-                self.engine.execute("plan/planned_analyze")
+                self.engine.execute("operation/analyze")
                 known = 2 * grown
         self._arrange_moves()
         return planned
@@ -103,7 +103,7 @@ class ContactPlanner:
         """Return staged contacts, and when those were last active whose lead may be closed by now."""
         if not contact_ids:
             return [], {}
-        rows = self.engine.execute("plan/staged_chunk", contact_ids=list(contact_ids)).fetchall()
+        rows = self.engine.execute("staged_contact/chunk", contact_ids=list(contact_ids)).fetchall()
         contacts = [
             desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
             for _, document, person_hash, lead_hash, _ in rows
@@ -186,7 +186,7 @@ class ContactPlanner:
         }
         seen = [contact_id for contact_id in leads if contact_id not in follow]
         self.engine.execute(
-            "plan/activity_seen",
+            "mapping/activity_seen",
             ids=[known[contact_id]["lead"].id for contact_id in seen],
             active_ats=[active[contact_id] for contact_id in seen],
         )
@@ -221,13 +221,13 @@ class ContactPlanner:
         """Let what gives up an e-mail or phone come before what claims it."""
         moves = [
             Move(operation_id, frozenset(keys) - frozenset(releases), frozenset(releases))
-            for operation_id, keys, releases in self.engine.execute("plan/moves")
+            for operation_id, keys, releases in self.engine.execute("operation/moves")
         ]
         if not moves:
             return
         arrangement = arrange(moves)
         self.engine.execute(
-            "plan/moves_arrange",
+            "operation/moves_arrange",
             ids=list(arrangement.order),
             release_first=sorted(arrangement.release_first),
         )

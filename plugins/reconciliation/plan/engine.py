@@ -110,7 +110,7 @@ class PlanEngine:
         """Yield what is staged beside contacts, contact by contact: contact, kind, id, hash and content."""
         after: tuple[int, str, str] = (-1, "", "")
         while rows := self.execute(
-            "plan/activity_staged_chunk",
+            "staged_activity/chunk",
             kinds=list(kinds),
             after_contact=after[0],
             after_kind=after[1],
@@ -129,13 +129,13 @@ class PlanEngine:
         kinds = sorted({kind for hashes in wanted.values() for kind in hashes})
         records = {"source_kind": source_kind, "source_ids": sorted(wanted), "crm_kinds": kinds}
         # They were read just now: what was taken for gone is back.
-        self.execute("reconcile/returned", **records)
-        self.execute("plan/mapping_register", **records)
+        self.execute("mapping/returned", **records)
+        self.execute("mapping/register", **records)
         rows: dict[str, dict[str, MappingRow]] = {}
         later: set[str] = set()
         parameters = {**self.identity.parameters(), **records}
         with self.connection.cursor(row_factory=dict_row) as cursor:
-            for row in cursor.execute(statement("plan/mapping_lock"), parameters):
+            for row in cursor.execute(statement("mapping/lock"), parameters):
                 rows.setdefault(row["source_id"], {})[row["crm_kind"]] = mapping_row(row)
                 if row["source_read_at"] is not None and row["source_read_at"] > self.read_at:
                     later.add(row["source_id"])
@@ -156,7 +156,7 @@ class PlanEngine:
         self.write(one.operation for one in decided if one.operation is not None)
         marks = [mark for one in decided for mark in one.marks]
         self.execute(
-            "plan/mapping_planned",
+            "mapping/planned",
             ids=[row.id for row, _, _ in marks],
             source_hashes=[source_hash for _, source_hash, _ in marks],
             states=[str(state) for _, _, state in marks],
@@ -171,7 +171,7 @@ class PlanEngine:
                 with (
                     self.connection.transaction(),
                     self.connection.cursor() as cursor,
-                    cursor.copy(statement("plan/insert")) as copy,
+                    cursor.copy(statement("operation/insert")) as copy,
                 ):
                     for row in planned:
                         copy.write_row(self._columns(row))
@@ -181,7 +181,7 @@ class PlanEngine:
                 # A worker gave an operation back after the planner had looked: it is replaced as well.
                 for kind in sorted({row.source_kind for row in planned}):
                     ids = sorted(row.source_id for row in planned if row.source_kind == kind)
-                    self.execute("plan/supersede", source_kind=kind, source_ids=ids)
+                    self.execute("operation/supersede", source_kind=kind, source_ids=ids)
             else:
                 return
 
@@ -218,5 +218,5 @@ def withdraw(
 ) -> None:
     """Take back what was planned for some records and nobody works on, and what was set aside of them."""
     records = {**identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)}
-    connection.execute(statement("plan/supersede"), records)
-    connection.execute(statement("plan/quarantine_replaced"), records)
+    connection.execute(statement("operation/supersede"), records)
+    connection.execute(statement("operation/quarantine_replaced"), records)

@@ -204,10 +204,10 @@ def forecast(  # noqa: PLR0913 - whose plan, and how it will be carried out
     """
     queue = {"target_id": target_id, "sync_name": sync_name, "lowest_lane": int(lowest)}
     with connection.transaction(), connection.cursor("planned_queue") as cursor:
-        row = connection.execute(statement("plan/queue_others"), queue).fetchone()
+        row = connection.execute(statement("operation/queue_others"), queue).fetchone()
         deletions, companies = row or (0, 0)
         cursor.itersize = ROWS
-        cursor.execute(statement("plan/queue"), queue)
+        cursor.execute(statement("operation/queue"), queue)
         alike = (repeat(Expected(writes, frozenset(reads)), number) for writes, reads, number in cursor)
         calls = load_calls(chain.from_iterable(alike), requests_per_minute, with_custom)
     return Forecast(calls + companies, deletions, requests_per_minute)

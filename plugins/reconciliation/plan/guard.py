@@ -54,19 +54,19 @@ class ChangeGuard:
         """Hold what the run has planned so far if it is too much, or replaces what is held already."""
         if not self.dry_run:
             # A dry run is one long transaction that others must not wait for; nothing of it stays.
-            self.connection.execute(statement("guard/lock"), {"sync_name": self.sync_name})
+            self.connection.execute(statement("operation/lock_approvals"), {"sync_name": self.sync_name})
         waiting = self._waiting()
         if waiting:
-            self._execute("guard/inherit", approval_ids=list(waiting))
+            self._execute("operation/inherit_approval", approval_ids=list(waiting))
         too_much = [what for what, is_too_much in self._asked() if is_too_much]
         if too_much:
             approval_id = self._unasked(waiting)
             waiting[approval_id] = "open"
             for what in too_much:
-                self._execute("guard/hold", approval_id=approval_id, what=what)
+                self._execute("operation/hold", approval_id=approval_id, what=what)
         if waiting:
             # One that waits may itself give up an address that the next one claims.
-            while self._execute("guard/hold_claimants", approval_ids=list(waiting)):
+            while self._execute("operation/hold_claimants", approval_ids=list(waiting)):
                 pass
 
     def require_approval_of_claimed(self, operation: Operation, removes: Sequence[str]) -> bool:
@@ -75,9 +75,9 @@ class ChangeGuard:
         What was planned or approved with it passes. The operation is then to be settled as held.
         """
         with self.connection.transaction():
-            self.connection.execute(statement("guard/lock"), {"sync_name": self.sync_name})
+            self.connection.execute(statement("operation/lock_approvals"), {"sync_name": self.sync_name})
             row = self.connection.execute(
-                statement("guard/overwriting"),
+                statement("operation/overwriting"),
                 {"id": operation.id, "fence": operation.fence, "removes": list(removes)},
             ).fetchone()
             return row is not None and replace(self, run_id=row[0]).hold_one(operation.id)
@@ -88,13 +88,13 @@ class ChangeGuard:
             return False
         approval_id = self._unasked(self._waiting())
         self.connection.execute(
-            statement("guard/hold_claimed"), {"id": operation_id, "approval_id": approval_id}
+            statement("operation/hold_claimed"), {"id": operation_id, "approval_id": approval_id}
         )
         return True
 
     def awaiting_approval(self) -> int:
         """Return how many operations of the run are held."""
-        row = self.connection.execute(statement("guard/held_of_run"), {"run_id": self.run_id}).fetchone()
+        row = self.connection.execute(statement("operation/held_of_run"), {"run_id": self.run_id}).fetchone()
         return int(row[0]) if row else 0
 
     def _asked(self) -> Iterator[tuple[str, bool]]:
@@ -105,9 +105,9 @@ class ChangeGuard:
 
     def _makes_again(self) -> bool:
         deleted = self.connection.execute(
-            statement("guard/any_deleted"), self.identity.parameters()
+            statement("removal/any_deleted"), self.identity.parameters()
         ).fetchone()
-        return bool(deleted and deleted[0]) and self._execute("guard/made_again") > 0
+        return bool(deleted and deleted[0]) and self._execute("operation/made_again") > 0
 
     def _is_too_much(self, *, removals: bool) -> bool:
         limits = self.removal_limits if removals else self.limits
@@ -122,13 +122,13 @@ class ChangeGuard:
         # More mapped records than these cannot change the verdict.
         enough = math.ceil(counted / share) if share else 0
         row = self.connection.execute(
-            statement("guard/mapped"), {**self.identity.parameters(), "most": enough}
+            statement("mapping/count"), {**self.identity.parameters(), "most": enough}
         ).fetchone()
         return counted > share * (int(row[0]) if row else 0)
 
     def _counted(self, hours: int, *, removals: bool, most: int | None) -> int:
         row = self.connection.execute(
-            statement("guard/count"),
+            statement("operation/count_of_run"),
             {
                 "sync_name": self.sync_name,
                 "run_id": self.run_id,
@@ -140,7 +140,7 @@ class ChangeGuard:
         return int(row[0]) if row else 0
 
     def _waiting(self) -> dict[int, str]:
-        rows = self.connection.execute(statement("guard/waiting"), {"sync_name": self.sync_name})
+        rows = self.connection.execute(statement("approval/waiting"), {"sync_name": self.sync_name})
         return {row[0]: row[1] for row in rows}
 
     def _unasked(self, waiting: Mapping[int, str]) -> int:
@@ -150,7 +150,7 @@ class ChangeGuard:
     def _open(self) -> int:
         shown = {"requests_per_minute": self.requests_per_minute, "with_custom": sorted(self.with_custom)}
         row = self.connection.execute(
-            statement("guard/open"),
+            statement("approval/open"),
             {"sync_name": self.sync_name, "run_id": self.run_id, "shown": Jsonb(shown)},
         ).fetchone()
         assert row is not None

@@ -92,7 +92,7 @@ def plan_moves(engine: PlanEngine, order: Sequence[int], planned: PlannedActivit
             engine.plan(STAGE, decided)
             with engine.connection.cursor() as cursor:
                 cursor.executemany(
-                    statement("load/mapping_ack"),
+                    statement("mapping/acknowledge"),
                     [
                         {"id": row.id, "acked_hash": planned_hash, "last_sent": Jsonb(row.last_sent or {})}
                         for one in decided

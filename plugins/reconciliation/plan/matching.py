@@ -149,8 +149,8 @@ def find_persons(
     keys_of: dict[int, set[str]] = {}
     owners: dict[int, tuple[int, int, str]] = {}
     for row in (
-        *engine.execute("plan/candidates", keys=keys),
-        *engine.execute("plan/persons_known", crm_ids=kept),
+        *engine.execute("crm_snapshot/candidates", keys=keys),
+        *engine.execute("crm_snapshot/persons_known", crm_ids=kept),
     ):
         key, crm_id, facts, installation, account, source_id = row
         facts_of[crm_id] = facts
@@ -162,7 +162,7 @@ def find_persons(
     own = engine.identity.installation_id, engine.identity.account_id
     ours = [int(source_id) for *account, source_id in owners.values() if tuple(account) == own]
     for crm_id, last_sent, wanted, releases in (
-        engine.execute("plan/releasing", contact_ids=ours) if ours else ()
+        engine.execute("operation/releasing", contact_ids=ours) if ours else ()
     ):
         # What its contact brought and does not have any more.
         keys_of[crm_id] -= (set(sent_keys(last_sent, phone_region)) - set(wanted)) | set(releases or ())

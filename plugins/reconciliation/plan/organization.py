@@ -99,14 +99,14 @@ class OrganizationPlanner:
     def _note(self, contacts: Sequence[DesiredContact]) -> set[str]:
         """Note which companies contacts name now; return those and the ones they named before."""
         ids = [contact.contact_id for contact in contacts]
-        touched = {row[0] for row in self.engine.execute("plan/members_touched", contact_ids=ids)}
+        touched = {row[0] for row in self.engine.execute("organization_member/touched", contact_ids=ids)}
         named = [(contact.contact_id, contact.organization) for contact in contacts if contact.organization]
         leaving = [contact.contact_id for contact in contacts if not contact.organization]
         if leaving and touched:
-            self.engine.execute("plan/members_forget", contact_ids=leaving)
+            self.engine.execute("organization_member/forget", contact_ids=leaving)
         if named:
             self.engine.execute(
-                "plan/members_write",
+                "organization_member/write",
                 contact_ids=[contact_id for contact_id, _ in named],
                 folded_names=[organization.folded_name for _, organization in named],
                 names=[organization.name for _, organization in named],
@@ -123,7 +123,7 @@ class OrganizationPlanner:
     def _plan_changed(self, folded_names: Sequence[str]) -> list[PlannedCompany]:
         changed: list[PlannedOrganization] = []
         for folded_name, name, fields, crm_id, planned_hash, last_sent in self.engine.execute(
-            "plan/organizations_wanted", folded_names=list(folded_names)
+            "mapping/organizations_wanted", folded_names=list(folded_names)
         ):
             wanted_fields = _wanted_fields(fields, last_sent)
             wanted = PlannedOrganization(folded_name, name, wanted_fields, crm_id, last_sent)
@@ -139,7 +139,7 @@ class OrganizationPlanner:
         withdraw(self.engine.connection, self.engine.identity, COMPANY, list(names))
         self.engine.write(operation for operation, _ in decided)
         self.engine.execute(
-            "plan/organizations_planned",
+            "mapping/organizations_planned",
             folded_names=list(names),
             source_hashes=[wanted.source_hash() for wanted in changed],
             source_read_at=self.engine.read_at,

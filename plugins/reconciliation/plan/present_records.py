@@ -159,5 +159,5 @@ def present_records(
 
 def _free(engine: PlanEngine, leads_of: Mapping[int, list[Lead]]) -> dict[int, list[Lead]]:
     ids = [lead.id for leads in leads_of.values() for lead in leads]
-    owned = {row[0] for row in engine.execute("plan/owned", crm_ids=ids)} if ids else set()
+    owned = {row[0] for row in engine.execute("mapping/owned", crm_ids=ids)} if ids else set()
     return {one: [lead for lead in leads if lead.id not in owned] for one, leads in leads_of.items()}

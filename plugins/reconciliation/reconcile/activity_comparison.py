@@ -56,7 +56,7 @@ class ActivityComparison:
     anew: dict[str, set[int]] = field(default_factory=lambda: {CONVERSATION: set(), MESSAGE: set()})
 
     def edited(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take up activities that somebody changed in Krayin; rows as `reconcile/due` gives them."""
+        """Take up activities that somebody changed in Krayin; rows as `mapping/due` gives them."""
         if not rows:
             return
         contacts = self._contacts(rows)
@@ -90,7 +90,7 @@ class ActivityComparison:
                 repaired.append(row["id"])
                 self.repaired[row["source_kind"]].add(int(row["source_id"]))
         if repaired:
-            self.connection.execute(statement("reconcile/forget_schedule"), {"ids": repaired})
+            self.connection.execute(statement("mapping/forget_schedule"), {"ids": repaired})
 
     def gone(self, rows: Iterable[tuple[int, str, str]]) -> None:
         """Take up activities that were deleted in Krayin: mapping row, source kind and id."""
@@ -107,7 +107,7 @@ class ActivityComparison:
                 made.append(row_id)
                 self.repaired[source_kind].add(int(source_id))
         if made:
-            self.connection.execute(statement("reconcile/forget"), {"ids": made, "recreate": True})
+            self.connection.execute(statement("mapping/forget"), {"ids": made, "recreate": True})
 
     def staged(self, run_id: int, unplanned: Collection[int], planned: Collection[int]) -> None:
         """Take up what a run staged because Chatwoot changed; what is not to be repaired is unstaged.
@@ -117,7 +117,7 @@ class ActivityComparison:
         """
         dropped: dict[str, list[str]] = {CONVERSATION: [], MESSAGE: [], STAGE: []}
         rows = self.connection.execute(
-            statement("reconcile/staged"), {"run_id": run_id, **self.identity.parameters()}
+            statement("staged_activity/due"), {"run_id": run_id, **self.identity.parameters()}
         ).fetchall()
         busy = {
             kind: self._busy(kind, [row[1] for row in rows if row[0] == kind])
@@ -141,7 +141,7 @@ class ActivityComparison:
         for kind, ids in dropped.items():
             if ids:
                 self.connection.execute(
-                    statement("reconcile/staged_drop"),
+                    statement("staged_activity/drop"),
                     {"run_id": run_id, "source_kind": kind, "source_ids": ids},
                 )
 
@@ -230,7 +230,7 @@ class ActivityComparison:
             owners = {
                 row[0]: int(row[1])
                 for row in self.connection.execute(
-                    statement("reconcile/owners"),
+                    statement("mapping/owners"),
                     {**self.identity.parameters(), "crm_kind": kind, "crm_ids": ids},
                 )
             }
@@ -239,7 +239,7 @@ class ActivityComparison:
 
     def _busy(self, source_kind: str, source_ids: Sequence[str]) -> set[str]:
         rows = self.connection.execute(
-            statement("reconcile/waiting"),
+            statement("operation/waiting"),
             {**self.identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
         )
         return {row[0] for row in rows}

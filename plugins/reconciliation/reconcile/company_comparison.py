@@ -81,7 +81,7 @@ class CompanyComparison:
             if again and self.policy.repairs(FindingClass.STALE_MAPPING):
                 self._forget([row_id], recreate=True)
                 self.connection.execute(
-                    statement("reconcile/forget_company"),
+                    statement("mapping/forget_organization"),
                     {**self.identity.parameters(), "contact_ids": [str(one) for one in members]},
                 )
                 self.members.update(members)
@@ -113,13 +113,13 @@ class CompanyComparison:
 
     def _members(self, folded_names: Sequence[str]) -> list[int]:
         rows = self.connection.execute(
-            statement("reconcile/members"),
+            statement("organization_member/by_organization"),
             {**self.identity.parameters(), "folded_names": list(folded_names)},
         )
         return [row[1] for row in rows]
 
     def _forget(self, ids: Sequence[int], *, recreate: bool) -> None:
-        self.connection.execute(statement("reconcile/forget"), {"ids": list(ids), "recreate": recreate})
+        self.connection.execute(statement("mapping/forget"), {"ids": list(ids), "recreate": recreate})
 
 
 def _changed(folded_name: str, crm_id: int, repair: str, **facts: Any) -> Finding:

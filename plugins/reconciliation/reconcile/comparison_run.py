@@ -170,7 +170,7 @@ class ComparisonRun:
         self._finish(lists, before, contacts, planned, read, diff, doubt)
 
     def _clock(self) -> datetime:
-        row = self.connection.execute(statement("snapshot/clock")).fetchone()
+        row = self.connection.execute(statement("crm_snapshot/clock")).fetchone()
         assert row is not None
         moment: datetime = row[0]
         return moment
@@ -224,7 +224,7 @@ class ComparisonRun:
             stream: {
                 row[0]
                 for row in self.connection.execute(
-                    statement("reconcile/unmapped"),
+                    statement("checksum_diff/unmapped"),
                     {
                         "sync_name": self.settings.name,
                         "stream": stream,
@@ -239,7 +239,7 @@ class ComparisonRun:
 
     def _mapped(self, contact_ids: frozenset[int]) -> list[int]:
         rows = self.connection.execute(
-            statement("plan/mapped_hashes"),
+            statement("mapping/hashes"),
             {**self.identity.parameters(), "contact_ids": [str(one) for one in contact_ids]},
         )
         return sorted({int(row[0]) for row in rows})
@@ -251,7 +251,7 @@ class ComparisonRun:
         lists: CrmLists,
         custom: Mapping[tuple[str, int], Mapping[str, Any]],
     ) -> ContactComparison:
-        self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
+        self.connection.execute(statement("staged_contact/clear"), {"run_id": self.run_id})
         return ContactComparison(
             connection=self.connection,
             identity=self.identity,
@@ -294,7 +294,7 @@ class ComparisonRun:
     def _again(self, row_ids: Sequence[int]) -> list[dict[str, Any]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(
-                statement("reconcile/settled_activities"),
+                statement("mapping/settled_activities"),
                 {"target_id": self.identity.target_id, "ids": list(row_ids)},
             ).fetchall()
 
@@ -355,10 +355,10 @@ class ComparisonRun:
         if not self.named:
             compared = {"crm_kinds": lists.kinds, "before": before}
             self.connection.execute(
-                statement("reconcile/compared"), {"target_id": self.identity.target_id, **compared}
+                statement("crm_snapshot/compared"), {"target_id": self.identity.target_id, **compared}
             )
             self.connection.execute(
-                statement("reconcile/compared_anew"), {**self.identity.parameters(), **compared}
+                statement("crm_snapshot/compared_anew"), {**self.identity.parameters(), **compared}
             )
         known, records = store.scope()
         # Those that the repair has planned are known by now.

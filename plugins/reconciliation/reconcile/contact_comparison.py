@@ -108,7 +108,7 @@ class ContactComparison:
             return
         ids = [str(contact_id) for contact_id in desired]
         self.connection.execute(
-            statement("reconcile/returned"),
+            statement("mapping/returned"),
             {**self.identity.parameters(), "source_kind": "contact", "source_ids": ids},
         )
         busy = self._busy("contact", ids)
@@ -149,14 +149,14 @@ class ContactComparison:
 
     def _mapped(self, contact_ids: Sequence[int]) -> set[int]:
         rows = self.connection.execute(
-            statement("plan/mapped_hashes"),
+            statement("mapping/hashes"),
             {**self.identity.parameters(), "contact_ids": [str(one) for one in contact_ids]},
         )
         return {int(row[0]) for row in rows if row[1] == "person" and row[2] is not None}
 
     def _busy(self, source_kind: str, source_ids: Sequence[str]) -> set[int]:
         rows = self.connection.execute(
-            statement("reconcile/waiting"),
+            statement("operation/waiting"),
             {**self.identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
         )
         return {int(row[0]) for row in rows}
@@ -166,7 +166,7 @@ class ContactComparison:
         stages: dict[int, _Row] = {}
         with self.connection.cursor(row_factory=dict_row) as cursor:
             for row in cursor.execute(
-                statement("reconcile/contacts"),
+                statement("mapping/contacts_of_records"),
                 {**self.identity.parameters(), "source_ids": [str(one) for one in desired]},
             ):
                 one, contact_id = _Row(mapping_row(row), row["facts"]), int(row["source_id"])
@@ -351,7 +351,7 @@ class ContactComparison:
         for ids, recreate in ((anew.written, False), (anew.made, True)):
             if ids:
                 self.connection.execute(
-                    statement("reconcile/forget"), {"ids": sorted(ids), "recreate": recreate}
+                    statement("mapping/forget"), {"ids": sorted(ids), "recreate": recreate}
                 )
         self._stage(staged)
 
@@ -404,7 +404,7 @@ class ContactComparison:
     def _stage(self, cases: Sequence[_Case]) -> None:
         if not cases:
             return
-        with self.connection.cursor() as cursor, cursor.copy(statement("plan/stage")) as copy:
+        with self.connection.cursor() as cursor, cursor.copy(statement("staged_contact/stage")) as copy:
             for case in cases:
                 desired = case.desired
                 copy.write_row(

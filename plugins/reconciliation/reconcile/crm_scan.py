@@ -78,7 +78,7 @@ class CrmScan:
     def _read_named(self) -> dict[str, int]:
         ids = [str(one) for one in sorted(self.named)]
         rows = self.connection.execute(
-            statement("load/mapping_of"),
+            statement("mapping/of_record"),
             {**self.identity.parameters(), "source_kind": "contact", "source_ids": ids},
         ).fetchall()
         for kind in ("person", "lead"):
@@ -94,7 +94,7 @@ class CrmScan:
         again = [
             row[0]
             for row in self.connection.execute(
-                statement("reconcile/again"),
+                statement("finding/again"),
                 {**self.identity.parameters(), "sync_name": self.settings.name},
             )
         ]
@@ -104,7 +104,7 @@ class CrmScan:
         ):
             cursor.itersize = CHUNK
             cursor.execute(
-                statement("reconcile/due"),
+                statement("mapping/due"),
                 {**self.identity.parameters(), "everything": self.depth == "full", "again": again},
             )
             for row in cursor:
@@ -160,14 +160,14 @@ class CrmScan:
     def _linked(self, kind: str) -> list[dict[str, Any]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(
-                statement("reconcile/linked"), {**self.identity.parameters(), "crm_kind": kind}
+                statement("mapping/linked"), {**self.identity.parameters(), "crm_kind": kind}
             ).fetchall()
 
     def gone(self) -> Gone:
         """Return what was deleted in Krayin, now or earlier."""
         gone = Gone()
         for row_id, source_kind, source_id, _ in self.connection.execute(
-            statement("reconcile/gone"), self.identity.parameters()
+            statement("mapping/gone"), self.identity.parameters()
         ):
             if source_kind == "contact":
                 gone.contacts.add(int(source_id))

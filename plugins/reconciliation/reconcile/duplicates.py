@@ -69,11 +69,11 @@ class Duplicates:
 
     def _duplicates_of(self, kind: str) -> dict[int, _Duplicate]:
         scope = {**self.identity.parameters(), "crm_kind": kind}
-        keys = [row[0] for row in self.connection.execute(statement("reconcile/shared_keys"), scope)]
+        keys = [row[0] for row in self.connection.execute(statement("crm_snapshot/shared_keys"), scope)]
         found: dict[int, _Duplicate] = {}
         for first in range(0, len(keys), CHUNK):
             rows = self.connection.execute(
-                statement("reconcile/duplicates"), {**scope, "keys": keys[first : first + CHUNK]}
+                statement("crm_snapshot/duplicates"), {**scope, "keys": keys[first : first + CHUNK]}
             )
             together: dict[str, list[Sequence[Any]]] = {}
             for row in rows:
@@ -107,7 +107,7 @@ class Duplicates:
         if kind != LEAD or not found:
             return found
         owned = self.connection.execute(
-            statement("load/mapped_to"),
+            statement("mapping/mapped_to"),
             {"target_id": self.identity.target_id, "crm_kind": kind, "crm_ids": list(found)},
         )
         elsewhere = {row[0] for row in owned}

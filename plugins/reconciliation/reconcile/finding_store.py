@@ -50,7 +50,7 @@ class FindingStore:
     ) -> FindingStore:
         """Begin a comparison, or the one of this run anew."""
         row = connection.execute(
-            statement("reconcile/open"),
+            statement("reconciliation/open"),
             {
                 "run_id": run_id,
                 "sync_name": sync_name,
@@ -64,9 +64,7 @@ class FindingStore:
 
     def present(self) -> FindingPresence:
         """Return what earlier comparisons found and has not ended."""
-        rows = self.connection.execute(
-            statement("reconcile/findings_present"), {"sync_name": self.sync_name}
-        ).fetchall()
+        rows = self.connection.execute(statement("finding/present"), {"sync_name": self.sync_name}).fetchall()
         activities: dict[str, set[int]] = {"conversation": set(), "message": set()}
         for source_kind, source_id, *_ in rows:
             if source_kind in activities:
@@ -82,7 +80,7 @@ class FindingStore:
         rows = [_row(finding) for finding in unique.values()]
         for first in range(0, len(rows), BATCH):
             self.connection.execute(
-                statement("reconcile/findings_write"),
+                statement("finding/write"),
                 {**self._scope(), "findings": Jsonb(rows[first : first + BATCH])},
             )
 
@@ -92,7 +90,7 @@ class FindingStore:
         What waits for the work of a run other than `run_id` is not over.
         """
         self.connection.execute(
-            statement("reconcile/findings_end"),
+            statement("finding/end"),
             {
                 "reconciliation_id": self.reconciliation_id,
                 "run_id": run_id,
@@ -104,7 +102,7 @@ class FindingStore:
     def link(self, run_id: int) -> None:
         """Note by which operation each finding under repair is repaired; others need none."""
         self.connection.execute(
-            statement("reconcile/findings_link"),
+            statement("finding/link"),
             {
                 "reconciliation_id": self.reconciliation_id,
                 "run_id": run_id,
@@ -112,7 +110,7 @@ class FindingStore:
             },
         )
         self.connection.execute(
-            statement("reconcile/findings_unplanned"),
+            statement("finding/unplanned"),
             {"reconciliation_id": self.reconciliation_id},
         )
 
@@ -122,7 +120,7 @@ class FindingStore:
         states: dict[str, dict[str, int]] = {}
         calls = 0
         for kind, state, number, cost in self.connection.execute(
-            statement("reconcile/findings_count"), {"reconciliation_id": self.reconciliation_id}
+            statement("finding/count"), {"reconciliation_id": self.reconciliation_id}
         ):
             by_class[kind] = by_class.get(kind, 0) + number
             states.setdefault(kind, {})[state] = number
@@ -131,14 +129,14 @@ class FindingStore:
 
     def scope(self) -> tuple[int, dict[str, int]]:
         """Return how many contacts the sync knows, and its linked records by kind."""
-        row = self.connection.execute(statement("reconcile/scope"), self.identity.parameters()).fetchone()
+        row = self.connection.execute(statement("mapping/scope"), self.identity.parameters()).fetchone()
         assert row is not None
         return int(row[0]), dict(row[1])
 
     def differing_contacts(self) -> int:
         """Return how many contacts have a difference that nobody accepted."""
         row = self.connection.execute(
-            statement("reconcile/findings_contacts"),
+            statement("finding/contacts"),
             {"sync_name": self.sync_name, "reconciliation_id": self.reconciliation_id},
         ).fetchone()
         return int(row[0]) if row else 0
@@ -146,7 +144,7 @@ class FindingStore:
     def finish(self, counts: Mapping[str, Any]) -> None:
         """Note what was counted, and that the comparison is over."""
         self.connection.execute(
-            statement("reconcile/finish"), {"id": self.reconciliation_id, "counts": Jsonb(dict(counts))}
+            statement("reconciliation/finish"), {"id": self.reconciliation_id, "counts": Jsonb(dict(counts))}
         )
 
     def _scope(self) -> dict[str, Any]:
@@ -162,8 +160,8 @@ def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[
 
     The numbers are as `reconciliation.counts` holds them, none for a run without a comparison.
     """
-    connection.execute(statement("reconcile/findings_settle"), {"sync_name": sync_name})
-    row = connection.execute(statement("reconcile/of_run"), {"run_id": run_id}).fetchone()
+    connection.execute(statement("finding/settle"), {"sync_name": sync_name})
+    row = connection.execute(statement("reconciliation/of_run"), {"run_id": run_id}).fetchone()
     if row is None:
         return {}
     number, name, target_id, installation_id, account_id, depth, counted = row
@@ -178,7 +176,7 @@ def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[
 def accept(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -> int:
     """Note that somebody said that these differences may stay; return how many there were."""
     return connection.execute(
-        statement("reconcile/findings_accept"), {"sync_name": sync_name, "ids": list(ids)}
+        statement("finding/accept"), {"sync_name": sync_name, "ids": list(ids)}
     ).rowcount
 
 

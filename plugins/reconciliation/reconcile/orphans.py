@@ -198,10 +198,10 @@ class Orphans:
         records = {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids}
         with self.connection.transaction():
             withdraw(self.connection, self.identity, source_kind, ids)
-            self.connection.execute(statement("reconcile/orphan"), records)
+            self.connection.execute(statement("mapping/orphan"), records)
             if source_kind == "contact":
                 self.connection.execute(
-                    statement("plan/members_forget"),
+                    statement("organization_member/forget"),
                     {**self.identity.parameters(), "contact_ids": [int(one) for one in ids]},
                 )
 
@@ -246,7 +246,7 @@ class Orphans:
         contacts: dict[int, _Rows] = {}
         activities: dict[str, list[tuple[str, MappingRow]]] = {CONVERSATION: [], MESSAGE: []}
         with self.connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(statement("reconcile/orphans"), self.identity.parameters()).fetchall()
+            rows = cursor.execute(statement("mapping/orphans"), self.identity.parameters()).fetchall()
         for row in rows:
             if row["source_kind"] == "contact":
                 if self.only is None or int(row["source_id"]) in self.only:
@@ -266,8 +266,8 @@ class Orphans:
             records = {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids_there}
             with self.connection.transaction():
                 # What was to become of its records is not to be carried out any more.
-                self.connection.execute(statement("plan/supersede"), records)
-                self.connection.execute(statement("reconcile/returned"), records)
+                self.connection.execute(statement("operation/supersede"), records)
+                self.connection.execute(statement("mapping/returned"), records)
         return there
 
     def _keys(self, snapshot: SourceSnapshot, contact_ids: frozenset[int]) -> dict[int, frozenset[str]]:
@@ -294,7 +294,7 @@ class Orphans:
     def _transfer_records(self, rows: _Rows, survivor: int) -> None:
         with self.connection.transaction():
             self.connection.execute(
-                statement("plan/mapping_register"),
+                statement("mapping/register"),
                 {
                     **self.identity.parameters(),
                     "source_kind": "contact",
@@ -306,10 +306,10 @@ class Orphans:
             for kind, row in rows.items():
                 if row.crm_id is not None and other[kind].state is not MappingState.LINKED:
                     self.connection.execute(
-                        statement("reconcile/adopt_record"), {"loser": row.id, "survivor": other[kind].id}
+                        statement("mapping/adopt_record"), {"loser": row.id, "survivor": other[kind].id}
                     )
             self.connection.execute(
-                statement("reconcile/settled"), {"ids": [row.id for row in rows.values()], "erased": False}
+                statement("mapping/settled"), {"ids": [row.id for row in rows.values()], "erased": False}
             )
 
     def _keep(self, finding: Finding) -> bool:

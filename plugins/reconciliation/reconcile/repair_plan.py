@@ -66,7 +66,7 @@ class RepairPlan:
             dropped |= contacts.news - contacts.repaired
         if dropped:
             self.parts.connection.execute(
-                statement("reconcile/staged_contacts_drop"),
+                statement("staged_contact/drop"),
                 {"run_id": self.run_id, "contact_ids": sorted(dropped)},
             )
         return repaired
@@ -108,7 +108,7 @@ class RepairPlan:
             if diff is not None:
                 remember(self.parts.connection, diff.diff_id, self.parts.sync.settings.name, self.identity)
             conversations.clear()
-            self.parts.connection.execute(statement("plan/staged_clear"), {"run_id": run_id})
+            self.parts.connection.execute(statement("staged_contact/clear"), {"run_id": run_id})
         calls = count_calls(self.parts.connection, run_id)
         return {
             **planned.to_json(),

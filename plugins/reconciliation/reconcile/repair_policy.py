@@ -58,5 +58,5 @@ def declined_sources(
     connection: psycopg.Connection, identity: BindingScope
 ) -> frozenset[tuple[str, str, bool]]:
     """Return the source records whose latest plan somebody declined, as `Policy.declined`."""
-    rows = connection.execute(statement("reconcile/declined"), identity.parameters())
+    rows = connection.execute(statement("approval/declined"), identity.parameters())
     return frozenset((row[0], row[1], row[2]) for row in rows)

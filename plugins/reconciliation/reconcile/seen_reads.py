@@ -68,6 +68,6 @@ class SeenReads(PlanReads):
             return
         wanted = {"crm_kind": kind, "crm_ids": crm_ids, "source_ids": source_ids}
         for crm_id, source_id, sent, facts in self._connection.execute(
-            statement("reconcile/seen_records"), {**self._identity.parameters(), **wanted}
+            statement("mapping/seen_records"), {**self._identity.parameters(), **wanted}
         ):
             yield crm_id, source_id, sent or {}, facts

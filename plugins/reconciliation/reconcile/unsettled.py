@@ -26,7 +26,7 @@ def unsettled(connection: psycopg.Connection, identity: BindingScope, sync_name:
     """Return a finding for every operation of a sync that is quarantined or without a known outcome."""
     found = []
     for number, kind, source_id, state, reason, message, candidates, contact_id in connection.execute(
-        statement("reconcile/unsettled"), {**identity.parameters(), "sync_name": sync_name}
+        statement("operation/unsettled"), {**identity.parameters(), "sync_name": sync_name}
     ):
         quarantined = state == "quarantined"
         found.append(

@@ -217,13 +217,13 @@ def answer_recovery(sync_dsn: str, recovery_id: int, *, approved: bool, decided_
     """
     with working(sync_dsn) as connection:
         with connection.transaction():
-            row = connection.execute(statement("recover/read"), {"recovery_id": recovery_id}).fetchone()
+            row = connection.execute(statement("recovery/read"), {"recovery_id": recovery_id}).fetchone()
             if row is None:
                 return
             target_id, moved_from, happened = row
             decision = {"recovery_id": recovery_id, "decided_by": decided_by}
             if not approved:
-                connection.execute(statement("recover/decide"), {**decision, "state": "declined"})
+                connection.execute(statement("recovery/decide"), {**decision, "state": "declined"})
                 return
             parameters = {
                 "recovery_id": recovery_id,
@@ -231,21 +231,21 @@ def answer_recovery(sync_dsn: str, recovery_id: int, *, approved: bool, decided_
                 "restored": happened == Happened.RESTORED,
             }
             for name in (
-                "unlink",
-                "link",
-                "restage",
-                "replan",
-                "forget_marks",
-                "forget_removals",
-                "compare_all",
+                "mapping/unlink",
+                "mapping/relink",
+                "mapping/restage",
+                "operation/replan",
+                "activity_mark/forget",
+                "removal/forget",
+                "watermark/compare_all",
             ):
-                connection.execute(statement(f"recover/{name}"), parameters)
+                connection.execute(statement(name), parameters)
             if moved_from is not None:
                 ids = {"former_id": target_id, "present_id": moved_from}
-                connection.execute(statement("recover/move"), ids)
+                connection.execute(statement("operation/move_target"), ids)
                 for one in (moved_from, target_id):
-                    connection.execute(statement("recover/readdress"), {**ids, "id": one})
-            connection.execute(statement("recover/decide"), {**decision, "state": "done"})
+                    connection.execute(statement("krayin_target/readdress"), {**ids, "id": one})
+            connection.execute(statement("recovery/decide"), {**decision, "state": "done"})
         _close(connection, [target_id, moved_from], decided_by, f"recovery {recovery_id} was carried out")
 
 
@@ -261,7 +261,7 @@ def declare_false_alarm(sync: Sync, *, by: str) -> int:
             for one in open_incidents(connection, target_id=target_id)
             if one.kind in {ANOTHER_KRAYIN, RECOVERY}
         ]
-        connection.execute(statement("recover/accept"), {"target_id": target_id})
+        connection.execute(statement("mapping/accept_links"), {"target_id": target_id})
         _close(connection, [target_id], by, "it is the same Krayin")
     return len(ours)
 
@@ -277,7 +277,7 @@ def _former_target(
     connection: psycopg.Connection, sync_name: str, present_id: int, address: str | None
 ) -> int:
     row = connection.execute(
-        statement("recover/former_target"),
+        statement("krayin_target/former"),
         {
             "sync_name": sync_name,
             "target_id": present_id,
@@ -294,14 +294,14 @@ def _read_whole(
     connection: psycopg.Connection, client: KrayinClient, target_id: int, phone_region: str | None
 ) -> dict[str, dict[int, Record]]:
     """Read all persons, leads, organizations and activities, and forget what is not there of them."""
-    connection.execute(statement("recover/forget_reading"), {"target_id": target_id})
+    connection.execute(statement("crm_snapshot/forget_reading"), {"target_id": target_id})
     found: dict[str, dict[int, Record]] = {}
     lists: tuple[Listing[Any], ...] = (persons(phone_region), leads(), organizations(), activities())
     for listing in lists:
         reading = _Reading(connection, client, target_id, listing)
         began = reading.read_fully()
         connection.execute(
-            statement("reconcile/snapshot_forget"),
+            statement("crm_snapshot/forget_record"),
             {"target_id": target_id, "crm_kind": listing.crm_kind, "began": began},
         )
         found[listing.crm_kind] = reading.records
@@ -325,8 +325,8 @@ def _record(crm_kind: str, shown: Any, keys: frozenset[str]) -> Record:
 
 def _bindings(connection: psycopg.Connection, target_id: int, phone_region: str | None) -> list[Binding]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("recover/bindings"), {"target_id": target_id}).fetchall()
-    given_again = set(connection.execute(statement("recover/given_again"), {"target_id": target_id}))
+        rows = cursor.execute(statement("mapping/bindings"), {"target_id": target_id}).fetchall()
+    given_again = set(connection.execute(statement("operation/given_again"), {"target_id": target_id}))
     return [
         Binding(
             row_id=row["id"],
@@ -386,7 +386,7 @@ def _keep(
     """Store a plan and show it with the incident; return it with its number."""
     with connection.transaction():
         row = connection.execute(
-            statement("recover/plan"),
+            statement("recovery/plan"),
             {
                 "target_id": target_id,
                 "moved_from": None if present_id == target_id else present_id,
@@ -397,7 +397,7 @@ def _keep(
         ).fetchone()
         assert row is not None
         plan = replace(plan, recovery_id=row[0])
-        with connection.cursor() as cursor, cursor.copy(statement("recover/item")) as copy:
+        with connection.cursor() as cursor, cursor.copy(statement("recovery/item")) as copy:
             for one in decisions:
                 copy.write_row(
                     (

@@ -69,7 +69,7 @@ def write_findings(
     """Write chunks of findings into both files; memory holds one chunk and the packed files.
 
     Args:
-        chunks: rows of the statement `report/findings`.
+        chunks: rows of the statement `finding/samples`.
         chatwoot_page: the address of a row's record in Chatwoot, None without one.
         show: how many findings are handed back as rows.
     """

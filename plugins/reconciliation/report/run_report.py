@@ -90,7 +90,7 @@ class _Facts:
 
     def files(self, now: datetime) -> tuple[list[PackedFile], int]:
         run = read_run(self.connection, self.run_id)
-        compared = self._row("report/comparison", run_id=run.id)
+        compared = self._row("sync_run/comparison", run_id=run.id)
         since = compared["started_at"] if compared else run.started_at
         written = write_findings(self._chunks(run.sync_name, since), self._chatwoot_page, show=SHOWN)
         html = self._page(run, compared, since, written, now).encode()
@@ -105,11 +105,11 @@ class _Facts:
         written: WrittenFindings,
         now: datetime,
     ) -> str:
-        scope = self._row("report/scope", sync_name=run.sync_name)
-        by_field = self._table("report/findings_by_field", sync_name=run.sync_name)
-        quarantine = self._table("report/quarantine", sync_name=run.sync_name)
+        scope = self._row("sync_run/scope", sync_name=run.sync_name)
+        by_field = self._table("finding/by_field", sync_name=run.sync_name)
+        quarantine = self._table("operation/quarantine_by_reason", sync_name=run.sync_name)
         coverage = (
-            self._table("report/coverage", krayin=scope["base_url"], account_id=scope["account_id"])
+            self._table("sync_run/coverage", krayin=scope["base_url"], account_id=scope["account_id"])
             if scope
             else pd.DataFrame()
         )
@@ -120,7 +120,7 @@ class _Facts:
             compared=compared,
             open_findings=int(by_field["findings"].sum()),
             repair_calls=int(by_field["repair_calls"].sum()),
-            ended=self._rows("report/findings_ended", sync_name=run.sync_name, since=since),
+            ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
             plots=[
                 self._coverage_plot(run),
                 _class_plot(by_field),
@@ -143,7 +143,7 @@ class _Facts:
     # --- plots --------------------------------------------------------------------------------
 
     def _coverage_plot(self, run: Run) -> Plot:
-        history = self._table("report/coverage_history", sync_name=run.sync_name, until=run.id)
+        history = self._table("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
         values = history["coverage"].astype(float)
         svg = None
         if not history.empty:
@@ -168,8 +168,8 @@ class _Facts:
     def _calls_plot(self, scope: Mapping[str, Any] | None, now: datetime) -> Plot:
         svg, caption = None, "Calls to Krayin in each hour of the last day, UTC"
         if scope is not None:
-            hours = self._table("report/calls_by_hour", target_id=scope["target_id"], until=now)
-            budget = self._rows("report/budget", krayin=scope["base_url"])
+            hours = self._table("api_call/by_hour", target_id=scope["target_id"], until=now)
+            budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"])
             allowed = sum(row["allowed_per_minute"] for row in budget) * MINUTES or None
             if hours["calls"].sum() > 0:
                 svg = hours_plot("calls", hours, allowed)
@@ -177,7 +177,7 @@ class _Facts:
         return Plot("calls", "Calls against the budget", caption, svg, "No call was made in the last day.")
 
     def _latency_plot(self, run: Run, now: datetime) -> Plot:
-        days = self._table("report/latency", sync_name=run.sync_name, until=now)
+        days = self._table("sync_run/latency", sync_name=run.sync_name, until=now)
         svg = None
         if not days.empty:
             measured = days["p95_seconds"].astype(float)
@@ -202,7 +202,7 @@ class _Facts:
 
     def _chunks(self, sync_name: str, since: datetime) -> Iterator[Sequence[Mapping[str, Any]]]:
         with self.connection.cursor("findings", row_factory=dict_row) as cursor:
-            cursor.execute(statement("report/findings"), {"sync_name": sync_name, "since": since})
+            cursor.execute(statement("finding/samples"), {"sync_name": sync_name, "since": since})
             while rows := cursor.fetchmany(CHUNK):
                 yield rows
 

@@ -27,7 +27,7 @@ class KeptFile:
 def keep(connection: psycopg.Connection, run_id: int, file: PackedFile) -> None:
     """Keep a file of a run's report, in place of an earlier one of its name."""
     connection.execute(
-        statement("report/file_write"),
+        statement("report_file/write"),
         {
             "run_id": run_id,
             "name": file.name,
@@ -40,5 +40,5 @@ def keep(connection: psycopg.Connection, run_id: int, file: PackedFile) -> None:
 
 def fetch(connection: psycopg.Connection, run_id: int, name: str) -> KeptFile | None:
     """Return a file of a run's report, None when there is no such file."""
-    row = connection.execute(statement("report/file_read"), {"run_id": run_id, "name": name}).fetchone()
+    row = connection.execute(statement("report_file/read"), {"run_id": run_id, "name": name}).fetchone()
     return None if row is None else KeptFile(row[0], row[1], bytes(row[2]))

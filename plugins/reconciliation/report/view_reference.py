@@ -68,7 +68,7 @@ BAR = r"\|"
 
 def render(connection: psycopg.Connection) -> str:
     """Return the Markdown of `docs/data-model.md`; `connection` leads to a migrated sync database."""
-    columns = connection.execute(statement("report/view_columns")).fetchall()
+    columns = connection.execute(statement("views/columns")).fetchall()
     views = dict.fromkeys((view, about) for view, about, *_ in columns)
     harmless = ",\n    ".join(f"krayin_sync.{view}" for view, _ in sorted(views) if view != PERSONAL)
     parts = [_HEAD.replace("{harmless}", harmless)]

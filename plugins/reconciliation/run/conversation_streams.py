@@ -164,7 +164,7 @@ class ConversationStreams:
     def keep_known(self) -> None:
         """Leave staged conversations as they are in Krayin: what they quote may not have been seen whole."""
         self.connection.execute(
-            statement("plan/activity_staged_keep_known"),
+            statement("staged_activity/keep_known"),
             {"run_id": self.run_id, **self.identity.parameters()},
         )
 
@@ -191,7 +191,7 @@ class ConversationStreams:
         """Note how far the streams were read, in the transaction that ends the planning."""
         for stream in streams(self.settings):
             self.connection.execute(
-                statement("plan/watermark_move"),
+                statement("watermark/move"),
                 {
                     **self._stream(stream),
                     "watermark": Jsonb(watermark.to_json()),
@@ -202,7 +202,7 @@ class ConversationStreams:
 
     def clear(self) -> None:
         """Forget what was staged."""
-        self.connection.execute(statement("plan/activity_staged_clear"), {"run_id": self.run_id})
+        self.connection.execute(statement("staged_activity/clear"), {"run_id": self.run_id})
 
     def _selections(
         self, stream: str, new: frozenset[int], also: Selection | None
@@ -228,7 +228,7 @@ class ConversationStreams:
             return ListedIds(partial(keys_of, self.connection, self.diff_id, COMPARED_STREAMS[stream]))
         if self.full:
             return Everything()
-        row = self.connection.execute(statement("plan/watermark_read"), self._stream(stream)).fetchone()
+        row = self.connection.execute(statement("watermark/read"), self._stream(stream)).fetchone()
         if row is None or bytes(row[1]) != settings_hash(self.settings, stream):
             log.info("All %s are compared: their settings or the links to Krayin changed.", stream)
             return Everything()
@@ -236,7 +236,7 @@ class ConversationStreams:
 
     def _new_contacts(self) -> frozenset[int]:
         rows = self.connection.execute(
-            statement("plan/activity_new_contacts"), {"run_id": self.run_id, **self.identity.parameters()}
+            statement("staged_contact/new_contacts"), {"run_id": self.run_id, **self.identity.parameters()}
         )
         return frozenset(row[0] for row in rows)
 

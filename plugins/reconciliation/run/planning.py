@@ -173,13 +173,13 @@ class Planning:
 
     def _watermark(self, identity: BindingScope) -> tuple[Any, ...] | None:
         return self.connection.execute(
-            statement("plan/watermark_read"),
+            statement("watermark/read"),
             {"sync_name": self._settings.name, "stream": STREAM, **identity.parameters()},
         ).fetchone()
 
     def _move_watermark(self, identity: BindingScope, watermark: Watermark) -> None:
         self.connection.execute(
-            statement("plan/watermark_move"),
+            statement("watermark/move"),
             {
                 "sync_name": self._settings.name,
                 "stream": STREAM,
@@ -218,7 +218,7 @@ class Planning:
             if not dry_run:
                 read.look.note(whole=read.watermark is not None)
             conversations.clear()
-            self.connection.execute(statement("plan/staged_clear"), {"run_id": self.run_id})
+            self.connection.execute(statement("staged_contact/clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]
             # A run to be carried out reads the workflows and the newest persons again.
             before = int(read.first) + int(unlinked) if dry_run else spent
@@ -238,7 +238,7 @@ class Planning:
     def _anything_unlinked(self, identity: BindingScope) -> bool:
         """Tell whether a staged contact has no person in Krayin through us yet."""
         row = self.connection.execute(
-            statement("plan/staged_unlinked"), {"run_id": self.run_id, **identity.parameters()}
+            statement("staged_contact/unlinked"), {"run_id": self.run_id, **identity.parameters()}
         ).fetchone()
         return bool(row and row[0])
 

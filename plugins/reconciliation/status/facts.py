@@ -81,7 +81,7 @@ def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dic
 
     def rows(name: str) -> list[Row]:
         with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement(f"status/{name}")).fetchall()
+            return cursor.execute(statement(name)).fetchall()
 
     def of_sync(found: list[Row], name: str) -> list[Row]:
         return [row for row in found if row["sync_name"] == name]
@@ -89,10 +89,22 @@ def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dic
     def one(found: list[Row], name: str) -> Row | None:
         return next(iter(of_sync(found, name)), None)
 
-    last_runs, last_done, watermarks = rows("last_runs"), rows("last_done"), rows("watermarks")
-    backlog, errors, inbox = rows("backlog"), rows("errors"), rows("inbox")
-    comparisons, approvals, backfills = rows("comparisons"), rows("approvals"), rows("backfills")
-    budgets, incidents, removals = rows("budgets"), rows("incidents"), rows("removals")
+    last_runs, last_done, watermarks = (
+        rows("sync_run/last_runs"),
+        rows("sync_run/last_done"),
+        rows("watermark/shown"),
+    )
+    backlog, errors, inbox = rows("operation/backlog"), rows("operation/errors"), rows("webhook/counts")
+    comparisons, approvals, backfills = (
+        rows("finding/open_by_comparison"),
+        rows("approval/open_by_reason"),
+        rows("sync_run/backfills"),
+    )
+    budgets, incidents, removals = (
+        rows("rate_budget/use_now"),
+        rows("incident/open_shown"),
+        rows("removal/counts"),
+    )
     facts = {}
     for name in sync_names:
         mark, done = one(watermarks, name), one(last_done, name)

@@ -154,7 +154,7 @@ class Ledger:
     def recover(self) -> int:
         """Take back what dead workers left and return how many operations that were."""
         return self._connection.execute(
-            statement("load/recover"), {"target_id": self._target_id, "settle": self._timing.settle}
+            statement("operation/recover"), {"target_id": self._target_id, "settle": self._timing.settle}
         ).rowcount
 
     def claim(self, sync_name: str, size: int) -> list[Operation]:
@@ -165,10 +165,10 @@ class Ledger:
         """
         require_writable(self._connection, self._target_id)
         with self._connection.transaction():
-            self._connection.execute(statement("load/lock_claims"), {"target_id": self._target_id})
+            self._connection.execute(statement("operation/lock_claims"), {"target_id": self._target_id})
             with self._connection.cursor(row_factory=dict_row) as cursor:
                 rows = cursor.execute(
-                    statement("load/claim"),
+                    statement("operation/claim"),
                     {
                         "target_id": self._target_id,
                         "sync_name": sync_name,
@@ -189,7 +189,7 @@ class Ledger:
             IncidentOpenError: something stops all writing to this Krayin; do not make it either.
         """
         row = self._connection.execute(
-            statement("load/intent"),
+            statement("operation/intent"),
             {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
         ).fetchone()
         if row is None:
@@ -213,7 +213,7 @@ class Ledger:
         A lease that ran out during a long wait is taken up again unless somebody took the operation.
         """
         rows = self._connection.execute(
-            statement("load/renew"),
+            statement("operation/renew"),
             {
                 "ids": [operation.id for operation in operations],
                 "fences": [operation.fence for operation in operations],
@@ -233,7 +233,7 @@ class Ledger:
             LeaseLostError: the operation is not this worker's any more; the answer must not be recorded.
         """
         row = self._connection.execute(
-            statement("load/progress"),
+            statement("operation/progress"),
             {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
         ).fetchone()
         if row is None:
@@ -248,7 +248,7 @@ class Ledger:
         if outcome.state in _GIVES_WAY and self._yield_to_newer(operation):
             return
         row = self._connection.execute(
-            statement("load/settle"),
+            statement("operation/settle"),
             {
                 "id": operation.id,
                 "fence": operation.fence,
@@ -270,7 +270,7 @@ class Ledger:
     def release(self, operations: Sequence[Operation]) -> None:
         """Give back operations that were claimed and not started."""
         self._connection.execute(
-            statement("load/release"),
+            statement("operation/release"),
             {
                 "ids": [operation.id for operation in operations],
                 "fences": [operation.fence for operation in operations],
@@ -279,12 +279,12 @@ class Ledger:
 
     def forgive(self, operation_ids: Iterable[int]) -> None:
         """Take back the last attempt of operations that failed for no fault of their own."""
-        self._connection.execute(statement("load/forgive"), {"ids": sorted(operation_ids)})
+        self._connection.execute(statement("operation/forgive"), {"ids": sorted(operation_ids)})
 
     def waiting(self, sync_name: str) -> tuple[int, float | None]:
         """Return how many operations of a sync are open, and in how many seconds the next is due."""
         row = self._connection.execute(
-            statement("report/waiting"),
+            statement("operation/waiting_in_report"),
             {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
         ).fetchone()
         assert row is not None
@@ -293,7 +293,7 @@ class Ledger:
     def deletions_waiting(self, sync_name: str) -> tuple[int, float]:
         """Return how many deletions wait for Krayin's limit, and in how many seconds the next is due."""
         row = self._connection.execute(
-            statement("load/deletions_waiting"),
+            statement("operation/deletions_waiting"),
             {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
         ).fetchone()
         assert row is not None
@@ -302,7 +302,7 @@ class Ledger:
     def _yield_to_newer(self, operation: Operation) -> bool:
         return (
             self._connection.execute(
-                statement("load/yield_to_newer"), {"id": operation.id, "fence": operation.fence}
+                statement("operation/yield_to_newer"), {"id": operation.id, "fence": operation.fence}
             ).fetchone()
             is not None
         )

@@ -44,7 +44,7 @@ class MappingStore:
         """Return the mapping rows of some source records by (source id, CRM kind)."""
         with self._connection.cursor(row_factory=dict_row) as cursor:
             found = cursor.execute(
-                statement("load/mapping_of"),
+                statement("mapping/of_record"),
                 {**identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
             ).fetchall()
         return {(row["source_id"], row["crm_kind"]): mapping_row(row) for row in found}
@@ -76,7 +76,7 @@ class MappingStore:
         try:
             with self._connection.transaction():
                 self._connection.execute(
-                    statement("load/mapping_link"),
+                    statement("mapping/link"),
                     {
                         **identity.parameters(),
                         "source_kind": source_kind,
@@ -95,14 +95,14 @@ class MappingStore:
     def ack(self, row_id: int, acked_hash: bytes | None, last_sent: Mapping[str, Any]) -> None:
         """Note what Krayin accepted for a linked record; `acked_hash` stays while more is to be sent."""
         self._connection.execute(
-            statement("load/mapping_ack"),
+            statement("mapping/acknowledge"),
             {"id": row_id, "acked_hash": acked_hash, "last_sent": Jsonb(dict(last_sent))},
         )
 
     def attempt(self, row: MappingRow, base: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> None:
         """Note that an update is about to write `changes` over `base` (what we sent so far)."""
         self._connection.execute(
-            statement("load/mapping_attempt"),
+            statement("mapping/pending_write"),
             {
                 "id": row.id,
                 "last_sent": None if base is None else Jsonb(dict(base)),
@@ -113,14 +113,14 @@ class MappingStore:
     def seen_before(self, target_id: int, person_ids: Sequence[int], moment: datetime) -> set[int]:
         """Return which of some Krayin persons are known to have been there before `moment` (aware)."""
         rows = self._connection.execute(
-            statement("load/seen_before"),
+            statement("crm_snapshot/seen_before"),
             {"target_id": target_id, "crm_ids": list(person_ids), "moment": moment},
         )
         return {int(row[0]) for row in rows}
 
     def set_state(self, row_id: int, state: MappingState) -> None:
         """Note that a record is gone in Krayin, or to be made anew."""
-        self._connection.execute(statement("load/mapping_state"), {"id": row_id, "state": str(state)})
+        self._connection.execute(statement("mapping/state"), {"id": row_id, "state": str(state)})
 
     def link_organization(
         self, identity: BindingScope, folded_name: str, crm_id: int, *, is_made: bool
@@ -130,7 +130,7 @@ class MappingStore:
         `is_made` says that the write which named it made it. Return its origin if it was not linked before.
         """
         row = self._connection.execute(
-            statement("load/organization_link"),
+            statement("mapping/link_organization"),
             {
                 **identity.parameters(),
                 "folded_name": folded_name,
@@ -147,7 +147,7 @@ class MappingStore:
     def owners(self, target_id: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
         """Return whose some Krayin records are, in words, by CRM id; records of nobody are absent."""
         rows = self._connection.execute(
-            statement("load/mapped_to"),
+            statement("mapping/mapped_to"),
             {"target_id": target_id, "crm_kind": crm_kind, "crm_ids": list(crm_ids)},
         )
         return {row[0]: f"{row[3]} {row[4]} of account {row[2]}" for row in rows}

@@ -83,7 +83,7 @@ class RemovalMemory:
 
     def forget_record(self, operation: Operation, crm_kind: str, crm_id: int) -> None:
         """Note that a record is not in Krayin any more."""
-        self._connection.execute(statement("removal/forget_record"), _record(operation, crm_kind, crm_id))
+        self._connection.execute(statement("mapping/forget_record"), _record(operation, crm_kind, crm_id))
 
     def closing_of(self, target_id: int, lead_id: int) -> Closing | None:
         """Return how a lead was closed by us, None when it was not or when that is undone."""

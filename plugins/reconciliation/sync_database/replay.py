@@ -59,10 +59,10 @@ def replay(connection: psycopg.Connection, request: ReplayRequest) -> Replayed:
     """
     meant: dict[str, Any] = {"sync_name": request.sync_name}
     if request.approval_id is None:
-        again, still = "load/replay", "load/quarantined"
+        again, still = "operation/replay", "operation/quarantined"
         meant |= {"operation_id": request.operation_id, "error_class": request.error_class}
     else:
-        again, still = "guard/replay_declined", "guard/declined"
+        again, still = "operation/replay_declined", "operation/declined"
         meant["approval_id"] = request.approval_id
     with connection.transaction():
         rows = connection.execute(statement(again), meant).fetchall()

@@ -78,7 +78,7 @@ def open_run(
 ) -> int:
     """Return the id of a new run, or of the one this DAG run opened before its task was tried again."""
     row = connection.execute(
-        statement("report/run_open"),
+        statement("sync_run/open"),
         {"sync_name": sync_name, "dag_run_id": dag_run_id, "kind": str(kind), "dry_run": dry_run},
     ).fetchone()
     assert row is not None
@@ -94,7 +94,7 @@ def update_run(
 ) -> None:
     """Note the state of a run and merge `summary` (JSON) into what is known of it."""
     connection.execute(
-        statement("report/run_update"),
+        statement("sync_run/update"),
         {
             "run_id": run_id,
             "state": str(state),
@@ -107,7 +107,7 @@ def update_run(
 
 def add_to_summary(connection: psycopg.Connection, run_id: int, numbers: Mapping[str, Any]) -> None:
     """Merge `numbers` (JSON) into the summary of a run, whatever its state."""
-    connection.execute(statement("report/run_add"), {"run_id": run_id, "summary": Jsonb(dict(numbers))})
+    connection.execute(statement("sync_run/add"), {"run_id": run_id, "summary": Jsonb(dict(numbers))})
 
 
 def keep_share(
@@ -118,7 +118,7 @@ def keep_share(
     `share` names the loader and its attempt; `numbers` (JSON) replace what it kept before.
     """
     row = connection.execute(
-        statement("report/run_share"), {"run_id": run_id, "share": share, "numbers": Jsonb(dict(numbers))}
+        statement("sync_run/share"), {"run_id": run_id, "share": share, "numbers": Jsonb(dict(numbers))}
     ).fetchone()
     return [] if row is None else list(row[0].values())
 
@@ -130,7 +130,7 @@ def read_run(connection: psycopg.Connection, run_id: int) -> Run:
         LookupError: there is none.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(statement("report/run_read"), {"run_id": run_id}).fetchone()
+        row = cursor.execute(statement("sync_run/read"), {"run_id": run_id}).fetchone()
     if row is None:
         message = f"there is no run {run_id}"
         raise LookupError(message)
@@ -140,7 +140,7 @@ def read_run(connection: psycopg.Connection, run_id: int) -> Run:
 def count_calls(connection: psycopg.Connection, run_id: int) -> dict[str, int]:
     """Return the calls a run made: all, writing ones, and those the limiter refused."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(statement("report/run_calls"), {"run_id": run_id}).fetchone()
+        row = cursor.execute(statement("api_call/of_run"), {"run_id": run_id}).fetchone()
     assert row is not None
     return {name: int(number) for name, number in row.items()}
 

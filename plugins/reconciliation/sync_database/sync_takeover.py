@@ -39,7 +39,7 @@ def inherit(
     Without it a plan of theirs would never be carried out: the mapping says that it is planned.
     """
     inherited = connection.execute(
-        statement("plan/inherit"),
+        statement("activity_mark/inherit"),
         {"sync_name": sync_name, "existing": sorted({*names, sync_name}), **identity.parameters()},
     ).rowcount
     if inherited:

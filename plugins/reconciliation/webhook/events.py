@@ -63,7 +63,7 @@ def take(connection: psycopg.Connection, sync_name: str, size: int = LARGEST_DRA
     The commit of this comes before Chatwoot is read: an event stored later is not taken for a repetition
     of one that was read already.
     """
-    rows = connection.execute(statement("inbox/claim"), {"sync_name": sync_name, "size": size}).fetchall()
+    rows = connection.execute(statement("webhook/claim"), {"sync_name": sync_name, "size": size}).fetchall()
     if not rows:
         return None
     named = [frozenset(map(EntityRef.parse, row[1])) for row in rows]
@@ -121,7 +121,7 @@ def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
 
     def processed(connection: psycopg.Connection, run_id: int) -> None:
         mark_processed(connection, waiting.ids, run_id)
-        connection.execute(statement("inbox/arrival_order"), {"run_id": run_id, "ids": list(waiting.ids)})
+        connection.execute(statement("operation/arrival_order"), {"run_id": run_id, "ids": list(waiting.ids)})
 
     request = RunRequest(kind=RunKind.EVENTS, dag_run_id=dag_run_id, contact_ids=contacts)
     return sync.plan(request, also=processed)
@@ -145,7 +145,7 @@ def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfi
     """Return why the first load of a sync waits for somebody, None when nothing keeps it waiting."""
     settings = sync.settings
     began = connection.execute(
-        statement("inbox/load_began"), {"sync_name": settings.name, "stream": STREAM}
+        statement("watermark/load_began"), {"sync_name": settings.name, "stream": STREAM}
     ).fetchone()
     assert began is not None
     if began[0] or not settings.enabled:
@@ -161,7 +161,7 @@ def _run_for_leftovers(sync: Sync, dag_run_id: str | None) -> int | None:
     """Open a run when an earlier one left something of this lane that is due now."""
     with connect(sync.sync_dsn) as connection:
         row = connection.execute(
-            statement("load/live_due"), {"sync_name": sync.settings.name, "lane": int(Lane.LIVE)}
+            statement("operation/live_due"), {"sync_name": sync.settings.name, "lane": int(Lane.LIVE)}
         ).fetchone()
         assert row is not None
         if not row[0] or not sync.settings.enabled:
@@ -176,4 +176,4 @@ def _numbered(dag_run_id: str | None, number: int) -> str | None:
 
 def mark_processed(connection: psycopg.Connection, ids: Iterable[int], run_id: int | None) -> None:
     """Note that these events are planned."""
-    connection.execute(statement("inbox/processed"), {"ids": list(ids), "run_id": run_id})
+    connection.execute(statement("webhook/processed"), {"ids": list(ids), "run_id": run_id})

@@ -81,9 +81,11 @@ def _registered(
     webhook = registration.webhook
     sealed = box().seal(webhook.secret) if webhook.secret else None
     with connect(sync_dsn) as connection:
-        row = connection.execute(statement("inbox/webhook_read"), {"sync_name": settings.name}).fetchone()
+        row = connection.execute(
+            statement("webhook/registration_read"), {"sync_name": settings.name}
+        ).fetchone()
         connection.execute(
-            statement("inbox/webhook_write"),
+            statement("webhook/registration_write"),
             {"sync_name": settings.name, "url": url, "chatwoot_id": webhook.id, "secret": sealed},
         )
     yield f"Webhook {webhook.id} of Chatwoot {api.where} {registration.done}: {url}"

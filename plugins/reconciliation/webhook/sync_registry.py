@@ -81,7 +81,7 @@ class SyncRegistry:
 
     async def _find_secrets(self, sync_name: str) -> tuple[str, ...]:
         inbox = await self.inbox()
-        rows = await inbox.fetch("inbox/webhook_read", {"sync_name": sync_name})
+        rows = await inbox.fetch("webhook/registration_read", {"sync_name": sync_name})
         sealed = rows[0][2] if rows else None
         stored = None if sealed is None else await asyncio.to_thread(self._opened, sealed)
         given = await asyncio.to_thread(self._dependencies.given_secret, sync_name)

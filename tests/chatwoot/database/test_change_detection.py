@@ -296,7 +296,7 @@ class TestWraparound:
         return {
             row[0]
             for row in connection.execute(
-                statement("extract/contact_ids_written_since"),
+                statement("contacts/ids_written_since"),
                 {"account_id": 1, "since_xid": since, "next_xid": until},
             )
         }

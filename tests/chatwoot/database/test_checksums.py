@@ -254,7 +254,7 @@ def test_a_sweep_takes_the_indexes_for_a_few_keys(chatwoot: Connection[Any]) -> 
     plan = "\n".join(
         row[0]
         for row in chatwoot.execute(
-            "EXPLAIN " + statement("checksum_diff/contacts"),
+            "EXPLAIN " + statement("contacts/checksums"),
             {"account_id": 1, "inboxes": None, "since": None, "shift": 0, "keys": list(range(64))},
         )
     )

@@ -332,7 +332,7 @@ def test_statements_are_per_chunk_not_per_row(
 
     monkeypatch.setattr(DatabaseSnapshot, "_all", counting)
     assert len(read(source, selection, chunk=1000)) == many
-    assert counted.count("extract/contacts") <= 5
+    assert counted.count("contacts/rows") <= 5
     assert len(counted) <= 8
 
 

@@ -33,7 +33,7 @@ def receive(connection, sync_name="test", *, tell=True):
         )
         return
     connection.execute(
-        statement("inbox/store"),
+        statement("webhook/store"),
         {
             "sync_names": [sync_name],
             "delivery_ids": [uuid.uuid4()],

@@ -21,7 +21,7 @@ def receive(world, payload, sync_name="test"):
     body = webhooks.encode(payload)
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
         connection.execute(
-            statement("inbox/store"),
+            statement("webhook/store"),
             {
                 "sync_names": [sync_name],
                 "delivery_ids": [uuid.uuid4()],

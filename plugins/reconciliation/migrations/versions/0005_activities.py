@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from statements import statement
+from statements import script
 
 revision = "0005"
 down_revision = "0004"
@@ -11,4 +11,4 @@ down_revision = "0004"
 
 def upgrade() -> None:
     """Apply the file; there is no way back, restore a backup instead."""
-    op.get_bind().exec_driver_sql(statement("migrations/0005_activities"))
+    op.get_bind().exec_driver_sql(script("migrations/0005_activities"))

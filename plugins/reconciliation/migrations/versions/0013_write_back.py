@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from statements import statement
+from statements import script
 
 revision = "0013"
 down_revision = "0012"
@@ -11,4 +11,4 @@ down_revision = "0012"
 
 def upgrade() -> None:
     """Apply the file; there is no way back, restore a backup instead."""
-    op.get_bind().exec_driver_sql(statement("migrations/0013_write_back"))
+    op.get_bind().exec_driver_sql(script("migrations/0013_write_back"))

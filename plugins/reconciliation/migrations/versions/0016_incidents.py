@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from statements import statement
+from statements import script
 
 revision = "0016"
 down_revision = "0015"
@@ -11,4 +11,4 @@ down_revision = "0015"
 
 def upgrade() -> None:
     """Apply the file; there is no way back, restore a backup instead."""
-    op.get_bind().exec_driver_sql(statement("migrations/0016_incidents"))
+    op.get_bind().exec_driver_sql(script("migrations/0016_incidents"))

@@ -1,0 +1,47 @@
+-- name: add
+-- One audit row for one call to Krayin; no bodies, no token.
+-- Parameters: at, target_id, run_id, operation_id, lane, method, route, status, milliseconds, remaining, outcome.
+INSERT INTO krayin_sync.api_call
+    (at, target_id, run_id, operation_id, lane, method, route, status, milliseconds, remaining, outcome)
+VALUES
+    (%(at)s, %(target_id)s, %(run_id)s, %(operation_id)s, %(lane)s, %(method)s, %(route)s, %(status)s,
+     %(milliseconds)s, %(remaining)s, %(outcome)s)
+
+
+-- name: by_hour
+-- Calls to a Krayin in each of the 24 hours before a moment, quiet hours included.
+-- Parameters: target_id, until (timestamptz).
+-- Indexes: api_call_recent.
+SELECT hours.hour,
+       count(call.id) AS calls,
+       count(call.id) FILTER (WHERE call.outcome = 'rate_limited') AS refused
+FROM generate_series(date_trunc('hour', %(until)s::timestamptz) - interval '23 hours',
+                     date_trunc('hour', %(until)s::timestamptz), interval '1 hour') AS hours (hour)
+LEFT JOIN krayin_sync.api_call AS call
+       ON call.target_id = %(target_id)s AND call.at >= hours.hour AND call.at < hours.hour + interval '1 hour'
+GROUP BY hours.hour
+ORDER BY hours.hour
+
+
+-- name: expire
+-- Delete some rows of the audit of calls; their ids come back.
+-- Parameters: after (id), age (interval), size.
+-- Indexes: api_call_pkey.
+DELETE FROM krayin_sync.api_call
+WHERE id IN (
+    SELECT id FROM krayin_sync.api_call
+    WHERE id > %(after)s AND at < clock_timestamp() - %(age)s
+    ORDER BY id LIMIT %(size)s
+)
+RETURNING id
+
+
+-- name: of_run
+-- How many calls a run made, all and by whether they write.
+-- Parameters: run_id.
+-- Indexes: api_call_of_run.
+SELECT count(*) AS calls,
+       count(*) FILTER (WHERE method <> 'GET') AS writes,
+       count(*) FILTER (WHERE outcome = 'rate_limited') AS refused
+FROM krayin_sync.api_call
+WHERE run_id = %(run_id)s

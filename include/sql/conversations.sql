@@ -1,0 +1,412 @@
+-- name: checksums
+-- Checksums of the conversations of an account over exactly what they are mapped from (see contacts.sql),
+-- with inbox, assignee, team and what was said, by buckets of 2^shift consecutive display ids. All public messages
+-- count, not only the latest.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
+--   NULL: all): display ids.
+-- Indexes: all: none, sequential scans; some: index_conversations_on_account_id_and_display_id,
+--   index_messages_on_conversation_account_type_created, index_attachments_on_message_id,
+--   index_active_storage_attachments_uniqueness, the primary keys of the rest.
+WITH conversation AS NOT MATERIALIZED (
+    SELECT present.*
+    FROM (SELECT NULL::bigint AS assignee_agent_bot_id, NULL::text AS ai_assignee_type) AS absent
+    CROSS JOIN LATERAL (
+        -- Earlier versions of Chatwoot 4 lack one of these columns or both: then the name means the NULL above.
+        SELECT
+            id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id,
+            coalesce(ai_assignee_type, 'AgentBot') AS bot_type, team_id, status, priority, created_at, last_activity_at,
+            cached_label_list, custom_attributes, additional_attributes
+        FROM conversations
+    ) AS present
+    WHERE account_id = %(account_id)s
+        AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+        AND (%(keys)s::bigint[] IS NULL OR display_id = ANY(%(keys)s::bigint[]))
+),
+spoken AS NOT MATERIALIZED (
+    SELECT
+        id, conversation_id, message_type, content_type, status, created_at, content, sender_type, sender_id,
+        content_attributes, additional_attributes
+    FROM messages
+    WHERE account_id = %(account_id)s
+        AND message_type IN (0, 1)
+        AND NOT private
+        AND (%(keys)s::bigint[] IS NULL OR conversation_id = ANY(ARRAY(SELECT id FROM conversation)))
+),
+files AS (
+    SELECT
+        attachment.message_id,
+        sum(hashtextextended(
+            coalesce(blob.filename, attachment.fallback_title, '') COLLATE "C",
+            hashtextextended(
+                coalesce(blob.content_type, attachment.extension, '') COLLATE "C",
+                hashint8extended(
+                    coalesce(blob.byte_size, -1), hashint8extended(attachment.id, coalesce(attachment.file_type, 0))
+                )
+            )
+        ) >> 20)::bigint AS hash
+    FROM attachments AS attachment
+    LEFT JOIN active_storage_attachments AS stored
+        ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
+    LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
+    WHERE %(keys)s::bigint[] IS NULL OR attachment.message_id = ANY(ARRAY(SELECT id FROM spoken))
+    GROUP BY attachment.message_id
+),
+said AS (
+    SELECT
+        spoken.conversation_id,
+        sum(hashtextextended(
+            left(coalesce(spoken.content, ''), 1000) COLLATE "C",
+            hashtextextended(
+                coalesce(spoken.sender_type, '') || ':' || CASE spoken.sender_type
+                    WHEN 'Contact' THEN coalesce(customer.name, '')
+                    WHEN 'User' THEN coalesce(nullif(agent.display_name, ''), agent.name, '')
+                    WHEN 'AgentBot' THEN coalesce(bot.name, '')
+                    ELSE ''
+                END COLLATE "C",
+                hashtextextended(
+                    (CASE
+                        WHEN spoken.content_attributes IS NULL OR spoken.content_attributes::text IN ('{}', '"{}"', 'null')
+                            THEN ''
+                        ELSE concat(
+                            CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+                            CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+                            CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END
+                        )
+                    END
+                    || CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' ELSE '' END) COLLATE "C",
+                    hashint8extended(
+                        spoken.id,
+                        timestamp_hash_extended(
+                            spoken.created_at,
+                            spoken.message_type + 8 * coalesce(spoken.status = 3, false)::integer
+                        )
+                        # coalesce(files.hash, 0)
+                    )
+                )
+            )
+        ) >> 20)::bigint AS hash
+    FROM spoken
+    LEFT JOIN files ON files.message_id = spoken.id
+    LEFT JOIN contacts AS customer ON spoken.sender_type = 'Contact' AND customer.id = spoken.sender_id
+    LEFT JOIN users AS agent ON spoken.sender_type = 'User' AND agent.id = spoken.sender_id
+    LEFT JOIN agent_bots AS bot ON spoken.sender_type = 'AgentBot' AND bot.id = spoken.sender_id
+    GROUP BY spoken.conversation_id
+),
+earlier AS (
+    -- What an earlier integration noted of a contact.
+    SELECT contact_id, sum(hashtextextended(source_id COLLATE "C", id) >> 20)::bigint AS hash
+    FROM contact_inboxes
+    WHERE left(source_id, 7) = 'krayin:'
+        AND (%(keys)s::bigint[] IS NULL OR contact_id = ANY(ARRAY(SELECT contact_id FROM conversation)))
+    GROUP BY contact_id
+)
+SELECT
+    hashed.display_id >> %(shift)s AS bucket,
+    count(*) AS conversations,
+    (sum(hashed.hash) %% 9223372036854775807)::bigint AS checksum
+FROM (
+    SELECT
+        conversation.display_id::bigint AS display_id,
+        hashtextextended(
+            coalesce(conversation.cached_label_list, '') COLLATE "C",
+            hashtextextended(
+                coalesce(conversation.custom_attributes, '{}')::text COLLATE "C",
+                hashtextextended(
+                    -- Names of different kinds cannot be taken for each other: no name holds a control character.
+                    concat(
+                        (coalesce(conversation.additional_attributes ->> 'mail_subject', '') <> '')::text,
+                        E'\x01', inbox.name, E'\x01', inbox.channel_type,
+                        E'\x01', coalesce(nullif(assignee.display_name, ''), assignee.name),
+                        E'\x01', CASE
+                            WHEN conversation.bot_type = 'AgentBot' THEN bot.name
+                            WHEN conversation.bot_id IS NOT NULL THEN 'AI assistant'
+                        END,
+                        E'\x01', team.name
+                    ) COLLATE "C",
+                    hashint8extended(
+                        conversation.display_id,
+                        hashint8extended(
+                            coalesce(conversation.contact_id, 0),
+                            timestamp_hash_extended(
+                                conversation.created_at,
+                                conversation.status + 8 * coalesce(conversation.priority + 1, 0)
+                            )
+                            # coalesce(said.hash, 0)
+                        )
+                        # coalesce(earlier.hash, 0)
+                    )
+                )
+            )
+        ) & 4611686018427387902
+        | coalesce(conversation.last_activity_at < %(since)s::timestamptz AT TIME ZONE 'UTC', false)::integer AS hash
+    FROM conversation
+    LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
+    LEFT JOIN users AS assignee ON assignee.id = conversation.assignee_id
+    LEFT JOIN agent_bots AS bot ON bot.id = conversation.bot_id
+    LEFT JOIN teams AS team ON team.id = conversation.team_id
+    LEFT JOIN earlier ON earlier.contact_id = conversation.contact_id
+    LEFT JOIN said ON said.conversation_id = conversation.id
+) AS hashed
+GROUP BY 1
+ORDER BY 1
+
+
+-- name: display_trace_owners
+-- Whose the conversations with some display ids are now, as far as that contact exists.
+-- Parameters: account_id; keys (bigint[], display ids).
+-- Indexes: index_conversations_on_account_id_and_display_id, contacts_pkey.
+SELECT traced.display_id::bigint AS key, contact.id AS contact_id
+FROM conversations AS traced
+JOIN contacts AS contact ON contact.id = traced.contact_id AND contact.account_id = %(account_id)s
+WHERE traced.account_id = %(account_id)s AND traced.display_id = ANY(%(keys)s::bigint[])
+
+
+-- name: exist
+-- Which of some conversations an account has, whatever their inbox.
+-- Parameters: account_id; keys (bigint[]): display ids.
+-- Indexes: index_conversations_on_account_id_and_display_id.
+SELECT display_id FROM conversations WHERE account_id = %(account_id)s AND display_id = ANY(%(keys)s::bigint[])
+
+
+-- name: ids
+-- The ids of all conversations of an account.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound): of those without
+--   activity since then none.
+-- Indexes: index_conversations_on_id_and_account_id.
+SELECT id
+FROM conversations
+WHERE account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (%(since)s::timestamptz IS NULL OR last_activity_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
+ORDER BY id
+
+
+-- name: ids_in_window
+-- The ids of conversations created or updated in a window.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); start (inclusive), end (exclusive), timestamptz.
+-- Indexes: index_conversations_on_account_id; Chatwoot has none on updated_at.
+SELECT id
+FROM conversations
+WHERE account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (
+        (
+            updated_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
+            AND updated_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
+        )
+        OR (
+            created_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
+            AND created_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
+        )
+    )
+ORDER BY id
+
+
+-- name: ids_listed
+-- The ids of conversations by the number that people see.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); keys (bigint[]): display ids.
+-- Indexes: index_conversations_on_account_id_and_display_id.
+SELECT id
+FROM conversations
+WHERE account_id = %(account_id)s
+    AND display_id = ANY(%(keys)s::bigint[])
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY id
+
+
+-- name: ids_of_contacts
+-- The ids of the conversations of some contacts.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); contact_ids (bigint[]).
+-- Indexes: index_conversations_on_contact_id.
+SELECT id
+FROM conversations
+WHERE contact_id = ANY(%(contact_ids)s::bigint[])
+    AND account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY id
+
+
+-- name: ids_written_since
+-- The ids of conversations whose row, or a public message or attachment of which, was written by a
+-- transaction that an earlier snapshot may not have seen (see contact_ids_written_since.sql).
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
+--   of the present one; both 64 bits wide.
+WITH next AS (
+    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
+),
+written AS (
+    SELECT id
+    FROM conversations
+    WHERE account_id = %(account_id)s
+        AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND age(xmin) < 2147483647
+    UNION
+    SELECT conversation_id
+    FROM messages
+    WHERE account_id = %(account_id)s
+        AND NOT private
+        AND message_type IN (0, 1)
+        AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND age(xmin) < 2147483647
+    UNION
+    SELECT message.conversation_id
+    FROM attachments AS attachment
+    JOIN messages AS message ON message.id = attachment.message_id
+    WHERE attachment.account_id = %(account_id)s
+        AND ((age(attachment.xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+        AND age(attachment.xmin) < 2147483647
+)
+SELECT conversation.id
+FROM conversations AS conversation
+JOIN written ON written.id = conversation.id
+WHERE conversation.account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY conversation.id
+
+
+-- name: row_versions
+-- Tell whether xmin of the tables of conversations can be read and means what it means in
+-- PostgreSQL's own tables (see row_versions.sql).
+-- Indexes: the catalogue's own.
+SELECT count(*) = 3 AND bool_and(
+    relation.relkind IN ('r', 'p')
+    AND has_table_privilege(relation.oid, 'SELECT')
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_partition_tree(relation.oid) AS part
+        JOIN pg_class AS piece ON piece.oid = part.relid
+        LEFT JOIN pg_am AS storage ON storage.oid = piece.relam
+        WHERE piece.relkind <> 'p'
+            AND (piece.relkind <> 'r' OR storage.amname IS DISTINCT FROM 'heap')
+    )
+) AS comparable
+FROM pg_class AS relation
+WHERE relation.oid IN (to_regclass('conversations'), to_regclass('messages'), to_regclass('attachments'))
+
+
+-- name: rows
+-- Conversations by id with what their texts need and their latest public messages. Private notes, log
+-- lines and templates are left out here, so that their contents never leave the database.
+-- Parameters: ids (bigint[]); account_id; recent: how many messages; letters: how much of each.
+-- Indexes: conversations_pkey, index_messages_on_conversation_account_type_created,
+--   index_attachments_on_message_id, index_active_storage_attachments_uniqueness, the primary keys of the rest.
+SELECT
+    conversation.id,
+    conversation.account_id,
+    conversation.display_id,
+    conversation.contact_id,
+    (
+        SELECT array_agg(named.source_id ORDER BY named.id)
+        FROM contact_inboxes AS named
+        WHERE named.contact_id = conversation.contact_id AND left(named.source_id, 7) = 'krayin:'
+    ) AS earlier_ids,
+    conversation.status,
+    conversation.priority,
+    conversation.created_at::text AS created_at,
+    inbox.name AS inbox_name,
+    coalesce(inbox.channel_type, '') AS channel_type,
+    conversation.assignee_id,
+    coalesce(nullif(assignee.display_name, ''), assignee.name) AS assignee,
+    CASE WHEN conversation.bot_type = 'AgentBot' THEN bot.id ELSE conversation.bot_id END AS assignee_bot_id,
+    -- The number of another kind of bot, of Captain, is none of these.
+    CASE
+        WHEN conversation.bot_type = 'AgentBot' THEN bot.name
+        WHEN conversation.bot_id IS NOT NULL THEN 'AI assistant'
+    END AS assignee_bot,
+    conversation.team_id,
+    team.name AS team,
+    conversation.cached_label_list AS labels,
+    conversation.custom_attributes::text AS custom_attributes,
+    coalesce(conversation.additional_attributes ->> 'mail_subject', '') AS mail_subject,
+    talk.messages
+FROM (SELECT NULL::bigint AS assignee_agent_bot_id, NULL::text AS ai_assignee_type) AS absent
+CROSS JOIN LATERAL (
+    -- Earlier versions of Chatwoot 4 lack one of these columns or both: then the name means the NULL above.
+    SELECT
+        id, account_id, display_id, contact_id, inbox_id, assignee_id, assignee_agent_bot_id AS bot_id,
+        coalesce(ai_assignee_type, 'AgentBot') AS bot_type, team_id, status, priority, created_at, cached_label_list,
+        custom_attributes, additional_attributes
+    FROM conversations
+) AS conversation
+LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
+LEFT JOIN users AS assignee ON assignee.id = conversation.assignee_id
+LEFT JOIN agent_bots AS bot ON bot.id = conversation.bot_id
+LEFT JOIN teams AS team ON team.id = conversation.team_id
+LEFT JOIN LATERAL (
+    SELECT json_agg(json_build_object(
+        'id', message.id,
+        'message_type', message.message_type,
+        'content_type', message.content_type,
+        'content', left(message.content, %(letters)s),
+        'flags', message.flags,
+        'sender_type', message.sender_type,
+        'sender_name', message.sender_name,
+        'status', message.status,
+        'created_at', message.created_at::text,
+        'attachments', message.attachments
+    ) ORDER BY message.created_at, message.id) AS messages
+    FROM (
+        SELECT
+            spoken.id, spoken.message_type, spoken.content_type, spoken.content, spoken.status, spoken.created_at,
+            spoken.sender_type,
+            CASE spoken.sender_type
+                WHEN 'Contact' THEN (SELECT contact.name FROM contacts AS contact WHERE contact.id = spoken.sender_id)
+                WHEN 'User' THEN (
+                    SELECT coalesce(nullif(agent.display_name, ''), agent.name)
+                    FROM users AS agent
+                    WHERE agent.id = spoken.sender_id
+                )
+                WHEN 'AgentBot' THEN (SELECT robot.name FROM agent_bots AS robot WHERE robot.id = spoken.sender_id)
+            END AS sender_name,
+            array_remove(ARRAY[
+                CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END,
+                CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' END
+            ], NULL) AS flags,
+            (
+                SELECT json_agg(json_build_object(
+                    'file_type', attachment.file_type,
+                    'name', coalesce(blob.filename, attachment.fallback_title),
+                    'content_type', coalesce(blob.content_type, attachment.extension),
+                    'size', blob.byte_size
+                ) ORDER BY attachment.id)
+                FROM attachments AS attachment
+                LEFT JOIN active_storage_attachments AS stored
+                    ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
+                LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
+                WHERE attachment.message_id = spoken.id
+            ) AS attachments
+        FROM messages AS spoken
+        WHERE spoken.conversation_id = conversation.id
+            AND spoken.account_id = conversation.account_id
+            AND spoken.message_type IN (0, 1)
+            AND NOT spoken.private
+        ORDER BY spoken.created_at DESC, spoken.id DESC
+        LIMIT %(recent)s
+    ) AS message
+) AS talk ON true
+WHERE conversation.id = ANY(%(ids)s::bigint[])
+    AND conversation.account_id = %(account_id)s
+ORDER BY conversation.id
+
+
+-- name: trace_owners
+-- Whose some conversations are now, as far as that contact exists.
+-- Parameters: account_id; keys (bigint[], ids).
+-- Indexes: conversations_pkey, contacts_pkey.
+SELECT traced.id::bigint AS key, contact.id AS contact_id
+FROM conversations AS traced
+JOIN contacts AS contact ON contact.id = traced.contact_id AND contact.account_id = %(account_id)s
+WHERE traced.id = ANY(%(keys)s::bigint[])
+
+
+-- name: traces
+-- The latest conversation of each contact that has any after a given one; it moves along when two contacts
+-- are merged.
+-- Parameters: account_id; after (id).
+-- Indexes: conversations_pkey.
+SELECT contact_id, max(id) AS key
+FROM conversations
+WHERE account_id = %(account_id)s AND id > %(after)s AND contact_id IS NOT NULL
+GROUP BY contact_id

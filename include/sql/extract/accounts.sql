@@ -1,6 +1,0 @@
--- Purpose: all accounts.
--- Parameters: none.
--- Indexes: accounts_pkey.
-SELECT id, name, coalesce(status, 0) = 1 AS suspended
-FROM accounts
-ORDER BY id

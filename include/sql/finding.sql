@@ -1,0 +1,251 @@
+-- name: accept
+-- Somebody said that these differences may stay.
+-- Parameters: sync_name, ids (bigint[]).
+-- Indexes: finding_pkey.
+UPDATE krayin_sync.finding
+SET state = 'accepted'
+WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state IN ('open', 'reported')
+
+
+-- name: again
+-- The mapping rows of records that had a difference at the last comparison.
+-- Parameters: sync_name, target_id, installation_id, account_id.
+-- Indexes: finding_present, mapping_target_id_installation_id_account_id_source_kind_so_key.
+SELECT DISTINCT mapping.id
+FROM krayin_sync.finding AS finding
+JOIN krayin_sync.mapping AS mapping
+  ON mapping.target_id = finding.target_id AND mapping.installation_id = finding.installation_id
+ AND mapping.account_id = finding.account_id AND mapping.source_kind = finding.source_kind
+ AND mapping.source_id = finding.source_id AND mapping.crm_kind = finding.crm_kind
+WHERE finding.sync_name = %(sync_name)s AND finding.state NOT IN ('repaired', 'resolved')
+  AND finding.source_kind IN ('company', 'conversation', 'message')
+  AND finding.target_id = %(target_id)s AND finding.installation_id = %(installation_id)s
+  AND finding.account_id = %(account_id)s
+
+
+-- name: by_field
+-- How many differences there are now, by class and field.
+-- Parameters: sync_name.
+-- Indexes: finding_present.
+SELECT class, crm_kind, field, side, findings, repair_calls
+FROM krayin_sync.open_findings_by_field
+WHERE sync_name = %(sync_name)s
+ORDER BY findings DESC, class, crm_kind, field, side
+
+
+-- name: contacts
+-- How many contacts have a difference that nobody accepted; those that are gone in Chatwoot are in no scope,
+-- and those whose repair is under way since an earlier comparison count as waiting.
+-- Parameters: sync_name, reconciliation_id.
+-- Indexes: finding_present, operation_pkey.
+SELECT count(DISTINCT contact_id)
+FROM krayin_sync.finding
+WHERE sync_name = %(sync_name)s AND state IN ('open', 'reported', 'repairing') AND class NOT IN ('truncated', 'orphan')
+  AND (reconciliation_id = %(reconciliation_id)s
+       OR NOT EXISTS (
+           SELECT FROM krayin_sync.operation
+           WHERE operation.id = finding.operation_id AND operation.state IN ('planned', 'held', 'in_flight', 'unknown')))
+
+
+-- name: count
+-- What a comparison found, by class and state.
+-- Parameters: reconciliation_id.
+-- Indexes: finding_of_reconciliation.
+SELECT class, state, count(*), sum(repair_calls)
+FROM krayin_sync.finding
+WHERE reconciliation_id = %(reconciliation_id)s
+GROUP BY class, state
+ORDER BY class, state
+
+
+-- name: end
+-- What a comparison looked for again and did not find is over; but not where it did not look because another
+-- run's work was planned or under way.
+-- Parameters: reconciliation_id, run_id, sync_name, contact_ids (bigint[], NULL: all).
+-- Indexes: finding_present, operation_pkey, operation_planned.
+UPDATE krayin_sync.finding AS finding
+SET state = CASE finding.state WHEN 'repairing' THEN 'repaired' ELSE 'resolved' END, ended_at = clock_timestamp()
+WHERE finding.sync_name = %(sync_name)s AND finding.reconciliation_id <> %(reconciliation_id)s
+  AND finding.state NOT IN ('repaired', 'resolved')
+  AND (%(contact_ids)s::bigint[] IS NULL OR finding.contact_id = ANY(%(contact_ids)s::bigint[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM krayin_sync.operation
+      WHERE operation.id = finding.operation_id AND operation.state IN ('planned', 'held', 'in_flight', 'unknown'))
+  AND NOT EXISTS (
+      SELECT 1 FROM krayin_sync.operation
+      WHERE operation.target_id = finding.target_id AND operation.installation_id = finding.installation_id
+        AND operation.account_id = finding.account_id AND operation.source_kind = finding.source_kind
+        AND operation.source_id = finding.source_id AND operation.state IN ('planned', 'held')
+        AND operation.run_id <> %(run_id)s)
+
+
+-- name: ended
+-- How many differences ended since a comparison began, by how.
+-- Parameters: sync_name, since (timestamptz).
+SELECT state, count(*) AS findings
+FROM krayin_sync.finding
+WHERE sync_name = %(sync_name)s AND state IN ('repaired', 'resolved') AND ended_at >= %(since)s
+GROUP BY state
+
+
+-- name: erase
+-- Take everything out of the findings on a contact but ids, classes and states.
+-- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Indexes: finding_of_contact.
+UPDATE krayin_sync.finding
+SET detail = '{}', state = CASE WHEN state IN ('repaired', 'resolved') THEN state ELSE 'resolved' END,
+    ended_at = coalesce(ended_at, clock_timestamp())
+WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND contact_id = %(contact_id)s::text::bigint
+
+
+-- name: expire
+-- Delete some differences that ended long ago; their ids come back.
+-- Parameters: after (id), age (interval), size.
+-- Indexes: finding_pkey.
+DELETE FROM krayin_sync.finding
+WHERE id IN (
+    SELECT id FROM krayin_sync.finding
+    WHERE id > %(after)s AND state IN ('repaired', 'resolved') AND ended_at < clock_timestamp() - %(age)s
+    ORDER BY id LIMIT %(size)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+
+
+-- name: link
+-- Which operation of a run repairs each finding; a stage's finding is repaired by the contact's stage move.
+-- Parameters: reconciliation_id, run_id, target_id, installation_id, account_id.
+-- Indexes: finding_of_reconciliation, operation_of_run.
+UPDATE krayin_sync.finding AS finding
+SET operation_id = operation.id
+FROM krayin_sync.operation AS operation
+WHERE finding.reconciliation_id = %(reconciliation_id)s AND finding.state = 'repairing'
+  AND operation.run_id = %(run_id)s AND operation.target_id = %(target_id)s
+  AND operation.installation_id = %(installation_id)s AND operation.account_id = %(account_id)s
+  AND operation.source_kind = CASE WHEN finding.class = 'moved_stage' THEN 'stage' ELSE finding.source_kind END
+  AND operation.source_id = finding.source_id
+
+
+-- name: naming
+-- The findings in which one of an erased contact's values stands.
+-- Parameters: target_id, values (text[]).
+-- Indexes: none: a scan, erasures are rare.
+SELECT id, repair, detail
+FROM krayin_sync.finding
+WHERE target_id = %(target_id)s
+  AND EXISTS (
+      SELECT FROM unnest(%(values)s::text[]) AS value
+      WHERE strpos(repair, value) > 0
+         OR EXISTS (
+             SELECT FROM jsonb_path_query(detail, 'strict $.** ? (@.type() == "string")') AS leaf
+             WHERE strpos(leaf #>> '{}', value) > 0))
+
+
+-- name: open_by_comparison
+-- The last finished comparison of each sync, how many differences are there now, and whether it has a report.
+-- Indexes: reconciliation_latest, finding_present, report_file_pkey.
+SELECT DISTINCT ON (compared.sync_name)
+       compared.sync_name, compared.run_id, compared.depth, compared.finished_at,
+       (compared.counts ->> 'in_scope')::bigint AS in_scope,
+       (compared.counts ->> 'in_sync')::bigint AS in_sync,
+       (SELECT count(*) FROM krayin_sync.finding
+        WHERE finding.sync_name = compared.sync_name AND finding.state NOT IN ('repaired', 'resolved')) AS differences,
+       EXISTS (SELECT 1 FROM krayin_sync.report_file AS file
+               WHERE file.run_id = compared.run_id AND file.name = 'report.html') AS has_report
+FROM krayin_sync.reconciliation AS compared
+WHERE compared.finished_at IS NOT NULL
+ORDER BY compared.sync_name, compared.id DESC
+
+
+-- name: present
+-- What was found earlier and may still be there, to be looked at again.
+-- Parameters: sync_name.
+-- Indexes: finding_present.
+SELECT source_kind, source_id, contact_id, crm_kind, crm_id, class
+FROM krayin_sync.finding
+WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')
+
+
+-- name: rewrite
+-- Keep a finding without the values of an erased contact.
+-- Parameters: id, text, document (JSON).
+-- Indexes: finding_pkey.
+UPDATE krayin_sync.finding SET repair = %(text)s, detail = %(document)s WHERE id = %(id)s
+
+
+-- name: samples
+-- Every difference that is there, and those that ended since a comparison began; no values, no names.
+-- Parameters: sync_name, since (timestamptz).
+-- A company's id in Chatwoot is its name, so it is left out; its organization's id stands for it.
+-- Indexes: finding_present.
+SELECT finding.id AS finding_id, finding.class, finding.state, finding.side, finding.field, finding.source_kind,
+       CASE WHEN finding.source_kind <> 'company' THEN finding.source_id END AS source_id,
+       finding.contact_id, finding.crm_kind, finding.crm_id, finding.repair_calls,
+       finding.first_seen, finding.last_seen, finding.ended_at, finding.account_id,
+       krayin_sync.krayin_page(target.base_url, finding.crm_kind, finding.crm_id) AS krayin_page
+FROM krayin_sync.finding AS finding
+JOIN krayin_sync.krayin_target AS target ON target.id = finding.target_id
+WHERE finding.sync_name = %(sync_name)s
+  AND (finding.state NOT IN ('repaired', 'resolved') OR finding.ended_at >= %(since)s)
+ORDER BY finding.class, finding.id
+
+
+-- name: settle
+-- What became of the findings under repair once their operations were carried out.
+-- Parameters: sync_name.
+-- Indexes: finding_present, operation_pkey.
+UPDATE krayin_sync.finding AS finding
+SET state = CASE operation.state WHEN 'done' THEN 'repaired' WHEN 'superseded' THEN 'resolved' ELSE 'reported' END,
+    ended_at = CASE WHEN operation.state IN ('done', 'superseded') THEN clock_timestamp() END
+FROM krayin_sync.operation AS operation
+WHERE finding.sync_name = %(sync_name)s AND finding.state = 'repairing' AND operation.id = finding.operation_id
+  AND (operation.state IN ('done', 'rejected', 'quarantined', 'declined')
+       OR (operation.state = 'superseded' AND operation.error_class = 'withdrawn'))
+
+
+-- name: unplanned
+-- Findings whose repair took no operation: what a survivor took over is done, a company's organization comes
+-- with its persons, and for the rest the plan found nothing to write.
+-- Parameters: reconciliation_id.
+-- Indexes: finding_of_reconciliation.
+UPDATE krayin_sync.finding
+SET state = CASE WHEN class = 'orphan' THEN 'repaired' ELSE 'open' END,
+    ended_at = CASE WHEN class = 'orphan' THEN clock_timestamp() END
+WHERE reconciliation_id = %(reconciliation_id)s AND state = 'repairing' AND operation_id IS NULL
+  AND source_kind <> 'company'
+
+
+-- name: write
+-- Keep what a comparison found; what was found before keeps its first sight, and its acceptance as long as
+-- it stays the same. Nothing is kept of contacts that were erased while the comparison was under way.
+-- Parameters: reconciliation_id, sync_name, target_id, installation_id, account_id, findings (JSON array of objects).
+-- Indexes: finding_present, erasure_of_contact.
+INSERT INTO krayin_sync.finding
+    (reconciliation_id, sync_name, target_id, installation_id, account_id, key, source_kind, source_id, contact_id,
+     crm_kind, crm_id, class, field, side, detail, repair, repair_calls, state)
+SELECT %(reconciliation_id)s, %(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s,
+       key, source_kind, source_id, contact_id, crm_kind, crm_id, class, field, side, detail, repair, repair_calls, state
+FROM jsonb_to_recordset(%(findings)s) AS found (
+    key text, source_kind text, source_id text, contact_id bigint, crm_kind text, crm_id bigint, class text,
+    field text, side text, detail jsonb, repair text, repair_calls smallint, state text)
+WHERE NOT EXISTS (
+    SELECT FROM krayin_sync.erasure
+    WHERE erasure.target_id = %(target_id)s AND erasure.installation_id = %(installation_id)s
+      AND erasure.account_id = %(account_id)s AND erasure.lifted_at IS NULL
+      AND erasure.contact_hash = krayin_sync.contact_hash(
+          %(target_id)s, %(installation_id)s, %(account_id)s, found.contact_id::text))
+ORDER BY key
+ON CONFLICT (sync_name, key) WHERE state NOT IN ('repaired', 'resolved') DO UPDATE
+SET reconciliation_id = excluded.reconciliation_id,
+    contact_id = excluded.contact_id,
+    crm_id = coalesce(excluded.crm_id, finding.crm_id),
+    side = excluded.side,
+    detail = excluded.detail,
+    repair = excluded.repair,
+    repair_calls = excluded.repair_calls,
+    state = CASE WHEN finding.state = 'accepted' AND finding.detail = excluded.detail
+                      AND finding.side IS NOT DISTINCT FROM excluded.side
+                 THEN 'accepted' ELSE excluded.state END,
+    operation_id = NULL,
+    last_seen = clock_timestamp()

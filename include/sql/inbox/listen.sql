@@ -1,4 +1,0 @@
--- Purpose: hear of waiting events.
--- Parameters: none.
--- Indexes: none.
-LISTEN krayin_sync_inbox

@@ -1,0 +1,295 @@
+-- name: checksums
+-- Checksums of the public messages of an account over exactly what they are mapped from (see contacts.sql),
+-- with their conversation, inbox, sender and attachments, by buckets of 2^shift consecutive ids. Private notes, log
+-- lines and templates are left out.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
+--   NULL: all): ids.
+-- Indexes: all: none, sequential scans; some: messages_pkey, conversations_pkey, index_attachments_on_message_id,
+--   index_active_storage_attachments_uniqueness, the primary keys of the rest.
+WITH earlier AS (
+    -- What an earlier integration noted of a contact.
+    SELECT contact_id, sum(hashtextextended(source_id COLLATE "C", id) >> 20)::bigint AS hash
+    FROM contact_inboxes
+    WHERE left(source_id, 7) = 'krayin:'
+    GROUP BY contact_id
+),
+conversation AS (
+    SELECT
+        talk.id,
+        hashtextextended(
+            coalesce(inbox.name, '') COLLATE "C",
+            hashtextextended(
+                coalesce(inbox.channel_type, '') COLLATE "C",
+                hashint8extended(
+                    talk.display_id, hashint8extended(coalesce(talk.contact_id, 0), coalesce(earlier.hash, 0))
+                )
+            )
+        ) AS hash
+    FROM conversations AS talk
+    LEFT JOIN inboxes AS inbox ON inbox.id = talk.inbox_id
+    LEFT JOIN earlier ON earlier.contact_id = talk.contact_id
+),
+files AS (
+    SELECT
+        attachment.message_id,
+        sum(hashtextextended(
+            coalesce(blob.filename, attachment.fallback_title, '') COLLATE "C",
+            hashtextextended(
+                coalesce(blob.content_type, attachment.extension, '') COLLATE "C",
+                hashint8extended(
+                    coalesce(blob.byte_size, -1), hashint8extended(attachment.id, coalesce(attachment.file_type, 0))
+                )
+            )
+        ) >> 20)::bigint AS hash
+    FROM attachments AS attachment
+    LEFT JOIN active_storage_attachments AS stored
+        ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
+    LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
+    WHERE %(keys)s::bigint[] IS NULL OR attachment.message_id = ANY(%(keys)s::bigint[])
+    GROUP BY attachment.message_id
+),
+message AS (
+    SELECT
+        spoken.id, spoken.conversation_id, spoken.message_type, spoken.content_type, spoken.status, spoken.created_at,
+        coalesce(spoken.content, '') AS content,
+        coalesce(spoken.sender_type, '') || ':' || CASE spoken.sender_type
+            WHEN 'Contact' THEN coalesce(customer.name, '')
+            WHEN 'User' THEN coalesce(nullif(agent.display_name, ''), agent.name, '')
+            WHEN 'AgentBot' THEN coalesce(bot.name, '')
+            ELSE ''
+        END AS sender,
+        CASE
+            WHEN spoken.content_attributes IS NULL OR spoken.content_attributes::text IN ('{}', '"{}"', 'null')
+                THEN ''
+            ELSE concat(
+                CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+                CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END
+            )
+        END
+        || CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' ELSE '' END AS flags
+    FROM messages AS spoken
+    LEFT JOIN contacts AS customer ON spoken.sender_type = 'Contact' AND customer.id = spoken.sender_id
+    LEFT JOIN users AS agent ON spoken.sender_type = 'User' AND agent.id = spoken.sender_id
+    LEFT JOIN agent_bots AS bot ON spoken.sender_type = 'AgentBot' AND bot.id = spoken.sender_id
+    WHERE spoken.account_id = %(account_id)s
+        AND spoken.message_type IN (0, 1)
+        AND NOT spoken.private
+        AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
+        AND (%(keys)s::bigint[] IS NULL OR spoken.id = ANY(%(keys)s::bigint[]))
+)
+SELECT
+    hashed.id >> %(shift)s AS bucket,
+    count(*) AS messages,
+    (sum(hashed.hash) %% 9223372036854775807)::bigint AS checksum
+FROM (
+    SELECT
+        message.id::bigint AS id,
+        hashtextextended(
+            message.content COLLATE "C",
+            hashtextextended(
+                message.flags COLLATE "C",
+                hashtextextended(
+                    message.sender COLLATE "C",
+                    hashint8extended(
+                        message.id,
+                        timestamp_hash_extended(
+                            message.created_at,
+                            message.message_type + 4 * (message.content_type = 8)::integer
+                                + 8 * coalesce(message.status = 3, false)::integer
+                        )
+                        # conversation.hash
+                        # coalesce(files.hash, 0)
+                    )
+                )
+            )
+        ) & 4611686018427387902
+        | coalesce(message.created_at < %(since)s::timestamptz AT TIME ZONE 'UTC', false)::integer AS hash
+    FROM message
+    JOIN conversation ON conversation.id = message.conversation_id
+    LEFT JOIN files ON files.message_id = message.id
+) AS hashed
+GROUP BY 1
+ORDER BY 1
+
+
+-- name: exist
+-- Which of some messages an account has, whatever their inbox.
+-- Parameters: account_id; keys (bigint[]).
+-- Indexes: messages_pkey.
+SELECT id FROM messages WHERE account_id = %(account_id)s AND id = ANY(%(keys)s::bigint[])
+
+
+-- name: ids
+-- The ids of all public messages of an account that a person, a bot or a customer wrote.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound).
+-- Indexes: index_messages_on_account_created_type where `since` is given, else messages_pkey.
+SELECT id
+FROM messages
+WHERE account_id = %(account_id)s
+    AND NOT private
+    AND message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
+ORDER BY id
+
+
+-- name: ids_in_window
+-- The ids of public messages created in a window.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); start (inclusive), end (exclusive), timestamptz.
+-- Indexes: index_messages_on_account_created_type.
+SELECT id
+FROM messages
+WHERE account_id = %(account_id)s
+    AND created_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
+    AND created_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
+    AND NOT private
+    AND message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY id
+
+
+-- name: ids_listed
+-- Which of some messages are public ones that a person, a bot or a customer wrote.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); keys (bigint[]): ids.
+-- Indexes: messages_pkey.
+SELECT id
+FROM messages
+WHERE id = ANY(%(keys)s::bigint[])
+    AND account_id = %(account_id)s
+    AND NOT private
+    AND message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY id
+
+
+-- name: ids_of_contacts
+-- The ids of the public messages in the conversations of some contacts.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); contact_ids (bigint[]).
+-- Indexes: index_conversations_on_contact_id, index_messages_on_conversation_account_type_created.
+SELECT message.id
+FROM conversations AS conversation
+JOIN messages AS message ON message.conversation_id = conversation.id
+WHERE conversation.contact_id = ANY(%(contact_ids)s::bigint[])
+    AND conversation.account_id = %(account_id)s
+    AND message.account_id = %(account_id)s
+    AND NOT message.private
+    AND message.message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY message.id
+
+
+-- name: ids_written_since
+-- The ids of public messages that were written, or an attachment of which was, or whose conversation was
+-- moved to another contact, by a transaction that an earlier snapshot may not have seen. A merge of contacts is
+-- seen by its trace: the conversations it moved belong to a contact whose inboxes were written with them.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
+--   of the present one; both 64 bits wide.
+--   index_messages_on_conversation_account_type_created.
+-- What is wanted of a message is asked in each branch: the planner takes the age of rows for a coarse filter, and
+-- would read all messages once more to join them.
+WITH next AS (
+    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
+)
+SELECT id
+FROM messages
+WHERE account_id = %(account_id)s
+    AND NOT private
+    AND message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+    AND age(xmin) < 2147483647
+UNION
+SELECT message.id
+FROM attachments AS attachment
+JOIN messages AS message ON message.id = attachment.message_id
+WHERE attachment.account_id = %(account_id)s
+    AND message.account_id = %(account_id)s
+    AND NOT message.private
+    AND message.message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR message.inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND ((age(attachment.xmin) - (SELECT age FROM next)) & 4294967295)
+        <= %(next_xid)s::bigint - %(since_xid)s::bigint
+    AND age(attachment.xmin) < 2147483647
+UNION
+SELECT message.id
+FROM conversations AS conversation
+JOIN messages AS message ON message.conversation_id = conversation.id
+WHERE conversation.account_id = %(account_id)s
+    AND message.account_id = %(account_id)s
+    AND NOT message.private
+    AND message.message_type IN (0, 1)
+    AND (%(inboxes)s::bigint[] IS NULL OR message.inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND ((age(conversation.xmin) - (SELECT age FROM next)) & 4294967295)
+        <= %(next_xid)s::bigint - %(since_xid)s::bigint
+    AND age(conversation.xmin) < 2147483647
+    AND conversation.contact_id IN (
+        SELECT contact_id
+        FROM contact_inboxes
+        WHERE ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+            AND age(xmin) < 2147483647
+    )
+ORDER BY 1
+
+
+-- name: rows
+-- Public messages by id with their conversation, sender and attachments. Private notes, log lines and
+-- templates are left out here, so that their contents never leave the database.
+-- Parameters: ids (bigint[]); account_id; letters: how much of each.
+-- Indexes: messages_pkey, conversations_pkey, index_attachments_on_message_id,
+--   index_active_storage_attachments_uniqueness, the primary keys of the rest.
+SELECT
+    message.id,
+    message.account_id,
+    message.conversation_id,
+    conversation.display_id,
+    conversation.contact_id,
+    (
+        SELECT array_agg(named.source_id ORDER BY named.id)
+        FROM contact_inboxes AS named
+        WHERE named.contact_id = conversation.contact_id AND left(named.source_id, 7) = 'krayin:'
+    ) AS earlier_ids,
+    inbox.name AS inbox_name,
+    coalesce(inbox.channel_type, '') AS channel_type,
+    message.message_type,
+    message.content_type,
+    left(message.content, %(letters)s) AS content,
+    message.status,
+    message.sender_type,
+    CASE message.sender_type
+        WHEN 'Contact' THEN customer.name
+        WHEN 'User' THEN coalesce(nullif(agent.display_name, ''), agent.name)
+        WHEN 'AgentBot' THEN bot.name
+    END AS sender_name,
+    array_remove(ARRAY[
+        CASE WHEN message.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+        CASE WHEN message.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+        CASE WHEN message.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END,
+        CASE WHEN message.additional_attributes ? 'campaign_id' THEN 'campaign' END
+    ], NULL) AS flags,
+    message.created_at::text AS created_at,
+    files.attachments
+FROM messages AS message
+JOIN conversations AS conversation ON conversation.id = message.conversation_id
+LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
+LEFT JOIN contacts AS customer ON message.sender_type = 'Contact' AND customer.id = message.sender_id
+LEFT JOIN users AS agent ON message.sender_type = 'User' AND agent.id = message.sender_id
+LEFT JOIN agent_bots AS bot ON message.sender_type = 'AgentBot' AND bot.id = message.sender_id
+LEFT JOIN LATERAL (
+    SELECT json_agg(json_build_object(
+        'file_type', attachment.file_type,
+        'name', coalesce(blob.filename, attachment.fallback_title),
+        'content_type', coalesce(blob.content_type, attachment.extension),
+        'size', blob.byte_size
+    ) ORDER BY attachment.id) AS attachments
+    FROM attachments AS attachment
+    LEFT JOIN active_storage_attachments AS stored
+        ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
+    LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
+    WHERE attachment.message_id = message.id
+) AS files ON true
+WHERE message.id = ANY(%(ids)s::bigint[])
+    AND message.account_id = %(account_id)s
+    AND message.message_type IN (0, 1)
+    AND NOT message.private
+ORDER BY message.id

@@ -1,7 +1,0 @@
--- Purpose: the companies some contacts named so far.
--- Parameters: target_id, installation_id, account_id, contact_ids (bigint[]).
--- Indexes: organization_member_pkey.
-SELECT DISTINCT folded_name
-FROM krayin_sync.organization_member
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND contact_id = ANY(%(contact_ids)s)

@@ -1,0 +1,168 @@
+-- name: checksums
+-- Checksums of how far the conversations of contacts came (see extract/progress.sql), by buckets of 2^shift
+-- consecutive contact ids; hashes as in contacts.sql.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
+--   NULL: all): contacts.
+-- Indexes: all: none, sequential scans; some: index_conversations_on_contact_id,
+--   index_reporting_events_on_conversation_id.
+WITH conversation AS NOT MATERIALIZED (
+    SELECT id, contact_id, status, created_at, first_reply_created_at, last_activity_at
+    FROM conversations
+    WHERE account_id = %(account_id)s
+        AND contact_id IS NOT NULL
+        AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+        AND (%(keys)s::bigint[] IS NULL OR contact_id = ANY(%(keys)s::bigint[]))
+),
+event AS (
+    SELECT conversation_id, max(event_end_time) AS resolved_at
+    FROM reporting_events
+    WHERE name = 'conversation_resolved'
+        AND (
+            %(keys)s::bigint[] IS NULL
+            OR conversation_id = ANY(ARRAY(SELECT id FROM conversation WHERE status = 1))
+        )
+    GROUP BY conversation_id
+)
+SELECT
+    hashed.contact_id >> %(shift)s AS bucket,
+    count(*) AS contacts,
+    (sum(hashed.hash) %% 9223372036854775807)::bigint AS checksum
+FROM (
+    SELECT
+        conversation.contact_id,
+        timestamp_hash_extended(
+            coalesce(max(conversation.created_at), '-infinity'),
+            timestamp_hash_extended(
+                coalesce(max(conversation.first_reply_created_at), '-infinity'),
+                timestamp_hash_extended(
+                    coalesce(
+                        max(coalesce(event.resolved_at, conversation.last_activity_at))
+                            FILTER (WHERE conversation.status = 1),
+                        '-infinity'
+                    ),
+                    conversation.contact_id
+                )
+            )
+        ) & 4611686018427387902
+        | coalesce(max(conversation.last_activity_at) < %(since)s::timestamptz AT TIME ZONE 'UTC', false)::integer AS hash
+    FROM conversation
+    LEFT JOIN event ON event.conversation_id = conversation.id AND conversation.status = 1
+    GROUP BY conversation.contact_id
+) AS hashed
+GROUP BY 1
+ORDER BY 1
+
+
+-- name: exist
+-- Which of some contacts have a conversation, whatever its inbox.
+-- Parameters: account_id; keys (bigint[]): contacts.
+-- Indexes: index_conversations_on_contact_id.
+SELECT DISTINCT contact_id
+FROM conversations
+WHERE account_id = %(account_id)s AND contact_id = ANY(%(keys)s::bigint[])
+
+
+-- name: ids
+-- The contacts of an account that have a conversation.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound): of conversations without
+--   activity since then none.
+-- Indexes: index_conversations_on_account_id.
+SELECT DISTINCT contact_id
+FROM conversations
+WHERE account_id = %(account_id)s
+    AND contact_id IS NOT NULL
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (%(since)s::timestamptz IS NULL OR last_activity_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
+ORDER BY contact_id
+
+
+-- name: ids_in_window
+-- The contacts of conversations created or updated in a window.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); start (inclusive), end (exclusive), timestamptz.
+-- Indexes: index_conversations_on_account_id; Chatwoot has none on updated_at.
+SELECT DISTINCT contact_id
+FROM conversations
+WHERE account_id = %(account_id)s
+    AND contact_id IS NOT NULL
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (
+        (
+            updated_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
+            AND updated_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
+        )
+        OR (
+            created_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
+            AND created_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
+        )
+    )
+ORDER BY contact_id
+
+
+-- name: ids_listed
+-- Which of some contacts have a conversation.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); keys (bigint[]): contacts.
+-- Indexes: index_conversations_on_contact_id.
+SELECT DISTINCT contact_id
+FROM conversations
+WHERE contact_id = ANY(%(keys)s::bigint[])
+    AND account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY contact_id
+
+
+-- name: ids_of_contacts
+-- Which of some contacts have a conversation.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); contact_ids (bigint[]).
+-- Indexes: index_conversations_on_contact_id.
+SELECT DISTINCT contact_id
+FROM conversations
+WHERE contact_id = ANY(%(contact_ids)s::bigint[])
+    AND account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+ORDER BY contact_id
+
+
+-- name: ids_written_since
+-- The contacts of conversations whose row was written by a transaction that an earlier snapshot may not
+-- have seen (see contact_ids_written_since.sql).
+-- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
+--   of the present one; both 64 bits wide.
+WITH next AS (
+    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
+)
+SELECT DISTINCT contact_id
+FROM conversations
+WHERE account_id = %(account_id)s
+    AND contact_id IS NOT NULL
+    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
+    AND age(xmin) < 2147483647
+ORDER BY contact_id
+
+
+-- name: rows
+-- How far the conversations of some contacts came: the latest start, the latest first answer by a human
+-- (Chatwoot notes none for bots, automations and templates), and the latest resolution of one resolved now.
+-- Parameters: ids (bigint[], contacts); account_id; inboxes (bigint[], NULL: all).
+-- Indexes: index_conversations_on_contact_id, index_reporting_events_on_conversation_id.
+SELECT
+    conversation.contact_id,
+    max(conversation.created_at)::text AS created_at,
+    max(conversation.first_reply_created_at)::text AS responded_at,
+    max(CASE
+        WHEN conversation.status = 1 THEN coalesce(
+            (
+                SELECT max(event.event_end_time)
+                FROM reporting_events AS event
+                WHERE event.conversation_id = conversation.id AND event.name = 'conversation_resolved'
+            ),
+            -- The line "... resolved the conversation" is its last activity.
+            conversation.last_activity_at
+        )
+    END)::text AS resolved_at
+FROM conversations AS conversation
+WHERE conversation.contact_id = ANY(%(ids)s::bigint[])
+    AND conversation.account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+GROUP BY conversation.contact_id
+ORDER BY conversation.contact_id

@@ -1,0 +1,140 @@
+-- name: acquire
+-- Take a slot of the rate budget, or learn in how many seconds to ask again. Never waits for anything but the budget's row.
+-- Parameters: key, lane (0 live .. 4 drift), ticket (uuid of this wait), setting (calls per window), auto (whether the server's answers set the pace below it), window, call_timeout, credit, poll, grace (seconds).
+-- Indexes: rate_budget_pkey, rate_budget_slot_free, rate_budget_slot_in_flight, rate_budget_foreign_seen, rate_budget_waiter_pkey.
+SELECT slot_number, slot_fence, granted_at, wait_seconds
+FROM krayin_sync.rate_budget_acquire(
+    %(key)s::text, %(lane)s::integer, %(ticket)s::uuid, %(setting)s::integer, %(auto)s::boolean,
+    %(window)s::double precision, %(call_timeout)s::double precision, %(credit)s::double precision, %(poll)s::double precision,
+    %(grace)s::double precision
+);
+
+
+-- name: leave
+-- Stop waiting, so that lower lanes need not stand back for a waiter that gave up.
+-- Parameters: key, ticket.
+-- Indexes: rate_budget_waiter_pkey.
+DELETE FROM krayin_sync.rate_budget_waiter WHERE key = %(key)s::text AND ticket = %(ticket)s::uuid;
+
+
+-- name: near_limit
+-- Tell whether the calls of the server's present window are, or could by now be, used up.
+-- Parameters: key.
+-- Indexes: rate_budget_pkey, rate_budget_slot_in_flight, rate_budget_foreign_seen.
+WITH budget AS (
+    SELECT
+        b.*,
+        krayin_sync.rate_budget_now() AS moment,
+        make_interval(secs => b.window_seconds) AS span
+    FROM krayin_sync.rate_budget AS b
+    WHERE b.key = %(key)s::text
+),
+
+present AS (
+    SELECT
+        b.*,
+        (
+            SELECT count(*) FROM krayin_sync.rate_budget_slot AS s
+            WHERE s.key = b.key AND s.settled_at IS NULL AND s.free_at - b.span > b.moment
+        ) AS in_flight,
+        (
+            SELECT coalesce(sum(f.calls), 0) FROM krayin_sync.rate_budget_foreign AS f
+            WHERE f.key = b.key AND f.seen_at > b.moment - b.span
+        ) AS others
+    FROM budget AS b
+)
+
+SELECT
+    p.near_limit_until > p.moment
+    OR (
+        p.opened_by + p.span > p.moment
+        AND p.used + p.in_flight
+        -- Twice their usual pace, and one: they need not be regular.
+        + CASE
+            WHEN p.others > 0
+                THEN 1 + ceil(2 * p.others * extract(EPOCH FROM p.moment - p.used_at) / p.window_seconds)
+            ELSE 0
+        END
+        > coalesce(p.server_limit, p.setting)
+    ) AS near
+FROM present AS p;
+
+
+-- name: settle
+-- Give a slot back after its call and record what the answer said about the limit; false when the slot was no longer held.
+-- Parameters: key, number, fence, answered, limit, remaining, refused, retry_after (seconds), route, seconds (of a good answer), failed.
+-- Indexes: rate_budget_pkey, rate_budget_slot_pkey, rate_budget_slot_in_flight, rate_budget_foreign_seen, rate_budget_route_pkey.
+SELECT krayin_sync.rate_budget_settle(
+    %(key)s::text, %(number)s::integer, %(fence)s::bigint, %(answered)s::boolean, %(limit)s::integer,
+    %(remaining)s::integer, %(refused)s::boolean, %(retry_after)s::double precision,
+    %(route)s::text, %(seconds)s::double precision, %(failed)s::boolean
+) AS held;
+
+
+-- name: state
+-- Show one budget: limits, use in the last window, other programs' calls, waiters per lane, block.
+-- Parameters: key, grace (seconds after which a silent waiter is forgotten).
+-- Indexes: rate_budget_pkey, rate_budget_slot_free, rate_budget_foreign_seen, rate_budget_waiter_pkey.
+WITH budget AS (
+    SELECT
+        b.*,
+        b AS budget,
+        krayin_sync.rate_budget_now() AS moment,
+        krayin_sync.rate_budget_now() - make_interval(secs => b.window_seconds) AS window_start
+    FROM krayin_sync.rate_budget AS b
+    WHERE b.key = %(key)s::text
+)
+
+SELECT
+    b.setting,
+    b.server_limit,
+    b.refused_at,
+    b.window_seconds,
+    krayin_sync.rate_budget_pace(b.budget) AS allowed,
+    b.auto_at > b.setting_at - make_interval(secs => b.window_seconds) AS auto,
+    CASE WHEN b.blocked_until > b.moment THEN b.blocked_until END AS blocked_until,
+    (
+        SELECT count(*) FROM krayin_sync.rate_budget_slot AS s
+        WHERE s.key = b.key AND s.granted_at > b.window_start
+    ) AS used,
+    (
+        SELECT count(*) FROM krayin_sync.rate_budget_slot AS s
+        WHERE
+            s.key = b.key AND s.settled_at IS NULL
+            AND s.free_at - make_interval(secs => b.window_seconds) > b.moment
+    ) AS in_flight,
+    (
+        SELECT coalesce(sum(f.calls), 0) FROM krayin_sync.rate_budget_foreign AS f
+        WHERE f.key = b.key AND f.seen_at > b.window_start
+    ) AS foreign_calls,
+    ARRAY(
+        SELECT count(w.ticket)
+        FROM generate_series(0, 4) AS l (lane)
+        LEFT JOIN krayin_sync.rate_budget_waiter AS w
+            ON
+                l.lane = w.lane AND w.key = b.key
+                AND w.asks_at > b.moment - make_interval(secs => %(grace)s::double precision)
+        GROUP BY l.lane
+        ORDER BY l.lane
+    ) AS waiting
+FROM budget AS b;
+
+
+-- name: use_now
+-- The budgets of all Krayins.
+-- Indexes: rate_budget_pkey, api_call_recent.
+SELECT krayin, api_user, allowed_per_minute, used_last_minute, used_last_hour, used_last_day, refused_day,
+       others_last_minute, waiting, blocked_until, auto
+FROM krayin_sync.budget_use
+ORDER BY krayin, api_user
+
+
+-- name: use_of_run
+-- What the API users of a Krayin may call a minute and what was used.
+-- Parameters: krayin (base URL).
+-- Indexes: rate_budget_pkey, api_call_recent.
+SELECT api_user, allowed_per_minute, setting, server_limit, used_last_minute, used_last_hour, used_last_day,
+       refused_day, others_last_minute, waiting, blocked_until
+FROM krayin_sync.budget_use
+WHERE krayin = %(krayin)s
+ORDER BY api_user

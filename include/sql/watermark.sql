@@ -1,0 +1,54 @@
+-- name: compare_all
+-- Have every sync to a Krayin compare everything in Chatwoot with what was planned once more.
+-- Parameters: target_id.
+UPDATE krayin_sync.watermark SET settings_hash = ''::bytea WHERE target_id = %(target_id)s
+
+
+-- name: known
+-- Tell whether a sync has read Chatwoot before.
+-- Parameters: sync_name.
+-- Indexes: watermark_pkey.
+SELECT EXISTS (SELECT FROM krayin_sync.watermark WHERE sync_name = %(sync_name)s)
+
+
+-- name: load_began
+-- Tell whether a sync's first load was ever planned.
+-- Parameters: sync_name, stream.
+-- Indexes: watermark_pkey (by its first column).
+SELECT EXISTS (
+    SELECT 1 FROM krayin_sync.watermark WHERE sync_name = %(sync_name)s AND stream = %(stream)s
+)
+
+
+-- name: move
+-- Note how far a stream of a sync has been read; in the transaction that writes the last plan rows.
+-- Parameters: sync_name, stream, target_id, installation_id, account_id, watermark (JSON), settings_hash, run_id.
+-- Indexes: watermark_pkey.
+INSERT INTO krayin_sync.watermark
+    (sync_name, stream, target_id, installation_id, account_id, position, settings_hash, run_id)
+VALUES
+    (%(sync_name)s, %(stream)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(watermark)s, %(settings_hash)s, %(run_id)s)
+ON CONFLICT (sync_name, stream, target_id, installation_id, account_id) DO UPDATE
+SET position = excluded.position, settings_hash = excluded.settings_hash, run_id = excluded.run_id,
+    moved_at = clock_timestamp()
+
+
+-- name: read
+-- How far a stream of a sync has been read, with which settings.
+-- Parameters: sync_name, stream, target_id, installation_id, account_id.
+-- Indexes: watermark_pkey.
+SELECT position, settings_hash
+FROM krayin_sync.watermark
+WHERE sync_name = %(sync_name)s AND stream = %(stream)s AND target_id = %(target_id)s
+  AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+
+
+-- name: shown
+-- Up to when each sync has read Chatwoot's contacts, and which Krayin it goes to.
+-- Indexes: watermark_pkey.
+SELECT DISTINCT ON (mark.sync_name) mark.sync_name, run.started_at AS read_at, target.base_url AS krayin
+FROM krayin_sync.watermark AS mark
+JOIN krayin_sync.sync_run AS run ON run.id = mark.run_id
+JOIN krayin_sync.krayin_target AS target ON target.id = mark.target_id
+WHERE mark.stream = 'contacts'
+ORDER BY mark.sync_name, mark.moved_at DESC

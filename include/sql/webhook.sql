@@ -1,0 +1,132 @@
+-- name: claim
+-- Take the events that are not planned yet, oldest first; also those of a run that died before planning.
+-- Parameters: sync_name, size.
+-- Indexes: inbox_event_open, inbox_event_pkey.
+UPDATE krayin_sync.inbox_event AS event
+SET claimed_at = clock_timestamp()
+FROM (
+    SELECT id FROM krayin_sync.inbox_event
+    WHERE sync_name = %(sync_name)s AND processed_at IS NULL
+    ORDER BY id
+    LIMIT %(size)s
+    FOR UPDATE
+) AS open
+WHERE event.id = open.id
+RETURNING event.id, event.entities, event.received_at
+
+
+-- name: counts
+-- Webhooks that wait for a run.
+-- Indexes: inbox_event_open.
+SELECT sync_name, count(*) AS events, min(received_at) AS oldest
+FROM krayin_sync.inbox_event
+WHERE processed_at IS NULL
+GROUP BY sync_name
+
+
+-- name: erase
+-- Empty the webhooks that tell of a contact, or in which one of its values stands.
+-- Parameters: sync_names (text[]), entity (contact:id), values (bytea[]).
+-- Indexes: none: a scan, erasures are rare.
+UPDATE krayin_sync.inbox_event
+SET body = ''
+WHERE sync_name = ANY(%(sync_names)s) AND body <> ''
+  AND (%(entity)s = ANY(entities)
+       OR EXISTS (SELECT 1 FROM unnest(%(values)s::bytea[]) AS value WHERE position(value IN body) > 0))
+
+
+-- name: erase_later
+-- Empty what Chatwoot sent of erased contacts since, after it was acted upon.
+-- Indexes: none: a scan of the webhooks kept, once a day.
+UPDATE krayin_sync.inbox_event AS event
+SET body = ''
+WHERE event.body <> '' AND event.processed_at IS NOT NULL
+  AND EXISTS (
+      SELECT 1
+      FROM krayin_sync.erasure, unnest(event.entities) AS entity
+      WHERE erasure.lifted_at IS NULL AND starts_with(entity, 'contact:')
+        AND erasure.contact_hash = krayin_sync.contact_hash(
+            erasure.target_id, erasure.installation_id, erasure.account_id, substring(entity FROM 9))
+        AND (event.sync_name = erasure.sync_name OR event.sync_name IN (
+            SELECT sync_name FROM krayin_sync.watermark
+            WHERE watermark.target_id = erasure.target_id AND watermark.installation_id = erasure.installation_id
+              AND watermark.account_id = erasure.account_id))
+  )
+
+
+-- name: expire
+-- Delete some webhooks whose entities were read and planned long ago; their ids come back.
+-- Parameters: after (id), age (interval), size.
+-- Indexes: inbox_event_pkey.
+DELETE FROM krayin_sync.inbox_event
+WHERE id IN (
+    SELECT id FROM krayin_sync.inbox_event
+    WHERE id > %(after)s AND processed_at < clock_timestamp() - %(age)s
+    ORDER BY id LIMIT %(size)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+
+
+-- name: listen
+-- Hear of waiting events.
+LISTEN krayin_sync_inbox
+
+
+-- name: processed
+-- Note that the entities of these events are planned; part of the transaction that plans them.
+-- Parameters: ids (bigint[]), run_id (or NULL).
+-- Indexes: inbox_event_pkey.
+UPDATE krayin_sync.inbox_event
+SET processed_at = clock_timestamp(), run_id = %(run_id)s
+WHERE id = ANY(%(ids)s)
+
+
+-- name: registration_read
+-- Find the webhook registered for a sync.
+-- Parameters: sync_name.
+-- Indexes: webhook_pkey.
+SELECT url, chatwoot_id, secret FROM krayin_sync.webhook WHERE sync_name = %(sync_name)s
+
+
+-- name: registration_write
+-- Keep the webhook registered for a sync.
+-- Parameters: sync_name, url, chatwoot_id, secret (encrypted, or NULL when Chatwoot gave none).
+-- Indexes: webhook_pkey.
+INSERT INTO krayin_sync.webhook (sync_name, url, chatwoot_id, secret)
+VALUES (%(sync_name)s, %(url)s, %(chatwoot_id)s, %(secret)s)
+ON CONFLICT (sync_name) DO UPDATE
+SET url = excluded.url, chatwoot_id = excluded.chatwoot_id, secret = excluded.secret,
+    registered_at = clock_timestamp()
+
+
+-- name: store
+-- Keep accepted webhooks and wake the runs of their syncs; rows come back for those that are no repetition.
+-- Parameters: arrays of one length: sync_names, delivery_ids (uuid, may be NULL), events, entities (texts of names with
+--             blanks between them), signed, content_hashes, bodies.
+-- Indexes: inbox_event_delivery, inbox_event_waiting.
+WITH kept AS (
+    INSERT INTO krayin_sync.inbox_event (sync_name, delivery_id, event, entities, signed, content_hash, body)
+    SELECT sync_name, delivery_id, event, string_to_array(entities, ' '), signed, content_hash, body
+    FROM unnest(
+        %(sync_names)s::text[], %(delivery_ids)s::uuid[], %(events)s::text[], %(entities)s::text[],
+        %(signed)s::boolean[], %(content_hashes)b::bytea[], %(bodies)b::bytea[]
+    ) AS event (sync_name, delivery_id, event, entities, signed, content_hash, body)
+    ON CONFLICT DO NOTHING
+    RETURNING sync_name, content_hash, delivery_id
+), woken AS (
+    -- One transaction with the rows: no death of a process comes between. A hint only, it may get lost.
+    SELECT count(pg_notify('krayin_sync_inbox', sync_name)) FROM (SELECT DISTINCT sync_name FROM kept) AS syncs
+)
+SELECT kept.sync_name, kept.content_hash, kept.delivery_id FROM kept, woken
+
+
+-- name: waiting
+-- Tell whether events wait for a run, and when a run last took some.
+-- Parameters: sync_name.
+-- Indexes: inbox_event_waiting, inbox_event_claimed.
+SELECT EXISTS (
+           SELECT 1 FROM krayin_sync.inbox_event WHERE sync_name = %(sync_name)s AND claimed_at IS NULL
+       ) AS waiting,
+       (SELECT max(claimed_at) FROM krayin_sync.inbox_event
+        WHERE sync_name = %(sync_name)s AND claimed_at IS NOT NULL) AS last_claim
