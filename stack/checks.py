@@ -13,7 +13,7 @@ from stack import process
 from stack.errors import MachineError, PortInUseError, SettingsError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from stack.settings import RealSystems
@@ -130,7 +130,7 @@ def account(wanted: int | None, accounts: dict[int, str]) -> int:
     Raises:
         SettingsError: there is no such account, or several to choose from.
     """
-    listed = _listed(accounts)
+    listed = "\n".join(f"    {number}  {name}" for number, name in accounts.items())
     if not accounts:
         raise SettingsError("This Chatwoot has no account yet; sign up there first.")
     if wanted is None and len(accounts) == 1:
@@ -144,24 +144,6 @@ def account(wanted: int | None, accounts: dict[int, str]) -> int:
             f"CHATWOOT_ACCOUNT_ID={wanted}: this Chatwoot has no such account. It has:\n{listed}"
         )
     return wanted
-
-
-def known_accounts(wanted: Mapping[str, int], accounts: dict[int, str]) -> None:
-    """See that the account each sync names exists in this Chatwoot.
-
-    Raises:
-        SettingsError: one does not.
-    """
-    for sync, number in wanted.items():
-        if number not in accounts:
-            raise SettingsError(
-                f"The sync {sync!r} names account {number}, which this Chatwoot does not have.\n"
-                f"It has:\n{_listed(accounts)}"
-            )
-
-
-def _listed(accounts: dict[int, str]) -> str:
-    return "\n".join(f"    {number}  {name}" for number, name in accounts.items())
 
 
 def krayin(real: RealSystems) -> str:

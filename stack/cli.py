@@ -77,13 +77,10 @@ def show_logs(
         bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show the components' logs, each line prefixed by its component."""
-    found = logs.files(Layout(load().data_dir), component)
-    for line in logs.last(found, lines):
-        typer.echo(line)
-    if follow:
-        for line in logs.follow(found):
-            typer.echo(line)
+    """Show the components' logs, each under the name of its file."""
+    if found := logs.files(Layout(load().data_dir), component):
+        command = logs.tail(found, lines, follow=follow)
+        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
 
 
 @app.command(name="reset")

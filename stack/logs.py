@@ -1,14 +1,12 @@
-"""The components' log files, side by side."""
+"""The components' log files."""
 
 from __future__ import annotations
 
-import time
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from stack.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from stack.instance import Layout
@@ -31,29 +29,6 @@ def files(layout: Layout, component: str | None) -> dict[str, Path]:
     return {component: found[component]}
 
 
-def last(found: dict[str, Path], count: int) -> Iterator[str]:
-    """Yield the last `count` lines of each file, each prefixed by its component."""
-    width = max((len(name) for name in found), default=0)
-    for name, path in found.items():
-        for line in path.read_text(errors="replace").splitlines()[-count:]:
-            yield f"{name:<{width}} | {line}"
-
-
-def follow(found: dict[str, Path], pause: Callable[[float], None] = time.sleep) -> Iterator[str]:
-    """Yield new lines of the files as they come, prefixed by their component, without end."""
-    width = max((len(name) for name in found), default=0)
-    opened: dict[str, IO[str]] = {}
-    for name, path in found.items():
-        opened[name] = path.open(errors="replace")
-        opened[name].seek(0, 2)
-    while True:
-        quiet = True
-        for name, file in opened.items():
-            # The supervisor empties a file that grew too large.
-            if file.tell() > found[name].stat().st_size:
-                file.seek(0)
-            for line in file.readlines():
-                quiet = False
-                yield f"{name:<{width}} | {line.rstrip()}"
-        if quiet:
-            pause(0.5)
+def tail(found: dict[str, Path], lines: int, *, follow: bool) -> list[str]:
+    """Return the command that shows the last lines of the files, and, to `follow`, new ones as they come."""
+    return ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, found.values())]

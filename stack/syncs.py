@@ -46,7 +46,6 @@ class Syncs:
 
     folder: Path
     first: list[str] = field(default_factory=list)
-    accounts: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -76,8 +75,6 @@ def read(path: Path) -> Syncs:
         ours = sync.chatwoot.conn_id == connections.CHATWOOT and sync.krayin.conn_id == connections.KRAYIN
         if sync.enabled and ours:
             syncs.first.append(sync.name)
-            if sync.chatwoot.source == "database":
-                syncs.accounts[sync.name] = sync.chatwoot.account_id
     return syncs
 
 

@@ -81,8 +81,6 @@ def _check_real(real: RealSystems, settings: Settings, progress: Progress) -> No
         accounts = checks.chatwoot(real)
         if first:
             account = checks.account(real.chatwoot_account_id, accounts)
-        else:
-            checks.known_accounts(syncs.read(folder).accounts, accounts)
     with progress.step("Checking Krayin"):
         answer = checks.krayin(real)
     progress.say(f"  {answer}")

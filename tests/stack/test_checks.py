@@ -146,8 +146,3 @@ class TestAccount:
     def test_none_at_all(self) -> None:
         with pytest.raises(SettingsError, match="no account yet"):
             checks.account(None, {})
-
-    def test_a_sync_that_names_an_unknown_one(self) -> None:
-        checks.known_accounts({"shop": 4}, {4: "Shop"})
-        with pytest.raises(SettingsError, match="'office' names account 5"):
-            checks.known_accounts({"shop": 4, "office": 5}, {4: "Shop"})

@@ -1,8 +1,8 @@
-"""Log files side by side."""
+"""The components' log files."""
 
 from __future__ import annotations
 
-from itertools import islice
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,26 +24,17 @@ def layout(tmp_path: Path) -> Layout:
     return made
 
 
-def test_the_last_lines_of_each_with_its_name(layout: Layout) -> None:
-    assert list(logs.last(logs.files(layout, None), 2)) == ["scheduler | b", "scheduler | c", "triggerer | x"]
-    assert list(logs.last(logs.files(layout, "triggerer"), 2)) == ["triggerer | x"]
+def shown(layout: Layout, component: str | None) -> str:
+    command = logs.tail(logs.files(layout, component), 2, follow=False)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_last_lines_of_each_under_its_name(layout: Layout) -> None:
+    scheduler, triggerer = layout.log("scheduler"), layout.log("triggerer")
+    assert shown(layout, None) == f"==> {scheduler} <==\nb\nc\n\n==> {triggerer} <==\nx\n"
+    assert shown(layout, "triggerer") == "x\n"
 
 
 def test_an_unknown_component_is_answered_with_those_there_are(layout: Layout) -> None:
     with pytest.raises(SettingsError, match="Available: scheduler, triggerer"):
         logs.files(layout, "worker")
-
-
-def test_following_shows_what_comes_also_after_the_file_was_emptied(layout: Layout) -> None:
-    written = iter(["d\n", None, "e\n"])
-
-    def pause(_: float) -> None:
-        text = next(written)
-        if text is None:
-            layout.log("scheduler").write_text("")
-            text = next(written)
-        with layout.log("scheduler").open("a") as file:
-            file.write(text)
-
-    lines = logs.follow(logs.files(layout, "scheduler"), pause)
-    assert list(islice(lines, 2)) == ["scheduler | d", "scheduler | e"]

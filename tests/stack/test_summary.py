@@ -6,9 +6,11 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 from reconciliation.migrations import upgrade
+from reconciliation.run.summary import lines_of
 
 from stack import summary
 
+FIRST, SECOND = 1, 2
 TOLD = {
     "read": 12,
     "created": {"person": 10, "lead": 10, "organization": 0},
@@ -47,64 +49,22 @@ def sync_database(database_url: str) -> str:
     return database_url
 
 
-def test_a_finished_sync(sync_database: str) -> None:
-    row = summary.of_run(sync_database, "office")
-    assert row is not None
-    assert summary.lines(row) == [
-        "Sync office: done",
-        "  contacts read    12",
-        "  created          10 persons, 10 leads",
-        "  updated          1 person",
-        "  adopted          0",
-        "  skipped          1 no e-mail or phone",
-        "  quarantined      1",
-        "  calls to Krayin  14 (forecast 13) in 21 s",
-    ]
-
-
-def test_a_dry_run_says_what_it_would_do_and_cost(sync_database: str) -> None:
-    told = {
-        "read": 12,
-        "planned": {"create": 9, "update": 0, "adopt": 2},
-        "skipped": {"blocked": 1},
-        "mailing_workflows": ["3 (Greeting: send_email_to_person on lead.create.after)"],
-        "forecast_calls": 12_345,
-        "forecast_seconds": 12_345,
-        "requests_per_minute": 60,
-    }
-    with psycopg.connect(sync_database) as connection:
-        connection.execute(
-            "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state, finished_at, summary)"
-            " VALUES ('new', 'look', 'backfill', true, 'done', now(), %s)",
-            (Jsonb(told),),
-        )
-    row = summary.of_run(sync_database, "new")
-    assert row is not None
-    assert summary.lines(row) == [
-        "Dry run of sync new: nothing was sent",
-        "  contacts read    12",
-        "  to adopt         2",
-        "  to create        9",
-        "  skipped          1 blocked",
-        "  Krayin workflow  3 (Greeting: send_email_to_person on lead.create.after)",
-        "  would take       12345 calls, 3 h 25 min at 60 a minute",
-    ]
-
-
 def test_the_run_that_works_else_the_last_sync(sync_database: str) -> None:
-    row = summary.of_run(sync_database, "shop")
-    assert row is not None
-    assert row["dag_run_id"] == "second"
-    assert summary.lines(row)[0] == "Sync shop: loading, 40 of 100 records, about 5 min 20 s left"
+    run = summary.shown_run(sync_database, "shop")
+    assert run is not None
+    assert run.id == SECOND
+    assert lines_of(run)[0] == (
+        "Run 2 of sync shop (manual): loading, 40 of 100 records, about 5 min 20 s left"
+    )
     with psycopg.connect(sync_database) as connection:
         # What died an hour ago works no more, nor does what another run of its kind followed.
         connection.execute(
             "UPDATE krayin_sync.sync_run SET started_at = now() - interval '2 hours' WHERE dag_run_id = 'second'"
         )
-    row = summary.of_run(sync_database, "shop")
-    assert row is not None
-    assert row["dag_run_id"] == "first"
-    assert summary.of_run(sync_database, "other") is None
+    run = summary.shown_run(sync_database, "shop")
+    assert run is not None
+    assert run.id == FIRST
+    assert summary.shown_run(sync_database, "other") is None
 
 
 def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) -> None:
@@ -115,25 +75,22 @@ def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) 
                 " VALUES ('shop', 'setup', true, %s, CASE %s WHEN 'done' THEN now() END)",
                 (state, state),
             )
-    row = summary.of_run(sync_database, "shop")
-    assert row is not None
-    assert row["dag_run_id"] == "second"
+    run = summary.shown_run(sync_database, "shop")
+    assert run is not None
+    assert run.id == SECOND
 
 
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [("backfill", "Backfill of shop: planning"), ("reconcile", "Comparison of shop: planning")],
-)
-def test_what_works_is_called_what_it_is(sync_database: str, kind: str, said: str) -> None:
+@pytest.mark.parametrize("kind", ["backfill", "reconcile"])
+def test_what_works_is_called_what_it_is(sync_database: str, kind: str) -> None:
     with psycopg.connect(sync_database) as connection:
         connection.execute(
             "INSERT INTO krayin_sync.sync_run (sync_name, dag_run_id, kind, dry_run, state)"
             " VALUES ('shop', 'other', %s, false, 'planning')",
             (kind,),
         )
-    row = summary.of_run(sync_database, "shop")
-    assert row is not None
-    assert summary.lines(row)[0] == said
+    run = summary.shown_run(sync_database, "shop")
+    assert run is not None
+    assert run.kind == kind
 
 
 def test_how_far_a_run_is(sync_database: str) -> None:

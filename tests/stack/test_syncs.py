@@ -23,7 +23,7 @@ REAL = {
 def test_the_sandbox_has_its_own_folder() -> None:
     assert syncs.folder(load(_env_file=None)) == ROOT / "sandbox" / "syncs"
     found = syncs.read(ROOT / "sandbox" / "syncs")
-    assert (found.first, found.accounts, found.problems) == (["sandbox"], {"sandbox": 1}, [])
+    assert (found.first, found.problems) == (["sandbox"], [])
 
 
 def test_real_systems_use_the_users_folder(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_sandbox_is_synced(stack: RunningStack) -> None:
             "SELECT state, (summary ->> 'read')::int FROM krayin_sync.sync_run WHERE sync_name = 'sandbox' AND kind IN ('manual', 'scheduled') ORDER BY id LIMIT 1"
         ).fetchone()
     assert row == ("done", CONTACTS)
-    assert f"contacts read    {CONTACTS}" in stack.printed
+    assert f"contacts read       {CONTACTS}" in stack.printed
 
 
 def test_progress_and_steps_were_shown(stack: RunningStack) -> None:
@@ -198,8 +198,8 @@ def test_given_systems_are_used_and_nothing_of_the_sandbox(stack: RunningStack, 
         assert "account_id: 1" in (syncs / "chatwoot.yaml").read_text()
         assert set(pids(other)) == {"api-server", "scheduler", "dag-processor", "triggerer"}
         assert "sandbox__sync" not in other.api.paused()
-        assert "Dry run of sync chatwoot: nothing was sent" in other.printed
-        assert f"contacts read    {CONTACTS}" in other.printed
+        assert "of sync chatwoot (backfill, dry: nothing was sent): done" in other.printed
+        assert f"contacts read       {CONTACTS}" in other.printed
         assert "To start: make up FIRST_SYNC=load" in other.printed
         assert other.api.paused()["chatwoot__sync"]
         with psycopg.connect(other.sync_dsn) as connection:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.run.write_back import lines_of as write_back_lines
+from reconciliation.sync_database.run_rows import Run, RunKind
 from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from reconciliation.sync_database.run_rows import Run
 
 PLURALS = {"activity": "activities"}
 NUMBERS = (
@@ -44,12 +43,13 @@ def numbers_of(run: Run) -> dict[str, Any]:
 def lines_of(run: Run) -> list[str]:
     """Return the summary of a run, one fact a line."""
     summary = run.summary
-    lines = [
-        f"Run {run.id} of sync {run.sync_name} ({run.kind}{', dry' if run.dry_run else ''}): {run.state}"
-    ]
+    kind = f"{run.kind}, dry: nothing was sent" if run.dry_run else run.kind
+    lines = [f"Run {run.id} of sync {run.sync_name} ({kind}): {_state(run)}"]
     if run.message:
         lines.append(f"  {run.message}")
-    lines.append(f"  contacts read       {summary.get('read', 0)} ({summary.get('unchanged', 0)} unchanged)")
+    if run.kind is not RunKind.RECONCILE:
+        read, unchanged = summary.get("read", 0), summary.get("unchanged", 0)
+        lines.append(f"  contacts read       {read} ({unchanged} unchanged)")
     if run.dry_run:
         planned = ", ".join(f"{number} {action}" for action, number in summary.get("planned", {}).items())
         lines.append(f"  would be done       {planned or 'nothing'}")
@@ -84,6 +84,16 @@ def lines_of(run: Run) -> list[str]:
     pace = summary.get("requests_per_minute", 0)
     lines.append(f"  time                {took}, forecast {forecast} at {pace} calls a minute")
     return lines
+
+
+def _state(run: Run) -> str:
+    """Return how far a run is; what is left as it said itself a few seconds ago."""
+    left = run.summary.get("remaining_seconds", run.summary.get("forecast_seconds"))
+    if run.state.is_terminal or left is None:
+        return run.state
+    done, waiting = run.summary.get("done", 0), run.summary.get("waiting", 0)
+    records = f", {done} of {done + waiting} records" if waiting else ""
+    return f"{run.state}{records}, about {duration(left)} left"
 
 
 def _dry_lines(summary: Mapping[str, Any]) -> list[str]:

@@ -69,7 +69,7 @@ def test_a_dry_run_tells_what_would_be_done():
         run(dry_run=True, planned={"create": 2, "update": 1})
     )
     assert "  would be done       nothing" in lines_of(run(dry_run=True, planned={}))
-    assert lines_of(run(dry_run=True))[0] == "Run 5 of sync leads (scheduled, dry): done"
+    assert lines_of(run(dry_run=True))[0] == "Run 5 of sync leads (scheduled, dry: nothing was sent): done"
 
 
 def test_the_numbers_kept_with_the_task_are_few_and_hold_no_contents():
