@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Self
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, Final
 
 from krayin.configuration import (
     Attribute,
@@ -17,9 +15,9 @@ from krayin.configuration import (
     User,
 )
 from krayin.errors import ConfigurationError
+from krayin.json_values import FromJson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
 
     from krayin.client import KrayinClient
 
@@ -59,7 +57,7 @@ class EmailDemand(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(FromJson):
     """One look at the settings of a Krayin; good for an hour.
 
     Attributes:
@@ -77,21 +75,6 @@ class Catalogue:
     attributes: tuple[Attribute, ...]
     users: tuple[User, ...]
     user: User
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the catalogue as a JSON object that `from_json` reads."""
-        shown: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return shown
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the catalogue that `to_json` wrote.
-
-        Raises:
-            ValueError: it is of another shape, for example written by another version.
-        """
-        read = _ADAPTER.validate_python(dict(value))
-        return cls(read.pipelines, read.sources, read.types, read.attributes, read.users, read.user)
 
     def default_pipeline(self) -> Pipeline:
         """Return the pipeline marked as default, else the first.
@@ -158,9 +141,6 @@ class Catalogue:
     def breaking_attributes(self) -> tuple[Attribute, ...]:
         """Return the attributes of an unknown type, which make every write of their entity type fail."""
         return tuple(one for one in self.attributes if one.type not in KNOWN_ATTRIBUTE_TYPES)
-
-
-_ADAPTER: Final = TypeAdapter(Catalogue)
 
 
 def load_catalogue(client: KrayinClient) -> Catalogue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import quote
@@ -22,9 +22,9 @@ from krayin.errors import (
     UnreadableRecord,
 )
 from krayin.folding import fold_email, fold_name
-from krayin.json_values import ShapeError, integer_of, list_of, object_of
+from krayin.json_values import ShapeError, list_of, object_of
 from krayin.payloads import no_number
-from krayin.records import Activity, CreatedLead, Lead, Organization, Page, Person, RawEntity
+from krayin.records import Activity, CreatedLead, Extent, Lead, Named, Organization, Page, Person, RawEntity
 from krayin.search import is_searchable, lookup_query, mysql_search, person_searches, spellings
 from krayin.session import Session
 from krayin.text import clean_text
@@ -381,7 +381,7 @@ class KrayinClient(Session):
         except NotFound as missing:
             # Where no limiter shows who answered, it may have been something between us and Krayin.
             listed = _LIST_OF.get(endpoint) if self.dialect.is_limited is False else None
-            if listed is not None and self._all(listed, _id, [("id", str(record_id))]):
+            if listed is not None and self._all(listed, Named.from_json, [("id", str(record_id))]):
                 message = "Krayin says that the record does not exist and lists it: ask what stands before it"
                 raise UnexpectedAnswer(message, **endpoint.where(missing.status)) from None
             raise
@@ -420,8 +420,8 @@ class KrayinClient(Session):
     def _organization_ids_like(self, name: str, wanted: Iterable[str]) -> list[int]:
         endpoint = endpoints.ORGANIZATION_LOOKUP
         answer = self.call(endpoint, query=[("query", lookup_query(name))])
-        options = _rows(endpoint, lambda row: (integer_of(row, "id"), str(row.get("name"))), answer)
-        return [one for one, label in options if fold_name(label) in set(wanted)]
+        options = _rows(endpoint, Named.from_json, answer)
+        return [one.id for one in options if fold_name(one.name) in set(wanted)]
 
 
 _LISTS: Final[dict[type[Any], Endpoint]] = {
@@ -446,10 +446,6 @@ _LIST_OF: Final = {
     endpoints.UPDATE_ACTIVITY: endpoints.ACTIVITIES,
 }
 """The list that shows a record which a route changes."""
-
-
-def _id(value: Any) -> int:
-    return integer_of(object_of(value, "record"), "id")
 
 
 def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
@@ -483,13 +479,8 @@ def _row(parse: Callable[[Any], T], row: Any) -> T:
 
 def _page_of(value: Any, parse: Callable[[Any], T]) -> Page[T]:
     answer = object_of(value, "answer")
-    meta = object_of(answer.get("meta"), "meta")
-    return Page(
-        rows=tuple(_row(parse, row) for row in list_of(answer.get("data"), "data")),
-        current_page=integer_of(meta, "current_page"),
-        last_page=integer_of(meta, "last_page"),
-        total=integer_of(meta, "total"),
-    )
+    rows = tuple(_row(parse, row) for row in list_of(answer.get("data"), "data"))
+    return Page(rows, **asdict(Extent.from_json(answer.get("meta"))))
 
 
 def _paging(page: int, limit: int, sort: str, order: str) -> list[tuple[str, str]]:

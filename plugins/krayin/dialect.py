@@ -6,15 +6,13 @@ sooner or later. What is not known yet is None.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from krayin.json_values import FromJson
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(FromJson):
     """What must be known of a Krayin to ask and to read it rightly.
 
     Attributes:
@@ -31,12 +29,3 @@ class Dialect:
     is_limited: bool | None = None
     filters_by_json: bool | None = None
     takes_no_email: bool | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what is known as a JSON object."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Return the dialect that `to_json` wrote; what another version wrote beside it is left out."""
-        return cls(**{name: document.get(name) for name in cls.__dataclass_fields__})

@@ -1,14 +1,15 @@
-"""Reads values out of Krayin's JSON; errors name the key, never the value."""
+"""Reads records out of Krayin's JSON by the types of their fields; errors name the key, never the value."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 
 # What PHP makes of MySQL's date of noughts: "-0001-11-30T00:00:00.000000Z".
 _NO_CALENDAR_YEAR = re.compile(r"-|0000-")
@@ -21,7 +22,7 @@ class ShapeError(ValueError):
 def object_of(value: Any, what: str) -> Mapping[str, Any]:
     """Return `value`, which must be a JSON object; `what` names it in the error."""
     if not isinstance(value, Mapping):
-        message = f"{what} is {type(value).__name__}, an object was expected"
+        message = f"{what}: an object was expected, not {type(value).__name__}"
         raise ShapeError(message)
     return value
 
@@ -29,106 +30,82 @@ def object_of(value: Any, what: str) -> Mapping[str, Any]:
 def list_of(value: Any, what: str) -> list[Any]:
     """Return `value`, which must be a JSON list; `what` names it in the error."""
     if not isinstance(value, list):
-        message = f"{what} is {type(value).__name__}, a list was expected"
+        message = f"{what}: a list was expected, not {type(value).__name__}"
         raise ShapeError(message)
     return value
 
 
-def integer_of(row: Mapping[str, Any], key: str) -> int:
-    """Return the whole number under `key`, which must be there."""
-    value = integer_or_none(row, key)
-    if value is None:
-        message = f"{key} is missing, a number was expected"
-        raise ShapeError(message)
-    return value
+def _blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
 
 
-def integer_or_none(row: Mapping[str, Any], key: str) -> int | None:
-    """Return the whole number under `key`, None where there is none."""
-    value = row.get(key)
-    if value is None or value == "":
-        return None
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        message = f"{key} is {type(value).__name__}, a number was expected"
-        raise ShapeError(message) from None
-
-
-def text_of(row: Mapping[str, Any], key: str) -> str:
-    """Return the text under `key`, empty where there is none; numbers count as text."""
-    value = row.get(key)
+def _text(value: Any) -> Any:
     if value is None:
         return ""
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    message = f"{key} is {type(value).__name__}, text was expected"
-    raise ShapeError(message)
+    return str(value) if isinstance(value, int | float) else value
 
 
-def text_or_none(row: Mapping[str, Any], key: str) -> str | None:
-    """Return the text under `key`, None where there is none."""
-    return None if row.get(key) is None else text_of(row, key)
+def _calendar(value: Any) -> Any:
+    return None if not value or _NO_CALENDAR_YEAR.match(str(value)) else value
 
 
-def moment_of(row: Mapping[str, Any], key: str) -> datetime | None:
-    """Return the moment under `key` in UTC, None where there is none or one of noughts."""
-    value = row.get(key)
-    if value is None or value == "":
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
         return None
-    text = str(value)
-    if _NO_CALENDAR_YEAR.match(text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"{key} is not a date and time"
-        raise ShapeError(message) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def decimal_or_none(row: Mapping[str, Any], key: str) -> Decimal | None:
-    """Return the number under `key`, None where there is none."""
-    value = row.get(key)
-    if value is None or value == "":
-        return None
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        message = f"{key} is not a number"
-        raise ShapeError(message) from None
+Text = Annotated[str, BeforeValidator(_text)]
+"""Empty where there is none; numbers count as text."""
+TextOrNone = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _text(value))]
+Number = Annotated[int | None, BeforeValidator(_blank_is_none)]
+Amount = Annotated[Decimal | None, BeforeValidator(_blank_is_none)]
+Flag = Annotated[bool, BeforeValidator(lambda value: value in (1, "1"))]
+"""Set as a number, a boolean or a digit; anything else is not."""
+Moment = Annotated[datetime | None, BeforeValidator(_calendar), AfterValidator(_utc)]
+"""In UTC; none where there is none or one of noughts."""
 
 
-def flag_of(row: Mapping[str, Any], key: str) -> bool:
-    """Return whether `key` is set, as a number, a boolean or a digit."""
-    return row.get(key) in (1, True, "1")
+def member(key: str) -> BeforeValidator:
+    """Return what reads a key of a related object, None where there is no such object."""
+    return BeforeValidator(lambda related: None if related is None else object_of(related, key).get(key))
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any], str], Any]] = {
-    "int": integer_of,
-    "int | None": integer_or_none,
-    "str": text_of,
-    "str | None": text_or_none,
-    "bool": flag_of,
-    "Decimal | None": decimal_or_none,
-    "datetime | None": moment_of,
-}
-"""By the type of a field, as its annotation writes it."""
+def members(key: str) -> BeforeValidator:
+    """Return what reads a key of each object in a list, nothing where there is no list."""
+    return BeforeValidator(
+        lambda related: [object_of(one, key).get(key) for one in list_of(related or [], key)]
+    )
 
 
 @cache
-def _read_by_type(record: Any) -> list[tuple[str, Callable[[Mapping[str, Any], str], Any]]]:
-    typed = ((one.name, str(one.type)) for one in fields(record))
-    return [(name, _READERS[kind]) for name, kind in typed if kind in _READERS]
+def _adapter(record: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(record)
 
 
-def values_of(record: Any, row: Mapping[str, Any], **others: Any) -> dict[str, Any]:
-    """Return what a dataclass is made of: its fields by type from the keys of their names, or `others`."""
-    found = {name: read(row, name) for name, read in _read_by_type(record) if name not in others}
-    return found | others
+class FromJson:
+    """A dataclass that is read from JSON, a row of an answer above all; further keys are left out."""
 
+    __slots__ = ()
 
-def related_id(row: Mapping[str, Any], key: str) -> int | None:
-    """Return the id of the object under `key`, None where there is none."""
-    related = row.get(key)
-    return None if related is None else integer_of(object_of(related, key), "id")
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Return the record of one JSON object.
+
+        Raises:
+            ShapeError: it has another shape.
+        """
+        record: Any = cls
+        try:
+            read: Self = _adapter(record).validate_python(object_of(value, cls.__name__))
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            message = f"{cls.__name__}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            raise ShapeError(message) from None
+        return read
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object that `from_json` reads, without what is None."""
+        record: Any = type(self)
+        shown: dict[str, Any] = _adapter(record).dump_python(self, mode="json", exclude_none=True)
+        return shown

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import BeforeValidator, Field
 
 from krayin.json_values import (
-    integer_of,
-    integer_or_none,
+    Amount,
+    Flag,
+    FromJson,
+    Moment,
+    Number,
+    Text,
+    TextOrNone,
     list_of,
-    moment_of,
+    member,
+    members,
     object_of,
-    related_id,
-    text_of,
-    values_of,
 )
 from krayin.payloads import Labelled, is_no_number
-
-if TYPE_CHECKING:
-    from decimal import Decimal
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ _FARTHEST_EAST = timedelta(hours=14)
 _NEXT_DAY_FROM = timedelta(hours=13, minutes=59)
 
 
-def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
+def labelled_rows(value: Any) -> tuple[Labelled, ...]:
     """Return the e-mails or phones of a person, tolerant of what broken writes leave behind.
 
     Krayin stores `null` for persons made through a lead, a blank row for "no phone", and rows
@@ -44,13 +46,13 @@ def labelled_rows(value: Any, what: str) -> tuple[Labelled, ...]:
         return ()
     if isinstance(value, Mapping) and value and all(str(key).isdecimal() for key in value):
         value = list(value.values())
-    rows = [value] if isinstance(value, (str, Mapping)) else list_of(value, what)
+    rows = [value] if isinstance(value, (str, Mapping)) else list_of(value, "addresses")
     kept = []
     for row in rows:
         if row is None:
             continue
         bare = isinstance(row, (str, int)) and not isinstance(row, bool)
-        fields = {"value": row} if bare else dict(object_of(row, what))
+        fields = {"value": row} if bare else dict(object_of(row, "address"))
         text = str(fields.pop("value", None) or "")
         label = str(fields.pop("label", None) or "work")
         if text.strip() and not is_no_number(text):
@@ -67,59 +69,41 @@ def _decoded_list(value: Any) -> Any:
         return value
 
 
+Addresses = Annotated[tuple[Labelled, ...], BeforeValidator(labelled_rows)]
+
+
 @dataclass(frozen=True, slots=True)
-class Organization:
+class Organization(FromJson):
     """An organization; `address` is whatever form was stored. The owner is not returned by Krayin."""
 
     id: int
-    name: str
-    address: Any
-    created_at: datetime | None
-    updated_at: datetime | None
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Return the organization of one row of an answer."""
-        row = object_of(value, "organization")
-        return cls(**values_of(cls, row, address=row.get("address")))
+    name: Text = ""
+    address: Any = None
+    created_at: Moment = None
+    updated_at: Moment = None
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Person(FromJson):
     """A person; custom attributes are not returned by Krayin here (see `RawEntity`). Moments are UTC."""
 
     id: int
-    name: str
-    emails: tuple[Labelled, ...]
-    contact_numbers: tuple[Labelled, ...]
-    job_title: str | None
-    organization_id: int | None
-    organization_name: str | None
-    organization_created_at: datetime | None
-    owner_id: int | None
-    created_at: datetime | None
-    updated_at: datetime | None
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Return the person of one row of an answer; absent organization or owner means none."""
-        row = object_of(value, "person")
-        related = row.get("organization")
-        organization = None if related is None else object_of(related, "organization")
-        made_at = None if organization is None else moment_of(organization, "created_at")
-        others = {
-            "emails": labelled_rows(row.get("emails"), "emails"),
-            "contact_numbers": labelled_rows(row.get("contact_numbers"), "contact_numbers"),
-            "organization_id": related_id(row, "organization"),
-            "organization_name": None if organization is None else text_of(organization, "name"),
-            "organization_created_at": made_at,
-            "owner_id": related_id(row, "sales_owner"),
-        }
-        return cls(**values_of(cls, row, **others))
+    name: Text = ""
+    emails: Addresses = ()
+    contact_numbers: Addresses = ()
+    job_title: TextOrNone = None
+    organization_id: Annotated[Number, Field(validation_alias="organization"), member("id")] = None
+    organization_name: Annotated[TextOrNone, Field(validation_alias="organization"), member("name")] = None
+    organization_created_at: Annotated[
+        Moment, Field(validation_alias="organization"), member("created_at")
+    ] = None
+    owner_id: Annotated[Number, Field(validation_alias="sales_owner"), member("id")] = None
+    created_at: Moment = None
+    updated_at: Moment = None
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(FromJson):
     """A lead; moments are UTC.
 
     `expected_close_at` is midnight of the date in the server's zone; for the date to write back see
@@ -127,39 +111,22 @@ class Lead:
     """
 
     id: int
-    title: str
-    description: str | None
-    lead_value: Decimal | None
-    status: int | None
-    lost_reason: str | None
-    closed_at: datetime | None
-    owner_id: int | None
-    person_id: int | None
-    pipeline_id: int | None
-    stage_id: int | None
-    source_id: int | None
-    type_id: int | None
-    expected_close_at: datetime | None
-    product_ids: tuple[int, ...]
-    created_at: datetime | None
-    updated_at: datetime | None
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Return the lead of one row of an answer."""
-        row = object_of(value, "lead")
-        products = list_of(row.get("lead_products") or [], "lead_products")
-        others = {
-            "owner_id": related_id(row, "user"),
-            "person_id": related_id(row, "person"),
-            "pipeline_id": integer_or_none(row, "lead_pipeline_id"),
-            "stage_id": integer_or_none(row, "lead_pipeline_stage_id"),
-            "source_id": integer_or_none(row, "lead_source_id"),
-            "type_id": integer_or_none(row, "lead_type_id"),
-            "expected_close_at": moment_of(row, "expected_close_date"),
-            "product_ids": tuple(integer_of(object_of(one, "lead_products"), "id") for one in products),
-        }
-        return cls(**values_of(cls, row, **others))
+    title: Text = ""
+    description: TextOrNone = None
+    lead_value: Amount = None
+    status: Number = None
+    lost_reason: TextOrNone = None
+    closed_at: Moment = None
+    owner_id: Annotated[Number, Field(validation_alias="user"), member("id")] = None
+    person_id: Annotated[Number, Field(validation_alias="person"), member("id")] = None
+    pipeline_id: Annotated[Number, Field(validation_alias="lead_pipeline_id")] = None
+    stage_id: Annotated[Number, Field(validation_alias="lead_pipeline_stage_id")] = None
+    source_id: Annotated[Number, Field(validation_alias="lead_source_id")] = None
+    type_id: Annotated[Number, Field(validation_alias="lead_type_id")] = None
+    expected_close_at: Annotated[Moment, Field(validation_alias="expected_close_date")] = None
+    product_ids: Annotated[tuple[int, ...], Field(validation_alias="lead_products"), members("id")] = ()
+    created_at: Moment = None
+    updated_at: Moment = None
 
     def close_date(self, copy: date | None) -> date | None:
         """Return the expected close date as it stands in the column.
@@ -192,38 +159,38 @@ class CreatedLead:
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
-    """An activity; its links to persons and leads are not returned by Krayin. Moments are UTC.
-
-    With `mails_participants` every change of it, a done-mark too, is mailed to them by Krayin.
-    """
+class Activity(FromJson):
+    """An activity; its links to persons and leads are not returned by Krayin. Moments are UTC."""
 
     id: int
-    type: str
-    title: str | None
-    comment: str | None
-    is_done: bool
-    additional: Mapping[str, Any]
-    schedule_from: datetime | None
-    schedule_to: datetime | None
-    location: str | None
-    owner_id: int | None
-    mails_participants: bool
-    created_at: datetime | None
-    updated_at: datetime | None
+    type: Text = ""
+    title: TextOrNone = None
+    comment: TextOrNone = None
+    is_done: Flag = False
+    # Other programs store lists and bare strings here; only an object can hold our key.
+    additional: Annotated[
+        Mapping[str, Any], BeforeValidator(lambda value: value if isinstance(value, Mapping) else {})
+    ] = field(default_factory=dict)
+    schedule_from: Moment = None
+    schedule_to: Moment = None
+    location: TextOrNone = None
+    owner_id: Annotated[Number, Field(validation_alias="user"), member("id")] = None
+    has_participants: Annotated[bool, Field(validation_alias="participants"), BeforeValidator(bool)] = False
+    created_at: Moment = None
+    updated_at: Moment = None
 
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Return the activity of one row of an answer."""
-        row = object_of(value, "activity")
-        additional = row.get("additional")
-        others = {
-            # Other programs store lists and bare strings here; only an object can hold our key.
-            "additional": dict(additional) if isinstance(additional, Mapping) else {},
-            "owner_id": related_id(row, "user"),
-            "mails_participants": row.get("type") in _MAILED_TYPES and bool(row.get("participants")),
-        }
-        return cls(**values_of(cls, row, **others))
+    @property
+    def mails_participants(self) -> bool:
+        """Whether every change of it, a done-mark too, is mailed to its participants by Krayin."""
+        return self.has_participants and self.type in _MAILED_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Named(FromJson):
+    """Any record, of which no more than this is looked at."""
+
+    id: int
+    name: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +204,17 @@ class RawEntity:
     def from_json(cls, value: Any) -> Self:
         """Return the entity of one object of an answer, without its bulky `attribute_values`."""
         row = object_of(value, "entity")
-        return cls(
-            integer_of(row, "id"), {key: item for key, item in row.items() if key != "attribute_values"}
-        )
+        values = {key: item for key, item in row.items() if key != "attribute_values"}
+        return cls(Named.from_json(row).id, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent(FromJson):
+    """Where one page of a list stands; pages count from 1."""
+
+    current_page: int
+    last_page: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def test_a_raw_entity_keeps_values_but_not_their_bulk():
     ],
 )
 def test_rows_that_broken_writes_left_are_read(value, expected):
-    assert labelled_rows(value, "emails") == expected
+    assert labelled_rows(value) == expected
 
 
 @pytest.mark.parametrize(

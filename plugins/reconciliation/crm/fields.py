@@ -122,8 +122,8 @@ def person_fields(stored: Mapping[str, Any], custom_codes: Iterable[str] = ()) -
     organization = stored.get("organization")
     fields: dict[str, Any] = {
         "name": stored.get("name"),
-        "emails": [row.value for row in labelled_rows(stored.get("emails"), "emails")],
-        "phones": [row.value for row in labelled_rows(stored.get("contact_numbers"), "contact_numbers")],
+        "emails": [row.value for row in labelled_rows(stored.get("emails"))],
+        "phones": [row.value for row in labelled_rows(stored.get("contact_numbers"))],
         "job_title": stored.get("job_title"),
         "organization": organization.get("name") if isinstance(organization, dict) else None,
         "organization_id": stored.get("organization_id"),
@@ -224,13 +224,13 @@ def person_update(stored: Mapping[str, Any], merged: Merged, booleans: Sequence[
     values = merged.values
     organization_changed = "organization" in merged.changed
     organization = values["organization"] if organization_changed else None
-    emails = _rows(values["emails"], stored.get("emails"), "emails")
-    phones = labelled_rows(stored.get("contact_numbers"), "contact_numbers")
+    emails = _rows(values["emails"], stored.get("emails"))
+    phones = labelled_rows(stored.get("contact_numbers"))
     return PersonUpdate(
         name=values["name"],
         # An empty list may be refused where it was empty before: a person made without e-mails on MySQL.
         emails=emails if emails or stored.get("emails") else None,
-        contact_numbers=_rows(values["phones"], stored.get("contact_numbers"), "contact_numbers"),
+        contact_numbers=_rows(values["phones"], stored.get("contact_numbers")),
         frees_phones=bool(phones) and not values["phones"],
         user_id=stored.get("user_id"),
         organization_id=None if organization_changed else stored.get("organization_id"),
@@ -335,9 +335,9 @@ def _given_custom(fields: Fields, booleans: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _rows(values: Sequence[str], stored: Any, what: str) -> tuple[Labelled, ...]:
+def _rows(values: Sequence[str], stored: Any) -> tuple[Labelled, ...]:
     # A value that stays keeps its label and whatever other programs put beside it.
-    there = {row.value: row for row in labelled_rows(stored, what)}
+    there = {row.value: row for row in labelled_rows(stored)}
     return tuple(there.get(value) or Labelled(value=value) for value in values)
 
 
