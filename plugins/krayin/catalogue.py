@@ -18,7 +18,6 @@ from krayin.errors import ConfigurationError
 from krayin.json_values import FromJson
 
 if TYPE_CHECKING:
-
     from krayin.client import KrayinClient
 
 FINAL_STAGE_CODES: Final = frozenset({"won", "lost"})

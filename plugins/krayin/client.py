@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import quote
@@ -12,19 +12,25 @@ from urllib.parse import quote
 from krayin import endpoints
 from krayin.configuration import Attribute, LeadType, Pipeline, Source, User, Workflow
 from krayin.dialect import Dialect
-from krayin.errors import (
-    DeletionsLimited,
-    NotFound,
-    OutcomeUnknown,
-    Rejected,
-    ServerFailed,
-    UnexpectedAnswer,
-    UnreadableRecord,
-)
+from krayin.errors import DeletionsLimited, NotFound, Rejected, ServerFailed
 from krayin.folding import fold_email, fold_name
-from krayin.json_values import ShapeError, list_of, object_of
 from krayin.payloads import no_number
-from krayin.records import Activity, CreatedLead, Extent, Lead, Named, Organization, Page, Person, RawEntity
+from krayin.records import (
+    Activity,
+    CreatedLead,
+    Lead,
+    Named,
+    Organization,
+    Page,
+    Person,
+    RawEntity,
+    Record,
+    Shown,
+    data_of,
+    page_of,
+    raw_entities,
+    rows_of,
+)
 from krayin.search import is_searchable, lookup_query, mysql_search, person_searches, spellings
 from krayin.session import Session
 from krayin.text import clean_text
@@ -39,14 +45,10 @@ if TYPE_CHECKING:
         LeadDraft,
         LeadUpdate,
         OrganizationUpdate,
-        Payload,
         PersonDraft,
         PersonUpdate,
     )
 
-T = TypeVar("T")
-Listed = TypeVar("Listed", Person, Lead, Organization, Activity)
-"""A kind of record that has a list."""
 Setting = TypeVar("Setting", Source, LeadType, Attribute, User, Workflow)
 """What an administrator sets up, read whole."""
 
@@ -95,11 +97,11 @@ class KrayinClient(Session):
 
     def whoami(self) -> User:
         """Return the user the token belongs to."""
-        return self._one(endpoints.WHOAMI, User.from_json)
+        return self.call(endpoints.WHOAMI, data_of(User))
 
     def pipelines(self) -> list[Pipeline]:
         """Return all pipelines with their stages in order, by id."""
-        pipelines = self._all(endpoints.PIPELINES, Pipeline.from_json)
+        pipelines = self._all(endpoints.PIPELINES, Pipeline)
         # The API of 2.2, which stands on a Laravel that stores blanks as null, is the first to show it.
         has_order = any(stage.sort_order is not None for one in pipelines for stage in one.stages)
         if self.dialect.blank_is_null is not has_order:
@@ -109,20 +111,20 @@ class KrayinClient(Session):
 
     def every(self, setting: type[Setting]) -> list[Setting]:
         """Return all lead sources, types, attributes (of all entity types), users or workflows, by id."""
-        return self._all(_LISTS[setting], setting.from_json)
+        return self._all(_LISTS[setting], setting)
 
     # Writing.
 
     def create_lead(self, draft: LeadDraft) -> CreatedLead:
         """Create a lead, with its person and organization where the draft says so, in one call."""
-        created = self._one(endpoints.CREATE_LEAD, CreatedLead.from_json, draft)
+        created = self.call(endpoints.CREATE_LEAD, data_of(CreatedLead), body=draft.to_body())
         if draft.person is not None and draft.person.emails is None:
             self._learn(takes_no_email=True)
         return created
 
     def create_person(self, draft: PersonDraft) -> Person:
         """Create a person."""
-        return self._one(endpoints.CREATE_PERSON, Person.from_json, draft)
+        return self.call(endpoints.CREATE_PERSON, data_of(Person), body=draft.to_body())
 
     def create_activity(self, draft: ActivityDraft) -> Activity:
         """Create an activity.
@@ -130,7 +132,7 @@ class KrayinClient(Session):
         The person or lead it links to must exist: with a dead id Krayin fails and leaves an
         unlinked activity behind.
         """
-        return self._one(endpoints.CREATE_ACTIVITY, Activity.from_json, draft)
+        return self.call(endpoints.CREATE_ACTIVITY, data_of(Activity), body=draft.to_body())
 
     def update_person(self, person_id: int, update: PersonUpdate) -> Person:
         """Write a person whole.
@@ -140,18 +142,18 @@ class KrayinClient(Session):
         """
         freed = update.model_copy(update={"contact_numbers": (no_number(person_id),)})
         if update.frees_phones and self.dialect.blank_is_null:
-            return self._one(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
-        person = self._one(endpoints.UPDATE_PERSON, Person.from_json, update, person_id)
+            return self.call(endpoints.UPDATE_PERSON, data_of(Person), person_id, body=freed.to_body())
+        person = self.call(endpoints.UPDATE_PERSON, data_of(Person), person_id, body=update.to_body())
         if update.frees_phones and person.contact_numbers:
             self._learn(blank_is_null=True)
-            return self._one(endpoints.UPDATE_PERSON, Person.from_json, freed, person_id)
+            return self.call(endpoints.UPDATE_PERSON, data_of(Person), person_id, body=freed.to_body())
         return person
 
     def update_lead(self, lead_id: int, update: LeadUpdate) -> Lead:
         """Change some fields of a lead; its products, owner and unnamed fields stay."""
         if update.clears_description and self.dialect.blank_is_null:
             return self._clear_description(lead_id, update)
-        return self._one(endpoints.UPDATE_LEAD, Lead.from_json, update, lead_id)
+        return self.call(endpoints.UPDATE_LEAD, data_of(Lead), lead_id, body=update.to_body())
 
     def _clear_description(self, lead_id: int, update: LeadUpdate) -> Lead:
         """Change a lead and empty its description where only the route that writes leads whole can do that.
@@ -171,27 +173,29 @@ class KrayinClient(Session):
                 lead_id,
             )
             kept = type(update).model_validate(update.model_dump(exclude_unset=True, exclude={"description"}))
-            return self._one(endpoints.UPDATE_LEAD, Lead.from_json, kept, lead_id)
+            return self.call(endpoints.UPDATE_LEAD, data_of(Lead), lead_id, body=kept.to_body())
         whole = update.model_copy(
             update={
                 "title": update.title or lead.title,
                 "lead_pipeline_stage_id": update.lead_pipeline_stage_id or lead.stage_id,
             }
         )
-        return self._one(endpoint, Lead.from_json, whole, lead_id)
+        return self.call(endpoint, data_of(Lead), lead_id, body=whole.to_body())
 
     def update_organization(self, organization_id: int, update: OrganizationUpdate) -> Organization:
         """Change some fields of an organization."""
-        return self._one(endpoints.UPDATE_ORGANIZATION, Organization.from_json, update, organization_id)
+        return self.call(
+            endpoints.UPDATE_ORGANIZATION, data_of(Organization), organization_id, body=update.to_body()
+        )
 
     def update_activity(self, activity_id: int, update: ActivityUpdate) -> Activity:
         """Change some fields of an activity."""
-        return self._one(endpoints.UPDATE_ACTIVITY, Activity.from_json, update, activity_id)
+        return self.call(endpoints.UPDATE_ACTIVITY, data_of(Activity), activity_id, body=update.to_body())
 
     def mark_activities(self, ids: Iterable[int], done: bool) -> None:  # noqa: FBT001
         """Watermark activities done or not done, many in one call; Krayin skips missing ids."""
         for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL):
-            self.call(endpoints.MARK_ACTIVITIES, body={"indices": chunk, "value": int(done)})
+            self.call(endpoints.MARK_ACTIVITIES, _nothing, body={"indices": chunk, "value": int(done)})
 
     def delete_lead(self, lead_id: int) -> bool:
         """Delete a lead with its activities; False when it was gone already."""
@@ -229,21 +233,21 @@ class KrayinClient(Session):
     # Reading lists.
 
     def page(
-        self, record: type[Listed], page: int, limit: int, sort: str = "id", order: str = "asc"
-    ) -> Page[Listed]:
+        self, record: type[Shown], page: int, limit: int, sort: str = "id", order: str = "asc"
+    ) -> Page[Shown]:
         """Return one page of a kind of record; pages count from 1, `sort` is a column. Leads: 4 ms a row.
 
         Activities are notes, calls and e-mails, without the many entries Krayin makes itself.
         """
         query = [*([_NOT_ITS_OWN] if record is Activity else []), *_paging(page, limit, sort, order)]
-        return self._page(_LISTS[record], record.from_json, query)
+        return self.call(_LISTS[record], page_of(record), query=query)
 
-    def by_ids(self, record: type[Listed], ids: Iterable[int]) -> list[Listed]:
+    def by_ids(self, record: type[Shown], ids: Iterable[int]) -> list[Shown]:
         """Return the records of a kind with these ids, by id; missing ones are absent."""
         return [
             row
             for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL)
-            for row in self._all(_LISTS[record], record.from_json, [("id", _joined(chunk))])
+            for row in self._all(_LISTS[record], record, [("id", _joined(chunk))])
         ]
 
     def leads_of_persons(self, person_ids: Iterable[int]) -> list[Lead]:
@@ -252,7 +256,7 @@ class KrayinClient(Session):
         found = [
             lead
             for chunk in _chunks(sorted(wanted), IDS_PER_CALL)
-            for lead in self._all(endpoints.LEADS, Lead.from_json, [("person_id", _joined(chunk))])
+            for lead in self._all(endpoints.LEADS, Lead, [("person_id", _joined(chunk))])
             if lead.person_id in wanted
         ]
         return sorted(found, key=lambda lead: lead.id)
@@ -267,9 +271,7 @@ class KrayinClient(Session):
         endpoint = endpoints.LOOKUP_ENTITY[entity_type]
         found: dict[int, RawEntity] = {}
         for chunk in _chunks(sorted(set(ids)), chunk_size):
-            answer = self.call(endpoint, query=[("query[]", str(one)) for one in chunk])
-            rows = answer if isinstance(answer, list) else [answer]
-            entities = [_parsed(endpoint, RawEntity.from_json, row) for row in rows if row]
+            entities = self.call(endpoint, raw_entities, query=[("query[]", str(one)) for one in chunk])
             found |= {one.id: one for one in entities if one.id in chunk}
         return found
 
@@ -287,8 +289,7 @@ class KrayinClient(Session):
         numbers = tuple(dict.fromkeys(clean_text(phone).strip() for phone in phones))
         rows: list[Person] = []
         for query in person_searches(addresses, numbers) if self.may_search else ():
-            answer = self.call(endpoints.PERSON_SEARCH, query=query)
-            rows += _rows(endpoints.PERSON_SEARCH, Person.from_json, answer)
+            rows += self.call(endpoints.PERSON_SEARCH, rows_of(Person), query=query)
         return _having(rows, addresses, numbers)
 
     def can_search(self, emails: Sequence[str], phones: Sequence[str]) -> bool:
@@ -302,8 +303,8 @@ class KrayinClient(Session):
         not known, says whether somebody in Krayin does. None while nobody has and none was tried.
         """
         if self.dialect.takes_no_email is None and self.may_search and anybody_has_one():
-            answer = self.call(endpoints.PERSON_SEARCH, query=mysql_search())
-            self._learn(takes_no_email=bool(_rows(endpoints.PERSON_SEARCH, Person.from_json, answer)))
+            found = self.call(endpoints.PERSON_SEARCH, rows_of(Person), query=mysql_search())
+            self._learn(takes_no_email=bool(found))
         return self.dialect.takes_no_email
 
     def organizations_by_names(self, names: Sequence[str]) -> list[Organization]:
@@ -311,7 +312,7 @@ class KrayinClient(Session):
         cleaned = {fold_name(name): clean_text(name).strip() for name in names if name.strip()}
         found: dict[int, Organization] = {}
         for chunk in _chunks_of_values([name for name in cleaned.values() if "," not in name]):
-            rows = self._all(endpoints.ORGANIZATIONS, Organization.from_json, [("name", ",".join(chunk))])
+            rows = self._all(endpoints.ORGANIZATIONS, Organization, [("name", ",".join(chunk))])
             found |= {one.id: one for one in rows}
         # A filter value is split at commas, so these names go through the lookup of the admin's forms.
         ids = [
@@ -344,7 +345,7 @@ class KrayinClient(Session):
             if self.dialect.filters_by_json is False:
                 return None
             try:
-                rows = self._all(endpoints.ACTIVITIES, Activity.from_json, [(column, ",".join(chunk))])
+                rows = self._all(endpoints.ACTIVITIES, Activity, [(column, ",".join(chunk))])
             except Rejected as refusal:
                 if column not in refusal.fields:
                     raise
@@ -358,69 +359,40 @@ class KrayinClient(Session):
     def activities_titled(self, title: str) -> list[Activity]:
         """Return the newest notes, calls and e-mails of a title (no comma in it), case and accents aside."""
         query = [("title", title), _NOT_ITS_OWN, *_paging(1, ROWS_PER_PAGE, "id", "desc")]
-        return list(self._page(endpoints.ACTIVITIES, Activity.from_json, query).rows)
+        return self.call(endpoints.ACTIVITIES, rows_of(Activity), query=query)
 
     def activities_of(self, kind: str, crm_id: int) -> list[Activity]:
         """Return what is linked to a `person` or `lead`, by id, Krayin's own too; none for a missing one."""
-        endpoint = endpoints.ACTIVITIES_OF[kind]
-        answer = self.call(endpoint, record_id=crm_id)
-        return sorted(_rows(endpoint, Activity.from_json, answer), key=lambda activity: activity.id)
+        found = self.call(endpoints.ACTIVITIES_OF[kind], rows_of(Activity), crm_id)
+        return sorted(found, key=lambda activity: activity.id)
 
     # What the methods above share.
-
-    def _one(
-        self,
-        endpoint: Endpoint,
-        parse: Callable[[Any], T],
-        payload: Payload | None = None,
-        record_id: int | None = None,
-    ) -> T:
-        body = None if payload is None else payload.to_body()
-        try:
-            answer = self.call(endpoint, record_id=record_id, body=body)
-        except NotFound as missing:
-            # Where no limiter shows who answered, it may have been something between us and Krayin.
-            listed = _LIST_OF.get(endpoint) if self.dialect.is_limited is False else None
-            if listed is not None and self._all(listed, Named.from_json, [("id", str(record_id))]):
-                message = "Krayin says that the record does not exist and lists it: ask what stands before it"
-                raise UnexpectedAnswer(message, **endpoint.where(missing.status)) from None
-            raise
-        return _parsed(endpoint, lambda value: parse(object_of(value, "answer").get("data")), answer)
-
-    def _page(
-        self,
-        endpoint: Endpoint,
-        parse: Callable[[Any], T],
-        query: Sequence[tuple[str, str]],
-    ) -> Page[T]:
-        answer = self.call(endpoint, query=query)
-        return _parsed(endpoint, lambda value: _page_of(value, parse), answer)
 
     def _all(
         self,
         endpoint: Endpoint,
-        parse: Callable[[Any], T],
+        record: type[Record],
         filters: Sequence[tuple[str, str]] = (),
-    ) -> list[T]:
-        rows: list[T] = []
+    ) -> list[Record]:
+        rows: list[Record] = []
         page, last = 1, 1
         while page <= last:
-            one = self._page(endpoint, parse, [*filters, *_paging(page, ROWS_PER_PAGE, "id", "asc")])
+            query = [*filters, *_paging(page, ROWS_PER_PAGE, "id", "asc")]
+            one = self.call(endpoint, page_of(record), query=query)
             rows += one.rows
             page, last = page + 1, one.last_page
         return rows
 
     def _delete(self, endpoint: Endpoint, record_id: int) -> bool:
         try:
-            self.call(endpoint, record_id=record_id)
+            self.call(endpoint, _nothing, record_id)
         except NotFound:
             return False
         return True
 
     def _organization_ids_like(self, name: str, wanted: Iterable[str]) -> list[int]:
-        endpoint = endpoints.ORGANIZATION_LOOKUP
-        answer = self.call(endpoint, query=[("query", lookup_query(name))])
-        options = _rows(endpoint, Named.from_json, answer)
+        query = [("query", lookup_query(name))]
+        options = self.call(endpoints.ORGANIZATION_LOOKUP, rows_of(Named), query=query)
         return [one.id for one in options if fold_name(one.name) in set(wanted)]
 
 
@@ -438,49 +410,9 @@ _LISTS: Final[dict[type[Any], Endpoint]] = {
 _NOT_ITS_OWN: Final = ("type", "note,call,email")
 """The filter that leaves out of activities what Krayin notes itself."""
 
-_LIST_OF: Final = {
-    endpoints.UPDATE_PERSON: endpoints.PERSONS,
-    endpoints.UPDATE_LEAD: endpoints.LEADS,
-    endpoints.REPLACE_LEAD: endpoints.LEADS,
-    endpoints.UPDATE_ORGANIZATION: endpoints.ORGANIZATIONS,
-    endpoints.UPDATE_ACTIVITY: endpoints.ACTIVITIES,
-}
-"""The list that shows a record which a route changes."""
 
-
-def _parsed(endpoint: Endpoint, parse: Callable[[Any], T], value: Any) -> T:
-    try:
-        return parse(value)
-    except ShapeError as error:
-        message = f"the answer has another shape than Krayin gives: {error}"
-        if endpoint.repeatable:
-            raise UnreadableRecord(message, **endpoint.where(200)) from None
-        raise OutcomeUnknown(message, **endpoint.where(200)) from None
-
-
-def _rows(endpoint: Endpoint, parse: Callable[[Any], T], answer: Any) -> list[T]:
-    def of(value: Any) -> list[T]:
-        return [_row(parse, row) for row in list_of(object_of(value, "answer").get("data"), "data")]
-
-    return _parsed(endpoint, of, answer)
-
-
-def _row(parse: Callable[[Any], T], row: Any) -> T:
-    try:
-        return parse(row)
-    except ShapeError as error:
-        # Among hundreds of a page somebody must find it.
-        number = row.get("id") if isinstance(row, dict) else None
-        if not isinstance(number, int):
-            raise
-        message = f"record {number}: {error}"
-        raise ShapeError(message) from None
-
-
-def _page_of(value: Any, parse: Callable[[Any], T]) -> Page[T]:
-    answer = object_of(value, "answer")
-    rows = tuple(_row(parse, row) for row in list_of(answer.get("data"), "data"))
-    return Page(rows, **asdict(Extent.from_json(answer.get("meta"))))
+def _nothing(_: Any) -> None:
+    """Read nothing in an answer."""
 
 
 def _paging(page: int, limit: int, sort: str, order: str) -> list[tuple[str, str]]:
@@ -491,7 +423,7 @@ def _joined(ids: Iterable[int]) -> str:
     return ",".join(map(str, ids))
 
 
-def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+def _chunks(items: Sequence[int], size: int) -> Iterator[list[int]]:
     for start in range(0, len(items), size):
         yield list(items[start : start + size])
 

@@ -17,6 +17,7 @@ class Endpoint:
         retries_server_errors: whether a 500 from it may be a passing trouble worth repeating.
         own_limiter: calls an hour by a limiter of its own, whose headers say nothing of the minute.
         overwrites: whether it sets values, so that a call carried out late undoes a later one.
+        shown_by: the list that shows a record which the route changes.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Endpoint:
     retries_server_errors: bool = True
     own_limiter: int | None = None
     overwrites: bool = False
+    shown_by: Endpoint | None = None
 
     def path(self, record_id: int | None = None) -> str:
         """Return the path of the route for one record."""
@@ -43,8 +45,8 @@ def _create(template: str) -> Endpoint:
     return Endpoint("POST", template, repeatable=False)
 
 
-def _change(template: str) -> Endpoint:
-    return Endpoint("PUT", template, repeatable=True, overwrites=True)
+def _change(template: str, shown_by: Endpoint) -> Endpoint:
+    return Endpoint("PUT", template, repeatable=True, overwrites=True, shown_by=shown_by)
 
 
 WHOAMI: Final = _read("get")
@@ -75,11 +77,11 @@ CREATE_PERSON: Final = _create("contacts/persons")
 CREATE_LEAD: Final = _create("leads")
 CREATE_ACTIVITY: Final = _create("activities")
 
-UPDATE_PERSON: Final = _change("contacts/persons/{id}")
-UPDATE_LEAD: Final = _change("leads/attributes/edit/{id}")
-REPLACE_LEAD: Final = _change("leads/{id}")
-UPDATE_ORGANIZATION: Final = _change("contacts/organizations/{id}")
-UPDATE_ACTIVITY: Final = _change("activities/{id}")
+UPDATE_PERSON: Final = _change("contacts/persons/{id}", PERSONS)
+UPDATE_LEAD: Final = _change("leads/attributes/edit/{id}", LEADS)
+REPLACE_LEAD: Final = _change("leads/{id}", LEADS)
+UPDATE_ORGANIZATION: Final = _change("contacts/organizations/{id}", ORGANIZATIONS)
+UPDATE_ACTIVITY: Final = _change("activities/{id}", ACTIVITIES)
 
 # A POST, but one that sets a value: the second time changes nothing more.
 MARK_ACTIVITIES: Final = Endpoint("POST", "activities/mass-update", repeatable=True, overwrites=True)

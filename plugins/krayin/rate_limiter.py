@@ -63,3 +63,7 @@ class RateLimiter(Protocol):
     def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         """Say how the call ended; `None` when no answer came (connection failed or timed out)."""
         ...
+
+    def near_limit(self) -> bool:
+        """Return whether the window is used up or nearly so, as far as all workers' answers tell."""
+        ...

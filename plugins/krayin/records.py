@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -16,6 +16,7 @@ from krayin.json_values import (
     FromJson,
     Moment,
     Number,
+    ShapeError,
     Text,
     TextOrNone,
     list_of,
@@ -25,7 +26,10 @@ from krayin.json_values import (
 )
 from krayin.payloads import Labelled, is_no_number
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Record = TypeVar("Record", bound=FromJson)
 
 _MAILED_TYPES = frozenset({"call", "meeting", "lunch"})
 _FARTHEST_EAST = timedelta(hours=14)
@@ -145,7 +149,7 @@ class Lead(FromJson):
 
 
 @dataclass(frozen=True, slots=True)
-class CreatedLead:
+class CreatedLead(FromJson):
     """What one POST of a lead made or linked: the lead and, when it has one, its person."""
 
     lead: Lead
@@ -185,6 +189,11 @@ class Activity(FromJson):
         return self.has_participants and self.type in _MAILED_TYPES
 
 
+Listed = Organization | Person | Lead | Activity
+"""A record that has a list."""
+Shown = TypeVar("Shown", bound=Listed)
+
+
 @dataclass(frozen=True, slots=True)
 class Named(FromJson):
     """Any record, of which no more than this is looked at."""
@@ -194,7 +203,7 @@ class Named(FromJson):
 
 
 @dataclass(frozen=True, slots=True)
-class RawEntity:
+class RawEntity(FromJson):
     """A record as stored: raw dates, owner and custom attribute values by code."""
 
     id: int
@@ -218,10 +227,52 @@ class Extent(FromJson):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Generic[Record]):
     """One page of a list; pages count from 1."""
 
-    rows: tuple[T, ...]
+    rows: tuple[Record, ...]
     current_page: int
     last_page: int
     total: int
+
+
+def data_of(record: type[Record]) -> Callable[[Any], Record]:
+    """Return what reads an answer that holds one record; it raises ShapeError."""
+    return lambda answer: record.from_json(object_of(answer, "answer").get("data"))
+
+
+def rows_of(record: type[Record]) -> Callable[[Any], list[Record]]:
+    """Return what reads an answer that holds a list of records; it raises ShapeError."""
+
+    def read(answer: Any) -> list[Record]:
+        return [_row(record, row) for row in list_of(object_of(answer, "answer").get("data"), "data")]
+
+    return read
+
+
+def page_of(record: type[Record]) -> Callable[[Any], Page[Record]]:
+    """Return what reads an answer that holds one page of a list; it raises ShapeError."""
+
+    def read(answer: Any) -> Page[Record]:
+        rows = rows_of(record)(answer)
+        return Page(tuple(rows), **asdict(Extent.from_json(answer.get("meta"))))
+
+    return read
+
+
+def raw_entities(answer: Any) -> list[RawEntity]:
+    """Return the entities of a lookup, which answers one alone without a list; raises ShapeError."""
+    rows = answer if isinstance(answer, list) else [answer]
+    return [RawEntity.from_json(row) for row in rows if row]
+
+
+def _row(record: type[Record], row: Any) -> Record:
+    try:
+        return record.from_json(row)
+    except ShapeError as error:
+        # Among hundreds of a page somebody must find it.
+        number = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(number, int):
+            raise
+        message = f"record {number}: {error}"
+        raise ShapeError(message) from None

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
 from tenacity import (
@@ -39,8 +39,12 @@ from krayin.errors import (
     TryLater,
     TurnedAway,
     Unanswered,
+    UnexpectedAnswer,
+    UnreadableRecord,
 )
+from krayin.json_values import ShapeError
 from krayin.rate_limiter import LimitFeedback
+from krayin.records import Named, rows_of
 from krayin.tls import trusted
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
 
     from krayin.endpoints import Endpoint
     from krayin.rate_limiter import Permit, RateLimiter
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -81,21 +87,12 @@ _REFUSALS: Final = (Meaning.TURNED_AWAY, Meaning.RATE_LIMITED, Meaning.UNAUTHENT
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
-@runtime_checkable
-class LimitHint(Protocol):
-    """A limiter that knows, from all workers' answers, whether the window is used up or nearly so."""
-
-    def near_limit(self) -> bool:
-        """Return whether a call in the last 60 seconds was answered with few or no calls remaining."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
     endpoint: Endpoint
-    path: str
-    query: Sequence[tuple[str, str]]
-    content: bytes | None
+    record_id: int | None = None
+    query: Sequence[tuple[str, str]] = ()
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +156,7 @@ class Session:
         Args:
             base_url: the API's address, to which the routes are appended.
             token: the Sanctum token; it leaves this object only in the Authorization header.
-            limiter: grants the calls; asked `near_limit()` too when it has that.
+            limiter: grants the calls.
             on_call: told of every call made or tried, for the audit.
             lane: the name of the lane to write into the audit.
             connect_timeout: seconds to make a connection.
@@ -246,12 +243,13 @@ class Session:
     def call(
         self,
         endpoint: Endpoint,
-        *,
+        read: Callable[[Any], T],
         record_id: int | None = None,
+        *,
         query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Make one call and return the parsed JSON of its good answer.
+    ) -> T:
+        """Make one call and return what `read` finds in the parsed JSON of its good answer.
 
         Raises:
             KrayinError: one of `krayin.errors`, by how to recover.
@@ -259,7 +257,7 @@ class Session:
         content = None
         if body is not None:
             content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=str).encode()
-        request = _Request(endpoint, endpoint.path(record_id), query, content)
+        request = _Request(endpoint, record_id, query, content)
         retrying = Retrying(
             stop=stop_after_attempt(1 + self._retries),
             wait=_PoliteWait(),
@@ -267,7 +265,14 @@ class Session:
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(self._attempt, request)
+        answer = retrying(self._attempt, request)
+        try:
+            return read(answer)
+        except ShapeError as error:
+            message = f"the answer has another shape than Krayin gives: {error}"
+            if endpoint.repeatable:
+                raise UnreadableRecord(message, **endpoint.where(200)) from None
+            raise OutcomeUnknown(message, **endpoint.where(200)) from None
 
     def _attempt(self, request: _Request) -> Any:
         endpoint = request.endpoint
@@ -290,6 +295,8 @@ class Session:
                 continue
             if reply.may_mean_a_dead_token:
                 self._rule_out_a_dead_token(request)
+            if reply.verdict.meaning is Meaning.NOT_FOUND:
+                self._rule_out_that_it_is_listed(request)
             raise _error(endpoint, reply)
         assert reply is not None
         message = "the rate limiter kept refusing: another program uses this API user's calls"
@@ -305,7 +312,7 @@ class Session:
                 or a too large body gives the same answer.
             OutcomeUnknown: the same for a call that must not be repeated.
         """
-        probe = _Request(WHOAMI, WHOAMI.path(), (), None)
+        probe = _Request(WHOAMI)
         endpoint = request.endpoint
         for wait in (0.0, WINDOW) if self._token_worked else (0.0,):
             if wait:
@@ -340,7 +347,7 @@ class Session:
             if first is request or (first is None and recent):
                 return
             try:
-                reply = self._send(_Request(WHOAMI, WHOAMI.path(), (), None))
+                reply = self._send(_Request(WHOAMI))
             except KrayinError:
                 return
             if reply.verdict.meaning is Meaning.ANSWERED:
@@ -354,6 +361,19 @@ class Session:
             " storage/logs/laravel.log on Krayin's server"
         )
         raise AuthenticationFailed(message, **request.endpoint.where(500))
+
+    def _rule_out_that_it_is_listed(self, request: _Request) -> None:
+        """Return when a record is missing in Krayin's list as well, or Krayin itself must have answered.
+
+        Raises:
+            UnexpectedAnswer: where no limiter shows who answered, something before Krayin did.
+        """
+        endpoint = request.endpoint
+        if endpoint.shown_by is None or self.dialect.is_limited is not False:
+            return
+        if self.call(endpoint.shown_by, rows_of(Named), query=[("id", str(request.record_id))]):
+            message = "Krayin says that the record does not exist and lists it: ask what stands before it"
+            raise UnexpectedAnswer(message, **endpoint.where(404))
 
     def _send(self, request: _Request, *, refused_means_limit: bool = False) -> _Reply:
         endpoint = request.endpoint
@@ -369,7 +389,7 @@ class Session:
         try:
             response = self._http.request(
                 endpoint.method,
-                request.path,
+                endpoint.path(request.record_id),
                 params=list(request.query) or None,
                 content=request.content,
                 headers={"Content-Type": "application/json"} if request.content is not None else None,
@@ -431,7 +451,7 @@ class Session:
 
     def _near_limit(self) -> bool:
         own = self._low_at is not None and self._monotonic() - self._low_at < WINDOW
-        return own or (isinstance(self._limiter, LimitHint) and self._limiter.near_limit())
+        return own or self._limiter.near_limit()
 
     def _settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from krayin.catalogue import Catalogue
 from statements import statement
 
-from reconciliation.crm.listings import RECORDS, Listed
+from reconciliation.crm.listings import RECORDS
 from reconciliation.crm.signs import (
     Census,
     Sign,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import psycopg
     from krayin.client import KrayinClient
+    from krayin.records import Listed
 
 
 ANOTHER_KRAYIN = "another_krayin"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
-from krayin.records import Activity, Lead, Organization, Person
+from krayin.records import Activity, Lead, Organization, Person, Shown
 
 from reconciliation.crm.fields import activity_facts, lead_facts, organization_columns, person_facts
 from reconciliation.mapping.contact import natural_keys
@@ -13,7 +13,6 @@ from reconciliation.mapping.desired_activity import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
 PERSON, LEAD, ORGANIZATION, ACTIVITY = "person", "lead", "organization", "activity"
 RECORDS: dict[str, type[Any]] = {
@@ -25,30 +24,8 @@ RECORDS: dict[str, type[Any]] = {
 """What the client calls the kinds of records."""
 
 
-class Listed(Protocol):
-    """A record as a list shows it."""
-
-    @property
-    def id(self) -> int:
-        """Its id in Krayin."""
-        ...
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was made, UTC."""
-        ...
-
-    @property
-    def updated_at(self) -> datetime | None:
-        """When it was last changed, UTC; changes of custom attributes alone do not count."""
-        ...
-
-
-Record = TypeVar("Record", bound=Listed)
-
-
 @dataclass(frozen=True, slots=True)
-class Listing(Generic[Record]):
+class Listing(Generic[Shown]):
     """One of Krayin's lists.
 
     `facts` gives what is kept of a record (JSON), `keys` by what it is found again. `is_whole` says that
@@ -56,8 +33,8 @@ class Listing(Generic[Record]):
     """
 
     crm_kind: str
-    facts: Callable[[Record], dict[str, Any]]
-    keys: Callable[[Record, dict[str, Any]], Sequence[str]]
+    facts: Callable[[Shown], dict[str, Any]]
+    keys: Callable[[Shown, dict[str, Any]], Sequence[str]]
     is_whole: bool = True
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from krayin.errors import KrayinError
 
 from reconciliation.crm.fields import lead_columns, organization_columns, person_columns
-from reconciliation.crm.listings import RECORDS, Listed
+from reconciliation.crm.listings import RECORDS
 from reconciliation.crm.outage import is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from krayin.client import EntityType, KrayinClient
-    from krayin.records import Lead
+    from krayin.records import Lead, Listed
 
     from reconciliation.crm.attributes import CurrentAttributes
     from reconciliation.crm.lineage import Lineage

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic
 
-from krayin.records import Person
+from krayin.records import Person, Shown
 from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.crm.lineage import Lineage
-from reconciliation.crm.listings import RECORDS, Listing, Record, persons
+from reconciliation.crm.listings import RECORDS, Listing, persons
 from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def newest_pages() -> Iterator[tuple[int, int]]:
     yield from ((number, FULL_PAGE) for number in count(1))
 
 
-class RecordSnapshot(Generic[Record]):
+class RecordSnapshot(Generic[Shown]):
     """The records of one of Krayin's lists as they were read last.
 
     The first `refresh` reads all of them in pages by id and can be interrupted; later ones read
@@ -100,7 +100,7 @@ class RecordSnapshot(Generic[Record]):
         connection: psycopg.Connection,
         client: KrayinClient,
         target_id: int,
-        listing: Listing[Record],
+        listing: Listing[Shown],
         *,
         is_doubted: bool = False,
     ) -> None:
@@ -135,7 +135,7 @@ class RecordSnapshot(Generic[Record]):
         began: datetime = row[0]
         return began
 
-    def record(self, records: Sequence[Record]) -> None:
+    def record(self, records: Sequence[Shown]) -> None:
         """Keep what Krayin shows of `records`."""
         if not records:
             return
@@ -237,7 +237,7 @@ class RecordSnapshot(Generic[Record]):
         self._write_mark(mark.next_page, newest, complete=True)
         return read
 
-    def _look(self, page: Page[Record], *, whole: bool) -> None:
+    def _look(self, page: Page[Shown], *, whole: bool) -> None:
         """Look for signs of another Krayin; `whole`: the newest record is on the page, or likely so."""
         if self._lineage is None:
             return

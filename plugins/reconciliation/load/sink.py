@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from krayin.catalogue import Catalogue
     from krayin.client import EntityType, KrayinClient
     from krayin.payloads import Payload
+    from krayin.records import Listed
 
     from reconciliation.crm.lineage import Lineage
-    from reconciliation.crm.listings import Listed
     from reconciliation.crm.reads import CrmReads
     from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.mapping.merge import Merged

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from krayin.catalogue import load_catalogue
 from krayin.client import KrayinClient
-from krayin.rate_limiter import LimitFeedback, Permit
+from krayin.noop_limiter import NoopLimiter
 from reconciliation.binding_scope import BindingScope
 from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.reads import CrmReads
@@ -23,8 +23,6 @@ from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.ledger import Operation, OperationState
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 from reconciliation.sync_database.mapping_store import AlreadyMappedError
-
-from tests.reconciliation.samples import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,14 +77,6 @@ def operation(source_kind: str, payload: Mapping[str, Any], **columns: Any) -> O
             **columns,
         }
     )
-
-
-class _Limiter:
-    def acquire(self) -> Permit:
-        return Permit(1, 1, NOON)
-
-    def settle(self, permit: Permit, answer: LimitFeedback | None) -> None:
-        pass
 
 
 @dataclass
@@ -236,7 +226,7 @@ class Bench:
         self.store = _Store(self.notes)
         self.snapshot = _Snapshot()
         self.client = KrayinClient(
-            f"{krayin.url}/api/v1", krayin.token, limiter=_Limiter(), on_call=self._called, retries=0
+            f"{krayin.url}/api/v1", krayin.token, limiter=NoopLimiter(), on_call=self._called, retries=0
         )
         keys = {"name": "test", "chatwoot": {"account_id": 1}, **settings}
         self.settings = SyncSettings.model_validate(keys)
