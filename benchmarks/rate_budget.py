@@ -33,8 +33,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from krayin.budget import RateBudget
-from krayin.noop_limiter import NoopLimiter
-from krayin.rate_limiter import Lane, LimitFeedback
+from krayin.rate_limiter import Lane, LimitFeedback, NoopLimiter
 from reconciliation.migrations import upgrade
 from rich.console import Console
 from rich.table import Table

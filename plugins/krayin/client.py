@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 from krayin import endpoints
-from krayin.configuration import Attribute, LeadType, Pipeline, Source, User, Workflow
+from krayin.catalogue import Attribute, LeadType, Pipeline, Source, User, Workflow
 from krayin.dialect import Dialect
 from krayin.errors import DeletionsLimited, NotFound, Rejected, ServerFailed
-from krayin.folding import fold_email, fold_name
 from krayin.payloads import no_number
 from krayin.records import (
     Activity,
@@ -33,7 +32,7 @@ from krayin.records import (
 )
 from krayin.search import is_searchable, lookup_query, mysql_search, person_searches, spellings
 from krayin.session import Session
-from krayin.text import clean_text
+from krayin.text import clean_text, fold_email, fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

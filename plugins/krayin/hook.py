@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from krayin.client import KrayinClient
 from krayin.errors import ConfigurationError, KrayinError
-from krayin.noop_limiter import NoopLimiter
+from krayin.rate_limiter import NoopLimiter
 from krayin.routes import access_key, find_api
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import httpx
     from airflow.sdk import Connection
 
-    from krayin.audit import ApiCall
     from krayin.rate_limiter import RateLimiter
+    from krayin.session import ApiCall
 
 _found: dict[str, str] = {}
 _finding = Lock()

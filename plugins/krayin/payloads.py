@@ -20,8 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from krayin.limits import TEXT_BYTES, cut_bytes, cut_characters, fit_lead_value
-from krayin.text import clean_json, clean_text, trim
+from krayin.text import TEXT_BYTES, clean_json, clean_text, cut_bytes, cut_characters, fit_lead_value, trim
 
 NO_PHONE: tuple[Mapping[str, str], ...] = ({"value": "", "label": "work"},)
 """How a person without a phone is written: Krayin 2.1.5 fails with 500 on an empty or absent list."""

@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from krayin.connection_failures import describe_connection_failure
 from krayin.endpoints import WHOAMI
 from krayin.errors import ConfigurationError, NotSent, ServerFailed
-from krayin.tls import trusted
+from krayin.transport import describe_connection_failure, trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

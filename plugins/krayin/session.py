@@ -22,9 +22,7 @@ from tenacity import (
 )
 from tenacity.wait import wait_base
 
-from krayin.audit import ApiCall
 from krayin.classification import Meaning, Verdict, classify, error_of
-from krayin.connection_failures import describe_connection_failure
 from krayin.dialect import Dialect
 from krayin.endpoints import WHOAMI
 from krayin.errors import (
@@ -45,7 +43,7 @@ from krayin.errors import (
 from krayin.json_values import ShapeError
 from krayin.rate_limiter import LimitFeedback
 from krayin.records import Named, rows_of
-from krayin.tls import trusted
+from krayin.transport import describe_connection_failure, trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +51,36 @@ if TYPE_CHECKING:
 
     from krayin.endpoints import Endpoint
     from krayin.rate_limiter import Permit, RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One request that was made or tried.
+
+    Attributes:
+        at: when it was sent, UTC.
+        method: the HTTP method.
+        route: the route template, for example `leads/attributes/edit/{id}`.
+        status: the HTTP status, None when no answer came.
+        milliseconds: from sending to the end of the answer.
+        operation_id: the operation it was made for, None outside one.
+        lane: the lane of the rate budget it was paced in, None when unknown.
+        limit: `X-RateLimit-Limit`, None when absent.
+        remaining: `X-RateLimit-Remaining`, None when absent.
+        outcome: the verdict on the answer, or the kind of failure when none came.
+    """
+
+    at: datetime
+    method: str
+    route: str
+    status: int | None
+    milliseconds: float
+    operation_id: str | None
+    lane: str | None
+    limit: int | None
+    remaining: int | None
+    outcome: str
+
 
 T = TypeVar("T")
 

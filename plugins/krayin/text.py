@@ -1,10 +1,15 @@
-"""Text that Krayin can read: one bad code point makes it take the whole body as empty."""
+"""Text that Krayin can read, what of it fits into its columns, and when two texts are the same.
+
+One bad code point makes it take a whole body as empty; longer values it cuts silently and echoes in full.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
 
 _UNREADABLE = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}") | {0: None}
 
@@ -48,3 +53,88 @@ def clean_json(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [clean_json(item) for item in value]
     return value
+
+
+NAME_CHARACTERS: Final = 255
+"""Names, titles, job titles and text attributes, in characters."""
+
+TEXT_BYTES: Final = 65_535
+"""Comments and descriptions, in UTF-8 bytes."""
+
+LEAD_VALUE_DECIMALS: Final = 4
+"""More decimals are refused as "must be a decimal"."""
+
+LEAD_VALUE_MAX: Final = Decimal("99999999.9999")
+"""Larger lead values are stored as this one without a word."""
+
+CUT_MARK: Final = "… [cut]"
+"""What a value that was made to fit ends with."""
+
+
+def cut_characters(text: str, limit: int = NAME_CHARACTERS) -> str:
+    """Return `text` in at most `limit` characters, ending with the cut mark when it was longer."""
+    if len(text) <= limit:
+        return text
+    return text[: max(limit - len(CUT_MARK), 0)].rstrip() + CUT_MARK[:limit]
+
+
+def cut_bytes(text: str, limit: int = TEXT_BYTES) -> str:
+    """Return `text` in at most `limit` UTF-8 bytes of whole characters, with the cut mark when longer."""
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    mark = CUT_MARK.encode()
+    kept = encoded[: max(limit - len(mark), 0)].decode(errors="ignore").rstrip()
+    return kept + mark[:limit].decode(errors="ignore")
+
+
+def fit_lead_value(value: Decimal) -> Decimal:
+    """Return `value` rounded half up to four decimals and held between 0 and Krayin's maximum.
+
+    Raises:
+        ValueError: the value is not a finite number.
+    """
+    if not value.is_finite():
+        message = "a lead value must be a finite number"
+        raise ValueError(message)
+    rounded = value.quantize(Decimal(1).scaleb(-LEAD_VALUE_DECIMALS), rounding=ROUND_HALF_UP)
+    return min(max(rounded, Decimal(0)), LEAD_VALUE_MAX)
+
+
+# Joiners, marks of direction and control characters; beside them what selects the look of another one.
+_UNSEEN = frozenset({"Cf", "Cc"})
+_SELECTORS = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
+# It silences a vowel of Indic scripts and makes another word.
+_VIRAMA = 9
+_LAST_OF_THE_BASIC_PLANE = "\uffff"
+_ANY_OTHER = "\N{REPLACEMENT CHARACTER}"
+
+
+def fold_name(name: str) -> str:
+    """Return the form in which Krayin's database compares names: no case, accents or outer blanks.
+
+    Its collation (utf8mb4_unicode_ci) takes "Müller GmbH" and "Muller gmbh " for one organization, and
+    all characters beyond the basic plane, emoji above all, for one and the same.
+    """
+    decomposed = unicodedata.normalize("NFKD", name.strip().casefold())
+    if decomposed.isascii() and decomposed.isprintable():
+        return decomposed
+    return "".join(
+        character if character <= _LAST_OF_THE_BASIC_PLANE else _ANY_OTHER
+        for character in decomposed
+        if not _is_weightless(character)
+    )
+
+
+def _is_weightless(character: str) -> bool:
+    if unicodedata.combining(character) not in {0, _VIRAMA} or character in _SELECTORS:
+        return True
+    return unicodedata.category(character) in _UNSEEN and not character.isspace()
+
+
+def fold_email(address: str) -> str:
+    """Return the form in which two e-mail addresses of one mailbox are equal; Krayin itself heeds case.
+
+    Only case is folded: "straße.example" and "strasse.example" are two domains.
+    """
+    return address.strip().lower()

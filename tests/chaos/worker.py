@@ -34,8 +34,8 @@ from tests.reconciliation.world import StandInAccess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krayin.audit import ApiCall
     from krayin.rate_limiter import RateLimiter
+    from krayin.session import ApiCall
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from krayin.client import KrayinClient
 from krayin.rate_limiter import LimitFeedback, Permit
 
 if TYPE_CHECKING:
-    from krayin.audit import ApiCall
+    from krayin.session import ApiCall
 
 TOKEN = "7|sEcReTsEcReTsEcReTsEcReTsEcReTsEcReT"
 GENERIC = {"message": "admin::app.common.internal-server-error"}

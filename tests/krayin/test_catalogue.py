@@ -5,8 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from krayin.catalogue import Catalogue, load_catalogue
-from krayin.configuration import Attribute, LeadType, Pipeline, Source, Stage, User
+from krayin.catalogue import (
+    Attribute,
+    Catalogue,
+    LeadType,
+    Pipeline,
+    Source,
+    Stage,
+    User,
+    Workflow,
+    load_catalogue,
+)
 from krayin.errors import ConfigurationError
 
 SYNC = User(3, "Sync", "sync@example.com", is_active=True, view_permission="global")
@@ -108,3 +117,31 @@ def test_loading_takes_six_calls(kit):
     whole = load_catalogue(run.client)
     assert len(run.requests) == 6
     assert (whole.user.id, whole.stage_order(1), whole.email_required()) == (3, (1,), True)
+
+
+def test_settings_are_read():
+    pipeline = Pipeline.from_json(
+        {
+            "id": 1,
+            "name": "P",
+            "is_default": 1,
+            "stages": [{"id": 9, "code": "won", "name": "Won"}, {"id": 2}],
+        }
+    )
+    assert [stage.id for stage in pipeline.stages] == [9, 2]
+    attribute = Attribute.from_json(
+        {"id": 1, "code": "vip", "name": "V", "type": "boolean", "entity_type": "leads", "is_user_defined": 1}
+    )
+    assert (attribute.is_user_defined, attribute.is_required, attribute.validation) == (True, False, None)
+    user = User.from_json({"id": 1, "name": "A", "email": "a@b", "status": 0, "view_permission": "group"})
+    assert (user.is_active, user.view_permission) == (False, "group")
+    workflow = Workflow.from_json(
+        {
+            "id": 1,
+            "name": "Mail",
+            "entity_type": "leads",
+            "event": "lead.create.after",
+            "actions": [{"id": "send_email_to_person", "value": "1"}],
+        }
+    )
+    assert workflow.action_ids == ("send_email_to_person",)

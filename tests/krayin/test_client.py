@@ -6,7 +6,7 @@ import json
 
 import httpx
 import pytest
-from krayin.configuration import Source
+from krayin.catalogue import Source
 from krayin.errors import DeletionsLimited, Rejected, ServerFailed, UnexpectedAnswer
 from krayin.records import Lead, Person
 

@@ -6,9 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from krayin.catalogue import load_catalogue
+from krayin.catalogue import Workflow, load_catalogue
 from krayin.client import KrayinClient
-from krayin.configuration import Workflow
 from krayin.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -471,7 +470,7 @@ def test_the_limit_is_waited_for_in_both_forms_and_nothing_is_lost(krayin, conne
 
 
 def test_without_a_pacer_that_waits_the_limit_is_an_error(krayin, connect):
-    from krayin.noop_limiter import NoopLimiter
+    from krayin.rate_limiter import NoopLimiter
 
     krayin.configure(instance="limited", requests_per_minute=2)
     client = connect(limiter=NoopLimiter())

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 from krayin.catalogue import EmailDemand, load_catalogue
 from krayin.client import KrayinClient
-from krayin.dialect import Dialect
+from krayin.dialect import Dialect, generation_of
 from krayin.errors import AuthenticationFailed, NotFound, OutcomeUnknown, ServerFailed
-from krayin.noop_limiter import NoopLimiter
 from krayin.payloads import ActivityDraft, Labelled, LeadDraft, LeadUpdate, PersonDraft, PersonUpdate
+from krayin.rate_limiter import NoopLimiter
 from krayin.records import Lead, Person
 from krayin.routes import find_api
 
@@ -254,3 +254,32 @@ def test_a_failing_record_is_no_dead_token(krayin, client):
         client.create_lead(draft)
     assert not isinstance(caught.value, AuthenticationFailed)
     assert client.create_person(person("Anna")).id
+
+
+HERE = "https://crm.example.com/api/v1"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "shown", "notes"),
+    [
+        (Dialect(blank_is_null=False, is_limited=True), "2.1", []),
+        (Dialect(blank_is_null=True, is_limited=False), "2.2 or later", ["no phone number", "100 an hour"]),
+        (Dialect(blank_is_null=False, is_limited=True, takes_no_email=True), "2.1", ["MySQL"]),
+    ],
+)
+def test_what_it_answers_says_what_it_is_and_what_that_means(dialect, shown, notes):
+    generation = generation_of(HERE, dialect)
+    assert (generation.shown, generation.problem) == (shown, None)
+    assert [said in note for said, note in zip(notes, generation.notes, strict=True)] == [True] * len(notes)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "told"),
+    [
+        ("https://crm.example.com/api/admin", "2.0 is supported in part"),
+        ("https://crm.example.com/elsewhere", "usually lies under /api/v1"),
+    ],
+)
+def test_others_are_told(base_url, told):
+    assert told in (generation_of(base_url, Dialect()).problem or "")
+    assert "2.1.5" in (generation_of(base_url, Dialect()).problem or "")

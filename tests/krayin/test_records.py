@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from krayin.configuration import Pipeline
+from krayin.catalogue import Pipeline
 from krayin.json_values import ShapeError
 from krayin.payloads import Labelled
 from krayin.records import Activity, CreatedLead, Lead, Organization, Person, RawEntity, labelled_rows

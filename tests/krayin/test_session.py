@@ -546,7 +546,7 @@ def test_a_killed_call_gives_its_slot_back(kit):
 @pytest.mark.parametrize("token", ["", "  ", "a b", "tökén", "x\ny"])
 def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
     from krayin.client import KrayinClient
-    from krayin.noop_limiter import NoopLimiter
+    from krayin.rate_limiter import NoopLimiter
 
     with pytest.raises(ConfigurationError) as caught:
         KrayinClient("https://crm.example.com/api/v1", token, limiter=NoopLimiter())
@@ -555,7 +555,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
 
 def test_blanks_around_a_pasted_token_do_not_matter(kit):
     from krayin.client import KrayinClient
-    from krayin.noop_limiter import NoopLimiter
+    from krayin.rate_limiter import NoopLimiter
 
     seen = []
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 from krayin.client import KrayinClient
 from krayin.errors import NotSent, OutcomeUnknown, ServerFailed
-from krayin.noop_limiter import NoopLimiter
 from krayin.payloads import Labelled, PersonDraft
+from krayin.rate_limiter import NoopLimiter
 
 DRAFT = PersonDraft(name="Anna", emails=(Labelled(value="anna@example.com"),))
 USER = json.dumps({"data": {"id": 3, "name": "Sync", "email": "s@example.com"}}).encode()

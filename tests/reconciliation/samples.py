@@ -8,8 +8,7 @@ from typing import Any
 from chatwoot.records import Contact, ContactInbox
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from krayin.catalogue import Catalogue
-from krayin.configuration import Attribute, LeadType, Pipeline, Source, Stage, User
+from krayin.catalogue import Attribute, Catalogue, LeadType, Pipeline, Source, Stage, User
 
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from chatwoot.source import ChatwootSource
-    from krayin.audit import ApiCall
     from krayin.rate_limiter import RateLimiter
+    from krayin.session import ApiCall
     from reconciliation.sync_database.run_rows import Run
 
     from sandbox.krayin.testing import RunningKrayin

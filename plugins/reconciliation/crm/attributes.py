@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from krayin.configuration import Attribute
+from krayin.catalogue import Attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from krayin.budget import UNHEARD, RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
 from krayin.dialect import Dialect
 from krayin.errors import KrayinError
-from krayin.noop_limiter import NoopLimiter
+from krayin.rate_limiter import NoopLimiter
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -26,9 +26,9 @@ from reconciliation.crm.person_deletions import PersonDeletions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from krayin.audit import ApiCall
     from krayin.client import KrayinClient
     from krayin.rate_limiter import Lane, LimitFeedback, Permit, RateLimiter
+    from krayin.session import ApiCall
 
     from reconciliation.settings.sync_settings import KrayinSettings
 

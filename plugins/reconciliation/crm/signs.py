@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from krayin.catalogue import Catalogue
-    from krayin.configuration import Attribute, User
+    from krayin.catalogue import Attribute, Catalogue, User
 
 # Salespeople delete records too: fewer than these, or less than the share, is drift.
 LEAST_GONE = 10

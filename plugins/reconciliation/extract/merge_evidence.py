@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatwoot.database.traces import Trace, TracesContacts
-from krayin.folding import fold_email
+from krayin.text import fold_email
 from statements import statement
 
 from reconciliation.mapping.contact import is_placeholder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.catalogue import EmailDemand
 from krayin.errors import OutcomeUnknown, Rejected
-from krayin.folding import fold_name
+from krayin.text import fold_name
 
 from reconciliation.crm.fields import (
     called_by_company,

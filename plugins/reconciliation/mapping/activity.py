@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chatwoot.conversations import Author, Status
-from krayin.limits import cut_characters
+from krayin.text import cut_characters
 
 from reconciliation.mapping.channels import activity_type, channel_of
 from reconciliation.mapping.comment import (

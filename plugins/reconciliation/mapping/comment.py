@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
-from krayin.limits import CUT_MARK, TEXT_BYTES, cut_characters
+from krayin.text import CUT_MARK, TEXT_BYTES, cut_characters
 
 from reconciliation.values.hashing import stable_hash
 from reconciliation.values.stored_text import stored_text

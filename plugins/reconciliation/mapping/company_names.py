@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krayin.folding import fold_name
+from krayin.text import fold_name
 from statements import statement
 
 if TYPE_CHECKING:

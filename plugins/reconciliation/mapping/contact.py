@@ -10,9 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from krayin.folding import fold_email, fold_name
-from krayin.limits import TEXT_BYTES, cut_bytes, fit_lead_value
-from krayin.text import clean_json
+from krayin.text import TEXT_BYTES, clean_json, cut_bytes, fit_lead_value, fold_email, fold_name
 
 from reconciliation.mapping.contact_reading import ContactReading, plain
 from reconciliation.mapping.desired_contact import (

@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from krayin.limits import NAME_CHARACTERS, cut_characters
+from krayin.text import NAME_CHARACTERS, cut_characters
 
 from reconciliation.values.phones import normalise_phone
 from reconciliation.values.stored_text import stored_text

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
-from krayin.folding import fold_email, fold_name
+from krayin.text import fold_email, fold_name
 
 from reconciliation.mapping.contact import is_placeholder
 from reconciliation.values.hashing import canonical

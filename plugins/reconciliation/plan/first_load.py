@@ -9,7 +9,7 @@ from reconciliation.errors import ReconciliationError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from krayin.configuration import Workflow
+    from krayin.catalogue import Workflow
 
 # What a load triggers, and how the actions that mail somebody begin. Krayin 2.2 names the kind of record
 # in the event's place: whatever happens to one may be meant.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krayin.folding import fold_name
 from krayin.records import Lead
+from krayin.text import fold_name
 
 from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.fields import (

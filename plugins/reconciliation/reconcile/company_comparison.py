@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krayin.folding import fold_name
+from krayin.text import fold_name
 from statements import statement
 
 from reconciliation.crm.fields import ADDRESS_PREFIX, organization_fields

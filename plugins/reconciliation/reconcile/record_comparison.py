@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from krayin.limits import NAME_CHARACTERS, TEXT_BYTES
+from krayin.text import NAME_CHARACTERS, TEXT_BYTES
 
 from reconciliation.mapping.merge import merge, silent
 from reconciliation.reconcile.finding import Side

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from krayin.folding import fold_name
+from krayin.text import fold_name
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.checksums import Stream
 from chatwoot.source import ByIds, ChangeCoverage, ChangedSince, Everything, ListedIds, Watermark, Window
-from krayin.configuration import Workflow
+from krayin.catalogue import Workflow
 from psycopg.types.json import Jsonb
 from statements import statement
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatwoot.source import ByIds
-from krayin.configuration import Workflow
+from krayin.catalogue import Workflow
+from krayin.dialect import generation_of
 from krayin.errors import ConfigurationError
-from krayin.versions import generation_of
 
 from reconciliation.extract.look import looking
 from reconciliation.plan.first_load import described, mailing_workflows

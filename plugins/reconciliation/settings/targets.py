@@ -10,8 +10,7 @@ from reconciliation.errors import SettingsDoNotFitKrayinError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from krayin.catalogue import Catalogue
-    from krayin.configuration import Pipeline
+    from krayin.catalogue import Catalogue, Pipeline
 
     from reconciliation.settings.sync_settings import SyncSettings
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chatwoot.records import BrokenRow
 from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
-from krayin.configuration import Workflow
+from krayin.catalogue import Workflow
 from krayin.rate_limiter import Lane
 from statements import statement
 

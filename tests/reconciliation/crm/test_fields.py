@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from krayin.limits import CUT_MARK
+from krayin.text import CUT_MARK
 from reconciliation.crm.fields import (
     booleans_of,
     lead_draft,

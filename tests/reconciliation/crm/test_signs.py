@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from krayin.catalogue import Catalogue
-from krayin.configuration import Attribute, LeadType, Pipeline, Source, Stage, User
+from krayin.catalogue import Attribute, Catalogue, LeadType, Pipeline, Source, Stage, User
 from reconciliation.crm.signs import (
     Census,
     emails_unknown,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from krayin.catalogue import load_catalogue
 from krayin.client import KrayinClient
-from krayin.noop_limiter import NoopLimiter
+from krayin.rate_limiter import NoopLimiter
 from reconciliation.binding_scope import BindingScope
 from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.reads import CrmReads
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
-    from krayin.audit import ApiCall
     from krayin.records import Person
+    from krayin.session import ApiCall
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.snapshot import PersonSnapshot
     from reconciliation.sync_database.ledger import Ledger

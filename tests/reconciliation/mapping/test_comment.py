@@ -11,7 +11,7 @@ import pytest
 from chatwoot.conversations import Attachment, Author, Conversation, Message, Priority, SentMessage, Status
 from hypothesis import given
 from hypothesis import strategies as st
-from krayin.limits import CUT_MARK, TEXT_BYTES
+from krayin.text import CUT_MARK, TEXT_BYTES
 from reconciliation.mapping.activity import (
     ActivityRules,
     earlier_person,

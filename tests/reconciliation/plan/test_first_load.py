@@ -8,7 +8,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
-from krayin.configuration import Workflow
+from krayin.catalogue import Workflow
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, mailing_workflows
 from reconciliation.run.request import RunRequest
 from reconciliation.run.setup import check_sync

@@ -25,8 +25,8 @@ from tests.soak import SOAK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from krayin.audit import ApiCall
     from krayin.client import KrayinClient
+    from krayin.session import ApiCall
     from reconciliation.crm.krayin_connection import KrayinAccess
     from reconciliation.sync_database.run_rows import Run
 

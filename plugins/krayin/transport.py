@@ -1,15 +1,22 @@
-"""Why a connection could not be made, in words that say what to check."""
+"""What every connection trusts, and why one could not be made, in words that say what to check."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Return the context every client shares: reading the certificates takes longer than many a call."""
+    return httpx.create_ssl_context()
 
 
 def describe_connection_failure(error: BaseException) -> str:
