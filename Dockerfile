@@ -1,11 +1,10 @@
-# Airflow's own image with this project in it; built by docker-compose.yaml.
-FROM apache/airflow:3.3.2-python3.11
+# Airflow's slim image with this project and the packages of its own lock; built by docker-compose.yaml.
+FROM apache/airflow:slim-3.3.2-python3.11
 
-# Only what that image lacks, in the versions of the lock. Naming Airflow keeps pip from changing its version.
-COPY requirements.txt /tmp/requirements.txt
-RUN grep -E '^(matplotlib|orjson|phonenumbers|psycopg|psycopg-binary|pyarrow)==' /tmp/requirements.txt > /tmp/lacking.txt \
-    && pip install --no-cache-dir "apache-airflow==${AIRFLOW_VERSION}" -r /tmp/lacking.txt
+COPY requirements-image.txt /opt/airflow/
+RUN pip install --no-cache-dir --requirement /opt/airflow/requirements-image.txt
 
+COPY --chown=airflow:0 deploy/docker/prepare.py /opt/airflow/
 COPY --chown=airflow:0 dags /opt/airflow/dags
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 include /opt/airflow/include

@@ -1,7 +1,7 @@
 # Everything works from a fresh clone with nothing but Python 3.11+ and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset airflow test test-fast soak lint audit bench reference lock venv
+.PHONY: help up down status logs reset airflow test test-fast test-containers soak lint audit bench reference lock venv
 
 # The newest Python that fits; another one: make PYTHON=/path/to/python up
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -46,6 +46,9 @@ test: venv ## Run all tests, long-running ones with small counts; with coverage 
 test-fast: venv ## Run the tests that need neither Airflow nor PostgreSQL; about a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not airflow and not chaos and not database" $(ARGS)
 
+test-containers: venv ## Run docker-compose.yaml on Docker: build, sync, restart, upgrade, restore, killed workers
+	CONTAINERS=1 $(BIN)/python -m pytest --log-cli-level=INFO tests/containers $(ARGS)
+
 soak: venv ## Run the fault, load and property tests with large counts; hours
 	SOAK=1 $(BIN)/python -m pytest -m "chaos or slow or hypothesis" $(ARGS)
 
@@ -65,6 +68,10 @@ reference: venv ## Write the pages that are made from the code: settings and vie
 	WRITE_REFERENCE=1 $(BIN)/python -m pytest -q -k the_rendered_one \
 		tests/reconciliation/settings/test_reference.py tests/reconciliation/report/test_views.py
 
-lock: venv ## Resolve pyproject.toml into requirements.txt, with the newest versions
+lock: venv ## Resolve pyproject.toml into requirements.txt and requirements-image.txt, with the newest versions
 	$(BIN)/uv pip compile pyproject.toml --group sandbox --group dev --universal --python-version 3.11 \
 		--no-header --quiet --upgrade -o requirements.txt
+	@# What is in the file already is preferred: the image gets the same versions wherever it can.
+	cp requirements.txt requirements-image.txt
+	$(BIN)/uv pip compile pyproject.toml --group image --universal --python-version 3.11 \
+		--no-header --quiet -o requirements-image.txt

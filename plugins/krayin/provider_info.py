@@ -8,7 +8,7 @@ from typing import Any
 def get_provider_info() -> dict[str, Any]:
     """Return the description of this provider in the form Airflow reads from an entry point."""
     return {
-        "package-name": "krayin-provider",
+        "package-name": "chatwoot-krayin-sync",
         "name": "Krayin CRM",
         "description": "Krayin CRM through its REST API",
         "versions": ["0.1.0"],

@@ -8,13 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import LiteralString
 
-DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "include" / "sql"
+_HERE = Path(__file__).resolve().parent
+_PROJECT = _HERE.parents[1] / "include"
+# A wheel has what the project ships inside this package; what its user edits is below AIRFLOW_HOME then.
+_WHEEL = (_HERE / "include").is_dir()
+SHIPPED = _HERE / "include" if _WHEEL else _PROJECT
+EDITED = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "include" if _WHEEL else _PROJECT
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def folder() -> Path:
-    """Return the folder of the statements: `KRAYIN_SYNC_SQL`, else `include/sql` of the project."""
-    return Path(os.environ.get("KRAYIN_SYNC_SQL", DEFAULT_FOLDER))
+    """Return the folder of the statements: `KRAYIN_SYNC_SQL`, else `include/sql` as shipped."""
+    return Path(os.environ.get("KRAYIN_SYNC_SQL", SHIPPED / "sql"))
 
 
 @cache

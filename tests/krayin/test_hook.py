@@ -183,7 +183,7 @@ def test_airflow_lists_the_type_with_nothing_but_the_python_path(tmp_path):
     assert json.loads(done.stdout.strip().splitlines()[-1]) == [
         "krayin.hook.KrayinHook",
         "Krayin CRM",
-        "krayin-provider",
+        "chatwoot-krayin-sync",
         {"host": "API URL", "password": "Sanctum token"},
         True,
     ]

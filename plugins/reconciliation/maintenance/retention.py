@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
-from statements import statement
+from statements import EDITED, statement
 
 from reconciliation.erasure.contact_erasure import READINGS_END
 from reconciliation.errors import SettingsError
@@ -37,7 +37,7 @@ EXPIRE = {
     "runs": "sync_run/expire",
 }
 FILE_VARIABLE = "KRAYIN_SYNC_RETENTION"
-FILE = Path(__file__).resolve().parents[3] / "include" / "retention.yaml"
+FILE = EDITED / "retention.yaml"
 
 
 class Retention(BaseModel):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from statements import SHIPPED
 
 from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-FOLDER = Path(__file__).resolve().parents[3] / "include" / "templates"
+FOLDER = SHIPPED / "templates"
 
 
 @cache

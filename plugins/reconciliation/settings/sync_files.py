@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
+from statements import EDITED
 
 from reconciliation.errors import SettingsError
 from reconciliation.settings.sync_settings import SyncSettings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-DEFAULT_FOLDER = Path(__file__).resolve().parents[3] / "include" / "syncs"
+DEFAULT_FOLDER = EDITED / "syncs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ class BrokenSync:
 
 
 def folder() -> Path:
-    """Return where the sync files lie: `KRAYIN_SYNC_SYNCS`, else `include/syncs` of the project."""
+    """Return where the sync files lie: `KRAYIN_SYNC_SYNCS`, else `include/syncs` of the project.
+
+    The project of an installed wheel is AIRFLOW_HOME.
+    """
     return Path(os.environ.get("KRAYIN_SYNC_SYNCS", DEFAULT_FOLDER))
 
 

@@ -1,0 +1,180 @@
+"""docker-compose.yaml on a real engine: from the first start to a backup that is restored."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import psycopg
+import pytest
+
+from sandbox.chatwoot import changes, webhooks
+from tests.containers.engine import why_not
+from tests.containers.project import Project, eventually, new_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
+SERVICES = {"api-server", "scheduler", "dag-processor", "triggerer", "postgres"}
+SECRET = "of the webhook"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    if reason := why_not():
+        pytest.skip(reason)
+    made = new_project(tmp_path_factory.mktemp("compose"))
+    try:
+        log.info("first start: %.0f s", made.up("--build"))
+        yield made
+    finally:
+        made.compose("down", "--volumes", "--timeout", "5")
+
+
+def healthy(project: Project) -> bool:
+    return {
+        name for name, containers in project.services().items() if containers[0]["Health"] == "healthy"
+    } >= SERVICES
+
+
+def made_and_open(project: Project) -> tuple[int, int]:
+    """Return the number of persons made, and of operations that are not at their end."""
+    return (
+        len(project.persons()),
+        project.rows("SELECT count(*) FROM operation WHERE state IN ('planned', 'in_flight', 'unknown')")[0][
+            0
+        ],
+    )
+
+
+def test_every_service_is_healthy(project: Project) -> None:
+    assert healthy(project)
+    assert project.services()["init"][0]["ExitCode"] == 0
+    assert not {
+        container["Image"] for name in SERVICES - {"postgres"} for container in project.services()[name]
+    } - {"chatwoot-krayin-sync:0.1.0"}
+
+
+def test_a_second_start_does_nothing(project: Project) -> None:
+    before = {name: containers[0]["ID"] for name, containers in project.services().items()}
+    seconds = project.up()
+    log.info("second start: %.0f s", seconds)
+    assert "nothing to do" in project.compose("logs", "--no-log-prefix", "--tail", "3", "init")
+    assert {name: containers[0]["ID"] for name, containers in project.services().items()} == before
+    assert seconds < 30
+
+
+def test_setup_finds_nothing_wrong(project: Project) -> None:
+    with project.api() as api:
+        eventually(lambda: "shop__backfill" in api.paused(), 120)
+        assert not api.import_errors()
+        assert all(api.paused().values())
+    project.run("krayin_setup")
+
+
+def test_a_forecast_sends_nothing_and_lets_nothing_else_run(project: Project) -> None:
+    before = project.persons()
+    project.run("shop__backfill")
+    assert project.persons() == before
+    assert project.rows("SELECT count(*) FROM mapping") == [(0,)]
+    with project.api() as api:
+        assert api.paused()["shop__sync"]
+
+
+def test_the_first_sync_makes_everybody(project: Project) -> None:
+    began = time.monotonic()
+    project.run("shop__sync")
+    log.info("first sync: %.0f s, %s persons", time.monotonic() - began, len(project.persons()))
+    assert len(project.persons()) > 40
+    assert made_and_open(project)[1] == 0
+
+
+def test_a_webhook_arrives_within_seconds(project: Project) -> None:
+    with project.api() as api:
+        api.write_connections(
+            [{"connection_id": "chatwoot_webhook_shop", "conn_type": "generic", "password": SECRET}]
+        )
+        api.unpause("shop__events")
+        api.parse_again(["shop__events"])
+    contact, person = project.rows(
+        "SELECT source_id::bigint, crm_id FROM mapping WHERE (source_kind, crm_kind) = ('contact', 'person') ORDER BY 1 LIMIT 1"
+    )[0]
+    for name in ("A first time", "Brought over by a webhook"):
+        with psycopg.connect(project.chatwoot_dsn, autocommit=True) as connection:
+            changes.update_contact(connection, contact, name=name)
+        body = webhooks.encode(webhooks.contact_updated(contact))
+        answer = httpx.post(
+            f"http://127.0.0.1:{project.airflow_port}/chatwoot/webhooks/shop",
+            content=body,
+            headers=webhooks.headers(SECRET, body),
+        )
+        assert answer.status_code == 200, answer.text
+        seconds = eventually(lambda name=name: project.persons()[person] == name, 90)
+        log.info("from the webhook to Krayin: %.1f s", seconds)
+
+
+def test_an_edited_sync_file_counts_within_a_minute(project: Project) -> None:
+    file = project.syncs / "second.yaml"
+    file.write_text("name: second\nschedule: null\nchatwoot: {account_id: 2}\n")
+    with project.api() as api:
+        log.info("a new sync file shows: %.0f s", eventually(lambda: "second__sync" in api.paused(), 120))
+        file.unlink()
+
+
+def test_a_restart_leaves_everything_as_it_was(project: Project) -> None:
+    before = made_and_open(project)
+    project.compose("restart")
+    log.info("healthy after a restart: %.0f s", eventually(lambda: healthy(project), 300))
+    project.run("shop__sync", {"full": True})
+    assert made_and_open(project) == before
+
+
+def test_down_and_up_leave_everything_as_it_was(project: Project) -> None:
+    before = made_and_open(project)
+    project.compose("down")
+    log.info("up after down: %.0f s", project.up())
+    assert "nothing to do" in project.compose("logs", "--no-log-prefix", "init")
+    project.run("shop__sync", {"full": True})
+    assert made_and_open(project) == before
+
+
+def test_an_upgrade_migrates_and_replaces_all(project: Project) -> None:
+    before, image = made_and_open(project), "chatwoot-krayin-sync:0.1.0"
+    newer = f"FROM {image}\nRUN echo '-- newer' > /opt/airflow/include/sql/newer.sql\n"
+    subprocess.run(["docker", "build", "--quiet", "--tag", image, "-"], input=newer, text=True, check=True)
+    old = {container["ID"] for containers in project.services().values() for container in containers}
+    log.info("upgrade: %.0f s", project.up())
+    assert "nothing to do" not in project.compose("logs", "--no-log-prefix", "init")
+    kept = {name for name, containers in project.services().items() if containers[0]["ID"] in old}
+    assert kept == {"postgres"}
+    project.run("shop__sync", {"full": True})
+    assert made_and_open(project) == before
+    project.up("--build")
+
+
+def test_a_backup_brings_everything_back(project: Project) -> None:
+    """With the commands of docs/operations/backup.md."""
+    before = made_and_open(project)
+    dumped = "".join(
+        project.compose(
+            *("exec", "-T", "postgres", "pg_dump", "--username", "postgres"),
+            *("--create", "--clean", "--if-exists", name),
+        )
+        for name in ("airflow", "krayin_sync")
+    )
+    project.compose("stop", *SERVICES - {"postgres"})
+    for name in ("airflow", "krayin_sync"):
+        project.compose("exec", "-T", "postgres", "dropdb", "--username", "postgres", name)
+    project.compose(
+        *["exec", "-T", "postgres", "psql", "--quiet", "--username", "postgres", "--set", "ON_ERROR_STOP=1"],
+        stdin=dumped,
+    )
+    log.info("up after the restore: %.0f s", project.up())
+    assert "nothing to do" in project.compose("logs", "--no-log-prefix", "--tail", "3", "init")
+    project.run("shop__sync", {"full": True})
+    assert made_and_open(project) == before
