@@ -249,3 +249,23 @@ SET reconciliation_id = excluded.reconciliation_id,
                  THEN 'accepted' ELSE excluded.state END,
     operation_id = NULL,
     last_seen = clock_timestamp()
+
+
+-- name: of_contact
+-- What differs of a contact now.
+-- Parameters: sync_name, target_id, installation_id, account_id, contact_id (bigint).
+-- Indexes: finding_of_contact.
+SELECT id, class, crm_kind, crm_id, field, side, state, repair, detail, first_seen, last_seen
+FROM krayin_sync.finding
+WHERE sync_name = %(sync_name)s AND target_id = %(target_id)s AND installation_id = %(installation_id)s
+  AND account_id = %(account_id)s AND contact_id = %(contact_id)s AND state NOT IN ('repaired', 'resolved')
+ORDER BY crm_kind, field, id
+
+
+-- name: reopen
+-- Somebody took back that these differences may stay.
+-- Parameters: sync_name, ids (bigint[]).
+-- Indexes: finding_pkey.
+UPDATE krayin_sync.finding
+SET state = 'reported'
+WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state = 'accepted'

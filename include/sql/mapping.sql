@@ -798,3 +798,74 @@ WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installa
       SELECT 1 FROM krayin_sync.crm_snapshot AS snapshot
       WHERE snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind
         AND snapshot.crm_id = mapping.crm_id AND snapshot.seen_at >= %(began)s)
+
+
+-- name: contacts_of_ids
+-- The contacts that have an id themselves, or whose person or lead has it in Krayin.
+-- Parameters: target_id, installation_id, account_id, id (bigint).
+-- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, mapping_one_source_per_record.
+SELECT source_id::bigint AS contact_id
+FROM krayin_sync.mapping
+WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND source_kind = 'contact' AND source_id = %(id)s::bigint::text
+UNION
+SELECT source_id::bigint
+FROM krayin_sync.mapping
+WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND source_kind = 'contact' AND crm_kind IN ('person', 'lead') AND crm_id = %(id)s AND state = 'linked'
+
+
+-- name: contacts_like
+-- The contacts whose e-mail, phone or name has a part: among what Krayin showed of their persons, what was sent since
+-- then, and what waits in quarantine.
+-- Parameters: target_id, installation_id, account_id, key (LIKE pattern), name (LIKE pattern), size.
+-- Indexes: mapping_one_source_per_record, crm_snapshot_pkey, operation_quarantined_record; else a scan.
+WITH seen AS (
+    SELECT crm_id FROM krayin_sync.crm_snapshot_key
+    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND key LIKE %(key)s
+    UNION
+    SELECT crm_id FROM krayin_sync.crm_snapshot
+    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND facts ->> 'name' ILIKE %(name)s
+), found AS (
+    SELECT mapping.source_id
+    FROM krayin_sync.mapping AS mapping
+    WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
+      AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
+      AND mapping.state = 'linked' AND mapping.crm_id IN (SELECT crm_id FROM seen)
+    UNION
+    -- Persons get ever higher ids: those above were made since Krayin's list was read.
+    SELECT mapping.source_id
+    FROM krayin_sync.mapping AS mapping
+    WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
+      AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
+      AND mapping.state = 'linked'
+      AND mapping.crm_id > coalesce((SELECT max(crm_id) FROM krayin_sync.crm_snapshot
+                                     WHERE target_id = %(target_id)s AND crm_kind = 'person'), 0)
+      AND (mapping.last_sent ->> 'name' ILIKE %(name)s OR mapping.last_sent ->> 'emails' ILIKE %(key)s
+           OR mapping.last_sent ->> 'phones' LIKE %(key)s)
+    UNION
+    SELECT operation.source_id
+    FROM krayin_sync.operation AS operation
+    WHERE operation.target_id = %(target_id)s AND operation.installation_id = %(installation_id)s
+      AND operation.account_id = %(account_id)s AND operation.source_kind = 'contact' AND operation.state = 'quarantined'
+      AND (operation.payload -> 'person' ->> 'name' ILIKE %(name)s
+           OR EXISTS (SELECT FROM unnest(operation.natural_keys) AS own (key) WHERE own.key LIKE %(key)s))
+)
+SELECT source_id::bigint AS contact_id FROM found ORDER BY source_id::bigint DESC LIMIT %(size)s
+
+
+-- name: links_of_contact
+-- The bindings of a contact with what was last sent and what Krayin showed last.
+-- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
+-- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
+SELECT mapping.source_id::bigint AS contact_id, mapping.crm_kind, mapping.crm_id, mapping.state, mapping.origin,
+       mapping.acked_at, mapping.last_sent, shown.facts, shown.seen_at,
+       krayin_sync.krayin_page(target.base_url, mapping.crm_kind, mapping.crm_id) AS page
+FROM krayin_sync.mapping AS mapping
+JOIN krayin_sync.krayin_target AS target ON target.id = mapping.target_id
+LEFT JOIN krayin_sync.crm_snapshot AS shown
+       ON shown.target_id = mapping.target_id AND shown.crm_kind = mapping.crm_kind AND shown.crm_id = mapping.crm_id
+WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
+  AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact'
+  AND mapping.source_id = ANY(%(contact_ids)s)
+ORDER BY mapping.source_id::bigint DESC, mapping.crm_kind DESC

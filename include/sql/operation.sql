@@ -950,3 +950,30 @@ WHERE older.id = %(id)s AND older.fence = %(fence)s AND older.worker IS NOT NULL
         AND newer.source_id = older.source_id AND newer.state IN ('planned', 'held') AND newer.id <> older.id
   )
 RETURNING older.id
+
+
+-- name: of_contact
+-- The newest operations of a contact and of what was said with it.
+-- Parameters: target_id, installation_id, account_id, contact_id (bigint), size.
+-- Indexes: operation_of_record, operation_of_contact.
+SELECT id, source_kind, source_id, state, step, error_class, error_message, attempts, result, created_at, finished_at,
+       next_attempt_at, run_id, candidates
+FROM krayin_sync.operation
+WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s::bigint::text)
+       OR contact_id = %(contact_id)s::bigint)
+ORDER BY id DESC
+LIMIT %(size)s
+
+
+-- name: quarantine_page
+-- What waits for a person, the newest first: one page of a sync, of one reason if one is given.
+-- Parameters: sync_name, error_class (or NULL), before (operation id or NULL), size.
+-- Indexes: operation_quarantine.
+SELECT id, account_id, source_kind, source_id, contact_id, error_class, error_message, candidates, finished_at
+FROM krayin_sync.operation
+WHERE sync_name = %(sync_name)s AND state = 'quarantined'
+  AND (%(error_class)s::text IS NULL OR error_class = %(error_class)s)
+  AND (%(before)s::bigint IS NULL OR id < %(before)s)
+ORDER BY id DESC
+LIMIT %(size)s

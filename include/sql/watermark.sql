@@ -52,3 +52,14 @@ JOIN krayin_sync.sync_run AS run ON run.id = mark.run_id
 JOIN krayin_sync.krayin_target AS target ON target.id = mark.target_id
 WHERE mark.stream = 'contacts'
 ORDER BY mark.sync_name, mark.moved_at DESC
+
+
+-- name: scope
+-- Between which Krayin and which Chatwoot account a sync works, as its newest look at contacts noted it.
+-- Parameters: sync_name.
+-- Indexes: watermark_pkey.
+SELECT watermark.target_id, watermark.installation_id, watermark.account_id
+FROM krayin_sync.watermark AS watermark
+WHERE watermark.sync_name = %(sync_name)s AND watermark.stream = 'contacts'
+ORDER BY watermark.moved_at DESC
+LIMIT 1

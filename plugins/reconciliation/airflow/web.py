@@ -32,17 +32,43 @@ def status_page() -> FastAPI:
     from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
     from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415
 
-    from reconciliation.status.app import PageContext, create_app  # noqa: PLC0415
+    from reconciliation.status.app import create_app  # noqa: PLC0415
+    from reconciliation.web.page_context import PageContext  # noqa: PLC0415
 
     return create_app(
         PageContext(
             signed_in=get_user,
             readable=readable_dags,
             login=lambda address: get_auth_manager().get_url_login(next_url=address),
+            may_start=may_start,
+            audit=audit,
             syncs=load_syncs,
             sync_dsn=sync_dsn,
         )
     )
+
+
+def may_start(user: Any, dag_id: str) -> bool:
+    """Tell whether a user may start runs of a DAG."""
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
+    from airflow.api_fastapi.auth.managers.models.resource_details import (  # noqa: PLC0415
+        DagAccessEntity,
+        DagDetails,
+    )
+
+    return get_auth_manager().is_authorized_dag(
+        method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+    )
+
+
+def audit(user: Any, event: str, sync_name: str, facts: str) -> None:
+    """Note in Airflow's audit log what a user did on a page."""
+    from airflow.models.log import Log  # noqa: PLC0415 - see above
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        name = user.get_name()
+        session.add(Log(event, owner=name, owner_display_name=name, extra=facts, dag_id=f"{sync_name}__sync"))
 
 
 def readable_dags(user: Any) -> dict[str, bool]:

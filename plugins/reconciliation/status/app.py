@@ -23,19 +23,21 @@ from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.status.facts import SyncFacts, read_facts
 from reconciliation.status.health import Health, Level, health_of
 from reconciliation.sync_database.connection import connect
+from reconciliation.web.console import console_routes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.status.facts import Row
+    from reconciliation.web.page_context import PageContext
 
 SLOWEST: Final = "15s"
 BIGGEST_ID: Final = 2**63 - 1
 HEADERS: Final = {
     # Nothing is loaded from anywhere, no script runs, nobody else may put it into a frame.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
@@ -63,25 +65,6 @@ ALL_DAGS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class PageContext:
-    """What the page needs of where it runs; all but `signed_in` are called in a thread.
-
-    Attributes:
-        signed_in: a FastAPI dependency that returns the user, or raises HTTPException 401.
-        readable: returns the DAGs a user may read, by id, and whether each is paused.
-        login: returns where to sign in and come back to an address, None to answer 401.
-        syncs: returns the syncs.
-        sync_dsn: returns the connection string of the sync database.
-    """
-
-    signed_in: Callable[..., Awaitable[Any]]
-    readable: Callable[[Any], Mapping[str, bool]]
-    login: Callable[[str], str | None]
-    syncs: Callable[[], Sequence[SyncSettings | BrokenSync]]
-    sync_dsn: Callable[[], str]
-
-
-@dataclass(frozen=True, slots=True)
 class Shown:
     """One sync as the page shows it; `problem` is what is wrong with its file."""
 
@@ -102,6 +85,7 @@ def create_app(context: PageContext) -> FastAPI:
     signed_in = Depends(context.signed_in)
 
     def enter(request: Request, user: Any = signed_in) -> None:
+        request.state.user = user
         request.state.readable = context.readable(user)
 
     # The documentation's own routes would stand outside: they are made without dependencies.
@@ -110,7 +94,9 @@ def create_app(context: PageContext) -> FastAPI:
     )
     app.add_api_route("/", pages.status, methods=["GET"], response_class=HTMLResponse)
     app.add_api_route("/reports/{run_id}/{name}", pages.report_file, methods=["GET"], response_class=Response)
+    app.include_router(console_routes(context, pages.database))
     app.add_exception_handler(StarletteHTTPException, pages.refused)
+    app.add_exception_handler(UnavailableError, pages.unavailable)
     app.middleware("http")(_with_headers)
     return app
 
@@ -128,7 +114,7 @@ class _Pages:
         facts: dict[str, SyncFacts] = {}
         trouble = None
         try:
-            with self._database() as connection:
+            with self.database() as connection:
                 facts = read_facts(connection, [sync.name for sync in syncs])
         except UnavailableError as error:
             trouble = str(error)
@@ -147,11 +133,8 @@ class _Pages:
     def report_file(
         self, request: Request, run_id: Annotated[int, Path(ge=1, le=BIGGEST_ID)], name: str
     ) -> Response:
-        try:
-            with self._database() as connection:
-                file = store.fetch(connection, run_id, name)
-        except UnavailableError as error:
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+        with self.database() as connection:
+            file = store.fetch(connection, run_id, name)
         # Who may not see a sync is not told either whether it has this report.
         if file is None or f"{file.sync_name}__sync" not in request.state.readable:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such report.")
@@ -165,6 +148,9 @@ class _Pages:
             content = gzip.decompress(content)
         return Response(content, media_type=file.media_type, headers=headers)
 
+    def unavailable(self, request: Request, error: Exception) -> Response:
+        return self.refused(request, HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
+
     def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         if error.status_code == HTTPStatus.UNAUTHORIZED and "text/html" in request.headers.get("accept", ""):
@@ -175,7 +161,12 @@ class _Pages:
         return HTMLResponse(html, error.status_code, headers=error.headers)
 
     @contextmanager
-    def _database(self) -> Iterator[psycopg.Connection]:
+    def database(self) -> Iterator[psycopg.Connection]:
+        """Open the sync database for one request, in one transaction.
+
+        Raises:
+            UnavailableError: it cannot be used now.
+        """
         try:
             connection = connect(self._context.sync_dsn(), patience=0)
         except ReconciliationError as error:

@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.routing import APIRoute
 from psycopg.types.json import Jsonb
 from reconciliation.reconcile.finding import FindingClass
 from reconciliation.report.findings import PackedFile
@@ -23,8 +25,9 @@ from reconciliation.report.labels import CLASSES, HINTS
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import keep
 from reconciliation.settings.sync_files import load_syncs
-from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, PageContext, create_app
+from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, create_app
 from reconciliation.sync_database.incidents import close_incident, open_incident
+from reconciliation.web.page_context import PageContext
 
 from tests.reconciliation.ledger_rows import Ledger
 
@@ -51,6 +54,8 @@ def around(syncs: Path, sync_db_url: str) -> PageContext:
         signed_in=signed_in,
         readable=lambda user: DAGS if user == "ada" else {},
         login=lambda address: f"/auth/login?next={address}",
+        may_start=lambda user, dag_id: user == "ada" and dag_id == "test__sync",
+        audit=lambda *_: None,
         syncs=lambda: load_syncs(syncs),
         sync_dsn=lambda: sync_db_url,
     )
@@ -63,13 +68,15 @@ class Browser:
         self.app = app
         self.cookies = {"_token": user} if user else {}
 
-    def request(self, method: str, address: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    def request(
+        self, method: str, address: str, headers: dict[str, str] | None = None, **sent: Any
+    ) -> httpx.Response:
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(
                 transport=httpx.ASGITransport(self.app), base_url="http://testserver", cookies=self.cookies
             ) as client:
                 return await client.request(
-                    method, address, headers={"Accept": "text/html", **(headers or {})}
+                    method, address, headers={"Accept": "text/html", **(headers or {})}, **sent
                 )
 
         return asyncio.run(ask())
@@ -84,23 +91,34 @@ def browser(around: PageContext, user: str | None = "ada") -> Browser:
     return Browser(airflow, user)
 
 
-def addresses(around: PageContext) -> list[str]:
+def addresses(around: PageContext) -> dict[str, set[str]]:
+    """Every address with the methods it takes."""
     app = create_app(around)
-    filled = {"run_id": "1", "name": "report.html"}
-    paths = [str(getattr(route, "path", route)) for route in app.routes]
-    return ["/krayin-sync" + path.format(**filled) for path in paths]
+    filled = {"run_id": "1", "name": "report.html", "sync_name": "test", "contact_id": "1"}
+    found: dict[str, set[str]] = {}
+    for route in app.routes:
+        assert isinstance(route, APIRoute)
+        found.setdefault("/krayin-sync" + route.path.format(**filled), set()).update(route.methods)
+    return found
 
 
 def test_every_route_asks_who_is_there(around: PageContext) -> None:
     asked = addresses(around)
-    assert sorted(asked) == ["/krayin-sync/", "/krayin-sync/reports/1/report.html"]
+    assert asked == {
+        "/krayin-sync/": {"GET"},
+        "/krayin-sync/reports/1/report.html": {"GET"},
+        "/krayin-sync/find": {"GET", "POST"},
+        "/krayin-sync/records/test/1": {"GET", "POST"},
+        "/krayin-sync/work": {"GET"},
+        "/krayin-sync/work/test": {"POST"},
+    }
     nobody = browser(around, None)
-    for address in asked:
+    for address, methods in asked.items():
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             answer = nobody.request(method, address, headers={"Accept": "*/*"})
-            assert answer.status_code in ({401} if method == "GET" else {401, 405}), (method, address)
-            assert "Krayin sync</h1>" not in answer.text
-        to_login = nobody.get(address)
+            assert answer.status_code in ({401} if method in methods else {401, 405}), (method, address)
+            assert "<h1>Krayin sync" not in answer.text
+        to_login = nobody.request(min(methods), address)
         assert to_login.status_code == 303
         assert to_login.headers["location"] == f"/auth/login?next=http://testserver{address}"
 
@@ -158,7 +176,7 @@ def test_a_fresh_install_says_that_nothing_happened_yet(around: PageContext) -> 
 
 def test_a_database_that_is_away_is_told_without_its_password(around: PageContext) -> None:
     away = browser(replace(around, sync_dsn=lambda: NOBODYS))
-    for address in addresses(around):
+    for address in ("/krayin-sync/", "/krayin-sync/reports/1/report.html", "/krayin-sync/work"):
         answer = away.get(address)
         assert answer.status_code == 503
         assert "cannot be reached" in answer.text
@@ -257,6 +275,9 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
     assert found.loads == []
     assert set(found.links) == {
         "../",
+        "./",
+        "find",
+        "work",
         f"reports/{compared}/report.html",
         "../dags/test__approval/runs/asset__2026%2B1/required_actions",
         *(f"../dags/{dag}" for dag in DAGS),
@@ -266,7 +287,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
 def test_only_dags_that_are_there_are_linked(around: PageContext) -> None:
     few = replace(around, readable=lambda _: {"test__sync": True})
     text = browser(few).get("/krayin-sync/").text
-    assert links_of(text).links == ["../", "../dags/test__sync"]
+    assert links_of(text).links == ["./", "find", "work", "../", "../dags/test__sync"]
     assert "Its DAG is paused" in text
 
 

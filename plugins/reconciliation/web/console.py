@@ -1,0 +1,197 @@
+"""The pages that people work with: find a contact, see its record, decide what waits."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from reconciliation.report.labels import class_in_words, hint
+from reconciliation.report.pages import page
+from reconciliation.settings.sync_files import BrokenSync
+from reconciliation.sync_database.replay import ReplayRequest, replay
+from reconciliation.web import records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    import psycopg
+
+    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.web.page_context import PageContext
+    from reconciliation.web.records import Row
+
+BIGGEST_ID: Final = 2**63 - 1
+LONGEST_TEXT: Final = 200
+Id = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
+Ids = Annotated[list[Annotated[int, Form(ge=1, le=BIGGEST_ID)]], Form()]
+
+
+def from_this_site(request: Request) -> None:
+    """See that a form was sent by one of our own pages.
+
+    Raises:
+        HTTPException: 403, another site sent it.
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    host = request.headers.get("x-forwarded-host") or request.headers.get("host")
+    # Browsers that know Sec-Fetch-Site cannot be made to lie in it; older ones send Origin with every form.
+    ours = site == "same-origin" if site else origin is not None and urlsplit(origin).netloc == host
+    if not ours:
+        raise HTTPException(HTTPStatus.FORBIDDEN, "Another site sent this form. Open the page again.")
+
+
+def console_routes(
+    context: PageContext, database: Callable[[], AbstractContextManager[psycopg.Connection]]
+) -> APIRouter:
+    """Return the routes; `database` opens the sync database for one request.
+
+    Whoever may read a sync's DAG sees ids and states; whoever may start it sees values and decides.
+    """
+    console = _Console(context, database)
+    router = APIRouter()
+    for path, method, answer in (
+        ("/find", "GET", console.find_form),
+        ("/find", "POST", console.find),
+        ("/records/{sync_name}/{contact_id}", "GET", console.record),
+        ("/records/{sync_name}/{contact_id}", "POST", console.decide),
+        ("/work", "GET", console.work),
+        ("/work/{sync_name}", "POST", console.replay),
+    ):
+        checks = [Depends(from_this_site)] if method == "POST" else []
+        router.add_api_route(path, answer, methods=[method], response_class=HTMLResponse, dependencies=checks)
+    return router
+
+
+class _Console:
+    """What the routes answer; they run in threads."""
+
+    def __init__(
+        self, context: PageContext, database: Callable[[], AbstractContextManager[psycopg.Connection]]
+    ) -> None:
+        self._context = context
+        self._database = database
+
+    def find_form(self, request: Request) -> HTMLResponse:
+        return HTMLResponse(page("find.html.j2", text="", found=None, syncs=self._readable(request)))
+
+    # The text comes in the form's body: addresses are kept in logs and histories.
+    def find(
+        self, request: Request, text: Annotated[str, Form(max_length=LONGEST_TEXT)] = ""
+    ) -> HTMLResponse:
+        found: list[tuple[str, bool, int, list[Row]]] = []
+        with self._database() as connection:
+            for name in self._readable(request):
+                scope = records.scope_of(connection, name)
+                values = self._may_act(request, name)
+                if scope is None:
+                    continue
+                by_contact: dict[int, list[Row]] = {}
+                # That a part of a name or number is found tells that there is such a customer.
+                for row in records.find(connection, scope, text, ids_only=not values):
+                    by_contact.setdefault(row["contact_id"], []).append(row)
+                found += [(name, values, contact_id, rows) for contact_id, rows in by_contact.items()]
+        syncs = self._readable(request)
+        return HTMLResponse(page("find.html.j2", text=text, found=found, syncs=syncs))
+
+    def record(self, request: Request, sync_name: str, contact_id: Id) -> HTMLResponse:
+        sync = self._sync(request, sync_name)
+        with self._database() as connection:
+            scope = records.scope_of(connection, sync_name)
+            record = scope and records.record_of(connection, sync_name, scope, contact_id)
+        if not record:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND, f"The sync {sync_name} knows nothing of contact {contact_id} yet."
+            )
+        html = page(
+            "record.html.j2",
+            sync=sync_name,
+            contact_id=contact_id,
+            account_id=scope["account_id"] if scope else None,
+            chatwoot_url=_chatwoot_url(sync),
+            record=record,
+            values=self._may_act(request, sync_name),
+            class_in_words=class_in_words,
+            hint=hint,
+        )
+        return HTMLResponse(html)
+
+    def decide(
+        self,
+        request: Request,
+        sync_name: str,
+        contact_id: Id,
+        action: Annotated[Literal["accept", "reopen"], Form()],
+        finding_id: Annotated[int, Form(ge=1, le=BIGGEST_ID)],
+    ) -> RedirectResponse:
+        self._acting(request, sync_name)
+        with self._database() as connection:
+            changed = records.change_finding(
+                connection, f"finding/{action}", sync_name, contact_id, finding_id
+            )
+        if not changed:
+            raise HTTPException(HTTPStatus.CONFLICT, "That difference has changed meanwhile. Look again.")
+        self._context.audit(
+            request.state.user, f"krayin_sync.finding_{action}", sync_name, f"finding {finding_id}"
+        )
+        return RedirectResponse(str(contact_id), HTTPStatus.SEE_OTHER)
+
+    def work(
+        self,
+        request: Request,
+        sync: Annotated[str | None, Query()] = None,
+        reason: Annotated[str | None, Query(pattern="^[a-z_]+$")] = None,
+        before: Annotated[int | None, Query(ge=1, le=BIGGEST_ID)] = None,
+    ) -> HTMLResponse:
+        names = [name for name in self._readable(request) if sync in {None, name}]
+        with self._database() as connection:
+            pages = {name: records.quarantine_page(connection, name, reason, before) for name in names}
+            reasons = {name: records.quarantine_reasons(connection, name) for name in names}
+        html = page(
+            "work.html.j2",
+            pages=pages,
+            reasons=reasons,
+            reason=reason,
+            may_act={name: self._may_act(request, name) for name in names},
+            size=records.PAGE,
+            hint=hint,
+        )
+        return HTMLResponse(html)
+
+    def replay(self, request: Request, sync_name: str, operations: Ids) -> RedirectResponse:
+        self._acting(request, sync_name)
+        with self._database() as connection:
+            for operation_id in operations:
+                replay(connection, ReplayRequest(sync_name, operation_id=operation_id))
+        listed = ", ".join(map(str, operations))
+        self._context.audit(request.state.user, "krayin_sync.replay", sync_name, f"operations {listed}")
+        return RedirectResponse(f"../work?sync={sync_name}", HTTPStatus.SEE_OTHER)
+
+    def _readable(self, request: Request) -> list[str]:
+        dags: Mapping[str, bool] = request.state.readable
+        return [sync.name for sync in self._context.syncs() if f"{sync.name}__sync" in dags]
+
+    def _sync(self, request: Request, sync_name: str) -> SyncSettings | BrokenSync:
+        # Who may not see a sync is not told either whether there is one.
+        if sync_name not in self._readable(request):
+            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such sync.")
+        return next(sync for sync in self._context.syncs() if sync.name == sync_name)
+
+    def _may_act(self, request: Request, sync_name: str) -> bool:
+        return self._context.may_start(request.state.user, f"{sync_name}__sync")
+
+    def _acting(self, request: Request, sync_name: str) -> None:
+        self._sync(request, sync_name)
+        if not self._may_act(request, sync_name):
+            raise HTTPException(
+                HTTPStatus.FORBIDDEN,
+                f"You may look at {sync_name}, but not start it: that right decides here.",
+            )
+
+
+def _chatwoot_url(sync: SyncSettings | BrokenSync) -> str | None:
+    return None if isinstance(sync, BrokenSync) or not sync.chatwoot.url else sync.chatwoot.url.rstrip("/")

@@ -1,0 +1,35 @@
+"""What the pages need of where they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from reconciliation.settings.sync_files import BrokenSync
+    from reconciliation.settings.sync_settings import SyncSettings
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What the page needs of where it runs; all but `signed_in` are called in a thread.
+
+    Attributes:
+        signed_in: a FastAPI dependency that returns the user, or raises HTTPException 401.
+        readable: returns the DAGs a user may read, by id, and whether each is paused.
+        login: returns where to sign in and come back to an address, None to answer 401.
+        may_start: tells whether a user may start a DAG.
+        audit: notes in Airflow's log what a user did: event, sync and further facts, ids only.
+        syncs: returns the syncs.
+        sync_dsn: returns the connection string of the sync database.
+    """
+
+    signed_in: Callable[..., Awaitable[Any]]
+    readable: Callable[[Any], Mapping[str, bool]]
+    login: Callable[[str], str | None]
+    may_start: Callable[[Any, str], bool]
+    audit: Callable[[Any, str, str, str], None]
+    syncs: Callable[[], Sequence[SyncSettings | BrokenSync]]
+    sync_dsn: Callable[[], str]

@@ -1,0 +1,149 @@
+"""What the sync database knows of single contacts, and of what waits for a person."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.rows import dict_row
+from statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+Row = dict[str, Any]
+
+FOUND_AT_MOST: Final = 50
+HISTORY: Final = 100
+PAGE: Final = 50
+SHORTEST_PART: Final = 3
+"""Fewer letters would match nearly everybody."""
+_DIGITS = re.compile(r"[+\d][\d\s()./-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a record: what was sent last, what Krayin showed last, and the open difference if any."""
+
+    name: str
+    sent: Any
+    shown: Any
+    finding: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One record of a contact in Krayin with its fields; `row` is that of `mapping/links_of_contact`."""
+
+    row: Row
+    fields: Sequence[Field]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRecord:
+    """All that is known of one contact; rows are those of the statements' columns."""
+
+    links: Sequence[Link]
+    findings: Sequence[Row]
+    operations: Sequence[Row]
+
+
+def scope_of(connection: psycopg.Connection, sync_name: str) -> Row | None:
+    """Return between which Krayin and Chatwoot account a sync works, None before its first run."""
+    return _one(connection, "watermark/scope", {"sync_name": sync_name})
+
+
+def find(connection: psycopg.Connection, scope: Mapping[str, Any], text: str, *, ids_only: bool) -> list[Row]:
+    """Return the links of the contacts that `text` may mean, at most 50 contacts.
+
+    It is an id in Chatwoot or Krayin, or unless `ids_only` a part of a name, an e-mail or a phone number.
+    """
+    text = text.strip()
+    ids: set[int] = set()
+    if text.isdecimal() and len(text) < len(str(2**63)):
+        ids |= {
+            row["contact_id"]
+            for row in _all(connection, "mapping/contacts_of_ids", {**scope, "id": int(text)})
+        }
+    if len(text) >= SHORTEST_PART and not ids_only:
+        # Phone numbers are compared by their digits, e-mails in lower case.
+        key = re.sub(r"\D", "", text) if _DIGITS.fullmatch(text) else text.casefold()
+        patterns = {"key": _containing(key), "name": _containing(text)}
+        found = _all(connection, "mapping/contacts_like", {**scope, **patterns, "size": FOUND_AT_MOST})
+        ids |= {row["contact_id"] for row in found}
+    return links_of(connection, scope, sorted(ids, reverse=True)[:FOUND_AT_MOST])
+
+
+def links_of(
+    connection: psycopg.Connection, scope: Mapping[str, Any], contact_ids: Sequence[int]
+) -> list[Row]:
+    """Return the links of these contacts with what was sent and what Krayin showed."""
+    return _all(
+        connection, "mapping/links_of_contact", {**scope, "contact_ids": [str(one) for one in contact_ids]}
+    )
+
+
+def record_of(
+    connection: psycopg.Connection, sync_name: str, scope: Mapping[str, Any], contact_id: int
+) -> ContactRecord | None:
+    """Return what is known of a contact, None if it was never planned."""
+    rows = links_of(connection, scope, [contact_id])
+    asked = {**scope, "sync_name": sync_name, "contact_id": contact_id}
+    findings = _all(connection, "finding/of_contact", asked)
+    operations = _all(connection, "operation/of_contact", {**asked, "size": HISTORY})
+    if not (rows or findings or operations):
+        return None
+    return ContactRecord([Link(row, _fields(row, findings)) for row in rows], findings, operations)
+
+
+def quarantine_page(
+    connection: psycopg.Connection, sync_name: str, error_class: str | None, before: int | None
+) -> list[Row]:
+    """Return up to 50 quarantined operations older than the operation `before`, the newest first."""
+    asked = {"sync_name": sync_name, "error_class": error_class, "before": before, "size": PAGE}
+    return _all(connection, "operation/quarantine_page", asked)
+
+
+def quarantine_reasons(connection: psycopg.Connection, sync_name: str) -> list[Row]:
+    """Return how many operations of a sync wait for a person, by reason."""
+    return _all(connection, "operation/quarantine_by_reason", {"sync_name": sync_name})
+
+
+def change_finding(
+    connection: psycopg.Connection, change: str, sync_name: str, contact_id: int, finding_id: int
+) -> bool:
+    """Carry out a statement on one open finding of a contact; tell whether the finding was still there."""
+    scope = scope_of(connection, sync_name)
+    asked = {**(scope or {}), "sync_name": sync_name, "contact_id": contact_id}
+    of_contact = _all(connection, "finding/of_contact", asked) if scope else []
+    if finding_id not in {row["id"] for row in of_contact}:
+        return False
+    return bool(connection.execute(statement(change), {"sync_name": sync_name, "ids": [finding_id]}).rowcount)
+
+
+def _fields(row: Row, findings: Sequence[Row]) -> list[Field]:
+    sent, shown = row["last_sent"] or {}, row["facts"] or {}
+    differing = {
+        each["field"]: each
+        for each in findings
+        if each["field"] and (each["crm_kind"], each["crm_id"]) == (row["crm_kind"], row["crm_id"])
+    }
+    names = dict.fromkeys([*sent, *(name for name in shown if name in differing), *differing])
+    return [Field(name, sent.get(name), shown.get(name), differing.get(name)) for name in names]
+
+
+def _containing(text: str) -> str:
+    escaped = re.sub(r"([\\%_])", r"\\\1", text)
+    return f"%{escaped}%"
+
+
+def _all(connection: psycopg.Connection, name: str, parameters: Mapping[str, Any]) -> list[Row]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement(name), parameters).fetchall()
+
+
+def _one(connection: psycopg.Connection, name: str, parameters: Mapping[str, Any]) -> Row | None:
+    return next(iter(_all(connection, name, parameters)), None)
