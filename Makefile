@@ -1,7 +1,7 @@
 # Everything works from a fresh clone with nothing but Python 3.11+ and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset airflow test test-fast test-containers soak lint audit bench reference lock venv
+.PHONY: help up down status logs reset airflow test test-fast test-containers test-wheel soak lint audit bench reference lock venv
 
 # The newest Python that fits; another one: make PYTHON=/path/to/python up
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -48,6 +48,9 @@ test-fast: venv ## Run the tests that need neither Airflow nor PostgreSQL; about
 
 test-containers: venv ## Run docker-compose.yaml on Docker: build, sync, restart, upgrade, restore, killed workers
 	CONTAINERS=1 $(BIN)/python -m pytest --log-cli-level=INFO tests/containers $(ARGS)
+
+test-wheel: venv ## Install the wheel into Airflow 3.2 and 3.3, and with the oldest packages it takes, and sync the sandbox
+	SOAK=1 $(BIN)/python -m pytest tests/wheel $(ARGS)
 
 soak: venv ## Run the fault, load and property tests with large counts; hours
 	SOAK=1 $(BIN)/python -m pytest -m "chaos or slow or hypothesis" $(ARGS)

@@ -46,11 +46,11 @@ class Project:
     chatwoot_port: int
     krayin_port: int
 
-    def compose(self, *arguments: str, stdin: str | None = None) -> str:
+    def compose(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run `docker compose` with the arguments; return what it printed on standard output.
 
         Raises:
-            AssertionError: it failed; the message has all that it and the services printed.
+            AssertionError: it failed, and `check`; the message has all that it and the services printed.
         """
         command = [
             "docker", "compose", "--project-name", f"containers-{self.airflow_port}", "--env-file", str(self.folder / ".env"),
@@ -60,7 +60,7 @@ class Project:
         done = subprocess.run(
             [*command, *arguments], input=stdin, capture_output=True, text=True, check=False, env=environment
         )
-        if done.returncode:
+        if check and done.returncode:
             logs = subprocess.run(
                 [*command, "logs", "--tail", "30"],
                 capture_output=True,

@@ -66,7 +66,6 @@ def test_a_second_start_does_nothing(project: Project) -> None:
     log.info("second start: %.0f s", seconds)
     assert "nothing to do" in project.compose("logs", "--no-log-prefix", "--tail", "3", "init")
     assert {name: containers[0]["ID"] for name, containers in project.services().items()} == before
-    assert seconds < 30
 
 
 def test_setup_finds_nothing_wrong(project: Project) -> None:

@@ -198,7 +198,7 @@ def _caused_by(cause: BaseException) -> httpx.ConnectError:
     [
         (_caused_by(ConnectionRefusedError()), "refused"),
         (_caused_by(socket.gaierror()), "cannot be resolved"),
-        (_caused_by(ssl.SSLCertVerificationError()), "certificate"),
+        (_caused_by(ssl.SSLCertVerificationError()), "SSL_CERT_FILE"),
         (_caused_by(ssl.SSLError()), "handshake"),
         (httpx.ConnectTimeout("t"), "time allowed"),
         (httpx.ConnectError("x"), "could not be made"),
