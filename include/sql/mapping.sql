@@ -242,7 +242,8 @@ DELETE FROM krayin_sync.mapping WHERE id = ANY(%(ids)s)
 
 
 -- name: forget
--- Have records planned anew as if they had changed; with recreate as if they had never been made.
+-- Have records planned anew as if they had changed, when activities took place included, which is otherwise written only
+-- when it changes; with recreate as if they had never been made.
 -- Parameters: ids (bigint[], mapping rows), recreate (boolean).
 -- Indexes: mapping_pkey.
 UPDATE krayin_sync.mapping
@@ -250,7 +251,7 @@ SET source_hash = ''::bytea,
     acked_hash = NULL,
     state = CASE WHEN %(recreate)s THEN 'pending' ELSE state END,
     crm_id = CASE WHEN %(recreate)s THEN NULL ELSE crm_id END,
-    last_sent = CASE WHEN %(recreate)s THEN NULL ELSE last_sent END,
+    last_sent = CASE WHEN %(recreate)s THEN NULL ELSE last_sent - ARRAY['schedule_from', 'schedule_to'] END,
     pending_write = CASE WHEN %(recreate)s THEN NULL ELSE pending_write END
 WHERE id = ANY(%(ids)s)
 
@@ -276,15 +277,6 @@ SET crm_id = nullif(crm_id, %(crm_id)s),
     former_crm_ids = array_remove(former_crm_ids, %(crm_id)s::bigint)
 WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
   AND source_kind = %(source_kind)s AND source_id = %(source_id)s AND crm_kind = %(crm_kind)s AND state = 'orphaned'
-
-
--- name: forget_schedule
--- Have activities written anew, when they took place included, which is otherwise written when it changes.
--- Parameters: ids (bigint[], mapping rows).
--- Indexes: mapping_pkey.
-UPDATE krayin_sync.mapping
-SET source_hash = ''::bytea, acked_hash = NULL, last_sent = last_sent - ARRAY['schedule_from', 'schedule_to']
-WHERE id = ANY(%(ids)s)
 
 
 -- name: gone

@@ -39,9 +39,10 @@ WHERE run_id = %(run_id)s AND source_kind = %(source_kind)s AND source_id = ANY(
 -- Parameters: run_id, target_id, installation_id, account_id.
 -- Indexes: staged_activity_pkey, crm_snapshot_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
 SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired,
-       coalesce(mapping.acked_hash = staged.source_hash, false), mapping.state,
-       mapping.crm_id, mapping.last_sent, person.state, lead.state, lead.crm_id, lead.origin, snapshot.facts,
-       coalesce(lead.former_crm_ids <> '{}', false)
+       coalesce(mapping.acked_hash = staged.source_hash, false) AS is_accepted, mapping.state,
+       mapping.crm_id, mapping.last_sent, person.state AS person_state, lead.state AS lead_state,
+       lead.crm_id AS lead_id, lead.origin AS lead_origin, snapshot.facts AS lead_facts,
+       coalesce(lead.former_crm_ids <> '{}', false) AS follows_lead
 FROM krayin_sync.staged_activity AS staged
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s

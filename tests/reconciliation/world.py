@@ -16,9 +16,9 @@ from krayin.client import KrayinClient
 from krayin.routes import access_key, find_api
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
 from reconciliation.extract.look import confirm_source
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings

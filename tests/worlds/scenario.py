@@ -12,9 +12,9 @@ import psycopg
 from chatwoot.errors import ChatwootError
 from krayin.errors import KrayinError
 from reconciliation.approval.question import answer, ask
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
 from reconciliation.errors import ReconciliationError
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.run_rows import RunKind
 

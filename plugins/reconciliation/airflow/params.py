@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.reconcile.request import ReconcileRequest
+from reconciliation.drift.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.run_rows import RunKind
 

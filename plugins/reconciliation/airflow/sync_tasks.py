@@ -102,9 +102,9 @@ def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
 @task_errors()
 def compare(name: str, context: Mapping[str, Any]) -> int:
     """Compare, keep what differs and plan its repair; return the run's id in `sync_run`."""
-    from reconciliation.reconcile import reconcile  # noqa: PLC0415 - the hot path does without
+    from reconciliation.drift import run as drift  # noqa: PLC0415 - the hot path does without
 
-    run_id = reconcile.compare(open_sync(name), reconcile_request(context))
+    run_id = drift.compare(open_sync(name), reconcile_request(context))
     _ask_about_held(name, context)
     return run_id
 
@@ -112,9 +112,10 @@ def compare(name: str, context: Mapping[str, Any]) -> int:
 @task_errors()
 def repair(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
     """Carry out the repairs, write to the log what was found and what became of it; return the numbers."""
-    from reconciliation.reconcile import reconcile, summary  # noqa: PLC0415 - see above
+    from reconciliation.drift import run as drift  # noqa: PLC0415 - see above
+    from reconciliation.drift import summary  # noqa: PLC0415 - see above
 
-    run = reconcile.repair(open_sync(name), run_id, seconds=seconds)
+    run = drift.repair(open_sync(name), run_id, seconds=seconds)
     log_lines(summary.lines_of(run))
     return summary.numbers_of(run)
 

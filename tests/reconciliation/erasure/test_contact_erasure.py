@@ -8,13 +8,13 @@ import httpx
 import psycopg
 import pytest
 from krayin.client import KrayinClient
+from reconciliation.drift.finding_store import FindingStore
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare
 from reconciliation.erasure.contact_erasure import erase, identity_of, unerase
 from reconciliation.erasure.pii_values import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.maintenance.retention import Retention, retain
-from reconciliation.reconcile.finding_store import FindingStore
-from reconciliation.reconcile.reconcile import compare
-from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 
 from sandbox.chatwoot import changes, conversations
@@ -23,7 +23,7 @@ from tests.database_dump import dump
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from reconciliation.reconcile.finding import Finding
+    from reconciliation.drift.finding import Finding
 
     from tests.reconciliation.world import World
 

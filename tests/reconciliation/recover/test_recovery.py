@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
 from reconciliation.erasure.contact_erasure import erase
 from reconciliation.errors import IncidentOpenError, RecoveryRequestError
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.recover.recovery import Happened, answer_recovery, declare_false_alarm, plan_recovery
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.incidents import open_incident

@@ -13,7 +13,7 @@ import pytest
 from krayin.classification import Meaning
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
-from reconciliation.reconcile.finding import FindingClass
+from reconciliation.drift.finding import FindingClass
 from reconciliation.report.view_reference import PERSONAL, render
 from reconciliation.run.request import RunRequest
 from reconciliation.run.summary import lines_of

@@ -8,8 +8,8 @@ import io
 from typing import TYPE_CHECKING
 
 import psycopg
-from reconciliation.reconcile import reconcile
-from reconciliation.reconcile.request import ReconcileRequest
+from reconciliation.drift import run as reconcile
+from reconciliation.drift.request import ReconcileRequest
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import fetch
 from reconciliation.run.request import RunRequest

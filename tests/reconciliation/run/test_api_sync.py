@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from chatwoot.errors import ChatwootApiUnreachable
 from psycopg.conninfo import conninfo_to_dict
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
 from reconciliation.errors import IncidentOpenError, InstallationChangedError
 from reconciliation.extract.look import FEWER, OTHER
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.run_rows import RunKind
 

@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.routing import APIRoute
 from psycopg.types.json import Jsonb
-from reconciliation.reconcile.finding import FindingClass
+from reconciliation.drift.finding import FindingClass
 from reconciliation.report.findings import PackedFile
 from reconciliation.report.labels import CLASSES, HINTS
 from reconciliation.report.run_report import make_report

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from reconciliation.airflow.params import reconcile_request
 from reconciliation.approval.question import answer, ask
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
+from reconciliation.drift.summary import lines_of, numbers_of
 from reconciliation.erasure.contact_erasure import erase
 from reconciliation.extract import merge_evidence
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
-from reconciliation.reconcile.summary import lines_of, numbers_of
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.replay import ReplayRequest, replay
 from reconciliation.sync_database.run_rows import read_run
@@ -213,6 +213,25 @@ def test_a_repair_of_too_much_waits_for_approval(world: World) -> None:
     assert counts(world)["waiting"] == 4
     assert (counts(world)["in_scope"], counts(world)["in_sync"]) == (9, 5)
     assert {row[4] for row in present(world)} == {"repairing"}
+
+
+def test_when_a_call_took_place_is_written_again(world: World) -> None:
+    contact = ada(world)
+    settings = {"sync_conversations": True, "on_crm_edit": "overwrite", **REPAIRS}
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        (inbox,) = connection.execute(
+            "SELECT id FROM inboxes WHERE channel_type = 'Channel::Whatsapp'"
+        ).fetchone() or (0,)
+        conversations.add_conversation(connection, contact, inbox)
+    world.run(**settings)
+    (call,) = world.api("GET", "activities?pagination=0&type=call")["data"]
+    world.api("PUT", f"activities/{call['id']}", {"schedule_from": "2020-01-01 00:00:00"})
+    reconcile(world, {**settings, "reconcile": {"repair": "report"}})
+    assert present(world) == [("changed", "activity", "schedule_from", "theirs", "open")]
+    reconcile(world, settings)
+    assert present(world) == []
+    (again,) = world.api("GET", "activities?pagination=0&type=call")["data"]
+    assert again["schedule_from"] == call["schedule_from"]
 
 
 def test_custom_fields_are_compared_where_all_of_krayin_is_read(world: World) -> None:

@@ -11,8 +11,8 @@ from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import ChatwootUnreachable
 from reconciliation.approval.question import Question, answer, ask
 from reconciliation.crm import person_deletions
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
 from reconciliation.run.request import RunRequest
 from reconciliation.status.facts import read_facts
 from reconciliation.status.health import health_of

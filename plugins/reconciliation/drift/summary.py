@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.reconcile.finding import FindingClass
+from reconciliation.drift.finding import FindingClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from reconciliation.crm.fields import called_by_company, listed_person, organization_fields
-from reconciliation.reconcile.finding import Finding, FindingClass, Side
-from reconciliation.reconcile.record_comparison import (
+from reconciliation.drift.field_differences import (
     activity_differences,
     compare,
     edited,
     is_cut,
 )
+from reconciliation.drift.finding import Finding, FindingClass, Side
 
 if TYPE_CHECKING:
     from reconciliation.mapping.merge import OnCrmEdit

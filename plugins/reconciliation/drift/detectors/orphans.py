@@ -1,4 +1,4 @@
-"""What became of contacts that are gone in Chatwoot, and what is to become of their records in Krayin."""
+"""Records of contacts and conversations that are gone in Chatwoot, and what is to become of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, SourceFilter
-from psycopg.rows import dict_row
-from statements import statement
 
+from reconciliation.drift.finding import Finding, FindingClass
 from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of, transfer_evidence
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.load.source_check import STREAM_OF
@@ -17,23 +16,19 @@ from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.plan.engine import withdraw
 from reconciliation.plan.matching import sent_keys
-from reconciliation.reconcile.finding import Finding, FindingClass
 from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import MappingStore, mapping_row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    import psycopg
     from chatwoot.source import SourceSnapshot
 
-    from reconciliation.binding_scope import BindingScope
-    from reconciliation.reconcile.repair_policy import Policy
+    from reconciliation.drift.context import Drift
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.mapping_row import MappingRow
 
-_Rows = dict[str, "MappingRow"]
 _NOT_OURS = "none: its records were there before us"
 
 
@@ -172,151 +167,101 @@ def _removal(
     )
 
 
-@dataclass(slots=True)
-class Orphans:
-    """Sees to the records of contacts and conversations that are gone in Chatwoot.
+@dataclass(frozen=True, slots=True)
+class OrphanDetector:
+    """Finds what is gone in Chatwoot, and says what is to become of its records in Krayin.
 
-    `survivors` are contacts that took something over and must be compared and planned now;
-    `removals` what is to be carried out.
+    `returned` are contacts that were taken for gone and are there.
     """
 
-    connection: psycopg.Connection
-    identity: BindingScope
-    settings: SyncSettings
-    policy: Policy
-    findings: list[Finding] = field(default_factory=list)
-    removals: list[Removal] = field(default_factory=list)
-    survivors: set[int] = field(default_factory=set)
-    only: Collection[int] | None = None
-    """Contacts to see to, None for all."""
+    drift: Drift
+    snapshot: SourceSnapshot
+    scope: SourceFilter
+    returned: set[int] = field(default_factory=set)
 
     def note(self, source_kind: str, source_ids: Iterable[int]) -> None:
         """Note that source records are gone; what was planned for them is dropped."""
         ids = [str(one) for one in source_ids]
         if not ids:
             return
-        records = {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids}
-        with self.connection.transaction():
-            withdraw(self.connection, self.identity, source_kind, ids)
-            self.connection.execute(statement("mapping/orphan"), records)
+        with self.drift.connection.transaction():
+            withdraw(self.drift.connection, self.drift.identity, source_kind, ids)
+            self.drift.execute("mapping/orphan", source_kind=source_kind, source_ids=ids)
             if source_kind == "contact":
-                self.connection.execute(
-                    statement("organization_member/forget"),
-                    {**self.identity.parameters(), "contact_ids": [int(one) for one in ids]},
-                )
+                self.drift.execute("organization_member/forget", contact_ids=[int(one) for one in ids])
 
-    def resolve(self, snapshot: SourceSnapshot, scope: SourceFilter) -> None:
-        """Decide about everything that is noted and not seen to yet.
+    def plans(self) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow]]]:
+        """Yield a plan for everything that is noted and not seen to yet, with the mapping rows it is about.
 
         What is in Chatwoot again has its records back. Activities that hang on the records of a contact
-        that is gone are seen to with these.
+        that is gone are seen to with these. Carry each plan out before the next: it may give records to a
+        contact into which the next one was merged as well.
         """
         contacts, activities = self._noted()
-        for contact_id in self._returned(snapshot, scope, "contact", contacts):
+        for contact_id in self._back("contact", contacts):
             del contacts[contact_id]
-            self.survivors.add(contact_id)
-        lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
-        survivors = survivors_of(self.connection, self.identity, snapshot, lost)
-        transfer_evidence(self.connection, self.identity, survivors)
-        erased = erased_among(self.connection, self.identity, set(survivors.values()))
-        keys = self._keys(snapshot, frozenset(survivors.values()))
-        for contact_id, own in contacts.items():
-            one, survivor = survivors.get(contact_id), None
-            if one is not None:
-                # Looked at anew: it may just have taken over another's records.
-                person = self._rows_of(one).get("person")
-                is_linked = person is not None and person.state is MappingState.LINKED
-                survivor = Survivor(one, keys.get(one, frozenset()), is_linked, one in erased)
-            plan = decide(contact_id, own, survivor, self.settings, can_tell=can_tell(snapshot))
-            if self._keep(plan.finding):
-                self._carry(plan, own)
+            self.returned.add(contact_id)
+        yield from self._of_contacts(contacts)
         records = {(kind, row.crm_id) for own in contacts.values() for kind, row in own.items()}
         for kind, orphaned in activities.items():
-            back = self._returned(snapshot, scope, kind, [int(source_id) for source_id, _ in orphaned])
+            back = self._back(kind, [int(source_id) for source_id, _ in orphaned])
             for source_id, activity in orphaned:
                 sent = activity.last_sent or {}
                 together = {(one, sent[one]) for one in ("person", "lead") if one in sent}
                 if int(source_id) not in back and not together & records:
-                    plan = decide_activity(kind, source_id, activity, self.settings)
-                    if self._keep(plan.finding):
-                        self._carry(plan, {})
+                    yield decide_activity(kind, source_id, activity, self.drift.settings), {}
 
-    def _noted(self) -> tuple[dict[int, _Rows], dict[str, list[tuple[str, MappingRow]]]]:
+    def _of_contacts(
+        self, contacts: Mapping[int, Mapping[str, MappingRow]]
+    ) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow]]]:
+        connection, identity = self.drift.connection, self.drift.identity
+        lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
+        survivors = survivors_of(connection, identity, self.snapshot, lost)
+        transfer_evidence(connection, identity, survivors)
+        erased = erased_among(connection, identity, set(survivors.values()))
+        keys = self._keys(frozenset(survivors.values()))
+        for contact_id, own in contacts.items():
+            one, survivor = survivors.get(contact_id), None
+            if one is not None:
+                person = MappingStore(connection).rows_of(identity, "contact", str(one)).get("person")
+                is_linked = person is not None and person.state is MappingState.LINKED
+                survivor = Survivor(one, keys.get(one, frozenset()), is_linked, one in erased)
+            settings = self.drift.settings
+            yield decide(contact_id, own, survivor, settings, can_tell=can_tell(self.snapshot)), own
+
+    def _noted(self) -> tuple[dict[int, dict[str, MappingRow]], dict[str, list[tuple[str, MappingRow]]]]:
         """Return the mapping rows of contacts, and activities with their source ids by kind."""
-        contacts: dict[int, _Rows] = {}
+        contacts: dict[int, dict[str, MappingRow]] = {}
         activities: dict[str, list[tuple[str, MappingRow]]] = {CONVERSATION: [], MESSAGE: []}
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(statement("mapping/orphans"), self.identity.parameters()).fetchall()
-        for row in rows:
+        named = self.drift.named
+        for row in self.drift.rows("mapping/orphans"):
             if row["source_kind"] == "contact":
-                if self.only is None or int(row["source_id"]) in self.only:
+                if not named or int(row["source_id"]) in named:
                     contacts.setdefault(int(row["source_id"]), {})[row["crm_kind"]] = mapping_row(row)
-            elif row["source_kind"] in activities and self.only is None:
+            elif row["source_kind"] in activities and not named:
                 activities[row["source_kind"]].append((row["source_id"], mapping_row(row)))
         return contacts, activities
 
-    def _returned(
-        self, snapshot: SourceSnapshot, scope: SourceFilter, source_kind: str, source_ids: Iterable[int]
-    ) -> set[int]:
+    def _back(self, source_kind: str, source_ids: Iterable[int]) -> set[int]:
         """Give those of some source records that are in Chatwoot again their records back; return them."""
         ids = sorted(source_ids)
-        there = snapshot.there(STREAM_OF[source_kind], scope, ids) if ids else set()
+        there = self.snapshot.there(STREAM_OF[source_kind], self.scope, ids) if ids else set()
         if there:
-            ids_there = [str(one) for one in sorted(there)]
-            records = {**self.identity.parameters(), "source_kind": source_kind, "source_ids": ids_there}
-            with self.connection.transaction():
+            records = {"source_kind": source_kind, "source_ids": [str(one) for one in sorted(there)]}
+            with self.drift.connection.transaction():
                 # What was to become of its records is not to be carried out any more.
-                self.connection.execute(statement("operation/supersede"), records)
-                self.connection.execute(statement("mapping/returned"), records)
+                self.drift.execute("operation/supersede", **records)
+                self.drift.execute("mapping/returned", **records)
         return there
 
-    def _keys(self, snapshot: SourceSnapshot, contact_ids: frozenset[int]) -> dict[int, frozenset[str]]:
+    def _keys(self, contact_ids: frozenset[int]) -> dict[int, frozenset[str]]:
         """Return the natural keys that some contacts have now."""
         found: dict[int, frozenset[str]] = {}
-        scope = SourceFilter(self.identity.account_id)
-        for chunk in snapshot.contacts(scope, ByIds(contact_ids)) if contact_ids else ():
+        scope = SourceFilter(self.drift.identity.account_id)
+        for chunk in self.snapshot.contacts(scope, ByIds(contact_ids)) if contact_ids else ():
             for contact in chunk:
                 if not isinstance(contact, BrokenRow):
                     emails, phones = [contact.email or ""], [contact.phone_number or ""]
-                    keys = natural_keys(emails, phones, self.settings.default_phone_region)
+                    keys = natural_keys(emails, phones, self.drift.settings.default_phone_region)
                     found[contact.id] = frozenset(keys)
         return found
-
-    def _carry(self, plan: OrphanPlan, rows: _Rows) -> None:
-        """Note what is to be carried out of a plan, and give records to the contact that takes them over."""
-        if plan.removal is not None:
-            self.removals.append(plan.removal)
-        if plan.survivor is not None:
-            if plan.removal is None:
-                self._transfer_records(rows, plan.survivor)
-            self.survivors.add(plan.survivor)
-
-    def _transfer_records(self, rows: _Rows, survivor: int) -> None:
-        with self.connection.transaction():
-            self.connection.execute(
-                statement("mapping/register"),
-                {
-                    **self.identity.parameters(),
-                    "source_kind": "contact",
-                    "source_ids": [str(survivor)],
-                    "crm_kinds": ["lead", "person"],
-                },
-            )
-            other = self._rows_of(survivor)
-            for kind, row in rows.items():
-                if row.crm_id is not None and other[kind].state is not MappingState.LINKED:
-                    self.connection.execute(
-                        statement("mapping/adopt_record"), {"loser": row.id, "survivor": other[kind].id}
-                    )
-            self.connection.execute(
-                statement("mapping/settled"), {"ids": [row.id for row in rows.values()], "erased": False}
-            )
-
-    def _keep(self, finding: Finding) -> bool:
-        """Keep a finding; tell whether it is to be repaired."""
-        heeded = self.policy.apply_declined(finding)
-        self.findings.append(heeded)
-        return heeded.repairable and self.policy.repairs(FindingClass.ORPHAN)
-
-    def _rows_of(self, contact_id: int) -> _Rows:
-        return MappingStore(self.connection).rows_of(self.identity, "contact", str(contact_id))

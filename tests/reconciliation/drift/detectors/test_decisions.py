@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+from reconciliation.drift.detectors.decisions import Decisions
+from reconciliation.drift.finding import FindingClass
+from reconciliation.drift.repair_policy import Policy
 from reconciliation.mapping.desired_contact import DesiredContact
 from reconciliation.plan.contact import Action, ContactPlan, Expectation
 from reconciliation.plan.estimate import Expected
 from reconciliation.plan.organization import PlannedCompany
-from reconciliation.reconcile.decisions import Decisions
-from reconciliation.reconcile.finding import FindingClass
-from reconciliation.reconcile.repair_policy import Policy
 
 ACTIONS = (Action.CREATE, Action.ADOPT, Action.QUARANTINE, Action.NOTHING)
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statements import statement
-
 from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person, organization_fields
 from reconciliation.plan.present_records import PlanReads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import psycopg
-
-    from reconciliation.binding_scope import BindingScope
-    from reconciliation.run.factory import RunFactory
+    from reconciliation.drift.context import CustomFields, Drift
 
 
 class SeenReads(PlanReads):
@@ -26,13 +21,11 @@ class SeenReads(PlanReads):
     were read; others count as they were sent.
     """
 
-    def __init__(
-        self, parts: RunFactory, identity: BindingScope, custom: Mapping[tuple[str, int], Mapping[str, Any]]
-    ) -> None:
-        """Look into the sync database of `parts`."""
-        super().__init__(parts.krayin.client, parts.krayin.catalogue, exact=False)
-        self._connection: psycopg.Connection = parts.connection
-        self._identity = identity
+    def __init__(self, drift: Drift, custom: CustomFields) -> None:
+        """Look into the sync database of `drift`."""
+        krayin = drift.parts.krayin
+        super().__init__(krayin.client, krayin.catalogue, exact=False)
+        self._drift = drift
         self._custom = custom
 
     def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
@@ -67,7 +60,5 @@ class SeenReads(PlanReads):
         if not crm_ids and not source_ids:
             return
         wanted = {"crm_kind": kind, "crm_ids": crm_ids, "source_ids": source_ids}
-        for crm_id, source_id, sent, facts in self._connection.execute(
-            statement("mapping/seen_records"), {**self._identity.parameters(), **wanted}
-        ):
+        for crm_id, source_id, sent, facts in self._drift.execute("mapping/seen_records", **wanted):
             yield crm_id, source_id, sent or {}, facts

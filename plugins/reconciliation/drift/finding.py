@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ class Finding:
 
     `detail` holds values of contact fields and ids, never what was said. `repair` says in words
     what a repair does, `calls` what it costs; without `repairable` none is made, and `repair` says why.
+    `row_id` is the mapping row whose record is written or made again.
     """
 
     kind: FindingClass
@@ -80,6 +81,7 @@ class Finding:
     detail: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     calls: int = 0
     repairable: bool = False
+    row_id: int | None = None
     state: FindingState = FindingState.REPORTED
 
     @property
@@ -104,7 +106,3 @@ class Finding:
             repairable=again,
             **facts,
         )
-
-    def in_state(self, state: FindingState) -> Finding:
-        """Return the same finding in another state."""
-        return replace(self, state=state)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.plan.contact import Action
 from reconciliation.plan.planned import Planned
-from reconciliation.reconcile.finding import Finding, FindingClass, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciliation.drift.repair_policy import Policy
     from reconciliation.plan.contact import ContactPlan, Expectation
     from reconciliation.plan.organization import PlannedCompany
-    from reconciliation.reconcile.repair_policy import Policy
 
 CLASSES = {
     Action.CREATE: FindingClass.MISSING,

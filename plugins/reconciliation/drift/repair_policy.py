@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from statements import statement
 
-from reconciliation.reconcile.finding import FindingClass
+from reconciliation.drift.finding import FindingClass, FindingState
 
 if TYPE_CHECKING:
     import psycopg
 
     from reconciliation.binding_scope import BindingScope
-    from reconciliation.reconcile.finding import Finding
+    from reconciliation.drift.finding import Finding
     from reconciliation.settings.sync_settings import SyncSettings
 
 DECLINED = "none: somebody declined it (krayin_replay carries it out)"
@@ -34,6 +34,13 @@ class Policy:
     def repairs(self, kind: FindingClass) -> bool:
         """Tell whether differences of this class are repaired."""
         return kind in self.classes
+
+    def judge(self, finding: Finding) -> Finding:
+        """Return a finding in the state that says whether it is repaired now."""
+        if not finding.repairable:
+            return finding
+        state = FindingState.REPAIRING if self.repairs(finding.kind) else FindingState.OPEN
+        return replace(finding, state=state)
 
     def apply_declined(self, finding: Finding) -> Finding:
         """Return a finding that is not to be repaired where somebody declined that."""

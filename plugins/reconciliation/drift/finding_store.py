@@ -15,17 +15,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.reconcile.finding import Finding
+    from reconciliation.drift.finding import Finding
 
 BATCH = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class FindingPresence:
-    """What was found earlier and may still be there: contacts, and activities by source kind."""
-
-    contacts: frozenset[int]
-    activities: Mapping[str, frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +54,16 @@ class FindingStore:
         assert row is not None
         return cls(connection, int(row[0]), sync_name, identity)
 
-    def present(self) -> FindingPresence:
-        """Return what earlier comparisons found and has not ended."""
-        rows = self.connection.execute(statement("finding/present"), {"sync_name": self.sync_name}).fetchall()
-        activities: dict[str, set[int]] = {"conversation": set(), "message": set()}
-        for source_kind, source_id, *_ in rows:
-            if source_kind in activities:
-                activities[source_kind].add(int(source_id))
-        return FindingPresence(
-            frozenset(row[2] for row in rows if row[0] == "contact" and row[2] is not None),
-            {kind: frozenset(ids) for kind, ids in activities.items()},
-        )
+    def present(self) -> dict[str, set[int]]:
+        """Return by kind the contacts, conversations and messages with a finding that may still be there."""
+        found: dict[str, set[int]] = {"contact": set(), "conversation": set(), "message": set()}
+        for source_kind, source_id, contact_id, *_ in self.connection.execute(
+            statement("finding/present"), {"sync_name": self.sync_name}
+        ):
+            one = contact_id if source_kind == "contact" else source_id
+            if source_kind in found and one is not None:
+                found[source_kind].add(int(one))
+        return found
 
     def write(self, findings: Iterable[Finding]) -> None:
         """Keep findings; of several with one key the last one counts."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from reconciliation.reconcile.reconcile import compare, repair
-from reconciliation.reconcile.request import ReconcileRequest
+from reconciliation.drift.request import ReconcileRequest
+from reconciliation.drift.run import compare, repair
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.insertion import insert_row

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.text import NAME_CHARACTERS, TEXT_BYTES
 
+from reconciliation.drift.finding import KEPT, Finding, FindingClass, Side
 from reconciliation.mapping.merge import merge, silent
-from reconciliation.reconcile.finding import Side
 from reconciliation.values.stored_text import stored_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reconciliation.mapping.merge import OnCrmEdit
 
@@ -85,6 +85,26 @@ def edited(
         on_crm_edit="keep",
         phone_region=phone_region,
     )
+
+
+def findings_of(differences: Iterable[FieldDifference], **record: Any) -> Iterator[Finding]:
+    """Yield a finding for each field of one record that differs; `record` are what says which record it is.
+
+    One call writes all of its fields.
+    """
+    is_written = False
+    for one in differences:
+        yield Finding(
+            FindingClass.TRUNCATED if is_cut(one.wanted, one.shown) else FindingClass.CHANGED,
+            "write Chatwoot's value" if one.writes else KEPT,
+            **record,
+            field=one.field,
+            side=one.side,
+            detail={"chatwoot": one.wanted, "krayin": one.shown},
+            calls=int(one.writes and not is_written),
+            repairable=one.writes,
+        )
+        is_written = is_written or one.writes
 
 
 def activity_differences(sent: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:

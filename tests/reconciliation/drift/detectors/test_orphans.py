@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from reconciliation.drift.detectors.orphans import Survivor, decide, decide_activity
 from reconciliation.load.removal import RemovalAction
-from reconciliation.reconcile.orphans import Survivor, decide, decide_activity
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 

@@ -1,0 +1,70 @@
+"""Organizations that somebody renamed, edited or deleted in Krayin; what Chatwoot says is for the planner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from krayin.text import fold_name
+
+from reconciliation.crm.fields import ADDRESS_PREFIX, organization_fields
+from reconciliation.drift.field_differences import compare, findings_of
+from reconciliation.drift.finding import Finding, FindingClass, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from reconciliation.mapping.merge import OnCrmEdit
+
+
+def edited_company(
+    row: Mapping[str, Any], custom: Mapping[str, Any], known: Collection[str], on_crm_edit: OnCrmEdit
+) -> Iterator[Finding]:
+    """Yield what somebody changed of a company's organization.
+
+    Args:
+        row: of its mapping (`id`, `source_id`: the folded name, `crm_id`, `last_sent`), with `facts` as
+            Krayin's list shows them.
+        custom: flat custom fields, which the list does not show, where they were read and differ.
+        known: the folded names under which we know the organization.
+        on_crm_edit: whether edits in Krayin are kept.
+    """
+    facts, last_sent = row["facts"], row["last_sent"]
+    shown_name = fold_name(str(facts.get("name") or ""))
+    if shown_name not in {row["source_id"], *known}:
+        yield Finding(
+            FindingClass.CHANGED,
+            "none: an organization is never renamed",
+            **_company(row),
+            side=Side.THEIRS,
+            field="name",
+            detail={"chatwoot": row["source_id"], "krayin": facts.get("name")},
+        )
+    if last_sent:
+        shown = {**organization_fields(facts), **custom}
+        # A line that an emptied form does not have any more is blank.
+        blank = {name: None for name in last_sent if name.startswith(ADDRESS_PREFIX)}
+        differences = compare(
+            last_sent=last_sent, present={**blank, **shown}, desired=last_sent, on_crm_edit=on_crm_edit
+        )
+        yield from findings_of(differences, **_company(row))
+
+
+def deleted_company(row: Mapping[str, Any], members: int, *, recreate: bool) -> Iterator[Finding]:
+    """Yield a company whose organization was deleted, if any contacts name it: their number is `members`."""
+    if members:
+        yield Finding.stale(
+            "make the organization again and link its persons",
+            again=recreate,
+            calls=members,
+            **_company(row),
+        )
+
+
+def _company(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "source_kind": "company",
+        "source_id": row["source_id"],
+        "crm_kind": "organization",
+        "crm_id": row.get("crm_id"),
+        "row_id": row["id"],
+    }

@@ -1,0 +1,325 @@
+"""Contacts whose person or lead Krayin lacks, or shows otherwise than it should be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.records import BrokenRow
+from chatwoot.source import ByIds
+
+from reconciliation.crm.fields import called_by_company, lead_fields, listed_person
+from reconciliation.drift.field_differences import compare, findings_of
+from reconciliation.drift.finding import Finding, FindingClass, Side
+from reconciliation.load.pending_write import resolve_pending_write
+from reconciliation.mapping.company_names import known_names
+from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
+from reconciliation.mapping.desired_contact import SkippedContact
+from reconciliation.mapping.merge import flatten
+from reconciliation.plan.contact import with_address
+from reconciliation.sync_database.erased import erased_among
+from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.sync_database.mapping_store import mapping_row
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from chatwoot.source import SourceFilter, SourceSnapshot
+
+    from reconciliation.crm.lists import CrmLists
+    from reconciliation.drift.context import CustomFields, Drift
+    from reconciliation.mapping.contact import MappingRules
+    from reconciliation.mapping.desired_contact import DesiredContact
+    from reconciliation.plan.contact import Rules
+
+_OF_LEADS = frozenset(one.target for one in LEAD_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A mapping row, and what Krayin's list showed last of its record."""
+
+    row: MappingRow
+    facts: Mapping[str, Any] | None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether it has a record."""
+        return self.row.state is MappingState.LINKED and self.row.crm_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedContact:
+    """What a contact should be in Krayin and what it is: its rows by CRM kind, and that of its lead's stage.
+
+    `company_names` are the folded names under which organizations are known, `is_moving` says that a move of
+    its lead is under way.
+    """
+
+    contact_id: int
+    desired: DesiredContact
+    rows: Mapping[str, ShownRow]
+    stage: ShownRow | None = None
+    company_names: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    is_moving: bool = False
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a planner has to decide: it has no person, and is not quarantined as it is."""
+        person = self.rows.get("person")
+        if person is None or person.row.state is MappingState.PENDING:
+            return True
+        is_quarantined = person.row.state is MappingState.QUARANTINED
+        return is_quarantined and person.row.source_hash != self.desired.person_hash()
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it has a person and Chatwoot changed it since it was planned."""
+        person, lead = self.rows.get("person"), self.rows.get("lead")
+        planned = tuple(shown.row.source_hash if shown else None for shown in (person, lead))
+        wanted = (self.desired.person_hash(), self.desired.lead_hash())
+        return person is not None and person.is_linked and planned != wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDetector:
+    """Yields what differs between a contact and its person and lead; no I/O.
+
+    `recreate` says that deleted records are made again, `stage_order` are the stages of the sync's pipeline,
+    `custom` the custom fields that differ, where they were read.
+    """
+
+    account_id: int
+    rules: Rules
+    recreate: bool = False
+    stage_order: Sequence[int] = ()
+    custom: CustomFields = field(default_factory=dict)
+
+    def findings(self, contact: ComparedContact) -> Iterator[Finding]:
+        """Yield the findings of one contact; one that has no person yet is for the planner to find."""
+        yield from _cut(contact)
+        person, lead = contact.rows.get("person"), contact.rows.get("lead")
+        if person is None:
+            return
+        if person.row.state is MappingState.GONE:
+            yield self._stale(contact, "person", person)
+        elif person.is_linked:
+            yield from self._of_person(contact, person)
+            if lead is None or lead.row.state is MappingState.PENDING:
+                yield Finding(
+                    FindingClass.MISSING,
+                    "make the lead, or take over the person's only open one",
+                    **_source(contact, "lead", lead),
+                    side=Side.OURS,
+                    calls=1,
+                    repairable=True,
+                )
+            elif lead.is_linked and lead.facts is not None:
+                yield from self._of_lead(contact, lead, lead.facts, person)
+        if lead is not None and lead.row.state is MappingState.GONE:
+            yield self._stale(contact, "lead", lead)
+
+    def _stale(self, contact: ComparedContact, kind: str, shown: ShownRow) -> Finding:
+        needs_person = kind == "lead" and contact.rows["person"].row.state is MappingState.GONE
+        return Finding.stale(
+            "made again with its person" if needs_person else f"make the {kind} again",
+            again=self.recreate,
+            calls=int(not needs_person),
+            **_source(contact, kind, shown),
+        )
+
+    def _of_person(self, contact: ComparedContact, person: ShownRow) -> Iterator[Finding]:
+        if person.facts is None:
+            return
+        last_sent = person.row.last_sent or {}
+        desired = flatten(
+            with_address(
+                contact.desired.person,
+                self.account_id,
+                contact.contact_id,
+                self.rules.email_demand,
+                last_sent,
+            )
+        )
+        present = called_by_company(
+            listed_person(person.facts),
+            contact.company_names,
+            desired["organization"],
+            last_sent.get("organization"),
+        )
+        yield from self._fields(contact, "person", person, present, desired)
+
+    def _of_lead(
+        self, contact: ComparedContact, lead: ShownRow, facts: Mapping[str, Any], person: ShownRow
+    ) -> Iterator[Finding]:
+        yield from self._fields(contact, "lead", lead, lead_fields(facts), flatten(contact.desired.lead))
+        if facts.get("person_id") != person.row.crm_id:
+            yield Finding(
+                FindingClass.CHANGED,
+                "none: link the lead to its person in Krayin",
+                **_source(contact, "lead", lead),
+                field="person",
+                side=Side.THEIRS,
+                detail={"wanted": person.row.crm_id, "krayin": facts.get("person_id")},
+            )
+        yield from self._of_stage(contact, lead, facts.get("stage_id"))
+
+    def _of_stage(self, contact: ComparedContact, lead: ShownRow, shown: Any) -> Iterator[Finding]:
+        """Yield a lead that somebody moved behind the stage we brought it to."""
+        if contact.stage is None or contact.is_moving:
+            return
+        ours = contact.stage.row.last_sent or {}
+        if ours.get("lead") != lead.row.crm_id or ours.get("stage") not in self.stage_order:
+            return
+        is_ours = shown in self.stage_order
+        if shown in self.rules.final_stages or (
+            is_ours and self.stage_order.index(shown) >= self.stage_order.index(ours["stage"])
+        ):
+            return
+        moves = is_ours and self.rules.on_crm_edit == "overwrite"
+        stays = "where a salesperson put it the lead stays" if is_ours else "the lead is in another pipeline"
+        yield Finding(
+            FindingClass.MOVED_STAGE,
+            "move the lead to its stage again" if moves else f"none: {stays}",
+            **{**_source(contact, "lead", lead), "row_id": contact.stage.row.id},
+            field="stage",
+            side=Side.THEIRS,
+            detail={"wanted": ours["stage"], "krayin": shown},
+            calls=int(moves),
+            repairable=moves,
+        )
+
+    def _fields(
+        self,
+        contact: ComparedContact,
+        kind: str,
+        shown: ShownRow,
+        listed: Mapping[str, Any],
+        desired: Mapping[str, Any],
+    ) -> Iterator[Finding]:
+        base, present = resolve_pending_write(
+            last_sent=shown.row.last_sent,
+            pending_write=shown.row.pending_write,
+            present={**listed, **self.custom.get((kind, shown.row.crm_id or 0), {})},
+            desired=desired,
+            phone_region=self.rules.phone_region,
+        )
+        differences = compare(
+            last_sent=base,
+            present=present,
+            desired=desired,
+            on_crm_edit=self.rules.on_crm_edit,
+            phone_region=self.rules.phone_region,
+        )
+        return findings_of(differences, **_source(contact, kind, shown))
+
+
+def _source(contact: ComparedContact, crm_kind: str, shown: ShownRow | None) -> dict[str, Any]:
+    return {
+        "source_kind": "contact",
+        "source_id": str(contact.contact_id),
+        "contact_id": contact.contact_id,
+        "crm_kind": crm_kind,
+        "crm_id": shown.row.crm_id if shown else None,
+        "row_id": shown.row.id if shown else None,
+    }
+
+
+def _cut(contact: ComparedContact) -> Iterator[Finding]:
+    for warning in contact.desired.warnings:
+        if " cut to " in warning or warning.startswith("lead_value changed"):
+            name = warning.partition(" ")[0]
+            kind = "lead" if name in _OF_LEADS else "person"
+            yield Finding(
+                FindingClass.TRUNCATED,
+                "none: shorten it in Chatwoot",
+                **_source(contact, kind, contact.rows.get(kind)),
+                field=name,
+                side=Side.OURS,
+                detail={"note": warning},
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ContactReader:
+    """Reads both sides of some contacts and has them compared; `counts` are numbers for the summary."""
+
+    drift: Drift
+    snapshot: SourceSnapshot
+    scope: SourceFilter
+    lists: CrmLists
+    mapping_rules: MappingRules
+    detector: ContactDetector
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def compare(self, contact_ids: Sequence[int]) -> list[tuple[ComparedContact, list[Finding]]]:
+        """Return some contacts with their findings, without those whose work is planned or under way.
+
+        Contacts that Chatwoot does not have in the scope are passed over.
+        """
+        desired = self._desired(contact_ids)
+        if not desired:
+            return []
+        ids = [str(contact_id) for contact_id in desired]
+        self.drift.execute("mapping/returned", source_kind="contact", source_ids=ids)
+        busy, moving = (set(map(int, self.drift.busy(kind, ids))) for kind in ("contact", "stage"))
+        self.counts["waiting"] += len(busy)
+        idle = {contact_id: one for contact_id, one in desired.items() if contact_id not in busy}
+        found = self._found(idle, moving)
+        doubtful = [
+            contact
+            for contact, findings in found.values()
+            if any(one.side is Side.THEIRS for one in findings)
+        ]
+        if doubtful:
+            # The lists were read a while ago, and the sync went on meanwhile: ask before claiming.
+            for kind in ("person", "lead"):
+                shown = (contact.rows.get(kind) for contact in doubtful)
+                linked = (one.row.crm_id for one in shown if one is not None and one.is_linked)
+                self.lists.missing(kind, [crm_id for crm_id in linked if crm_id is not None])
+            found |= self._found({contact.contact_id: contact.desired for contact in doubtful}, moving)
+        self.counts["compared"] += len(found)
+        return list(found.values())
+
+    def _desired(self, contact_ids: Sequence[int]) -> dict[int, DesiredContact]:
+        rows = self.drift.execute("mapping/hashes", contact_ids=[str(one) for one in contact_ids])
+        mapped = {int(row[0]) for row in rows if row[1] == "person" and row[2] is not None}
+        erased = erased_among(self.drift.connection, self.drift.identity, contact_ids)
+        self.counts["left_out"] += len(erased)
+        found: dict[int, DesiredContact] = {}
+        wanted = ByIds(frozenset(contact_ids) - erased)
+        for row in chain.from_iterable(self.snapshot.contacts(self.scope, wanted)):
+            if isinstance(row, BrokenRow):
+                continue
+            desired = map_contact(row, self.mapping_rules, mapped=row.id in mapped)
+            if isinstance(desired, SkippedContact):
+                self.counts["left_out"] += 1
+            else:
+                found[row.id] = desired.with_hashes()
+        return found
+
+    def _found(
+        self, desired: Mapping[int, DesiredContact], moving: Collection[int]
+    ) -> dict[int, tuple[ComparedContact, list[Finding]]]:
+        rows: dict[int, dict[tuple[str, str], ShownRow]] = {}
+        for row in self.drift.rows("mapping/contacts_of_records", source_ids=[str(one) for one in desired]):
+            kinds = row["source_kind"], row["crm_kind"]
+            rows.setdefault(int(row["source_id"]), {})[kinds] = ShownRow(mapping_row(row), row["facts"])
+        persons = (own.get(("contact", "person")) for own in rows.values())
+        companies = [(one.facts or {}).get("organization_id") for one in persons if one is not None]
+        names = known_names(self.drift.connection, self.drift.identity.target_id, companies)
+        found = {}
+        for contact_id, one in desired.items():
+            own = rows.get(contact_id, {})
+            contact = ComparedContact(
+                contact_id,
+                one,
+                {kind: shown for (source_kind, kind), shown in own.items() if source_kind == "contact"},
+                own.get(("stage", "lead")),
+                names,
+                contact_id in moving,
+            )
+            found[contact_id] = contact, list(self.detector.findings(contact))
+        return found

@@ -1,0 +1,368 @@
+"""Compares Krayin with Chatwoot both ways, keeps what differs, and repairs what the policy names."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.checksums import BUCKET_BITS, Stream
+from chatwoot.source import ByIds, ListedIds
+from krayin.rate_limiter import Lane
+
+from reconciliation.binding_scope import BindingScope, register_installation
+from reconciliation.crm.lists import CrmLists
+from reconciliation.drift.context import Drift
+from reconciliation.drift.detectors.activities import (
+    StagedDetector,
+    contacts_of,
+    deleted_activity,
+    edited_activity,
+)
+from reconciliation.drift.detectors.companies import deleted_company, edited_company
+from reconciliation.drift.detectors.contacts import ContactDetector, ContactReader
+from reconciliation.drift.detectors.crm_edits import find_edits, read_lists
+from reconciliation.drift.detectors.duplicates import duplicates
+from reconciliation.drift.detectors.orphans import OrphanDetector
+from reconciliation.drift.detectors.unsettled import closed_by_us, unsettled
+from reconciliation.drift.finding_store import FindingStore, accept, settle
+from reconciliation.drift.repair import Repairs
+from reconciliation.drift.repair_policy import declined_sources, policy_of
+from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
+from reconciliation.extract.look import Look, looking
+from reconciliation.extract.merge_evidence import remember_traces
+from reconciliation.mapping.company_names import known_names
+from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.mapping.stages import Pipeline
+from reconciliation.run.conversation_streams import COMPARED_STREAMS, CONVERSATIONS, MESSAGES, STAGES, streams
+from reconciliation.run.factory import RunFactory
+from reconciliation.run.request import RunRequest
+from reconciliation.settings.targets import final_stages
+from reconciliation.sync_database.connection import working
+from reconciliation.sync_database.run_rows import (
+    RunKind,
+    RunState,
+    failing_run,
+    open_run,
+    read_run,
+    update_run,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import psycopg
+    from chatwoot.source import Selection, SourceFilter, SourceSnapshot
+
+    from reconciliation.drift.detectors.crm_edits import CrmEdits
+    from reconciliation.drift.finding import Finding
+    from reconciliation.drift.request import ReconcileRequest
+    from reconciliation.extract.checksum_diff import Differences
+    from reconciliation.run.conversation_streams import ConversationStreams
+    from reconciliation.run.sync_run import Sync
+    from reconciliation.sync_database.run_rows import Run
+
+log = logging.getLogger(__name__)
+
+CHUNK = 500
+_ACTIVITIES = {Stream.CONVERSATIONS: CONVERSATION, Stream.MESSAGES: MESSAGE}
+_KINDS = {Stream.CONTACTS: "contact", **_ACTIVITIES}
+
+
+def compare(sync: Sync, request: ReconcileRequest) -> int:
+    """Compare, keep what differs and plan its repair; return the id of the run. Nothing is written to Krayin.
+
+    Raises:
+        As `Sync.plan`.
+    """
+    with working(sync.sync_dsn) as connection:
+        run_id = open_run(
+            connection, sync.settings.name, RunKind.RECONCILE, dag_run_id=request.dag_run_id, dry_run=False
+        )
+        with failing_run(connection, run_id):
+            if request.accepted:
+                number = accept(connection, sync.settings.name, sorted(request.accepted))
+                log.info("%d differences are accepted from now on.", number)
+            if sync.settings.enabled:
+                _compare(sync, connection, run_id, request)
+            else:
+                said = "the sync is switched off (enabled: false)"
+                update_run(connection, run_id, RunState.PLANNED, {"read": 0}, said)
+        return run_id
+
+
+def repair(sync: Sync, run_id: int, *, seconds: float | None = None) -> Run:
+    """Carry out what is planned and note what became of the findings; return the run as it stands then.
+
+    Raises:
+        As `Sync.load`.
+    """
+    try:
+        sync.load(run_id, seconds=seconds)
+    finally:
+        with working(sync.sync_dsn) as connection:
+            counts = settle(connection, run_id, sync.settings.name)
+            run = read_run(connection, run_id)
+            if counts:
+                update_run(connection, run_id, run.state, {"reconciliation": counts}, run.message)
+    with working(sync.sync_dsn) as connection:
+        return read_run(connection, run_id)
+
+
+def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: ReconcileRequest) -> None:
+    settings = sync.settings
+    depth = request.depth_on(datetime.now(UTC), settings.reconcile.full_on)
+    policy = policy_of(settings, repair=request.repair)
+    log.info(
+        "Comparing %s; to be repaired: %s",
+        "everything" if depth == "full" else "what changed",
+        ", ".join(sorted(policy.classes)) or "nothing",
+    )
+    with sync.opened(connection, run_id, Lane.DRIFT) as (krayin, targets):
+        with looking(connection, settings, sync.source, reads_all=False) as snapshot:
+            installation = register_installation(connection, snapshot.installation)
+        identity = BindingScope(krayin.target_id, installation, settings.chatwoot.account_id)
+        if policy.classes and not (request.repair or request.contact_ids):
+            # Who asks by hand for all repairs, or for certain contacts, asks for these too.
+            policy = replace(policy, declined=declined_sources(connection, identity))
+        parts = RunFactory(sync, connection, krayin, targets)
+        drift = Drift(parts, identity, run_id, depth, policy, request.contact_ids)
+        store = FindingStore.open(
+            connection, run_id, settings.name, identity, depth=depth, repair=bool(policy.classes)
+        )
+        _Comparison(drift, store, Repairs(drift)).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """One comparison: detectors find, repairs are planned, and both are noted.
+
+    Krayin is read first, because that may take long and Chatwoot's snapshot should not be held open
+    meanwhile; what then looks edited is read once more before it is called so.
+    """
+
+    drift: Drift
+    store: FindingStore
+    repairs: Repairs
+
+    def run(self) -> None:
+        drift, repairs, store = self.drift, self.repairs, self.store
+        sync, krayin = drift.parts.sync, drift.parts.krayin
+        lists = CrmLists.of(drift.settings, drift.connection, krayin.client, drift.identity)
+        read = read_lists(drift, lists)
+        (before,) = drift.execute("crm_snapshot/clock").fetchone() or (None,)
+        edits = find_edits(drift, lists)
+        pipeline = self._pipeline()
+        with looking(drift.connection, drift.settings, sync.source) as snapshot:
+            scope, read_at = sync.scope, snapshot.read_at
+            snapshot.check(scope)
+            look = Look.begin(drift.connection, drift.settings, drift.identity, snapshot)
+            remember_traces(drift.connection, drift.identity, snapshot)
+            diff = None if drift.named else self._diff(snapshot, scope)
+            doubt = _judge(look, diff)
+            returned = self._find_orphans(snapshot, scope, diff) if look.is_whole else set()
+            repairs.take(self._of_activities(lists, edits))
+            repairs.take(self._of_companies(edits))
+            known = self._known_to_look_at(diff)
+            reader = self._reader(snapshot, scope, lists, edits, pipeline)
+            wanted = edits.contacts | known["contact"] | returned | repairs.survivors | repairs.contacts
+            for contact_ids in _chunks(self._contact_ids(wanted, diff)):
+                found = reader.compare(contact_ids)
+                repairs.take(finding for _, findings in found for finding in findings)
+                repairs.stage([contact for contact, _ in found])
+            conversations = self._stage_conversations(snapshot, scope, diff, known)
+            if not look.is_whole:
+                conversations.keep_known()
+        repairs.decide(read_at)
+        stage_id = drift.parts.targets.stage_id
+        repairs.judge_staged(StagedDetector(pipeline, stage_id, drift.settings.on_crm_edit))
+        # Before the diff is remembered: what it found is not found a second time.
+        self._keep(repairs.findings)
+        # What is doubted is to be found again.
+        planned = repairs.plan(read_at, conversations, diff if look.is_whole else None, edits.custom)
+        self._keep(unsettled(drift))
+        self._keep(closed_by_us(drift))
+        self._keep(duplicates(drift, lists.kinds, pipeline.id, pipeline.final))
+        look.note(compared=diff is not None)
+        if doubt is None:
+            store.end_others(drift.run_id, drift.named or None)
+        store.link(drift.run_id)
+        if not drift.named:
+            drift.execute("crm_snapshot/compared", crm_kinds=lists.kinds, before=before)
+            drift.execute("crm_snapshot/compared_anew", crm_kinds=lists.kinds, before=before)
+        counts = self._counts(reader)
+        store.finish(counts)
+        update_run(
+            drift.connection,
+            drift.run_id,
+            RunState.PLANNED,
+            {
+                "reconciliation": {"id": store.reconciliation_id, "depth": drift.depth, **counts},
+                "read_in_krayin": read,
+                "sweep": {} if diff is None else diff.to_json(),
+                **planned,
+            },
+            doubt,
+        )
+
+    # --- Chatwoot -----------------------------------------------------------------------------
+
+    def _diff(self, snapshot: SourceSnapshot, scope: SourceFilter) -> Differences:
+        drift, settings = self.drift, self.drift.settings
+        return ChecksumDiff(
+            drift.connection,
+            settings.name,
+            drift.identity,
+            snapshot,
+            scope,
+            (Stream.CONTACTS, *(COMPARED_STREAMS[stream] for stream in streams(settings))),
+            settings.history_start(datetime.now(UTC)),
+        ).differences(every_mapped=drift.depth == "full")
+
+    def _find_orphans(
+        self, snapshot: SourceSnapshot, scope: SourceFilter, diff: Differences | None
+    ) -> set[int]:
+        """Find what is gone in Chatwoot; return the contacts that were taken for gone and are there."""
+        named, detector = self.drift.named, OrphanDetector(self.drift, snapshot, scope)
+        if diff is None:
+            there = snapshot.there(Stream.CONTACTS, scope, sorted(named))
+            detector.note("contact", self.drift.mapped(named - there))
+        else:
+            for stream, kind in _KINDS.items():
+                if stream in diff.streams:
+                    detector.note(kind, diff.vanished(stream))
+        for plan, rows in detector.plans():
+            self.repairs.carry(plan, rows)
+        return detector.returned
+
+    def _known_to_look_at(self, diff: Differences | None) -> dict[str, set[int]]:
+        """Return by kind what differed before, and what Chatwoot has and the mapping does not know."""
+        drift, known = self.drift, self.store.present()
+        if drift.named:
+            return {kind: ids & drift.named if kind == "contact" else set() for kind, ids in known.items()}
+        if drift.depth == "full" and diff is not None:
+            for stream, kind in _KINDS.items():
+                # Left out so far, or lost.
+                unmapped = drift.execute(
+                    "checksum_diff/unmapped", stream=stream, bits=BUCKET_BITS, source_kind=kind
+                )
+                known[kind] |= {row[0] for row in unmapped}
+        return known
+
+    @staticmethod
+    def _contact_ids(wanted: set[int], diff: Differences | None) -> Iterator[int]:
+        """Yield the contacts to compare: those that differ in Chatwoot, then the rest of those `wanted`."""
+        left = set(wanted)
+        for contact_id in () if diff is None else diff.changed(Stream.CONTACTS):
+            left.discard(contact_id)
+            yield contact_id
+        yield from sorted(left)
+
+    def _stage_conversations(
+        self,
+        snapshot: SourceSnapshot,
+        scope: SourceFilter,
+        diff: Differences | None,
+        known: Mapping[str, set[int]],
+    ) -> ConversationStreams:
+        """Stage what was said and differs: what the diff found, what is repaired, what differed before."""
+        drift, repairs = self.drift, self.repairs
+        request = RunRequest(
+            kind=RunKind.RECONCILE,
+            contact_ids=drift.named,
+            diff_id=None if diff is None else diff.diff_id,
+        )
+        conversations = drift.parts.conversations(drift.identity, drift.run_id, request)
+        also: dict[str, Selection] = {
+            stream: ListedIds(partial(_chunks, sorted(repairs.activities[kind] | known[kind])))
+            for stream, kind in ((CONVERSATIONS, CONVERSATION), (MESSAGES, MESSAGE))
+        }
+        if again := frozenset(repairs.leads | repairs.contacts):
+            also[STAGES] = ByIds(again)
+        conversations.stage(snapshot, scope, datetime.now(UTC), also)
+        return conversations
+
+    # --- what was edited or deleted in Krayin ---------------------------------------------------
+
+    def _of_activities(self, lists: CrmLists, edits: CrmEdits) -> Iterator[Finding]:
+        drift = self.drift
+        if edits.activities:
+            # The list was read a while ago, and the sync went on meanwhile: ask before claiming.
+            lists.missing("activity", [row["crm_id"] for row in edits.activities])
+            ids = [row["id"] for row in edits.activities]
+            rows = drift.rows("mapping/settled_activities", ids=ids)
+            contacts = contacts_of(drift, rows)
+            for row in rows:
+                yield from edited_activity(row, contacts.get(row["id"]), drift.settings.on_crm_edit)
+        for deleted in edits.deleted_activities:
+            yield deleted_activity(deleted, recreate=drift.policy.recreate)
+
+    def _of_companies(self, edits: CrmEdits) -> Iterator[Finding]:
+        drift = self.drift
+        ids = [row["crm_id"] for row in edits.companies]
+        names = known_names(drift.connection, drift.identity.target_id, ids)
+        for row in edits.companies:
+            crm_id = row["crm_id"]
+            custom = edits.custom.get(("organization", crm_id), {})
+            yield from edited_company(row, custom, names.get(crm_id, ()), drift.settings.on_crm_edit)
+        for row in edits.deleted_companies:
+            members = len(drift.members(row["source_id"]))
+            yield from deleted_company(row, members, recreate=drift.policy.recreate)
+
+    # --- contacts -------------------------------------------------------------------------------
+
+    def _reader(
+        self,
+        snapshot: SourceSnapshot,
+        scope: SourceFilter,
+        lists: CrmLists,
+        edits: CrmEdits,
+        pipeline: Pipeline,
+    ) -> ContactReader:
+        drift, rules = self.drift, self.drift.parts.rules()
+        drift.execute("staged_contact/clear")
+        recreate, account_id = drift.policy.recreate, drift.identity.account_id
+        detector = ContactDetector(account_id, rules, recreate, pipeline.order, edits.custom)
+        return ContactReader(drift, snapshot, scope, lists, drift.parts.mapping_rules(), detector)
+
+    def _pipeline(self) -> Pipeline:
+        catalogue, pipeline_id = self.drift.parts.krayin.catalogue, self.drift.parts.targets.pipeline_id
+        return Pipeline(pipeline_id, catalogue.stage_order(pipeline_id), final_stages(catalogue))
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        named = self.drift.named
+        self.store.write(one for one in findings if not named or one.contact_id in named)
+
+    def _counts(self, reader: ContactReader) -> dict[str, Any]:
+        known, records = self.store.scope()
+        never_planned = self.repairs.never_planned
+        # Those that the repair has planned are known by now.
+        in_scope = known + len(never_planned - set(self.drift.mapped(never_planned)))
+        waiting = reader.counts["waiting"]
+        return {
+            **self.store.counts(),
+            "in_scope": in_scope,
+            "in_sync": max(0, in_scope - self.store.differing_contacts() - waiting),
+            "waiting": waiting,
+            "left_out": reader.counts["left_out"],
+            "compared": reader.counts["compared"],
+            "records": records,
+        }
+
+
+def _judge(look: Look, diff: Differences | None) -> str | None:
+    """Return in a sentence why the look at Chatwoot may not be whole, None where nothing says so."""
+    for stream, found in ({} if diff is None else diff.streams).items():
+        look.counted(stream, found.rows, found.counts.get(ChecksumDifference.VANISHED, 0))
+    return look.judge()
+
+
+def _chunks(keys: Iterable[int]) -> Iterator[list[int]]:
+    left = iter(keys)
+    while chunk := list(islice(left, CHUNK)):
+        yield chunk
