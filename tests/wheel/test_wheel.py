@@ -22,7 +22,7 @@ LOOK = """
 import json, reconciliation, statements
 from reconciliation.airflow.dag_bundle import InstalledDags
 from reconciliation.maintenance import retention
-from reconciliation.report.pages import page
+from reconciliation.values.templates import page
 from reconciliation.settings import sync_files
 print(json.dumps({
     "from": reconciliation.__file__,

@@ -124,7 +124,7 @@ def repair(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 def report(name: str, run_id: int) -> dict[str, Any]:
     """Make the report of a sync's run, log where it is, and return its address and numbers."""
     from reconciliation.airflow.web import report_address  # noqa: PLC0415 - the API server's imports
-    from reconciliation.report.run_report import make_report  # noqa: PLC0415 - pandas and plots take seconds
+    from reconciliation.report.run_report import make_report  # noqa: PLC0415 - plots take seconds
 
     with working(sync_dsn()) as connection:
         made = make_report(connection, run_id, chatwoot_url=sync_named(name).chatwoot.url)

@@ -14,7 +14,7 @@ from statements import statement
 
 from reconciliation.crm.person_deletions import PERSON_DELETIONS
 from reconciliation.plan.estimate import Expected, load_calls, load_seconds
-from reconciliation.values.duration import duration
+from reconciliation.values.templates import page, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,30 +31,6 @@ LARGEST = 20
 FIELDS_SHOWN = 6
 EXAMPLES = 10
 NAMES = {"stage": ("lead stage", "lead stages"), "company": ("company", "companies")}
-BODY = """\
-The sync **{sync_name}** is about to change or remove more in Krayin than usual: **{kinds}**.
-This plan is held (approval {approval_id}). Everything else goes on.
-
-Carrying it out takes about **{calls} calls, {time}** at {pace} calls a minute{limit}.
-{removals}
-| field | records |
-|---|---|
-{fields}
-
-Records that change most:
-
-{largest}
-{waiting}
-**Approve**: the plan is carried out now. **Decline**: Krayin stays as it is. A declined change is planned
-again when its contact changes, or by `krayin_replay`.
-"""
-REMOVALS = """
-| removed or overwritten | records | among them |
-|---|---|---|
-{}
-"""
-LIMIT = ", because Krayin allows {} deletions of persons an hour"
-WAITING = "\n{} more records wait for an e-mail or phone that is given up here.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +62,13 @@ class Question:
     @property
     def body(self) -> str:
         """The question in Markdown."""
-        kinds = ", ".join(f"{number} {_named(kind, number)}" for kind, number in self.changes.items())
-        waiting = WAITING.format(self.waiting_with_it) if self.waiting_with_it else ""
-        removals = (
-            f"| {what.replace('.', ' ')} | {number} | {', '.join(examples)} |"
-            for what, (number, examples) in self.removals.items()
-        )
-        is_limited = self.seconds > load_seconds(self.calls, self.requests_per_minute, 0)
-        return BODY.format(
-            sync_name=self.sync_name,
-            kinds=kinds,
-            approval_id=self.approval_id,
-            calls=self.calls,
-            time=duration(self.seconds),
-            pace=self.requests_per_minute,
-            limit=LIMIT.format(PERSON_DELETIONS) if is_limited else "",
-            removals=REMOVALS.format("\n".join(removals)) if self.removals else "",
-            fields="\n".join(f"| `{name}` | {number} |" for name, number in self.fields.items()),
-            largest="\n".join(
-                f"- {kind} {source_id}: {_listed(fields)}".replace(" :", ":")
-                for kind, source_id, fields in self.largest
-            ),
-            waiting=waiting,
+        return page(
+            "approval.md.j2",
+            asked=self,
+            kinds=[plural(number, *NAMES.get(kind, (kind,))) for kind, number in self.changes.items()],
+            shown=FIELDS_SHOWN,
+            is_limited=self.seconds > load_seconds(self.calls, self.requests_per_minute, 0),
+            deletions=PERSON_DELETIONS,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -274,12 +235,3 @@ def _kind_of(removal: str) -> str:
     """Return a removal without the field: of `person.name.overwritten`, `person.overwritten`."""
     kind, *_, what = removal.split(".")
     return f"{kind}.{what}"
-
-
-def _named(kind: str, number: int) -> str:
-    return NAMES.get(kind, (kind, f"{kind}s"))[number != 1]
-
-
-def _listed(fields: Sequence[str]) -> str:
-    more = len(fields) - FIELDS_SHOWN
-    return ", ".join(fields[:FIELDS_SHOWN]) + (f" and {more} more" if more > 0 else "")

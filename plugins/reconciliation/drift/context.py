@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from reconciliation.binding_scope import BindingScope
-    from reconciliation.drift.repair_policy import Policy
-    from reconciliation.drift.request import Depth
+    from reconciliation.drift.request import Depth, Policy
     from reconciliation.run.factory import RunFactory
     from reconciliation.settings.sync_settings import SyncSettings
 

@@ -19,25 +19,30 @@ class FindingClass(StrEnum):
     """What kind of difference it is."""
 
     MISSING = "missing"
-    """In Chatwoot, not in Krayin."""
     CHANGED = "changed"
-    """A field differs."""
     DUPLICATE = "duplicate"
-    """Krayin has it more than once."""
     ORPHAN = "orphan"
-    """Deleted or merged in Chatwoot, still in Krayin."""
     UNMAPPED = "unmapped"
-    """Krayin has a person with the contact's e-mail or phone that is not linked to it."""
     STALE_MAPPING = "stale_mapping"
-    """Deleted in Krayin."""
     QUARANTINED = "quarantined"
-    """Waits for somebody's decision."""
     UNKNOWN = "unknown"
-    """A call without an answer; not looked up yet."""
     TRUNCATED = "truncated"
-    """Cut to fit Krayin's column."""
     MOVED_STAGE = "moved_stage"
-    """A lead stands before the stage its conversations qualified."""
+
+
+LABELS: dict[str, str] = {
+    FindingClass.MISSING: "missing in Krayin",
+    FindingClass.CHANGED: "field differs",
+    FindingClass.DUPLICATE: "twice in Krayin",
+    FindingClass.ORPHAN: "gone in Chatwoot",
+    FindingClass.UNMAPPED: "there, not linked",
+    FindingClass.STALE_MAPPING: "deleted in Krayin",
+    FindingClass.QUARANTINED: "needs a decision",
+    FindingClass.UNKNOWN: "outcome unknown",
+    FindingClass.TRUNCATED: "cut to fit",
+    FindingClass.MOVED_STAGE: "stage is behind",
+}
+"""What a class is called in logs and on pages."""
 
 
 class Side(StrEnum):

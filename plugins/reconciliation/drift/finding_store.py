@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from reconciliation.drift.context import Drift
     from reconciliation.drift.finding import Finding
 
 BATCH = 1000
@@ -30,36 +31,17 @@ class FindingStore:
     identity: BindingScope
 
     @classmethod
-    def open(  # noqa: PLR0913 - the columns of one row
-        cls,
-        connection: psycopg.Connection,
-        run_id: int,
-        sync_name: str,
-        identity: BindingScope,
-        *,
-        depth: str,
-        repair: bool,
-    ) -> FindingStore:
+    def open(cls, drift: Drift) -> FindingStore:
         """Begin a comparison, or the one of this run anew."""
-        row = connection.execute(
-            statement("reconciliation/open"),
-            {
-                "run_id": run_id,
-                "sync_name": sync_name,
-                **identity.parameters(),
-                "depth": depth,
-                "repair": repair,
-            },
-        ).fetchone()
+        repairs = bool(drift.policy.classes)
+        row = drift.execute("reconciliation/open", depth=drift.depth, repair=repairs).fetchone()
         assert row is not None
-        return cls(connection, int(row[0]), sync_name, identity)
+        return cls(drift.connection, row[0], drift.settings.name, drift.identity)
 
     def present(self) -> dict[str, set[int]]:
         """Return by kind the contacts, conversations and messages with a finding that may still be there."""
         found: dict[str, set[int]] = {"contact": set(), "conversation": set(), "message": set()}
-        for source_kind, source_id, contact_id, *_ in self.connection.execute(
-            statement("finding/present"), {"sync_name": self.sync_name}
-        ):
+        for source_kind, source_id, contact_id, *_ in self._execute("finding/present"):
             one = contact_id if source_kind == "contact" else source_id
             if source_kind in found and one is not None:
                 found[source_kind].add(int(one))
@@ -68,51 +50,32 @@ class FindingStore:
     def write(self, findings: Iterable[Finding]) -> None:
         """Keep findings; of several with one key the last one counts."""
         unique = {finding.key: finding for finding in findings}
-        rows = [_row(finding) for finding in unique.values()]
+        rows = [
+            {**asdict(one), "key": key, "class": one.kind, "repair_calls": one.calls}
+            for key, one in unique.items()
+        ]
         for first in range(0, len(rows), BATCH):
-            self.connection.execute(
-                statement("finding/write"),
-                {**self._scope(), "findings": Jsonb(rows[first : first + BATCH])},
-            )
+            self._execute("finding/write", findings=Jsonb(rows[first : first + BATCH]))
 
     def end_others(self, run_id: int, contact_ids: Collection[int] | None) -> None:
         """End what was found earlier and is not there any more; with `contact_ids` only theirs.
 
         What waits for the work of a run other than `run_id` is not over.
         """
-        self.connection.execute(
-            statement("finding/end"),
-            {
-                "reconciliation_id": self.reconciliation_id,
-                "run_id": run_id,
-                "sync_name": self.sync_name,
-                "contact_ids": None if contact_ids is None else sorted(contact_ids),
-            },
-        )
+        ids = None if contact_ids is None else sorted(contact_ids)
+        self._execute("finding/end", run_id=run_id, contact_ids=ids)
 
     def link(self, run_id: int) -> None:
         """Note by which operation each finding under repair is repaired; others need none."""
-        self.connection.execute(
-            statement("finding/link"),
-            {
-                "reconciliation_id": self.reconciliation_id,
-                "run_id": run_id,
-                **self.identity.parameters(),
-            },
-        )
-        self.connection.execute(
-            statement("finding/unplanned"),
-            {"reconciliation_id": self.reconciliation_id},
-        )
+        self._execute("finding/link", run_id=run_id)
+        self._execute("finding/unplanned")
 
     def counts(self) -> dict[str, Any]:
         """Return how many findings there are by class, and by class and state, and what repairs cost."""
         by_class: dict[str, int] = {}
         states: dict[str, dict[str, int]] = {}
         calls = 0
-        for kind, state, number, cost in self.connection.execute(
-            statement("finding/count"), {"reconciliation_id": self.reconciliation_id}
-        ):
+        for kind, state, number, cost in self._execute("finding/count"):
             by_class[kind] = by_class.get(kind, 0) + number
             states.setdefault(kind, {})[state] = number
             calls += int(cost or 0)
@@ -120,30 +83,23 @@ class FindingStore:
 
     def scope(self) -> tuple[int, dict[str, int]]:
         """Return how many contacts the sync knows, and its linked records by kind."""
-        row = self.connection.execute(statement("mapping/scope"), self.identity.parameters()).fetchone()
+        row = self._execute("mapping/scope").fetchone()
         assert row is not None
         return int(row[0]), dict(row[1])
 
-    def differing_contacts(self) -> int:
-        """Return how many contacts have a difference that nobody accepted."""
-        row = self.connection.execute(
-            statement("finding/contacts"),
-            {"sync_name": self.sync_name, "reconciliation_id": self.reconciliation_id},
-        ).fetchone()
-        return int(row[0]) if row else 0
+    def in_sync(self, in_scope: int, waiting: int) -> int:
+        """Return how many contacts in scope have no difference but accepted ones, and no work waiting."""
+        row = self._execute("finding/contacts").fetchone()
+        assert row is not None
+        return max(0, in_scope - int(row[0]) - waiting)
 
     def finish(self, counts: Mapping[str, Any]) -> None:
         """Note what was counted, and that the comparison is over."""
-        self.connection.execute(
-            statement("reconciliation/finish"), {"id": self.reconciliation_id, "counts": Jsonb(dict(counts))}
-        )
+        self._execute("reconciliation/finish", id=self.reconciliation_id, counts=Jsonb(dict(counts)))
 
-    def _scope(self) -> dict[str, Any]:
-        return {
-            "reconciliation_id": self.reconciliation_id,
-            "sync_name": self.sync_name,
-            **self.identity.parameters(),
-        }
+    def _execute(self, name: str, **parameters: Any) -> psycopg.Cursor[Any]:
+        own = {"reconciliation_id": self.reconciliation_id, "sync_name": self.sync_name}
+        return self.connection.execute(statement(name), {**self.identity.parameters(), **own, **parameters})
 
 
 def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[str, Any]:
@@ -157,9 +113,8 @@ def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[
         return {}
     number, name, target_id, installation_id, account_id, depth, counted = row
     store = FindingStore(connection, number, name, BindingScope(target_id, installation_id, account_id))
-    differing = store.differing_contacts()
-    equal = max(0, counted.get("in_scope", 0) - differing - counted.get("waiting", 0))
-    counts = {**counted, **store.counts(), "in_sync": equal}
+    in_sync = store.in_sync(counted.get("in_scope", 0), counted.get("waiting", 0))
+    counts = {**counted, **store.counts(), "in_sync": in_sync}
     store.finish(counts)
     return {"id": number, "depth": depth, **counts}
 
@@ -169,21 +124,3 @@ def accept(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -
     return connection.execute(
         statement("finding/accept"), {"sync_name": sync_name, "ids": list(ids)}
     ).rowcount
-
-
-def _row(finding: Finding) -> dict[str, Any]:
-    return {
-        "key": finding.key,
-        "source_kind": finding.source_kind,
-        "source_id": finding.source_id,
-        "contact_id": finding.contact_id,
-        "crm_kind": finding.crm_kind,
-        "crm_id": finding.crm_id,
-        "class": str(finding.kind),
-        "field": finding.field,
-        "side": None if finding.side is None else str(finding.side),
-        "detail": dict(finding.detail),
-        "repair": finding.repair,
-        "repair_calls": finding.calls,
-        "state": str(finding.state),
-    }

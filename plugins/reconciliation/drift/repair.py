@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
+from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person, organization_fields
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass, FindingState
-from reconciliation.drift.seen_reads import SeenReads
 from reconciliation.extract.activities import STAGE
 from reconciliation.extract.checksum_diff import remember
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
@@ -20,13 +20,14 @@ from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.engine import Decided
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.organization import OrganizationPlanner
+from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import MappingStore
 from reconciliation.sync_database.run_rows import RunKind, count_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from reconciliation.drift.context import CustomFields, Drift
@@ -43,6 +44,52 @@ if TYPE_CHECKING:
 # What frees an address goes before what claims it.
 EARLY = timedelta(days=2)
 _MADE_AGAIN = frozenset({FindingClass.STALE_MAPPING, FindingClass.MOVED_STAGE})
+
+
+class SeenReads(PlanReads):
+    """A plan's reads that ask Krayin for nothing which the comparison has seen already.
+
+    What was last sent does not do where somebody edited Krayin: a repair that overwrites would seem to
+    change nothing, and pass the guard. `custom` are the fields that the lists do not show, where they
+    were read; others count as they were sent.
+    """
+
+    def __init__(self, drift: Drift, custom: CustomFields) -> None:
+        """Look into the sync database of `drift`."""
+        krayin = drift.parts.krayin
+        super().__init__(krayin.client, krayin.catalogue, exact=False)
+        self._drift = drift
+        self._custom = custom
+
+    def persons(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+        """Return the flat fields of those among some persons that are ours."""
+        return {row["crm_id"]: row["fields"] for row in self._seen("person", listed_person, ids)}
+
+    def leads(self, ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+        """Return the flat fields of those among some leads that are ours."""
+        return {row["crm_id"]: row["fields"] for row in self._seen("lead", lead_fields, ids)}
+
+    def organizations(self, names: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+        """Return the flat fields of the organizations that we know for some folded names."""
+        rows = self._seen("organization", organization_fields, names=names)
+        return {row["source_id"]: row["fields"] for row in rows}
+
+    def _seen(
+        self,
+        kind: str,
+        fields: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        ids: Iterable[int] = (),
+        names: Iterable[str] = (),
+    ) -> Iterator[dict[str, Any]]:
+        wanted = {"crm_ids": sorted(set(ids)) or None, "source_ids": sorted(names) or None}
+        if not any(wanted.values()):
+            return
+        for row in self._drift.rows("mapping/seen_records", crm_kind=kind, **wanted):
+            sent = row["last_sent"] or {}
+            # A line that an emptied form does not have any more is blank.
+            blank = {name: None for name in sent if name.startswith(ADDRESS_PREFIX)}
+            custom = self._custom.get((kind, row["crm_id"]), {})
+            yield {**row, "fields": {**sent, **blank, **fields(row["facts"]), **custom}}
 
 
 @dataclass(slots=True)

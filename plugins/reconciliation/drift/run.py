@@ -16,13 +16,8 @@ from krayin.rate_limiter import Lane
 from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.crm.lists import CrmLists
 from reconciliation.drift.context import Drift
-from reconciliation.drift.detectors.activities import (
-    StagedDetector,
-    contacts_of,
-    deleted_activity,
-    edited_activity,
-)
-from reconciliation.drift.detectors.companies import deleted_company, edited_company
+from reconciliation.drift.detectors.activities import StagedDetector, activities_in_krayin
+from reconciliation.drift.detectors.companies import companies_in_krayin
 from reconciliation.drift.detectors.contacts import ContactDetector, ContactReader
 from reconciliation.drift.detectors.crm_edits import find_edits, read_lists
 from reconciliation.drift.detectors.duplicates import duplicates
@@ -30,11 +25,10 @@ from reconciliation.drift.detectors.orphans import OrphanDetector
 from reconciliation.drift.detectors.unsettled import closed_by_us, unsettled
 from reconciliation.drift.finding_store import FindingStore, accept, settle
 from reconciliation.drift.repair import Repairs
-from reconciliation.drift.repair_policy import declined_sources, policy_of
+from reconciliation.drift.request import declined_sources, policy_of
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import remember_traces
-from reconciliation.mapping.company_names import known_names
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.stages import Pipeline
 from reconciliation.run.conversation_streams import COMPARED_STREAMS, CONVERSATIONS, MESSAGES, STAGES, streams
@@ -130,10 +124,7 @@ def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: R
             policy = replace(policy, declined=declined_sources(connection, identity))
         parts = RunFactory(sync, connection, krayin, targets)
         drift = Drift(parts, identity, run_id, depth, policy, request.contact_ids)
-        store = FindingStore.open(
-            connection, run_id, settings.name, identity, depth=depth, repair=bool(policy.classes)
-        )
-        _Comparison(drift, store, Repairs(drift)).run()
+        _Comparison(drift, FindingStore.open(drift), Repairs(drift)).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +155,8 @@ class _Comparison:
             diff = None if drift.named else self._diff(snapshot, scope)
             doubt = _judge(look, diff)
             returned = self._find_orphans(snapshot, scope, diff) if look.is_whole else set()
-            repairs.take(self._of_activities(lists, edits))
-            repairs.take(self._of_companies(edits))
+            repairs.take(activities_in_krayin(drift, lists, edits))
+            repairs.take(companies_in_krayin(drift, edits))
             known = self._known_to_look_at(diff)
             reader = self._reader(snapshot, scope, lists, edits, pipeline)
             wanted = edits.contacts | known["contact"] | returned | repairs.survivors | repairs.contacts
@@ -285,33 +276,6 @@ class _Comparison:
         conversations.stage(snapshot, scope, datetime.now(UTC), also)
         return conversations
 
-    # --- what was edited or deleted in Krayin ---------------------------------------------------
-
-    def _of_activities(self, lists: CrmLists, edits: CrmEdits) -> Iterator[Finding]:
-        drift = self.drift
-        if edits.activities:
-            # The list was read a while ago, and the sync went on meanwhile: ask before claiming.
-            lists.missing("activity", [row["crm_id"] for row in edits.activities])
-            ids = [row["id"] for row in edits.activities]
-            rows = drift.rows("mapping/settled_activities", ids=ids)
-            contacts = contacts_of(drift, rows)
-            for row in rows:
-                yield from edited_activity(row, contacts.get(row["id"]), drift.settings.on_crm_edit)
-        for deleted in edits.deleted_activities:
-            yield deleted_activity(deleted, recreate=drift.policy.recreate)
-
-    def _of_companies(self, edits: CrmEdits) -> Iterator[Finding]:
-        drift = self.drift
-        ids = [row["crm_id"] for row in edits.companies]
-        names = known_names(drift.connection, drift.identity.target_id, ids)
-        for row in edits.companies:
-            crm_id = row["crm_id"]
-            custom = edits.custom.get(("organization", crm_id), {})
-            yield from edited_company(row, custom, names.get(crm_id, ()), drift.settings.on_crm_edit)
-        for row in edits.deleted_companies:
-            members = len(drift.members(row["source_id"]))
-            yield from deleted_company(row, members, recreate=drift.policy.recreate)
-
     # --- contacts -------------------------------------------------------------------------------
 
     def _reader(
@@ -347,7 +311,7 @@ class _Comparison:
         return {
             **self.store.counts(),
             "in_scope": in_scope,
-            "in_sync": max(0, in_scope - self.store.differing_contacts() - waiting),
+            "in_sync": self.store.in_sync(in_scope, waiting),
             "waiting": waiting,
             "left_out": reader.counts["left_out"],
             "compared": reader.counts["compared"],

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.drift.finding import FindingClass
+from reconciliation.drift.finding import LABELS, FindingClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciliation.sync_database.run_rows import Run
-
-_MEANING = {
-    FindingClass.MISSING: "in Chatwoot, not in Krayin",
-    FindingClass.CHANGED: "fields differ",
-    FindingClass.DUPLICATE: "more than once in Krayin",
-    FindingClass.ORPHAN: "deleted or merged in Chatwoot",
-    FindingClass.UNMAPPED: "in Krayin, not linked",
-    FindingClass.STALE_MAPPING: "deleted in Krayin",
-    FindingClass.QUARANTINED: "wait for a decision",
-    FindingClass.UNKNOWN: "calls without an answer",
-    FindingClass.TRUNCATED: "cut to fit",
-    FindingClass.MOVED_STAGE: "leads before the stage they qualified",
-}
 
 
 def numbers_of(run: Run) -> dict[str, Any]:
@@ -47,7 +34,7 @@ def lines_of(run: Run) -> list[str]:
     for kind in FindingClass:
         if found.get(kind):
             how = ", ".join(f"{number} {state}" for state, number in sorted(states.get(kind, {}).items()))
-            lines.append(f"  {kind:<19} {found[kind]} ({how}): {_MEANING[kind]}")
+            lines.append(f"  {kind:<19} {found[kind]} ({how}): {LABELS[kind]}")
     if found.get("repair_calls"):
         lines.append(
             f"  repairs             {found['repair_calls']} calls for everything that can be repaired"

@@ -35,7 +35,11 @@ log = logging.getLogger(__name__)
 
 # A reading of Krayin's lists that began before a deletion has ended by then.
 READINGS_END = timedelta(days=7)
-KINDS = ("person", "lead", "activity")
+# Where rows of a contact lie, beside what the webhooks brought and the examples of runs.
+TABLES = (
+    "mapping", "operation", "organization_member", "write_back", "merge_evidence", "removal",
+    "staged_contact", "staged_activity", "finding",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -151,11 +155,8 @@ def unerase(connection: psycopg.Connection, identity: BindingScope, contact_id: 
 def identity_of(sync: Sync, connection: psycopg.Connection) -> BindingScope:
     """Return the ids of a sync's target, installation and account; Krayin is asked at most once an hour."""
     with sync.open_krayin(connection) as krayin, sync.source.snapshot() as snapshot:
-        return BindingScope(
-            krayin.target_id,
-            register_installation(connection, snapshot.installation),
-            sync.settings.chatwoot.account_id,
-        )
+        installation = register_installation(connection, snapshot.installation)
+        return BindingScope(krayin.target_id, installation, sync.settings.chatwoot.account_id)
 
 
 def _look_up(
@@ -165,9 +166,8 @@ def _look_up(
     said: dict[str, set[str]] = {"conversation": set(), "message": set()}
     with sync.source.snapshot() as snapshot:
         account_id = sync.settings.chatwoot.account_id
-        identity = BindingScope(
-            target_id, register_installation(connection, snapshot.installation), account_id
-        )
+        installation = register_installation(connection, snapshot.installation)
+        identity = BindingScope(target_id, installation, account_id)
         scope, contact = SourceFilter(account_id, None), ByIds(frozenset({contact_id}))
         for conversations in snapshot.conversations(scope, contact):
             said["conversation"] |= {
@@ -318,27 +318,18 @@ class _Erasure:
 
     def _clear(self, known: _Known, traces: Sequence[str], receipt: Receipt) -> None:
         sync_names = [self.sync_name, *(row[0] for row in self._execute("erasure/syncs"))]
-        said = {"conversation_ids": known.conversation_ids, "message_ids": known.message_ids}
-        cleared = {
-            "mapping": self._execute("mapping/erase", ids=[row["id"] for row in known.rows]),
-            "operation": self._execute("operation/erase", **said),
-            "organization_member": self._execute("organization_member/erase"),
-            "write_back": self._execute("write_back/erase"),
-            "merge_evidence": self._execute("merge_evidence/erase"),
-            "removal": self._execute("removal/erase", **said),
-            "staged_contact": self._execute("staged_contact/erase", sync_names=sync_names),
-            "staged_activity": self._execute("staged_activity/erase", sync_names=sync_names),
-            "finding": self._execute("finding/erase"),
-            "inbox_event": self._execute(
-                "webhook/erase",
-                sync_names=sync_names,
-                entity=f"contact:{self.contact_id}",
-                values=[spelling for value in traces for spelling in in_bytes(value)],
-            ),
-            "sync_run": self._execute("sync_run/forget_examples", sync_names=sync_names),
+        meant = {
+            "ids": [row["id"] for row in known.rows],
+            "conversation_ids": known.conversation_ids,
+            "message_ids": known.message_ids,
+            "sync_names": sync_names,
+            "entity": f"contact:{self.contact_id}",
+            "values": [spelling for value in traces for spelling in in_bytes(value)],
         }
-        for table, done in cleared.items():
-            receipt.cleared[table] += done.rowcount
+        for table in TABLES:
+            receipt.cleared[table] += self._execute(f"{table}/erase", **meant).rowcount
+        receipt.cleared["inbox_event"] += self._execute("webhook/erase", **meant).rowcount
+        receipt.cleared["sync_run"] += self._execute("sync_run/forget_examples", **meant).rowcount
         for table, by_sync in {"operation": False, "finding": False, "sync_run": True}.items():
             scope = {"sync_names": sync_names} if by_sync else {}
             receipt.cleared[table] += self._replace(table, traces, **scope)

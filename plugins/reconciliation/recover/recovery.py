@@ -35,7 +35,7 @@ from reconciliation.sync_database.incidents import close_incidents, open_inciden
 from reconciliation.sync_database.run_rows import (
     count_calls,
 )
-from reconciliation.values.duration import duration
+from reconciliation.values.templates import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,25 +104,8 @@ class RecoveryPlan:
     @property
     def body(self) -> str:
         """The plan in Markdown."""
-        rows = "\n".join(
-            f"| {noun} | {self.kept.get(kind, 0)} | {self.relinked.get(kind, 0)} | {self.gone.get(kind, 0)} "
-            f"| {self.foreign.get(kind, 0)} |"
-            for kind, noun in NOUNS.items()
-        )
-        time = duration(self.again_calls * 60 / self.requests_per_minute)
-        again = (
-            f"What is gone is made again by the next runs: about **{self.again_calls} calls, {time}** at "
-            f"{self.requests_per_minute} calls a minute."
-            if self.make_again
-            else "What is gone stays deleted."
-        )
-        return (
-            f"Krayin {self.krayin} was read completely ({self.calls} calls). Of the records we knew\n\n"
-            "| | under our id | under another id | gone | our id is another record's now |\n"
-            f"|---|---|---|---|---|\n{rows}\n\n{again} Records of others are unlinked and never touched.\n\n"
-            "**Approve**: the links are corrected and the syncs go on. **Decline**: nothing changes, and the "
-            "syncs stay stopped."
-        )
+        seconds = self.again_calls * 60 / self.requests_per_minute
+        return page("recovery.md.j2", plan=self, nouns=NOUNS, seconds=seconds)
 
     @property
     def summary(self) -> str:

@@ -1,19 +1,6 @@
-"""What classes, states and reasons are called on pages, and what to do about them."""
+"""What sides and reasons are called on pages, and what to do about them."""
 
 from __future__ import annotations
-
-CLASSES = {
-    "missing": "missing in Krayin",
-    "changed": "field differs",
-    "duplicate": "twice in Krayin",
-    "orphan": "deleted in Chatwoot",
-    "unmapped": "there, not linked",
-    "stale_mapping": "deleted in Krayin",
-    "quarantined": "needs a decision",
-    "unknown": "outcome unknown",
-    "truncated": "cut to fit",
-    "moved_stage": "stage is behind",
-}
 
 SIDES = {"ours": "Chatwoot", "theirs": "Krayin", None: ""}
 
@@ -49,11 +36,6 @@ HINTS = {
     "address_refused": "Another person in Krayin has the e-mail or phone. Correct one of them, then replay.",
     "withdrawn": "Its record is in Chatwoot after all: nothing to do.",
 }
-
-
-def class_in_words(name: str) -> str:
-    """Return what a class of findings is called, its own name when it has no other."""
-    return CLASSES.get(name, name.replace("_", " "))
 
 
 def hint(reason: str | None) -> str:

@@ -16,9 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
 
 # Inches at 72 points: as wide as a phone shows without shrinking its text.
@@ -115,18 +114,19 @@ def line_plot(  # noqa: PLR0913 - what a line is and how it is shown
     return _svg(name, draw)
 
 
-def hours_plot(name: str, hours: pd.DataFrame, allowed: int | None) -> Markup:
+def hours_plot(name: str, hours: Sequence[Mapping[str, Any]], allowed: int | None) -> Markup:
     """Draw calls per hour (`hour`, `calls`, `refused`) under the line of what an hour allows."""
 
     def draw(axes: Axes) -> None:
         places = range(len(hours))
-        axes.bar(places, hours["calls"], color=ONE, width=0.8, label="calls")
-        if hours["refused"].any():
-            axes.bar(places, hours["refused"], color=BAD, width=0.8, label="refused by Krayin")
+        axes.bar(places, [row["calls"] for row in hours], color=ONE, width=0.8, label="calls")
+        if any(row["refused"] for row in hours):
+            refused = [row["refused"] for row in hours]
+            axes.bar(places, refused, color=BAD, width=0.8, label="refused by Krayin")
         if allowed is not None:
             axes.axhline(allowed, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), label="allowed")
         shown = [place for place in places if (len(hours) - 1 - place) % 6 == 0]
-        axes.set_xticks(shown, [f"{hours['hour'].iloc[place]:%H:%M}" for place in shown])
+        axes.set_xticks(shown, [f"{hours[place]['hour']:%H:%M}" for place in shown])
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.2)

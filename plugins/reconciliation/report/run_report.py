@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 from statements import statement
 
+from reconciliation.drift.finding import LABELS
 from reconciliation.report import store
 from reconciliation.report.findings import CHUNK, PackedFile, WrittenFindings, write_findings
-from reconciliation.report.labels import SIDES, class_in_words, hint
-from reconciliation.report.pages import page, share
+from reconciliation.report.labels import SIDES, hint
 from reconciliation.report.plots import Plot, bars_plot, hours_plot, line_plot
 from reconciliation.sync_database.run_rows import Run, read_run
 from reconciliation.values.duration import duration
+from reconciliation.values.templates import page, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -90,7 +92,7 @@ class _Facts:
 
     def files(self, now: datetime) -> tuple[list[PackedFile], int]:
         run = read_run(self.connection, self.run_id)
-        compared = self._row("sync_run/comparison", run_id=run.id)
+        compared = next(iter(self._rows("sync_run/comparison", run_id=run.id)), None)
         since = compared["started_at"] if compared else run.started_at
         written = write_findings(self._chunks(run.sync_name, since), self._chatwoot_page, show=SHOWN)
         html = self._page(run, compared, since, written, now).encode()
@@ -105,36 +107,54 @@ class _Facts:
         written: WrittenFindings,
         now: datetime,
     ) -> str:
-        scope = self._row("sync_run/scope", sync_name=run.sync_name)
-        by_field = self._table("finding/by_field", sync_name=run.sync_name)
-        quarantine = self._table("operation/quarantine_by_reason", sync_name=run.sync_name)
-        coverage = (
-            self._table("sync_run/coverage", krayin=scope["base_url"], account_id=scope["account_id"])
-            if scope
-            else pd.DataFrame()
-        )
+        scope = next(iter(self._rows("sync_run/scope", sync_name=run.sync_name)), None)
+        by_field = self._rows("finding/by_field", sync_name=run.sync_name)
+        quarantine = self._rows("operation/quarantine_by_reason", sync_name=run.sync_name)
+        account = {"krayin": scope["base_url"], "account_id": scope["account_id"]} if scope else None
         return page(
             "report.html.j2",
             sync_name=run.sync_name,
             run=run,
             compared=compared,
-            open_findings=int(by_field["findings"].sum()),
-            repair_calls=int(by_field["repair_calls"].sum()),
+            open_findings=sum(row["findings"] for row in by_field),
+            repair_calls=sum(row["repair_calls"] for row in by_field),
             ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
             plots=[
                 self._coverage_plot(run),
-                _class_plot(by_field),
-                _field_plot(by_field),
+                _bars(
+                    "classes",
+                    "Differences by class",
+                    "Differences there now",
+                    ((LABELS[row["class"]], row["findings"]) for row in by_field),
+                    "No difference is known.",
+                ),
+                _bars(
+                    "fields",
+                    "Differences by field",
+                    "Fields that differ now",
+                    (
+                        (f"{row['crm_kind']} {row['field']}", row["findings"])
+                        for row in by_field
+                        if row["field"]
+                    ),
+                    "No field is known to differ.",
+                ),
                 self._calls_plot(scope, now),
                 self._latency_plot(run, now),
-                _quarantine_plot(quarantine),
+                _bars(
+                    "quarantine",
+                    "Quarantine by reason",
+                    "What waits for a person",
+                    ((row["error_class"], row["operations"]) for row in quarantine),
+                    "Nothing is quarantined.",
+                ),
             ],
-            by_field=by_field.to_dict("records"),
-            coverage=coverage.to_dict("records"),
-            quarantine=quarantine.to_dict("records"),
+            by_field=by_field,
+            coverage=self._rows("sync_run/coverage", **account) if account else [],
+            quarantine=quarantine,
             shown=written.first,
             total=written.total,
-            class_in_words=class_in_words,
+            labels=LABELS,
             sides=SIDES,
             hint=hint,
             made_at=now,
@@ -143,17 +163,17 @@ class _Facts:
     # --- plots --------------------------------------------------------------------------------
 
     def _coverage_plot(self, run: Run) -> Plot:
-        history = self._table("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
-        values = history["coverage"].astype(float)
+        history = self._rows("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
+        values = [float(row["coverage"]) for row in history]
         svg = None
-        if not history.empty:
-            lowest = float(values.min())
+        if values:
+            lowest = min(values)
             # A sync that is all right shall not look like a mountain range.
             room = max(1 - lowest, 0.001) * 0.1
             svg = line_plot(
                 "coverage",
-                list(history["finished_at"]),
-                {"coverage": list(values)},
+                [row["finished_at"] for row in history],
+                {"coverage": values},
                 unit=share,
                 limits=(max(0.0, lowest - 2 * room), 1.0),
             )
@@ -168,27 +188,31 @@ class _Facts:
     def _calls_plot(self, scope: Mapping[str, Any] | None, now: datetime) -> Plot:
         svg, caption = None, "Calls to Krayin in each hour of the last day, UTC"
         if scope is not None:
-            hours = self._table("api_call/by_hour", target_id=scope["target_id"], until=now)
+            hours = self._rows("api_call/by_hour", target_id=scope["target_id"], until=now)
             budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"])
             allowed = sum(row["allowed_per_minute"] for row in budget) * MINUTES or None
-            if hours["calls"].sum() > 0:
+            if any(row["calls"] for row in hours):
                 svg = hours_plot("calls", hours, allowed)
                 caption += f"; {allowed:,} an hour are allowed" if allowed else ""
         return Plot("calls", "Calls against the budget", caption, svg, "No call was made in the last day.")
 
     def _latency_plot(self, run: Run, now: datetime) -> Plot:
-        days = self._table("sync_run/latency", sync_name=run.sync_name, until=now)
+        rows = self._rows("sync_run/latency", sync_name=run.sync_name, until=now)
+        measured = {(row["path"], row["day"]): float(row["p95_seconds"]) for row in rows}
         svg = None
-        if not days.empty:
-            measured = days["p95_seconds"].astype(float)
-            wide = days.assign(seconds=measured).pivot_table(index="day", columns="path", values="seconds")
-            names = {"webhook": "from the webhook", "change": "from the change"}
+        if measured:
+            days = sorted({day for _, day in measured})
+            paths = {"webhook": "from the webhook", "change": "from the change"}
             svg = line_plot(
                 "latency",
-                list(wide.index),
-                {names[path]: list(wide[path]) for path in names if path in wide},
+                days,
+                {
+                    name: [measured.get((path, day), math.nan) for day in days]
+                    for path, name in paths.items()
+                    if any(path == seen for seen, _ in measured)
+                },
                 unit=duration,
-                **_axis_of_seconds(float(measured.min()), float(measured.max())),
+                **_axis_of_seconds(min(measured.values()), max(measured.values())),
             )
         return Plot(
             "latency",
@@ -215,16 +239,6 @@ class _Facts:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement(name), parameters).fetchall()
 
-    def _row(self, name: str, **parameters: Any) -> dict[str, Any] | None:
-        rows = self._rows(name, **parameters)
-        return rows[0] if rows else None
-
-    def _table(self, name: str, **parameters: Any) -> pd.DataFrame:
-        with self.connection.cursor() as cursor:
-            rows = cursor.execute(statement(name), parameters).fetchall()
-            assert cursor.description is not None
-            return pd.DataFrame(rows, columns=[column.name for column in cursor.description], dtype=object)
-
 
 def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
     """Return how an axis from seconds to hours is laid out: in even steps only while both ends are near."""
@@ -235,38 +249,11 @@ def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
     return {"limits": (low, max(high, most)), "steps": [step for step in STEPS if low <= step <= high]}
 
 
-def _class_plot(by_field: pd.DataFrame) -> Plot:
-    counted = _summed(by_field, by_field["class"].map(class_in_words))
-    return _bars(
-        "classes", "Differences by class", "Differences there now", counted, "No difference is known."
-    )
-
-
-def _field_plot(by_field: pd.DataFrame) -> Plot:
-    named = by_field[by_field["field"] != ""]
-    counted = _summed(named, named["crm_kind"] + " " + named["field"])
-    return _bars(
-        "fields", "Differences by field", "Fields that differ now", counted, "No field is known to differ."
-    )
-
-
-def _quarantine_plot(quarantine: pd.DataFrame) -> Plot:
-    counted = _summed(quarantine, quarantine["error_class"], "operations")
-    return _bars(
-        "quarantine",
-        "Quarantine by reason",
-        "What waits for a person",
-        counted,
-        "Nothing is quarantined.",
-    )
-
-
-def _summed(table: pd.DataFrame, labels: pd.Series[Any], column: str = "findings") -> pd.Series[int]:
-    return table[column].astype(int).groupby(labels).sum().sort_values(ascending=False, kind="stable")
-
-
-def _bars(name: str, title: str, caption: str, counted: pd.Series[int], empty: str) -> Plot:
-    svg = None
-    if not counted.empty:
-        svg = bars_plot(name, [str(label) for label in counted.index], [int(value) for value in counted])
+def _bars(name: str, title: str, caption: str, counted: Iterable[tuple[str, int]], empty: str) -> Plot:
+    """Return the plot of numbers summed up by their labels, the largest first."""
+    sums: Counter[str] = Counter()
+    for label, number in counted:
+        sums[label] += number
+    labels = sorted(sums, key=lambda label: (-sums[label], label))
+    svg = bars_plot(name, labels, [sums[label] for label in labels]) if labels else None
     return Plot(name, title, caption, svg, empty)

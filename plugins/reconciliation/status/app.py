@@ -18,11 +18,11 @@ from statements import statement
 from reconciliation.errors import ReconciliationError
 from reconciliation.report import store
 from reconciliation.report.labels import hint
-from reconciliation.report.pages import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.status.facts import SyncFacts, read_facts
 from reconciliation.status.health import Health, Level, health_of
 from reconciliation.sync_database.connection import connect
+from reconciliation.values.templates import page
 from reconciliation.web.console import console_routes
 
 if TYPE_CHECKING:

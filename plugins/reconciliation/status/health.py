@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from croniter import croniter  # type: ignore[import-untyped,unused-ignore]
 
-from reconciliation.report.pages import moment, plural
 from reconciliation.values.duration import duration
+from reconciliation.values.templates import moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

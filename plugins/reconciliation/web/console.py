@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from reconciliation.report.labels import class_in_words, hint
-from reconciliation.report.pages import page
+from reconciliation.drift.finding import LABELS
+from reconciliation.report.labels import hint
+from reconciliation.values.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.sync_database.replay import ReplayRequest, replay
 from reconciliation.web import records
@@ -115,7 +116,7 @@ class _Console:
             chatwoot_url=_chatwoot_url(sync),
             record=record,
             values=self._may_act(request, sync_name),
-            class_in_words=class_in_words,
+            labels=LABELS,
             hint=hint,
         )
         return HTMLResponse(html)

@@ -387,8 +387,8 @@ def test_a_summary_names_every_class(world: World) -> None:
         run = read_run(connection, run_id)
     text = "\n".join(lines_of(run))
     assert "2, 0 of them in sync" in text
-    assert "missing             1 (1 open): in Chatwoot, not in Krayin" in text
-    assert "changed             1 (1 reported): fields differ" in text
+    assert "missing             1 (1 open): missing in Krayin" in text
+    assert "changed             1 (1 reported): field differs" in text
     assert numbers_of(run)["missing"] == 1
     assert "Big deal" not in text
 

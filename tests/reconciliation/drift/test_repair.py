@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from reconciliation.drift.detectors.orphans import OrphanPlan
 from reconciliation.drift.finding import Finding, FindingClass, FindingState
 from reconciliation.drift.repair import Repairs
-from reconciliation.drift.repair_policy import DECLINED, Policy
+from reconciliation.drift.request import DECLINED, Policy
 
 ALL = Policy(frozenset(FindingClass), recreate=True)
 

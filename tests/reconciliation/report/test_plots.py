@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from xml.etree import ElementTree as ET
 
-import pandas as pd
 import pytest
 from reconciliation.report.plots import BAD, INK, ONE, VARIABLES, bars_plot, hours_plot, line_plot
 
@@ -23,14 +23,11 @@ def two_lines(name: str = "latency") -> str:
     )
 
 
-def hours(refused: int = 0) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "hour": pd.date_range("2026-11-21T13:00Z", periods=24, freq="h"),
-            "calls": range(24),
-            "refused": [refused] + [0] * 23,
-        }
-    )
+def hours(refused: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"hour": NOON + timedelta(hours=hour - 23), "calls": hour, "refused": 0 if hour else refused}
+        for hour in range(24)
+    ]
 
 
 def test_a_plot_is_part_of_a_page_and_asks_for_nothing() -> None:

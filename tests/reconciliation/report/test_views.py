@@ -14,15 +14,14 @@ from krayin.classification import Meaning
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from reconciliation.drift.finding import FindingClass
-from reconciliation.report.view_reference import PERSONAL, render
 from reconciliation.run.request import RunRequest
 from reconciliation.run.summary import lines_of
 from reconciliation.sync_database.run_rows import RunKind
 from reconciliation.webhook.events import act_on_events
-from statements import statement
 
 from sandbox.chatwoot import changes, conversations, webhooks
 from tests.reconciliation.ledger_rows import Ledger
+from tests.reconciliation.report.view_reference import COLUMNS, PERSONAL, render
 from tests.reconciliation.webhook.test_events import receive
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def test_the_document_is_the_rendered_one(sync_db: psycopg.Connection) -> None:
 
 
 def test_every_view_and_column_is_explained(sync_db: psycopg.Connection) -> None:
-    rows = sync_db.execute(statement("views/columns")).fetchall()
+    rows = sync_db.execute(COLUMNS).fetchall()
     assert len({row[0] for row in rows}) == 18
     assert [row for row in rows if not row[1] or not row[4]] == []
 
@@ -56,7 +55,7 @@ def test_the_role_of_the_document_sees_the_views_and_no_table(sync_db_url: str) 
     with psycopg.connect(sync_db_url, autocommit=True) as connection:
         connection.execute(recipe[1].replace("krayin_reports", "reports_of_a_test"))
         try:
-            views = [row[0] for row in connection.execute(statement("views/columns"))]
+            views = [row[0] for row in connection.execute(COLUMNS)]
             theirs = make_conninfo(sync_db_url, user="reports_of_a_test", password="choose one")
             with psycopg.connect(theirs, autocommit=True) as reader:
                 for name in dict.fromkeys(views):

@@ -19,9 +19,9 @@ import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.routing import APIRoute
 from psycopg.types.json import Jsonb
-from reconciliation.drift.finding import FindingClass
+from reconciliation.drift.finding import LABELS, FindingClass
 from reconciliation.report.findings import PackedFile
-from reconciliation.report.labels import CLASSES, HINTS
+from reconciliation.report.labels import HINTS
 from reconciliation.report.run_report import make_report
 from reconciliation.report.store import keep
 from reconciliation.settings.sync_files import load_syncs
@@ -322,7 +322,7 @@ def test_odd_numbers_of_runs_are_refused(around: PageContext, run: str) -> None:
 
 
 def test_every_class_of_findings_has_a_name() -> None:
-    assert set(CLASSES) == {str(kind) for kind in FindingClass}
+    assert set(LABELS) == {str(kind) for kind in FindingClass}
 
 
 def test_every_reason_in_the_code_has_a_hint() -> None:

@@ -24,12 +24,41 @@ from reconciliation.sync_database.mapping_row import MappingState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciliation.crm.lists import CrmLists
     from reconciliation.drift.context import Drift
+    from reconciliation.drift.detectors.crm_edits import CrmEdits
     from reconciliation.mapping.merge import OnCrmEdit
 
 ACTIVITY = "activity"
 # Of these the values are shown as well: what was said is never kept.
 _HARMLESS = ("is_done", "schedule_from", "schedule_to")
+
+
+def activities_in_krayin(drift: Drift, lists: CrmLists, edits: CrmEdits) -> Iterator[Finding]:
+    """Yield what somebody changed or deleted of activities in Krayin."""
+    if edits.activities:
+        # The list was read a while ago, and the sync went on meanwhile: ask before claiming.
+        lists.missing(ACTIVITY, [row["crm_id"] for row in edits.activities])
+        ids = [row["id"] for row in edits.activities]
+        rows = drift.rows("mapping/settled_activities", ids=ids)
+        contacts = _contacts_of(drift, rows)
+        for row in rows:
+            yield from edited_activity(row, contacts.get(row["id"]), drift.settings.on_crm_edit)
+    for deleted in edits.deleted_activities:
+        yield deleted_activity(deleted, recreate=drift.policy.recreate)
+
+
+def _contacts_of(drift: Drift, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Return the contact of each activity by mapping row, from the record it was hung on."""
+    found: dict[int, int] = {}
+    for kind in ("person", "lead"):
+        hung = {row["id"]: (row["last_sent"] or {}).get(kind) for row in rows}
+        ids = sorted({one for one in hung.values() if one is not None})
+        if ids:
+            owners = drift.execute("mapping/owners", crm_kind=kind, crm_ids=ids)
+            contacts = {crm_id: int(contact_id) for crm_id, contact_id in owners}
+            found |= {row_id: contacts[one] for row_id, one in hung.items() if one in contacts}
+    return found
 
 
 def edited_activity(
@@ -66,19 +95,6 @@ def _activity(row: Mapping[str, Any], contact_id: int | None) -> dict[str, Any]:
         "crm_kind": ACTIVITY,
         "row_id": row["id"],
     }
-
-
-def contacts_of(drift: Drift, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """Return the contact of each activity by mapping row, from the record it was hung on."""
-    found: dict[int, int] = {}
-    for kind in ("person", "lead"):
-        hung = {row["id"]: (row["last_sent"] or {}).get(kind) for row in rows}
-        ids = sorted({one for one in hung.values() if one is not None})
-        if ids:
-            owners = drift.execute("mapping/owners", crm_kind=kind, crm_ids=ids)
-            contacts = {crm_id: int(contact_id) for crm_id, contact_id in owners}
-            found |= {row_id: contacts[one] for row_id, one in hung.items() if one in contacts}
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,30 @@ from typing import TYPE_CHECKING, Any
 from krayin.text import fold_name
 
 from reconciliation.crm.fields import ADDRESS_PREFIX, organization_fields
+from reconciliation.crm.listings import ORGANIZATION
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
+from reconciliation.mapping.company_names import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from reconciliation.drift.context import Drift
+    from reconciliation.drift.detectors.crm_edits import CrmEdits
     from reconciliation.mapping.merge import OnCrmEdit
+
+
+def companies_in_krayin(drift: Drift, edits: CrmEdits) -> Iterator[Finding]:
+    """Yield what somebody changed or deleted of organizations in Krayin."""
+    ids = [row["crm_id"] for row in edits.companies]
+    names = known_names(drift.connection, drift.identity.target_id, ids)
+    for row in edits.companies:
+        crm_id = row["crm_id"]
+        custom = edits.custom.get((ORGANIZATION, crm_id), {})
+        yield from edited_company(row, custom, names.get(crm_id, ()), drift.settings.on_crm_edit)
+    for row in edits.deleted_companies:
+        members = len(drift.members(row["source_id"]))
+        yield from deleted_company(row, members, recreate=drift.policy.recreate)
 
 
 def edited_company(
@@ -64,7 +81,7 @@ def _company(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "source_kind": "company",
         "source_id": row["source_id"],
-        "crm_kind": "organization",
+        "crm_kind": ORGANIZATION,
         "crm_id": row.get("crm_id"),
         "row_id": row["id"],
     }

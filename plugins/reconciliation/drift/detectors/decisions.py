@@ -12,7 +12,7 @@ from reconciliation.plan.planned import Planned
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciliation.drift.repair_policy import Policy
+    from reconciliation.drift.request import Policy
     from reconciliation.plan.contact import ContactPlan, Expectation
     from reconciliation.plan.organization import PlannedCompany
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass
-from reconciliation.drift.repair_policy import Policy
+from reconciliation.drift.request import Policy
 from reconciliation.mapping.desired_contact import DesiredContact
 from reconciliation.plan.contact import Action, ContactPlan, Expectation
 from reconciliation.plan.estimate import Expected

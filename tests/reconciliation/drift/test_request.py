@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from reconciliation.drift.finding import FindingClass
-from reconciliation.drift.repair_policy import policy_of
+from reconciliation.drift.request import policy_of
 from reconciliation.settings.sync_settings import REPAIRABLE, SyncSettings
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statements import statement
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,12 +61,27 @@ FROM krayin_sync.calls_per_day JOIN krayin_sync.budget_use AS u USING (krayin) O
 ```
 """
 PERSONAL = "open_findings"
+# The views with their columns and what the comments say of them, as they were made.
+COLUMNS = """
+SELECT view.relname,
+       obj_description(view.oid, 'pg_class'),
+       attribute.attname,
+       CASE format_type(attribute.atttypid, attribute.atttypmod)
+           WHEN 'timestamp with time zone' THEN 'timestamptz'
+           ELSE format_type(attribute.atttypid, attribute.atttypmod)
+       END,
+       col_description(view.oid, attribute.attnum)
+FROM pg_catalog.pg_class AS view
+JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = view.oid AND attribute.attnum > 0
+WHERE view.relnamespace = 'krayin_sync'::regnamespace AND view.relkind = 'v'
+ORDER BY view.oid, attribute.attnum
+"""
 BAR = r"\|"
 
 
 def render(connection: psycopg.Connection) -> str:
     """Return the Markdown of `docs/data-model.md`; `connection` leads to a migrated sync database."""
-    columns = connection.execute(statement("views/columns")).fetchall()
+    columns = connection.execute(COLUMNS).fetchall()
     views = dict.fromkeys((view, about) for view, about, *_ in columns)
     harmless = ",\n    ".join(f"krayin_sync.{view}" for view, _ in sorted(views) if view != PERSONAL)
     parts = [_HEAD.replace("{harmless}", harmless)]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from jinja2 import UndefinedError
-from reconciliation.report.pages import moment, number, page, plural, share
+from reconciliation.values.templates import moment, number, page, plural, share
 
 # En dash: nothing to show.
 DASH = chr(0x2013)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from statements import SHIPPED
 
 from reconciliation.values.duration import duration
@@ -20,7 +20,7 @@ FOLDER = SHIPPED / "templates"
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
-        autoescape=True,
+        autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -36,7 +36,7 @@ def _environment() -> Environment:
 
 
 def page(template: str, **facts: Any) -> str:
-    """Return a template of `include/templates` filled in; everything but Markup is escaped."""
+    """Return a template of `include/templates` filled in; in HTML everything but Markup is escaped."""
     return _environment().get_template(template).render(**facts)
 
 
