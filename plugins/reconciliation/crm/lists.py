@@ -29,17 +29,6 @@ ENTITIES: dict[str, EntityType] = {"person": "persons", "lead": "leads", "organi
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
-    """A record of ours that Krayin does not have any more, and what was sent to it."""
-
-    source_kind: str
-    source_id: str
-    crm_kind: str
-    crm_id: int
-    last_sent: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
 class CrmLists:
     """The lists of the kinds of records that a sync writes."""
 
@@ -73,41 +62,41 @@ class CrmLists:
         """Read what changed since the last reading, of each list; return how many records that were."""
         return {listing.crm_kind: self._snapshot(listing).refresh() for listing in self.listings}
 
-    def read_fully(self) -> list[Deleted]:
-        """Read all lists whole and return what of ours is not there any more.
+    def read_fully(self) -> dict[str, int]:
+        """Read all lists whole and return by kind how many of ours are not there any more.
 
         A record that the list did not show is asked for by its id before it counts as deleted: rows
         move between pages while somebody deletes others.
         """
-        deleted: list[Deleted] = []
+        deleted: dict[str, int] = {}
         for listing in self.listings:
             began = self._snapshot(listing).read_fully()
             scope = {"crm_kind": listing.crm_kind, "began": began}
             unseen = self._ids("mapping/unseen", {**self.identity.parameters(), **scope})
-            deleted += self.missing(listing.crm_kind, unseen)
+            deleted[listing.crm_kind] = self.missing(listing.crm_kind, unseen)
             self.connection.execute(
                 statement("crm_snapshot/forget_record"), {"target_id": self.identity.target_id, **scope}
             )
         return deleted
 
-    def missing(self, crm_kind: str, crm_ids: Iterable[int]) -> list[Deleted]:
-        """Read records of ours by their ids; note those that are gone and return them."""
+    def missing(self, crm_kind: str, crm_ids: Iterable[int]) -> int:
+        """Read records of ours by their ids; note those that are gone and return how many that are."""
         wanted = sorted(set(crm_ids))
         listing = next((one for one in self.listings if one.crm_kind == crm_kind), None)
         if listing is None or not wanted:
-            return []
+            return 0
         there = self.client.by_ids(RECORDS[crm_kind], wanted)
         snapshot = self._snapshot(listing)
         snapshot.record(there)
         gone = sorted(set(wanted) - {record.id for record in there})
         if not gone:
-            return []
-        rows = self.connection.execute(
+            return 0
+        deleted = self.connection.execute(
             statement("mapping/deleted"),
             {**self.identity.parameters(), "crm_kind": crm_kind, "crm_ids": gone},
-        ).fetchall()
+        )
         snapshot.forget(gone)
-        return [Deleted(row[0], row[1], crm_kind, row[2], row[3]) for row in rows]
+        return deleted.rowcount
 
     def custom(self, catalogue: Catalogue, kind: str, crm_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Return the custom fields of some records by id, as `custom.<code>`: the lists do not show them."""

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+STATEMENTS = (
+    "approval/open_by_reason", "finding/open_by_comparison", "incident/open_shown", "operation/backlog",
+    "operation/errors", "rate_budget/use_now", "removal/counts", "sync_run/backfills", "sync_run/last_done",
+    "sync_run/last_runs", "watermark/shown", "webhook/counts",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class SyncFacts:
@@ -78,53 +84,30 @@ def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dic
     Raises:
         psycopg.Error: the database fails, or its schema is older than this program.
     """
-
-    def rows(name: str) -> list[Row]:
-        with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement(name)).fetchall()
-
-    def of_sync(found: list[Row], name: str) -> list[Row]:
-        return [row for row in found if row["sync_name"] == name]
-
-    def one(found: list[Row], name: str) -> Row | None:
-        return next(iter(of_sync(found, name)), None)
-
-    last_runs, last_done, watermarks = (
-        rows("sync_run/last_runs"),
-        rows("sync_run/last_done"),
-        rows("watermark/shown"),
-    )
-    backlog, errors, inbox = rows("operation/backlog"), rows("operation/errors"), rows("webhook/counts")
-    comparisons, approvals, backfills = (
-        rows("finding/open_by_comparison"),
-        rows("approval/open_by_reason"),
-        rows("sync_run/backfills"),
-    )
-    budgets, incidents, removals = (
-        rows("rate_budget/use_now"),
-        rows("incident/open_shown"),
-        rows("removal/counts"),
-    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        read = {name: cursor.execute(statement(name)).fetchall() for name in STATEMENTS}
     facts = {}
     for name in sync_names:
-        mark, done = one(watermarks, name), one(last_done, name)
+        own = {one: [row for row in rows if row.get("sync_name") == name] for one, rows in read.items()}
+        only = {one: next(iter(rows), None) for one, rows in own.items()}
+        mark, done = only["watermark/shown"], only["sync_run/last_done"]
         krayin = mark["krayin"] if mark else None
         facts[name] = SyncFacts(
-            last_runs={row["kind"]: row for row in of_sync(last_runs, name)},
+            last_runs={row["kind"]: row for row in own["sync_run/last_runs"]},
             done_at=done["finished_at"] if done else None,
             read_at=mark["read_at"] if mark else None,
             krayin=krayin,
-            backlog=of_sync(backlog, name),
-            errors=of_sync(errors, name),
-            inbox=one(inbox, name),
-            comparison=one(comparisons, name),
-            approvals=of_sync(approvals, name),
-            backfill=one(backfills, name),
-            budgets=[row for row in budgets if row["krayin"] == krayin],
-            removals=one(removals, name),
+            backlog=own["operation/backlog"],
+            errors=own["operation/errors"],
+            inbox=only["webhook/counts"],
+            comparison=only["finding/open_by_comparison"],
+            approvals=own["approval/open_by_reason"],
+            backfill=only["sync_run/backfills"],
+            budgets=[row for row in read["rate_budget/use_now"] if row["krayin"] == krayin],
+            removals=only["removal/counts"],
             incidents=[
                 row
-                for row in incidents
+                for row in read["incident/open_shown"]
                 if row["sync_name"] == name or (row["sync_name"] is None and row["krayin"] == krayin)
             ],
         )

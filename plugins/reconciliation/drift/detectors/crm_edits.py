@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +48,9 @@ def read_lists(drift: Drift, lists: CrmLists) -> dict[str, int]:
     elif drift.depth == "changed":
         return lists.refresh()
     else:
-        deleted = Counter(one.crm_kind for one in lists.read_fully())
-        for kind, number in sorted(deleted.items()):
-            log.info("%d of our %s records were deleted in Krayin", number, kind)
+        for kind, number in lists.read_fully().items():
+            if number:
+                log.info("%d of our %s records were deleted in Krayin", number, kind)
     return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciliation.drift.field_differences import FieldDifference, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.plan.contact import Action
 from reconciliation.plan.planned import Planned
@@ -62,21 +63,12 @@ class Decisions(Planned):
     def add_company(self, company: PlannedCompany) -> None:
         """Keep what is planned for one company."""
         Planned.add_company(self, company)
-        for place, (name, (shown, wanted)) in enumerate(sorted(company.changes.items())):
-            self.companies.append(
-                Finding(
-                    FindingClass.CHANGED,
-                    "write Chatwoot's value",
-                    source_kind="company",
-                    source_id=company.folded_name,
-                    crm_kind="organization",
-                    field=name,
-                    side=Side.OURS,
-                    detail={"chatwoot": wanted, "krayin": shown},
-                    calls=int(place == 0),
-                    repairable=True,
-                )
-            )
+        differences = [
+            FieldDifference(name, Side.OURS, wanted, shown, writes=True)
+            for name, (shown, wanted) in sorted(company.changes.items())
+        ]
+        record = {"source_kind": "company", "source_id": company.folded_name, "crm_kind": "organization"}
+        self.companies += findings_of(differences, **record)
 
     def findings(self, contact_ids: Iterable[int]) -> list[Finding]:
         """Return what the planner decided about some contacts without a person, and about companies."""
