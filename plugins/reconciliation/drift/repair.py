@@ -104,8 +104,7 @@ class Repairs:
         companies: folded names of those whose organization is written again.
         removals: what is removed of records that are gone in Chatwoot.
         survivors: contacts that took records over, to be compared now.
-        undecided: contacts about which the planner has to be asked; `known` are those of them with a person's
-            mapping row.
+        undecided: contacts without a person, about whom the planner is asked.
         news: contacts that Chatwoot changed since they were planned.
         new: the undecided ones that are planned.
     """
@@ -119,7 +118,6 @@ class Repairs:
     removals: list[Removal] = field(default_factory=list)
     survivors: set[int] = field(default_factory=set)
     undecided: set[int] = field(default_factory=set)
-    never_planned: set[int] = field(default_factory=set)
     news: set[int] = field(default_factory=set)
     new: set[int] = field(default_factory=set)
 
@@ -194,8 +192,6 @@ class Repairs:
         ):
             for contact in contacts:
                 contact_id, desired = contact.contact_id, contact.desired
-                if "person" not in contact.rows:
-                    self.never_planned.add(contact_id)
                 if contact.is_undecided:
                     self.undecided.add(contact_id)
                 elif contact.is_news:

@@ -304,9 +304,9 @@ class _Comparison:
 
     def _counts(self, reader: ContactReader) -> dict[str, Any]:
         known, records = self.store.scope()
-        never_planned = self.repairs.never_planned
+        undecided = self.repairs.undecided
         # Those that the repair has planned are known by now.
-        in_scope = known + len(never_planned - set(self.drift.mapped(never_planned)))
+        in_scope = known + len(undecided - set(self.drift.mapped(undecided)))
         waiting = reader.counts["waiting"]
         return {
             **self.store.counts(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from statements import statement
@@ -26,16 +26,7 @@ class KeptFile:
 
 def keep(connection: psycopg.Connection, run_id: int, file: PackedFile) -> None:
     """Keep a file of a run's report, in place of an earlier one of its name."""
-    connection.execute(
-        statement("report_file/write"),
-        {
-            "run_id": run_id,
-            "name": file.name,
-            "media_type": file.media_type,
-            "size": file.size,
-            "content": file.content,
-        },
-    )
+    connection.execute(statement("report_file/write"), {"run_id": run_id, **asdict(file)})
 
 
 def fetch(connection: psycopg.Connection, run_id: int, name: str) -> KeptFile | None:
