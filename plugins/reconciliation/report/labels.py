@@ -1,8 +1,6 @@
-"""What sides and reasons are called on pages, and what to do about them."""
+"""What to do about the reasons that stop a record, in words for a page."""
 
 from __future__ import annotations
-
-SIDES = {"ours": "Chatwoot", "theirs": "Krayin", None: ""}
 
 # What stops a record from being brought over, and what to do about it.
 HINTS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -61,21 +60,10 @@ STYLE: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot on a page: `svg` is None where there is nothing to show, and `empty` says why."""
-
-    name: str
-    title: str
-    caption: str
-    svg: Markup | None
-    empty: str
-
-
 def line_plot(  # noqa: PLR0913 - what a line is and how it is shown
     name: str,
     moments: Sequence[Any],
-    lines: dict[str, Sequence[float]],
+    lines: Mapping[str, Sequence[float]],
     *,
     unit: Callable[[float], str],
     limits: tuple[float, float] | None = None,

@@ -17,8 +17,8 @@ from statements import statement
 from reconciliation.drift.finding import LABELS
 from reconciliation.report import store
 from reconciliation.report.findings import CHUNK, PackedFile, WrittenFindings, write_findings
-from reconciliation.report.labels import SIDES, hint
-from reconciliation.report.plots import Plot, bars_plot, hours_plot, line_plot
+from reconciliation.report.labels import hint
+from reconciliation.report.plots import bars_plot, hours_plot, line_plot
 from reconciliation.sync_database.run_rows import Run, read_run
 from reconciliation.values.duration import duration
 from reconciliation.values.templates import page, share
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
+    from markupsafe import Markup
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,9 @@ class _Facts:
         scope = next(iter(self._rows("sync_run/scope", sync_name=run.sync_name)), None)
         by_field = self._rows("finding/by_field", sync_name=run.sync_name)
         quarantine = self._rows("operation/quarantine_by_reason", sync_name=run.sync_name)
+        fields = ((f"{row['crm_kind']} {row['field']}", row["findings"]) for row in by_field if row["field"])
+        budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"]) if scope else []
+        allowed = sum(row["allowed_per_minute"] for row in budget) * MINUTES or None
         account = {"krayin": scope["base_url"], "account_id": scope["account_id"]} if scope else None
         return page(
             "report.html.j2",
@@ -119,108 +123,61 @@ class _Facts:
             open_findings=sum(row["findings"] for row in by_field),
             repair_calls=sum(row["repair_calls"] for row in by_field),
             ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
-            plots=[
-                self._coverage_plot(run),
-                _bars(
-                    "classes",
-                    "Differences by class",
-                    "Differences there now",
-                    ((LABELS[row["class"]], row["findings"]) for row in by_field),
-                    "No difference is known.",
+            plots={
+                "coverage": self._coverage_plot(run),
+                "classes": _bars("classes", ((LABELS[row["class"]], row["findings"]) for row in by_field)),
+                "fields": _bars("fields", fields),
+                "calls": self._calls_plot(scope, allowed, now),
+                "latency": self._latency_plot(run, now),
+                "quarantine": _bars(
+                    "quarantine", ((row["error_class"], row["operations"]) for row in quarantine)
                 ),
-                _bars(
-                    "fields",
-                    "Differences by field",
-                    "Fields that differ now",
-                    (
-                        (f"{row['crm_kind']} {row['field']}", row["findings"])
-                        for row in by_field
-                        if row["field"]
-                    ),
-                    "No field is known to differ.",
-                ),
-                self._calls_plot(scope, now),
-                self._latency_plot(run, now),
-                _bars(
-                    "quarantine",
-                    "Quarantine by reason",
-                    "What waits for a person",
-                    ((row["error_class"], row["operations"]) for row in quarantine),
-                    "Nothing is quarantined.",
-                ),
-            ],
+            },
+            allowed_per_hour=allowed,
             by_field=by_field,
             coverage=self._rows("sync_run/coverage", **account) if account else [],
             quarantine=quarantine,
             shown=written.first,
             total=written.total,
             labels=LABELS,
-            sides=SIDES,
             hint=hint,
             made_at=now,
         )
 
     # --- plots --------------------------------------------------------------------------------
 
-    def _coverage_plot(self, run: Run) -> Plot:
+    def _coverage_plot(self, run: Run) -> Markup | None:
         history = self._rows("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
         values = [float(row["coverage"]) for row in history]
-        svg = None
-        if values:
-            lowest = min(values)
-            # A sync that is all right shall not look like a mountain range.
-            room = max(1 - lowest, 0.001) * 0.1
-            svg = line_plot(
-                "coverage",
-                [row["finished_at"] for row in history],
-                {"coverage": values},
-                unit=share,
-                limits=(max(0.0, lowest - 2 * room), 1.0),
-            )
-        return Plot(
-            "coverage",
-            "Coverage over time",
-            "Contacts that are in Krayin as they should be, of those in scope, by full comparison",
-            svg,
-            "No full comparison has been finished yet.",
-        )
+        if not values:
+            return None
+        lowest = min(values)
+        # A sync that is all right shall not look like a mountain range.
+        room = max(1 - lowest, 0.001) * 0.1
+        moments = [row["finished_at"] for row in history]
+        limits = (max(0.0, lowest - 2 * room), 1.0)
+        return line_plot("coverage", moments, {"coverage": values}, unit=share, limits=limits)
 
-    def _calls_plot(self, scope: Mapping[str, Any] | None, now: datetime) -> Plot:
-        svg, caption = None, "Calls to Krayin in each hour of the last day, UTC"
-        if scope is not None:
-            hours = self._rows("api_call/by_hour", target_id=scope["target_id"], until=now)
-            budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"])
-            allowed = sum(row["allowed_per_minute"] for row in budget) * MINUTES or None
-            if any(row["calls"] for row in hours):
-                svg = hours_plot("calls", hours, allowed)
-                caption += f"; {allowed:,} an hour are allowed" if allowed else ""
-        return Plot("calls", "Calls against the budget", caption, svg, "No call was made in the last day.")
+    def _calls_plot(
+        self, scope: Mapping[str, Any] | None, allowed: int | None, now: datetime
+    ) -> Markup | None:
+        hours = self._rows("api_call/by_hour", target_id=scope["target_id"], until=now) if scope else []
+        return hours_plot("calls", hours, allowed) if any(row["calls"] for row in hours) else None
 
-    def _latency_plot(self, run: Run, now: datetime) -> Plot:
+    def _latency_plot(self, run: Run, now: datetime) -> Markup | None:
         rows = self._rows("sync_run/latency", sync_name=run.sync_name, until=now)
         measured = {(row["path"], row["day"]): float(row["p95_seconds"]) for row in rows}
-        svg = None
-        if measured:
-            days = sorted({day for _, day in measured})
-            paths = {"webhook": "from the webhook", "change": "from the change"}
-            svg = line_plot(
-                "latency",
-                days,
-                {
-                    name: [measured.get((path, day), math.nan) for day in days]
-                    for path, name in paths.items()
-                    if any(path == seen for seen, _ in measured)
-                },
-                unit=duration,
-                **_axis_of_seconds(min(measured.values()), max(measured.values())),
-            )
-        return Plot(
-            "latency",
-            "Latency",
-            "Time until Krayin had a contact's change: 95 of 100 were faster, by day",
-            svg,
-            "No change has been brought over in the last 30 days.",
-        )
+        if not measured:
+            return None
+        days = sorted({day for _, day in measured})
+        seen = {path for path, _ in measured}
+        lines = {
+            name: [measured.get((path, day), math.nan) for day in days]
+            for path, name in (("webhook", "from the webhook"), ("change", "from the change"))
+            if path in seen
+        }
+        axis = _axis_of_seconds(min(measured.values()), max(measured.values()))
+        return line_plot("latency", days, lines, unit=duration, **axis)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -249,11 +206,10 @@ def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
     return {"limits": (low, max(high, most)), "steps": [step for step in STEPS if low <= step <= high]}
 
 
-def _bars(name: str, title: str, caption: str, counted: Iterable[tuple[str, int]], empty: str) -> Plot:
+def _bars(name: str, counted: Iterable[tuple[str, int]]) -> Markup | None:
     """Return the plot of numbers summed up by their labels, the largest first."""
     sums: Counter[str] = Counter()
     for label, number in counted:
         sums[label] += number
     labels = sorted(sums, key=lambda label: (-sums[label], label))
-    svg = bars_plot(name, labels, [sums[label] for label in labels]) if labels else None
-    return Plot(name, title, caption, svg, empty)
+    return bars_plot(name, labels, [sums[label] for label in labels]) if labels else None

@@ -11,9 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from reconciliation.drift.finding import LABELS
 from reconciliation.report.labels import hint
-from reconciliation.values.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.sync_database.replay import ReplayRequest, replay
+from reconciliation.values.templates import page
 from reconciliation.web import records
 
 if TYPE_CHECKING:
