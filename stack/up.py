@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from stack import airflow, checks, connections, first_sync, plan, process, sandbox, syncs
-from stack.errors import MachineError
+from stack.errors import MachineError, StackError
 from stack.instance import CHATWOOT_DATABASE, SYNC_DATABASE, Instance, open_instance, write_json
 from stack.settings import ROOT
 
@@ -142,9 +142,14 @@ def _airflow_revision(instance: Instance) -> str | None:
 
 
 def _migrate_sync(instance: Instance) -> None:
-    from reconciliation.migrations import upgrade  # noqa: PLC0415 - alembic takes a second to import
+    # Alembic takes a second to import.
+    from reconciliation.errors import DatabaseRevisionError  # noqa: PLC0415
+    from reconciliation.migrations import upgrade  # noqa: PLC0415
 
-    upgrade(instance.dsn(SYNC_DATABASE))
+    try:
+        upgrade(instance.dsn(SYNC_DATABASE))
+    except DatabaseRevisionError as error:
+        raise StackError(f"{error}.") from None
 
 
 def _start_components(instance: Instance, wanted: Plan, progress: Progress) -> None:

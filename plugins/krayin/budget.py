@@ -84,7 +84,7 @@ class RateBudget:
     Krayin (Laravel) counts a fixed window of 60 s from the first call after the previous window.
     Each call takes one of `requests_per_minute` permits and holds it until 60 s after its answer,
     so that no 60 seconds, wherever they begin, hold more calls than permits. All state and the only
-    clock are PostgreSQL's (schema `krayin_sync`, migrations 0002 and 0021).
+    clock are PostgreSQL's (`include/sql/functions/rate_budget.sql`).
 
     Args:
         connect: opens a psycopg connection to the sync database; called again after a lost one.

@@ -70,6 +70,30 @@ class SyncDatabaseError(ReconciliationError):
         super().__init__(hint)
 
 
+class DatabaseRevisionError(ReconciliationError):
+    """The sync database was made by a version that this one cannot go on from; nothing was changed.
+
+    `found` is its revision, `known` are those that can be upgraded, oldest first.
+    """
+
+    def __init__(self, found: str, known: Sequence[str]) -> None:
+        """Keep the revisions."""
+        self.found = found
+        self.known = tuple(known)
+        if found < known[0]:
+            hint = (
+                f"This version upgrades databases from {known[0]} on. First upgrade it with an earlier "
+                f"version of this project, one that still has the steps up to {known[0]} in "
+                "include/sql/migrations; then run this version again"
+            )
+        else:
+            hint = (
+                "A later version of this project made it: run that version, or restore a dump of the "
+                "database from before"
+            )
+        super().__init__(f"The sync database is at revision {found}. Nothing was changed. {hint}")
+
+
 class ConnectionMissingError(ReconciliationError):
     """An Airflow connection named in a sync file does not exist; add it."""
 

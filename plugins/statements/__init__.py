@@ -34,6 +34,11 @@ def script(name: str) -> LiteralString:
     return text
 
 
+def scripts(part: str) -> list[LiteralString]:
+    """Return the whole text of every file of `include/sql/<part>/` in the order of their names."""
+    return [script(f"{part}/{file.stem}") for file in sorted((folder() / part).glob("*.sql"))]
+
+
 def statement(name: str) -> LiteralString:
     """Return one statement with its comment: `statement("operation/claim")` is `claim` in `operation.sql`.
 

@@ -4,6 +4,7 @@ import pickle
 
 from reconciliation.errors import (
     ConnectionMissingError,
+    DatabaseRevisionError,
     LeaseLostError,
     ReconciliationError,
     RunStoppedError,
@@ -36,6 +37,7 @@ def test_errors_survive_the_way_between_processes():
     for error in (
         SettingsError("a.yaml", ["x"]), SettingsDoNotFitKrayinError("a", ["y"]), SyncDatabaseError("h"),
         ConnectionMissingError("c", "u"), RunStoppedError("r", 1), LeaseLostError(2),
+        DatabaseRevisionError("0017", ["0023"]),
     ):  # fmt: skip
         again = pickle.loads(pickle.dumps(error))
         assert isinstance(again, ReconciliationError)

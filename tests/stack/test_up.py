@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import create_autospec
 
 import httpx
 import psutil
@@ -16,9 +17,11 @@ import psycopg
 import pytest
 
 from stack import process
+from stack.errors import StackError
+from stack.instance import Instance
 from stack.progress import Progress
 from stack.settings import ROOT
-from stack.up import up
+from stack.up import _migrate_sync, up
 from tests.ports import free_ports
 from tests.running_stack import RunningStack, running_stack
 
@@ -154,6 +157,15 @@ def test_a_port_in_use_is_named_and_nothing_is_started(stack: RunningStack, tmp_
     assert f"AIRFLOW_PORT={taken + 1} make up" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "postgres").exists()
+
+
+def test_a_sync_database_of_another_version_is_named(sync_db_url: str) -> None:
+    with psycopg.connect(sync_db_url) as connection:
+        connection.execute("UPDATE krayin_sync.alembic_version SET version_num = '0017'")
+    instance = create_autospec(Instance)
+    instance.dsn.return_value = sync_db_url
+    with pytest.raises(StackError, match=r"revision 0017\. Nothing was changed"):
+        _migrate_sync(instance)
 
 
 def test_a_wrong_token_is_named_and_nothing_is_started(stack: RunningStack, tmp_path: Path) -> None:

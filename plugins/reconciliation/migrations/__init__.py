@@ -1,4 +1,8 @@
-"""Brings the sync database to the newest schema; run as `python -m reconciliation.migrations`."""
+"""Brings the sync database to the newest schema; run as `python -m reconciliation.migrations`.
+
+Tables come from `include/sql/migrations`, each file run once. Functions and views stand in
+`include/sql/functions` and `include/sql/views` as they shall be.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
+
+from reconciliation.errors import DatabaseRevisionError
+from reconciliation.migrations.definitions import are_defined
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -31,14 +39,22 @@ def _engine(dsn: str) -> Engine:
     # libpq takes both forms of a connection string, and knows settings that SQLAlchemy's URLs do not. Poolers
     # that switch connections between transactions do not know prepared statements.
     creator = partial(psycopg.connect, dsn, prepare_threshold=None)
-    return create_engine("postgresql+psycopg://", creator=creator, poolclass=NullPool)
+    # A script may hold percent signs: without parameters they are no placeholders.
+    options = {"no_parameters": True}
+    return create_engine(
+        "postgresql+psycopg://", creator=creator, poolclass=NullPool, execution_options=options
+    )
 
 
 def upgrade(dsn: str, revision: str = "head") -> None:
     """Apply every migration up to `revision` that the database at `dsn` (URL or libpq string) lacks.
 
-    Harmless if there is none. Several callers at once wait for each other. Raises
-    `sqlalchemy.exc.OperationalError` when the database cannot be reached.
+    At the newest revision the functions and views are made anew if they changed. All of it happens or
+    nothing. Harmless if there is nothing to do. Several callers at once wait for each other.
+
+    Raises:
+        DatabaseRevisionError: the database is at a revision that this version cannot go on from.
+        sqlalchemy.exc.OperationalError: the database cannot be reached.
     """
     command.upgrade(_config(dsn), revision)
 
@@ -49,9 +65,22 @@ def revisions() -> list[str]:
     return [each.revision for each in script.walk_revisions()][::-1]
 
 
+def check_revision(found: str | None) -> None:
+    """Raise `DatabaseRevisionError` unless a database at this revision (None: a new one) can be upgraded."""
+    known = revisions()
+    if found is not None and found not in known:
+        raise DatabaseRevisionError(found, known)
+
+
 def is_current(dsn: str) -> bool:
-    """Tell whether the database at `dsn` has every migration of this version."""
+    """Tell whether the database at `dsn` has every migration of this version, and its functions and views."""
     config = _config(dsn)
     with config.attributes["engine"].connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        return set(context.get_current_heads()) == set(ScriptDirectory.from_config(config).get_heads())
+        if set(context.get_current_heads()) != set(ScriptDirectory.from_config(config).get_heads()):
+            return False
+        try:
+            return are_defined(connection)
+        except ProgrammingError:
+            # Versions of this revision without a place to note it.
+            return False

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from reconciliation.errors import DatabaseRevisionError
 from reconciliation.migrations import upgrade
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m reconciliation.migrations postgresql://user:password@host:port/database")
-    upgrade(sys.argv[1])
+    try:
+        upgrade(sys.argv[1])
+    except DatabaseRevisionError as error:
+        sys.exit(str(error))

@@ -1,47 +1,18 @@
--- Purpose: `requests_per_minute: auto`: where Krayin says no limit, the pace follows how quickly it answers.
--- Parameters: none. Run once, in one transaction, by the migration tool. No percent sign and no colon-name in this file.
+-- The calls of one Krayin API user, shared by every process that makes them.
 
-ALTER TABLE krayin_sync.rate_budget
-    ADD COLUMN auto_at timestamptz NOT NULL DEFAULT '-infinity',
-    ADD COLUMN pace double precision NOT NULL DEFAULT 60 CHECK (pace >= 1),
-    ADD COLUMN round_at timestamptz NOT NULL DEFAULT '-infinity',
-    ADD COLUMN slowness real[] NOT NULL DEFAULT '{}',
-    ADD COLUMN quickest double precision,
-    ADD COLUMN silent integer NOT NULL DEFAULT 0;
-
-COMMENT ON COLUMN krayin_sync.rate_budget.setting IS 'Most calls per window by the settings, on auto its ceiling; of several settings the lowest one in use.';
-COMMENT ON COLUMN krayin_sync.rate_budget.server_limit IS 'Calls per window by the server''s own word, null until it said so and when it stopped.';
-COMMENT ON COLUMN krayin_sync.rate_budget.auto_at IS 'When somebody whose setting is auto asked last.';
-COMMENT ON COLUMN krayin_sync.rate_budget.pace IS 'Calls per window that the server''s answers allow on auto, as long as it says no limit within the setting.';
-COMMENT ON COLUMN krayin_sync.rate_budget.round_at IS 'When the pace was last judged.';
-COMMENT ON COLUMN krayin_sync.rate_budget.slowness IS 'Good answers since then: how many times as long as at its quickest the route of each takes.';
-COMMENT ON COLUMN krayin_sync.rate_budget.quickest IS 'Seconds that the latest calls take at their quickest, smoothed.';
-COMMENT ON COLUMN krayin_sync.rate_budget.silent IS 'Good answers in a row without a word of a limit, counted up to ten.';
-
--- How quickly each route answered lately: a bulk read takes longer than a write on the calmest server.
-CREATE TABLE krayin_sync.rate_budget_route (
-    key text NOT NULL REFERENCES krayin_sync.rate_budget ON DELETE CASCADE,
-    route text NOT NULL,
-    answers integer NOT NULL,
-    recent double precision NOT NULL CHECK (recent > 0),
-    quickest double precision NOT NULL CHECK (quickest > 0),
-    quickest_at timestamptz NOT NULL,
-    PRIMARY KEY (key, route)
-);
-
-COMMENT ON COLUMN krayin_sync.rate_budget_route.answers IS 'Its good answers, counted up to ten.';
-COMMENT ON COLUMN krayin_sync.rate_budget_route.recent IS 'Seconds of its good answers, smoothed: the geometric mean with a weight of a tenth for the latest.';
-COMMENT ON COLUMN krayin_sync.rate_budget_route.quickest IS 'The lowest that recent has been since there were ten.';
+-- The only clock of the budget: machines that make calls may disagree about the time.
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_now() RETURNS timestamptz
+LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()';
 
 -- Tell whether the server's answers set the pace: somebody is on auto, and the server says no limit.
 -- A limit above the setting says nothing of what the server bears.
-CREATE FUNCTION krayin_sync.rate_budget_follows(b krayin_sync.rate_budget) RETURNS boolean
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_follows(b krayin_sync.rate_budget) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
     SELECT b.auto_at > b.setting_at - make_interval(secs => b.window_seconds) AND (b.server_limit <= b.setting) IS NOT true
 $$;
 
 -- Return the calls per window that go out evenly.
-CREATE FUNCTION krayin_sync.rate_budget_pace(b krayin_sync.rate_budget) RETURNS integer
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_pace(b krayin_sync.rate_budget) RETURNS integer
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN krayin_sync.rate_budget_follows(b) THEN least(floor(b.pace)::integer, b.setting)
@@ -53,7 +24,7 @@ $$;
 -- It is the gradient limit of Netflix's concurrency-limits, whose idea is TCP Vegas's: a square root is added as long as
 -- answers take at most 1.3 times what they do at their quickest; beyond, the pace shrinks as they grow, at most by half.
 -- A failure halves it. `made` are the calls per window that were made. It never goes below the 60 that Krayin 2.1 ships.
-CREATE FUNCTION krayin_sync.rate_budget_next_pace(
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_next_pace(
     pace double precision, ceiling integer, made double precision, slowness real[], failed boolean
 ) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$
@@ -68,7 +39,7 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Return the budget's row with what one answer taught about the pace; the caller writes it.
-CREATE FUNCTION krayin_sync.rate_budget_learn(
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_learn(
     b krayin_sync.rate_budget, sent_at timestamptz, answering_route text, seconds double precision, failed boolean
 ) RETURNS krayin_sync.rate_budget
 LANGUAGE plpgsql AS $$
@@ -163,14 +134,9 @@ BEGIN
     RETURN b;
 END $$;
 
-DROP FUNCTION krayin_sync.rate_budget_acquire(
-    text, integer, uuid, integer, double precision, double precision, double precision, double precision, double precision
-);
-DROP FUNCTION krayin_sync.rate_budget_settle(text, integer, bigint, boolean, integer, integer, boolean, double precision);
-
 -- Grant a slot to this waiter, or say in how many seconds to ask again.
 -- Returns one row: slot_number, slot_fence, granted_at (null without a grant), wait_seconds (null with one).
-CREATE FUNCTION krayin_sync.rate_budget_acquire(
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_acquire(
     budget_key text,
     my_lane integer,
     my_ticket uuid,
@@ -386,7 +352,7 @@ END $$;
 -- `answered` is false when no answer came: the slot then stays taken as long as the call could still be counted.
 -- `seconds` is how long a good answer of a route under the shared limit took, null for any other answer.
 -- Returns whether the slot was still held under this fence.
-CREATE FUNCTION krayin_sync.rate_budget_settle(
+CREATE OR REPLACE FUNCTION krayin_sync.rate_budget_settle(
     budget_key text,
     slot_number integer,
     slot_fence bigint,
@@ -528,36 +494,3 @@ BEGIN
     WHERE r.key = budget_key;
     RETURN true;
 END $$;
-
-CREATE OR REPLACE VIEW krayin_sync.budget_use AS
-SELECT target.base_url AS krayin,
-       substring(budget.key FROM 'user.([0-9]+)$')::bigint AS api_user,
-       krayin_sync.rate_budget_pace(budget) AS allowed_per_minute,
-       budget.setting,
-       budget.server_limit,
-       recent.minute AS used_last_minute,
-       recent.hour AS used_last_hour,
-       recent.day AS used_last_day,
-       recent.refused_day,
-       (SELECT coalesce(sum(others.calls), 0) FROM krayin_sync.rate_budget_foreign AS others
-        WHERE others.key = budget.key
-          AND others.seen_at > clock_timestamp() - make_interval(secs => budget.window_seconds)) AS others_last_minute,
-       (SELECT count(*) FROM krayin_sync.rate_budget_waiter AS waiter
-        WHERE waiter.key = budget.key AND waiter.asks_at > clock_timestamp() - interval '5 seconds') AS waiting,
-       CASE WHEN budget.blocked_until > clock_timestamp() THEN budget.blocked_until END AS blocked_until,
-       budget.auto_at > budget.setting_at - make_interval(secs => budget.window_seconds) AS auto
-FROM krayin_sync.rate_budget AS budget
-JOIN krayin_sync.krayin_target AS target ON target.id = krayin_sync.budget_target(budget.key)
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE call.at > clock_timestamp() - interval '1 minute') AS minute,
-           count(*) FILTER (WHERE call.at > clock_timestamp() - interval '1 hour') AS hour,
-           count(*) AS day,
-           count(*) FILTER (WHERE call.outcome = 'rate_limited') AS refused_day
-    FROM krayin_sync.api_call AS call
-    WHERE call.target_id = target.id AND call.at > clock_timestamp() - interval '1 day'
-) AS recent;
-
-COMMENT ON COLUMN krayin_sync.budget_use.allowed_per_minute IS 'Calls allowed a minute now: the lower of the next two; on auto and without a limit what Krayin''s answers allow; `60`';
-COMMENT ON COLUMN krayin_sync.budget_use.setting IS 'Calls a minute by the settings, on auto at most; `1200`';
-COMMENT ON COLUMN krayin_sync.budget_use.server_limit IS 'Calls a minute by Krayin''s own word, NULL when it says none; `60`';
-COMMENT ON COLUMN krayin_sync.budget_use.auto IS 'Whether requests_per_minute is auto; `true`';

@@ -1,0 +1,28 @@
+-- What waits for a contact's record is due as soon as that record is known, whoever finds or makes it.
+CREATE OR REPLACE FUNCTION release_waiting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE krayin_sync.operation
+    SET next_attempt_at = clock_timestamp()
+    WHERE target_id = NEW.target_id AND installation_id = NEW.installation_id AND account_id = NEW.account_id
+      AND contact_id = NEW.source_id::bigint AND waits_for = NEW.crm_kind
+      AND state = 'planned' AND next_attempt_at > clock_timestamp();
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER mapping_linked_insert AFTER INSERT ON mapping
+    FOR EACH ROW WHEN (NEW.source_kind = 'contact' AND NEW.state = 'linked')
+    EXECUTE FUNCTION release_waiting();
+CREATE OR REPLACE TRIGGER mapping_linked_update AFTER UPDATE OF state, crm_id ON mapping
+    FOR EACH ROW WHEN (NEW.source_kind = 'contact' AND NEW.state = 'linked'
+                       AND (OLD.state <> 'linked' OR OLD.crm_id IS DISTINCT FROM NEW.crm_id))
+    EXECUTE FUNCTION release_waiting();
+
+-- Whoever gives a row another record need not think of it.
+CREATE OR REPLACE FUNCTION forget_crm_created_at() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.crm_created_at := NULL;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER mapping_other_record BEFORE UPDATE OF crm_id ON mapping
+    FOR EACH ROW WHEN (OLD.crm_id IS DISTINCT FROM NEW.crm_id
+                       AND OLD.crm_created_at IS NOT DISTINCT FROM NEW.crm_created_at)
+    EXECUTE FUNCTION forget_crm_created_at();
