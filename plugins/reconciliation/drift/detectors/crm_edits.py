@@ -85,11 +85,11 @@ def _find_edited(drift: Drift, edits: CrmEdits) -> None:
             elif row["crm_kind"] == "activity":
                 if activity_differences(row["last_sent"] or {}, row["facts"]):
                     edits.activities.append(row)
-            elif _looks_edited(row, drift.settings.default_phone_region):
+            elif looks_edited(row, drift.settings.default_phone_region):
                 edits.contacts.add(int(row["source_id"]))
 
 
-def _looks_edited(row: Mapping[str, Any], phone_region: str | None) -> bool:
+def looks_edited(row: Mapping[str, Any], phone_region: str | None) -> bool:
     """Tell whether a person or lead differs from what was sent to it, or was not sent all of it."""
     facts, is_lead = row["facts"], row["crm_kind"] == "lead"
     if is_lead and (
