@@ -269,3 +269,35 @@ ORDER BY crm_kind, field, id
 UPDATE krayin_sync.finding
 SET state = 'reported'
 WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state = 'accepted'
+
+
+-- name: page
+-- What differs now, the newest first: one page of a sync, of one class and one field if they are given. What was
+-- accepted, a salesperson's own value, and what was cut to fit are for information: nothing has to be done about them.
+-- Parameters: sync_name, class (or NULL), field (or NULL), information (boolean or NULL), before (id or NULL), size.
+-- Indexes: finding_present.
+SELECT id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail, first_seen,
+       last_seen,
+       krayin_sync.krayin_page((SELECT base_url FROM krayin_sync.krayin_target WHERE krayin_target.id = target_id),
+                               crm_kind, crm_id) AS page
+FROM krayin_sync.finding
+WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')
+  AND (%(class)s::text IS NULL OR class = %(class)s)
+  AND (%(field)s::text IS NULL OR field = %(field)s)
+  AND (%(information)s::boolean IS NULL
+       OR (state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs') = %(information)s)
+  AND (%(before)s::bigint IS NULL OR id < %(before)s)
+ORDER BY id DESC
+LIMIT %(size)s
+
+
+-- name: groups
+-- How many differences there are now, by class and field, those that need somebody apart.
+-- Parameters: sync_name.
+-- Indexes: finding_present.
+SELECT class, field, state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs' AS information,
+       count(*) AS findings, min(first_seen) AS oldest
+FROM krayin_sync.finding
+WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')
+GROUP BY 1, 2, 3
+ORDER BY 3, 4 DESC, 1, 2

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, Field
 
 from reconciliation.drift.finding import LABELS
 from reconciliation.report.labels import hint
@@ -28,8 +29,19 @@ if TYPE_CHECKING:
 
 BIGGEST_ID: Final = 2**63 - 1
 LONGEST_TEXT: Final = 200
+NAME: Final = "^[A-Za-z0-9_.-]+$"
 Id = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
+Before = Annotated[int | None, Query(ge=1, le=BIGGEST_ID)]
 Ids = Annotated[list[Annotated[int, Form(ge=1, le=BIGGEST_ID)]], Form()]
+
+
+class Filters(BaseModel):
+    """Which differences are meant; None means all."""
+
+    kind: Annotated[str | None, Field(alias="class", pattern=NAME)] = None
+    field: Annotated[str | None, Field(pattern=NAME)] = None
+    information: bool | None = None
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
 
 
 def from_this_site(request: Request) -> None:
@@ -59,7 +71,9 @@ def console_routes(
         ("/find", "GET", console.find_form),
         ("/find", "POST", console.find),
         ("/records/{sync_name}/{contact_id}", "GET", console.record),
-        ("/records/{sync_name}/{contact_id}", "POST", console.decide),
+        ("/differences/{sync_name}", "GET", console.differences),
+        ("/differences/{sync_name}", "POST", console.decide),
+        ("/runs/{sync_name}", "GET", console.runs),
         ("/work", "GET", console.work),
         ("/work/{sync_name}", "POST", console.replay),
     ):
@@ -121,32 +135,56 @@ class _Console:
         )
         return HTMLResponse(html)
 
+    def differences(
+        self, request: Request, sync_name: str, filters: Annotated[Filters, Query()]
+    ) -> HTMLResponse:
+        self._sync(request, sync_name)
+        chosen = filters.model_dump(by_alias=True, exclude={"before"})
+        with self._database() as connection:
+            groups = records.difference_groups(connection, sync_name)
+            rows = records.difference_page(connection, sync_name, **chosen, before=filters.before)
+        html = page(
+            "differences.html.j2",
+            sync=sync_name,
+            groups=groups,
+            rows=rows,
+            chosen={name: value for name, value in chosen.items() if value is not None},
+            may_act=self._may_act(request, sync_name),
+            size=records.PAGE,
+            labels=LABELS,
+        )
+        return HTMLResponse(html)
+
     def decide(
         self,
         request: Request,
         sync_name: str,
-        contact_id: Id,
-        action: Annotated[Literal["accept", "reopen"], Form()],
-        finding_id: Annotated[int, Form(ge=1, le=BIGGEST_ID)],
+        decision: Annotated[Literal["accept", "reopen"], Form()],
+        findings: Ids,
+        contact_id: Annotated[int | None, Form(ge=1, le=BIGGEST_ID)] = None,
     ) -> RedirectResponse:
         self._acting(request, sync_name)
         with self._database() as connection:
-            changed = records.change_finding(
-                connection, f"finding/{action}", sync_name, contact_id, finding_id
-            )
-        if not changed:
-            raise HTTPException(HTTPStatus.CONFLICT, "That difference has changed meanwhile. Look again.")
-        self._context.audit(
-            request.state.user, f"krayin_sync.finding_{action}", sync_name, f"finding {finding_id}"
-        )
-        return RedirectResponse(str(contact_id), HTTPStatus.SEE_OTHER)
+            decided = records.decide_differences(connection, decision, sync_name, findings)
+        if not decided:
+            raise HTTPException(HTTPStatus.CONFLICT, "These differences have changed meanwhile. Look again.")
+        event, facts = f"krayin_sync.finding_{decision}", f"findings {', '.join(map(str, findings))}"
+        self._context.audit(request.state.user, event, sync_name, facts)
+        back = sync_name if contact_id is None else f"../records/{sync_name}/{contact_id}"
+        return RedirectResponse(back, HTTPStatus.SEE_OTHER)
+
+    def runs(self, request: Request, sync_name: str, before: Before = None) -> HTMLResponse:
+        self._sync(request, sync_name)
+        with self._database() as connection:
+            rows = records.run_page(connection, sync_name, before)
+        return HTMLResponse(page("runs.html.j2", sync=sync_name, rows=rows, size=records.PAGE))
 
     def work(
         self,
         request: Request,
         sync: Annotated[str | None, Query()] = None,
         reason: Annotated[str | None, Query(pattern="^[a-z_]+$")] = None,
-        before: Annotated[int | None, Query(ge=1, le=BIGGEST_ID)] = None,
+        before: Before = None,
     ) -> HTMLResponse:
         names = [name for name in self._readable(request) if sync in {None, name}]
         with self._database() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from psycopg.rows import dict_row
 from statements import statement
@@ -112,16 +112,31 @@ def quarantine_reasons(connection: psycopg.Connection, sync_name: str) -> list[R
     return _all(connection, "operation/quarantine_by_reason", {"sync_name": sync_name})
 
 
-def change_finding(
-    connection: psycopg.Connection, change: str, sync_name: str, contact_id: int, finding_id: int
-) -> bool:
-    """Carry out a statement on one open finding of a contact; tell whether the finding was still there."""
-    scope = scope_of(connection, sync_name)
-    asked = {**(scope or {}), "sync_name": sync_name, "contact_id": contact_id}
-    of_contact = _all(connection, "finding/of_contact", asked) if scope else []
-    if finding_id not in {row["id"] for row in of_contact}:
-        return False
-    return bool(connection.execute(statement(change), {"sync_name": sync_name, "ids": [finding_id]}).rowcount)
+def difference_groups(connection: psycopg.Connection, sync_name: str) -> list[Row]:
+    """Return how many differences a sync has now, by class and field."""
+    return _all(connection, "finding/groups", {"sync_name": sync_name})
+
+
+def difference_page(connection: psycopg.Connection, sync_name: str, **filters: Any) -> list[Row]:
+    """Return up to 50 differences that are there now, the newest first.
+
+    `filters` are the statement's `class`, `field`, `information` and `before`, None where all are meant.
+    """
+    return _all(connection, "finding/page", {"sync_name": sync_name, "size": PAGE, **filters})
+
+
+def decide_differences(
+    connection: psycopg.Connection, decision: Literal["accept", "reopen"], sync_name: str, ids: Sequence[int]
+) -> int:
+    """Note that differences may stay, or that they may not after all; return how many were still there."""
+    return connection.execute(
+        statement(f"finding/{decision}"), {"sync_name": sync_name, "ids": list(ids)}
+    ).rowcount
+
+
+def run_page(connection: psycopg.Connection, sync_name: str, before: int | None) -> list[Row]:
+    """Return up to 50 runs of a sync older than the run `before`, the newest first."""
+    return _all(connection, "sync_run/page", {"sync_name": sync_name, "before": before, "size": PAGE})
 
 
 def _fields(row: Row, findings: Sequence[Row]) -> list[Field]:

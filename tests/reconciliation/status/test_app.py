@@ -108,7 +108,9 @@ def test_every_route_asks_who_is_there(around: PageContext) -> None:
         "/krayin-sync/": {"GET"},
         "/krayin-sync/reports/1/report.html": {"GET"},
         "/krayin-sync/find": {"GET", "POST"},
-        "/krayin-sync/records/test/1": {"GET", "POST"},
+        "/krayin-sync/records/test/1": {"GET"},
+        "/krayin-sync/differences/test": {"GET", "POST"},
+        "/krayin-sync/runs/test": {"GET"},
         "/krayin-sync/work": {"GET"},
         "/krayin-sync/work/test": {"POST"},
     }
@@ -278,6 +280,8 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
         "./",
         "find",
         "work",
+        "runs/test",
+        "differences/test",
         f"reports/{compared}/report.html",
         "../dags/test__approval/runs/asset__2026%2B1/required_actions",
         *(f"../dags/{dag}" for dag in DAGS),
@@ -287,7 +291,15 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
 def test_only_dags_that_are_there_are_linked(around: PageContext) -> None:
     few = replace(around, readable=lambda _: {"test__sync": True})
     text = browser(few).get("/krayin-sync/").text
-    assert links_of(text).links == ["./", "find", "work", "../", "../dags/test__sync"]
+    assert links_of(text).links == [
+        "./",
+        "find",
+        "work",
+        "../",
+        "runs/test",
+        "differences/test",
+        "../dags/test__sync",
+    ]
     assert "Its DAG is paused" in text
 
 

@@ -105,7 +105,7 @@ def test_who_may_only_look_sees_ids_and_decides_nothing(
     assert [name for page in pages for name in ("Lovelace", "@example.com") if name in page] == []
     assert "<button" not in pages[1]
     assert post(viewer, "work/test", operations=[1]).status_code == 403
-    assert post(viewer, f"records/test/{ada}", action="accept", finding_id=1).status_code == 403
+    assert post(viewer, "differences/test", decision="accept", findings=[1]).status_code == 403
     assert audited == []
     stranger = browser(around, "eve")
     assert stranger.get(f"/krayin-sync/records/test/{ada}").status_code == 404
@@ -126,8 +126,13 @@ def test_who_may_only_look_sees_ids_and_decides_nothing(
 def test_a_form_of_another_site_does_nothing(
     around: PageContext, audited: list[tuple[Any, ...]], headers: dict[str, str]
 ) -> None:
-    for address in ("find", "work/test", "records/test/1"):
-        assert post(browser(around), address, headers, text="x", operations=[1]).status_code == 403
+    for address in ("find", "work/test", "differences/test"):
+        assert (
+            post(
+                browser(around), address, headers, text="x", operations=[1], findings=[1], decision="accept"
+            ).status_code
+            == 403
+        )
     assert audited == []
 
 
@@ -191,15 +196,35 @@ def test_a_difference_is_accepted_and_that_is_taken_back(
             (run and run[0], ada, ada),
         ).fetchone()
     assert finding is not None
-    client, address = browser(around), f"records/test/{ada}"
-    page = client.get(f"/krayin-sync/{address}").text
+    client, record, differences = browser(around), f"records/test/{ada}", "differences/test"
+    page = client.get(f"/krayin-sync/{record}").text
     assert ("Engineer" in page, "Countess" in page, "update person" in page) == (True, True, True)
-    assert post(client, address, action="accept", finding_id=finding[0]).status_code == 303
-    assert "The difference was accepted" in client.get(f"/krayin-sync/{address}").text
-    assert post(client, address, action="accept", finding_id=finding[0]).status_code == 409
-    assert post(client, address, action="reopen", finding_id=finding[0]).status_code == 303
-    assert "Accept Krayin" in client.get(f"/krayin-sync/{address}").text
-    assert post(client, "records/test/7", action="accept", finding_id=finding[0]).status_code == 409
+    page = client.get(f"/krayin-sync/{differences}?class=changed&field=job_title&information=false").text
+    assert ("Engineer" in page, f"records/test/{ada}" in page) == (True, True)
+    assert "Engineer" not in client.get(f"/krayin-sync/{differences}?class=missing").text
+    assert "Engineer" not in browser(around, "vic").get(f"/krayin-sync/{differences}").text
+    answer = post(client, differences, decision="accept", findings=[finding[0]], contact_id=ada)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"../records/test/{ada}")
+    assert "The difference was accepted" in client.get(f"/krayin-sync/{record}").text
+    assert "Needs somebody" not in client.get(f"/krayin-sync/{differences}").text
+    assert post(client, differences, decision="accept", findings=[finding[0]]).status_code == 409
+    assert post(client, differences, decision="reopen", findings=[finding[0]]).status_code == 303
+    assert "Accept Krayin" in client.get(f"/krayin-sync/{record}").text
     assert [event for _, event, _, _ in audited] == [
         "krayin_sync.finding_accept", "krayin_sync.finding_reopen",
     ]  # fmt: skip
+
+
+def test_the_runs_of_a_sync_with_their_numbers(around: PageContext, world: World) -> None:
+    assert "No run yet" in browser(around).get("/krayin-sync/runs/test").text
+    world.add(name="Ada", email="ada@example.com")
+    world.run()
+    text = re.sub(r"\s+", " ", browser(around).get("/krayin-sync/runs/test").text)
+    assert "1 person, 1 lead" in text or "1 lead, 1 person" in text
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE krayin_sync.sync_run SET state = 'loading', finished_at = NULL,"
+            """ summary = summary || '{"done": 3, "waiting": 9, "remaining_seconds": 90}'"""
+        )
+    text = re.sub(r"\s+", " ", browser(around).get("/krayin-sync/runs/test").text)
+    assert "3 of 12, about 1 min 30 s left" in text
