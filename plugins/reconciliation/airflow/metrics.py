@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk.observability import stats
+# As a class, which Airflow 3.2 has too.
+from airflow.sdk.observability.stats import Stats
 
 if TYPE_CHECKING:
     from reconciliation.sync_database.run_rows import Run
@@ -22,12 +23,12 @@ def measure_run(run: Run) -> None:
     are switched off.
     """
     tags = {"sync": run.sync_name, "kind": str(run.kind), "dry_run": str(run.dry_run).lower()}
-    stats.incr("krayin_sync.runs", tags={**tags, "state": str(run.state)})
+    Stats.incr("krayin_sync.runs", tags={**tags, "state": str(run.state)})
     for name in COUNTERS:
         number = int(run.summary.get(name) or 0)
         if number:
-            stats.incr(f"krayin_sync.{name}", number, tags=tags)
+            Stats.incr(f"krayin_sync.{name}", number, tags=tags)
     for name in GAUGES:
-        stats.gauge(f"krayin_sync.{name}", int(run.summary.get(name) or 0), tags={"sync": run.sync_name})
+        Stats.gauge(f"krayin_sync.{name}", int(run.summary.get(name) or 0), tags={"sync": run.sync_name})
     if run.finished_at is not None:
-        stats.timing("krayin_sync.run_duration", run.finished_at - run.started_at, tags=tags)
+        Stats.timing("krayin_sync.run_duration", run.finished_at - run.started_at, tags=tags)

@@ -20,7 +20,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any, dict[str, str]
         found.append((name, value, tags))
 
     for kind in ("incr", "gauge", "timing"):
-        monkeypatch.setattr(metrics.stats, kind, keep)
+        monkeypatch.setattr(metrics.Stats, kind, keep)
     return found
 
 
