@@ -74,7 +74,7 @@ class Project:
     def up(self, *arguments: str) -> float:
         """Start what is down and wait until all is healthy; return the seconds that took."""
         began = time.monotonic()
-        self.compose("up", "--detach", "--wait", "--wait-timeout", "540", *arguments)
+        self.compose("up", "--detach", "--wait", "--wait-timeout", "1500", *arguments)
         return time.monotonic() - began
 
     def services(self) -> dict[str, list[dict[str, Any]]]:
@@ -89,7 +89,7 @@ class Project:
         """Return a session with Airflow, signed in as the administrator."""
         return AirflowApi(f"http://127.0.0.1:{self.airflow_port}", "admin", PASSWORD)
 
-    def run(self, dag_id: str, conf: dict[str, Any] | None = None, seconds: float = 300.0) -> None:
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None, seconds: float = 900.0) -> None:
         """Unpause and run a DAG, and wait until it has succeeded."""
         with self.api() as api:
             api.unpause(dag_id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 log = logging.getLogger(__name__)
-pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(3600)]
 WORKERS, CONTACTS, LIMIT = 3, 300, 120
 LOADERS = f"requests_per_minute: {LIMIT}, loaders: {WORKERS}"
 
@@ -61,17 +61,17 @@ def test_a_worker_that_dies_costs_nothing(project: Project) -> None:
         for number in range(CONTACTS):
             changes.add_contact(connection, 1, name=f"Contact {number}", email=f"contact{number}@example.com")
     with project.api() as api:
-        eventually(lambda: "shop__sync" in api.paused(), 240)
-        project.run("krayin_setup")
+        eventually(lambda: "shop__sync" in api.paused(), 600)
+        project.run("krayin_setup", seconds=900)
         api.unpause("shop__sync")
         began = time.monotonic()
         run = api.trigger("shop__sync")
-        eventually(lambda: done(project) >= CONTACTS // 3, 300)
+        eventually(lambda: done(project) >= CONTACTS // 3, 600)
         # All that the worker's user may end; the container ends with them and is started again.
         project.compose("exec", "--index", "2", "-T", "worker", "bash", "-c", "kill -9 -1", check=False)
-        assert api.wait("shop__sync", run, 1200) == "success"
+        assert api.wait("shop__sync", run, 1500) == "success"
     log.info("with a killed worker: %.0f s", time.monotonic() - began)
-    eventually(lambda: all(each["Health"] == "healthy" for each in project.services()["worker"]), 300)
+    eventually(lambda: all(each["Health"] == "healthy" for each in project.services()["worker"]), 900)
     project.run("shop__sync", seconds=600)
     assert project.rows(
         "SELECT count(*) FROM operation WHERE state IN ('planned', 'in_flight', 'unknown')"
@@ -91,7 +91,7 @@ def test_a_worker_that_dies_costs_nothing(project: Project) -> None:
 def test_logs_of_workers_are_shown(project: Project) -> None:
     with project.api() as api:
         run = api.trigger("krayin_setup")
-        assert api.wait("krayin_setup", run, 300) == "success"
+        assert api.wait("krayin_setup", run, 900) == "success"
         path = f"/api/v2/dags/krayin_setup/dagRuns/{run}/taskInstances/check_shop/logs/1"
         log_lines = api.client.get(
             path, params={"full_content": True}, headers={"Accept": "application/json"}

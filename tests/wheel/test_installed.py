@@ -135,7 +135,7 @@ def airflow(
             )  # fmt: skip
             try:
                 with AirflowApi(f"http://127.0.0.1:{port}", "admin", "admin") as api:
-                    eventually(lambda: bool(api.health()), 300)
+                    eventually(lambda: bool(api.health()), 900)
                     yield Installed(api, chatwoot, krayin)
             finally:
                 os.killpg(process.pid, signal.SIGTERM)
@@ -147,11 +147,11 @@ def airflow(
 
 def test_the_sandbox_is_synced_and_a_webhook_arrives(airflow: Installed) -> None:
     api = airflow.api
-    eventually(lambda: {"krayin_setup", "shop__sync", "shop__events"} <= api.paused().keys(), 300)
+    eventually(lambda: {"krayin_setup", "shop__sync", "shop__events"} <= api.paused().keys(), 600)
     assert not api.import_errors()
     for dag in ("krayin_setup", "shop__sync"):
         api.unpause(dag)
-        assert api.wait(dag, api.trigger(dag), 300) == "success"
+        assert api.wait(dag, api.trigger(dag), 600) == "success"
     assert len(names(airflow)) > 20
     with psycopg.connect(airflow.chatwoot, autocommit=True) as connection:
         (contact,) = connection.execute(
@@ -162,7 +162,7 @@ def test_the_sandbox_is_synced_and_a_webhook_arrives(airflow: Installed) -> None
     body = webhooks.encode(webhooks.contact_updated(contact))
     answer = api.client.post("/chatwoot/webhooks/shop", content=body, headers=webhooks.headers(SECRET, body))
     assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
-    eventually(lambda: "Brought over by a webhook" in names(airflow))
+    eventually(lambda: "Brought over by a webhook" in names(airflow), 300)
 
 
 def names(airflow: Installed) -> set[str]:
