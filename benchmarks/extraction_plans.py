@@ -12,7 +12,6 @@ import argparse
 import re
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +41,12 @@ def plans(connection: psycopg.Connection[Any], contacts: int) -> dict[str, str]:
     next_xid = _one(connection, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
     xids = {"account_id": ACCOUNT, "inboxes": None, "since_xid": since, "next_xid": next_xid}
     some = {"account_id": ACCOUNT, "inboxes": None, "ids": list(range(1, contacts, contacts // CHUNK))}
-    now = datetime.now(UTC)
     asked: dict[str, dict[str, Any]] = {
         "contacts/ids_written_since": xids,
         "conversations/ids_written_since": xids,
         "messages/ids_written_since": xids,
         "progress/ids_written_since": xids,
-        "contacts/ids_updated_since": {**some, "since": now - timedelta(hours=1)},
-        "contacts/high": {"read_at": now},
-        "contacts/ids": some,
+        "contacts/ids": {**some, "contact_ids": None, "keys": None, "start": None, "end": None},
         "contacts/rows": some,
         "conversations/rows": {**some, "recent": 10, "letters": 4000},
         "messages/rows": {**some, "letters": 70000},

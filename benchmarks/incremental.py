@@ -194,7 +194,7 @@ def catch_up(  # noqa: PLR0913
 ) -> None:
     """Move the watermarks to now, as after a run that planned everything up to now."""
     from psycopg.types.json import Jsonb  # noqa: PLC0415
-    from reconciliation.run.conversation_streams import settings_hash, streams  # noqa: PLC0415
+    from reconciliation.extract.streams import streams  # noqa: PLC0415
     from reconciliation.run.request import RunRequest  # noqa: PLC0415
 
     one = _sync(chatwoot, sync, url, token, conversations=conversations)
@@ -203,13 +203,13 @@ def catch_up(  # noqa: PLR0913
     with psycopg.connect(sync, autocommit=True) as connection, measured(server) as usage:
         connection.execute("SET search_path = krayin_sync")
         connection.execute("UPDATE watermark SET position = %s", (Jsonb(mark.to_json()),))
-        for stream in streams(one.settings):
+        for spec in streams(one.settings):
             connection.execute(
                 "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position,"
                 " settings_hash, run_id)"
                 " SELECT sync_name, %s, target_id, installation_id, account_id, %s, %s, run_id FROM watermark"
                 " WHERE stream = 'contacts' ON CONFLICT DO NOTHING",
-                (stream, Jsonb(mark.to_json()), settings_hash(one.settings, stream)),
+                (spec.watermark, Jsonb(mark.to_json()), spec.settings_hash(one.settings)),
             )
     # The first run with another setting asks Krayin for what it keeps for an hour.
     one.plan(RunRequest())

@@ -112,6 +112,27 @@ LEFT JOIN hidden ON hidden.table_name = needed.table_name
 ORDER BY needed.table_name, needed.column_name
 
 
+-- name: row_versions
+-- Tell whether xmin of some tables can be read and means what it means in PostgreSQL's own tables: no view, no
+-- foreign table, no other storage, and SELECT on the whole table.
+-- Parameters: tables (text[]).
+-- Indexes: the catalogue's own.
+SELECT count(*) = cardinality(%(tables)s::text[]) AND bool_and(
+    relation.relkind IN ('r', 'p')
+    AND has_table_privilege(relation.oid, 'SELECT')
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_partition_tree(relation.oid) AS part
+        JOIN pg_class AS piece ON piece.oid = part.relid
+        LEFT JOIN pg_am AS storage ON storage.oid = piece.relam
+        WHERE piece.relkind <> 'p'
+            AND (piece.relkind <> 'r' OR storage.amname IS DISTINCT FROM 'heap')
+    )
+) AS comparable
+FROM pg_class AS relation
+WHERE relation.oid IN (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)
+
+
 -- name: schema_version
 -- The latest change to Chatwoot's tables, 14 digits of a time.
 -- Indexes: schema_migrations_pkey.

@@ -75,34 +75,20 @@ ORDER BY 1
 SELECT id FROM contacts WHERE account_id = %(account_id)s AND id = ANY(%(keys)s::bigint[])
 
 
--- name: high
--- The highest updated_at of all contacts that is not in the future.
--- Parameters: read_at (timestamptz).
-SELECT max(updated_at) AT TIME ZONE 'UTC' AS high
-FROM contacts
-WHERE updated_at <= %(read_at)s::timestamptz AT TIME ZONE 'UTC'
-    AND updated_at >= '0001-01-01'
-
-
 -- name: ids
--- The ids of all contacts of an account.
--- Parameters: account_id.
--- Indexes: index_contacts_on_account_id, or contacts_pkey where one account has nearly all rows.
+-- The ids of contacts of an account, in whatever inboxes. Each bound that is NULL is none.
+-- Parameters: account_id; contact_ids, keys (bigint[]): ids; start (inclusive), end (exclusive), timestamptz: created
+--   or updated in this window.
+-- Indexes: all: index_contacts_on_account_id, or contacts_pkey where one account has nearly all rows; by ids:
+--   contacts_pkey. Chatwoot has none on created_at or updated_at.
 SELECT id
 FROM contacts
 WHERE account_id = %(account_id)s
-ORDER BY id
-
-
--- name: ids_in_window
--- The ids of contacts created or updated in a window.
--- Parameters: account_id; start (inclusive), end (exclusive), timestamptz.
--- Indexes: index_contacts_on_account_id; Chatwoot has none on created_at or updated_at.
-SELECT id
-FROM contacts
-WHERE account_id = %(account_id)s
+    AND (%(contact_ids)s::bigint[] IS NULL OR id = ANY(%(contact_ids)s::bigint[]))
+    AND (%(keys)s::bigint[] IS NULL OR id = ANY(%(keys)s::bigint[]))
     AND (
-        (
+        %(start)s::timestamptz IS NULL
+        OR (
             updated_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
             AND updated_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
         )
@@ -111,17 +97,6 @@ WHERE account_id = %(account_id)s
             AND created_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
         )
     )
-ORDER BY id
-
-
--- name: ids_updated_since
--- The ids of contacts whose updated_at is not older than a moment.
--- Parameters: account_id; since (timestamptz).
--- Indexes: index_contacts_on_account_id; Chatwoot has none on updated_at.
-SELECT id
-FROM contacts
-WHERE account_id = %(account_id)s
-    AND updated_at >= %(since)s::timestamptz AT TIME ZONE 'UTC'
 ORDER BY id
 
 
@@ -178,26 +153,6 @@ FROM contact_inboxes AS link
 JOIN inboxes AS inbox ON inbox.id = link.inbox_id
 WHERE inbox.account_id = %(account_id)s AND link.id > %(after)s AND link.contact_id IS NOT NULL
 GROUP BY link.contact_id
-
-
--- name: row_versions
--- Tell whether xmin of the three tables can be read and means what it means in PostgreSQL's own
--- tables: no view, no foreign table, no other storage, and SELECT on the whole table.
--- Indexes: the catalogue's own.
-SELECT bool_and(
-    relation.relkind IN ('r', 'p')
-    AND has_table_privilege(relation.oid, 'SELECT')
-    AND NOT EXISTS (
-        SELECT 1
-        FROM pg_partition_tree(relation.oid) AS part
-        JOIN pg_class AS piece ON piece.oid = part.relid
-        LEFT JOIN pg_am AS storage ON storage.oid = piece.relam
-        WHERE piece.relkind <> 'p'
-            AND (piece.relkind <> 'r' OR storage.amname IS DISTINCT FROM 'heap')
-    )
-) AS comparable
-FROM pg_class AS relation
-WHERE relation.oid IN (to_regclass('contacts'), to_regclass('contact_inboxes'), to_regclass('taggings'))
 
 
 -- name: rows

@@ -169,28 +169,22 @@ SELECT display_id FROM conversations WHERE account_id = %(account_id)s AND displ
 
 
 -- name: ids
--- The ids of all conversations of an account.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound): of those without
---   activity since then none.
--- Indexes: index_conversations_on_id_and_account_id.
+-- The ids of conversations of an account. Each bound that is NULL is none.
+-- Parameters: account_id; inboxes (bigint[]); since (timestamptz): with activity since then; contact_ids (bigint[]);
+--   keys (bigint[]): the numbers that people see; start (inclusive), end (exclusive), timestamptz: created or updated in
+--   this window.
+-- Indexes: all: index_conversations_on_id_and_account_id; by contacts: index_conversations_on_contact_id; by number:
+--   index_conversations_on_account_id_and_display_id. Chatwoot has none on updated_at.
 SELECT id
 FROM conversations
 WHERE account_id = %(account_id)s
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR last_activity_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
-ORDER BY id
-
-
--- name: ids_in_window
--- The ids of conversations created or updated in a window.
--- Parameters: account_id; inboxes (bigint[], NULL: all); start (inclusive), end (exclusive), timestamptz.
--- Indexes: index_conversations_on_account_id; Chatwoot has none on updated_at.
-SELECT id
-FROM conversations
-WHERE account_id = %(account_id)s
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (%(contact_ids)s::bigint[] IS NULL OR contact_id = ANY(%(contact_ids)s::bigint[]))
+    AND (%(keys)s::bigint[] IS NULL OR display_id = ANY(%(keys)s::bigint[]))
     AND (
-        (
+        %(start)s::timestamptz IS NULL
+        OR (
             updated_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
             AND updated_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
         )
@@ -202,33 +196,9 @@ WHERE account_id = %(account_id)s
 ORDER BY id
 
 
--- name: ids_listed
--- The ids of conversations by the number that people see.
--- Parameters: account_id; inboxes (bigint[], NULL: all); keys (bigint[]): display ids.
--- Indexes: index_conversations_on_account_id_and_display_id.
-SELECT id
-FROM conversations
-WHERE account_id = %(account_id)s
-    AND display_id = ANY(%(keys)s::bigint[])
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY id
-
-
--- name: ids_of_contacts
--- The ids of the conversations of some contacts.
--- Parameters: account_id; inboxes (bigint[], NULL: all); contact_ids (bigint[]).
--- Indexes: index_conversations_on_contact_id.
-SELECT id
-FROM conversations
-WHERE contact_id = ANY(%(contact_ids)s::bigint[])
-    AND account_id = %(account_id)s
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY id
-
-
 -- name: ids_written_since
 -- The ids of conversations whose row, or a public message or attachment of which, was written by a
--- transaction that an earlier snapshot may not have seen (see contact_ids_written_since.sql).
+-- transaction that an earlier snapshot may not have seen (see `ids_written_since` of contacts).
 -- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
 --   of the present one; both 64 bits wide.
 WITH next AS (
@@ -262,26 +232,6 @@ JOIN written ON written.id = conversation.id
 WHERE conversation.account_id = %(account_id)s
     AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
 ORDER BY conversation.id
-
-
--- name: row_versions
--- Tell whether xmin of the tables of conversations can be read and means what it means in
--- PostgreSQL's own tables (see row_versions.sql).
--- Indexes: the catalogue's own.
-SELECT count(*) = 3 AND bool_and(
-    relation.relkind IN ('r', 'p')
-    AND has_table_privilege(relation.oid, 'SELECT')
-    AND NOT EXISTS (
-        SELECT 1
-        FROM pg_partition_tree(relation.oid) AS part
-        JOIN pg_class AS piece ON piece.oid = part.relid
-        LEFT JOIN pg_am AS storage ON storage.oid = piece.relam
-        WHERE piece.relkind <> 'p'
-            AND (piece.relkind <> 'r' OR storage.amname IS DISTINCT FROM 'heap')
-    )
-) AS comparable
-FROM pg_class AS relation
-WHERE relation.oid IN (to_regclass('conversations'), to_regclass('messages'), to_regclass('attachments'))
 
 
 -- name: rows

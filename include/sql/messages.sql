@@ -121,9 +121,13 @@ SELECT id FROM messages WHERE account_id = %(account_id)s AND id = ANY(%(keys)s:
 
 
 -- name: ids
--- The ids of all public messages of an account that a person, a bot or a customer wrote.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound).
--- Indexes: index_messages_on_account_created_type where `since` is given, else messages_pkey.
+-- The ids of public messages of an account that a person, a bot or a customer wrote. Each bound that is NULL is none.
+-- Parameters: account_id; inboxes (bigint[]); since (timestamptz): created since then; contact_ids (bigint[]): in the
+--   conversations of these; keys (bigint[]): ids; start (inclusive), end (exclusive), timestamptz: created in this
+--   window.
+-- Indexes: all, by ids: messages_pkey; by time: index_messages_on_account_created_type; by contacts:
+--   index_conversations_on_contact_id, index_messages_on_conversation_account_type_created (an array and no join: only
+--   so it falls away where it is NULL).
 SELECT id
 FROM messages
 WHERE account_id = %(account_id)s
@@ -131,52 +135,18 @@ WHERE account_id = %(account_id)s
     AND message_type IN (0, 1)
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
+    AND (
+        %(contact_ids)s::bigint[] IS NULL
+        OR conversation_id = ANY(ARRAY(
+            SELECT id
+            FROM conversations
+            WHERE account_id = %(account_id)s AND contact_id = ANY(%(contact_ids)s::bigint[])
+        ))
+    )
+    AND (%(keys)s::bigint[] IS NULL OR id = ANY(%(keys)s::bigint[]))
+    AND (%(start)s::timestamptz IS NULL OR created_at >= %(start)s::timestamptz AT TIME ZONE 'UTC')
+    AND (%(end)s::timestamptz IS NULL OR created_at < %(end)s::timestamptz AT TIME ZONE 'UTC')
 ORDER BY id
-
-
--- name: ids_in_window
--- The ids of public messages created in a window.
--- Parameters: account_id; inboxes (bigint[], NULL: all); start (inclusive), end (exclusive), timestamptz.
--- Indexes: index_messages_on_account_created_type.
-SELECT id
-FROM messages
-WHERE account_id = %(account_id)s
-    AND created_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
-    AND created_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
-    AND NOT private
-    AND message_type IN (0, 1)
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY id
-
-
--- name: ids_listed
--- Which of some messages are public ones that a person, a bot or a customer wrote.
--- Parameters: account_id; inboxes (bigint[], NULL: all); keys (bigint[]): ids.
--- Indexes: messages_pkey.
-SELECT id
-FROM messages
-WHERE id = ANY(%(keys)s::bigint[])
-    AND account_id = %(account_id)s
-    AND NOT private
-    AND message_type IN (0, 1)
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY id
-
-
--- name: ids_of_contacts
--- The ids of the public messages in the conversations of some contacts.
--- Parameters: account_id; inboxes (bigint[], NULL: all); contact_ids (bigint[]).
--- Indexes: index_conversations_on_contact_id, index_messages_on_conversation_account_type_created.
-SELECT message.id
-FROM conversations AS conversation
-JOIN messages AS message ON message.conversation_id = conversation.id
-WHERE conversation.contact_id = ANY(%(contact_ids)s::bigint[])
-    AND conversation.account_id = %(account_id)s
-    AND message.account_id = %(account_id)s
-    AND NOT message.private
-    AND message.message_type IN (0, 1)
-    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY message.id
 
 
 -- name: ids_written_since

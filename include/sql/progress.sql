@@ -63,30 +63,23 @@ WHERE account_id = %(account_id)s AND contact_id = ANY(%(keys)s::bigint[])
 
 
 -- name: ids
--- The contacts of an account that have a conversation.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound): of conversations without
---   activity since then none.
--- Indexes: index_conversations_on_account_id.
+-- The contacts of an account that have a conversation. Each bound that is NULL is none.
+-- Parameters: account_id; inboxes (bigint[]); since (timestamptz): a conversation with activity since then; contact_ids,
+--   keys (bigint[]): of these; start (inclusive), end (exclusive), timestamptz: a conversation created or updated in this
+--   window.
+-- Indexes: all: index_conversations_on_account_id; by contacts: index_conversations_on_contact_id. Chatwoot has none on
+--   updated_at.
 SELECT DISTINCT contact_id
 FROM conversations
 WHERE account_id = %(account_id)s
     AND contact_id IS NOT NULL
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR last_activity_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
-ORDER BY contact_id
-
-
--- name: ids_in_window
--- The contacts of conversations created or updated in a window.
--- Parameters: account_id; inboxes (bigint[], NULL: all); start (inclusive), end (exclusive), timestamptz.
--- Indexes: index_conversations_on_account_id; Chatwoot has none on updated_at.
-SELECT DISTINCT contact_id
-FROM conversations
-WHERE account_id = %(account_id)s
-    AND contact_id IS NOT NULL
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND (%(contact_ids)s::bigint[] IS NULL OR contact_id = ANY(%(contact_ids)s::bigint[]))
+    AND (%(keys)s::bigint[] IS NULL OR contact_id = ANY(%(keys)s::bigint[]))
     AND (
-        (
+        %(start)s::timestamptz IS NULL
+        OR (
             updated_at >= %(start)s::timestamptz AT TIME ZONE 'UTC'
             AND updated_at < %(end)s::timestamptz AT TIME ZONE 'UTC'
         )
@@ -98,33 +91,9 @@ WHERE account_id = %(account_id)s
 ORDER BY contact_id
 
 
--- name: ids_listed
--- Which of some contacts have a conversation.
--- Parameters: account_id; inboxes (bigint[], NULL: all); keys (bigint[]): contacts.
--- Indexes: index_conversations_on_contact_id.
-SELECT DISTINCT contact_id
-FROM conversations
-WHERE contact_id = ANY(%(keys)s::bigint[])
-    AND account_id = %(account_id)s
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY contact_id
-
-
--- name: ids_of_contacts
--- Which of some contacts have a conversation.
--- Parameters: account_id; inboxes (bigint[], NULL: all); contact_ids (bigint[]).
--- Indexes: index_conversations_on_contact_id.
-SELECT DISTINCT contact_id
-FROM conversations
-WHERE contact_id = ANY(%(contact_ids)s::bigint[])
-    AND account_id = %(account_id)s
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY contact_id
-
-
 -- name: ids_written_since
 -- The contacts of conversations whose row was written by a transaction that an earlier snapshot may not
--- have seen (see contact_ids_written_since.sql).
+-- have seen (see `ids_written_since` of contacts).
 -- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
 --   of the present one; both 64 bits wide.
 WITH next AS (

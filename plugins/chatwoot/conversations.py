@@ -15,6 +15,11 @@ RECENT = 10
 RECENT_LETTERS = 1_000
 # More of a message than fits the text column it goes to (65,535 bytes) is never read.
 LETTERS = 66_000
+FILE_KINDS = (
+    "image", "audio", "video", "file", "location", "fallback", "share", "story_mention", "contact",
+    "ig_reel", "ig_post", "ig_story", "embed",
+)  # fmt: skip
+"""What Chatwoot tells attachments apart by; its database keeps the place in this list."""
 
 
 class Status(IntEnum):
@@ -103,6 +108,11 @@ class Conversation:
     is_email: bool
     messages: tuple[Message, ...] = field(repr=False)
 
+    @property
+    def key(self) -> int:
+        """Its key in the stream of conversations."""
+        return self.display_id
+
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
@@ -117,8 +127,8 @@ class SentMessage:
     channel_type: str
 
     @property
-    def id(self) -> int:
-        """The message's id, of the whole installation."""
+    def key(self) -> int:
+        """Its key in the stream of messages: the message's id, of the whole installation."""
         return self.message.id
 
 
@@ -134,3 +144,8 @@ class Progress:
     created_at: datetime
     responded_at: datetime | None = None
     resolved_at: datetime | None = None
+
+    @property
+    def key(self) -> int:
+        """Its key in the stream of progress."""
+        return self.contact_id

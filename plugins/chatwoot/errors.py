@@ -24,6 +24,15 @@ class ChatwootError(Exception):
     """Reading Chatwoot failed."""
 
 
+class UnusableConnection(ChatwootError):
+    """An Airflow connection is not what reading Chatwoot needs; somebody must change it."""
+
+    def __init__(self, conn_id: str, problem: str) -> None:
+        self.conn_id = conn_id
+        self.problem = problem
+        super().__init__(f"Airflow connection {conn_id!r}: {problem}")
+
+
 class ChatwootUnreachable(ChatwootError):
     """No connection to the database; trying again later may help."""
 
@@ -138,6 +147,15 @@ class ChatwootApiRefused(ChatwootError):
         self.status = status
         self.reason = reason
         super().__init__(f"Chatwoot's API at {where} refused ({status}): {reason}")
+
+
+class ChatwootApiUnusable(ChatwootError):
+    """The address or the token cannot be one; nothing was called, somebody must change the connection."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where
+        self.problem = problem
+        super().__init__(f"Chatwoot's API at {where} cannot be called: {problem}")
 
 
 def _listed(known: Mapping[int, str]) -> str:

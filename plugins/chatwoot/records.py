@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    Further = ParamSpec("Further")
+    Made = TypeVar("Made")
 
 Attributes = dict[str, Any]
 """A JSON object as it stands in the database: keys and values of any kind."""
@@ -71,12 +75,54 @@ class Contact:
     labels: tuple[str, ...]
     inboxes: tuple[ContactInbox, ...]
 
+    @property
+    def key(self) -> int:
+        """Its key in the stream of contacts."""
+        return self.id
+
 
 @dataclass(frozen=True, slots=True)
 class BrokenRow:
     """A row that cannot be read as what it should be; `reason` names columns, never their contents."""
 
-    kind: str
-    id: int
-    account_id: int
+    key: int
     reason: str
+
+
+class UnreadableError(ValueError):
+    """A column does not hold what it should; the message names the column only."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        """Keep what to say."""
+        super().__init__(f"{column}: {reason}")
+
+
+def or_broken(
+    key: Callable[[Any], int], otherwise: str = "{}", more: tuple[type[Exception], ...] = ()
+) -> Callable[
+    [Callable[Concatenate[Any, Further], Made]], Callable[Concatenate[Any, Further], Made | BrokenRow]
+]:
+    """Let what makes a record of a row return a BrokenRow where the row is not what it should be.
+
+    Args:
+        key: what gives a row's key in its stream.
+        otherwise: what to say around the type of an error that names no column: it may quote the row.
+        more: the errors that mean so beside ValueError and RecursionError.
+    """
+    errors: tuple[type[Exception], ...] = (ValueError, RecursionError, *more)
+
+    def decorated(
+        make: Callable[Concatenate[Any, Further], Made],
+    ) -> Callable[Concatenate[Any, Further], Made | BrokenRow]:
+        @wraps(make)
+        def made(row: Any, /, *args: Further.args, **named: Further.kwargs) -> Made | BrokenRow:
+            try:
+                return make(row, *args, **named)
+            except UnreadableError as error:
+                return BrokenRow(key(row), str(error))
+            except errors as error:
+                return BrokenRow(key(row), otherwise.format(type(error).__name__))
+
+        return made
+
+    return decorated

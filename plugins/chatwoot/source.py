@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
     from chatwoot.conversations import Conversation, Progress, SentMessage
     from chatwoot.records import Account, BrokenRow, Contact, Inbox
     from chatwoot.versions import Version
+
+    Record = Contact | Conversation | SentMessage | Progress
+    Row = Record | BrokenRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +37,25 @@ class Watermark:
         lineage: names the history in which the transaction ids of `snapshot` have a meaning (cluster,
             timeline, database); None when it could not be found out.
         read_at: when the reading began by the database's clock, UTC.
-        high: the highest `contacts.updated_at` seen that is not after `read_at`, UTC; `read_at` when
-            there was no contact.
     """
 
     snapshot: str
     lineage: str | None
     read_at: datetime
-    high: datetime
 
     def to_json(self) -> dict[str, str | None]:
         """Return the watermark as a JSON object that `from_json` takes."""
-        return {
-            key: value.isoformat() if isinstance(value, datetime) else value
-            for key, value in asdict(self).items()
-        }
+        return {"snapshot": self.snapshot, "lineage": self.lineage, "read_at": self.read_at.isoformat()}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Return the watermark that `to_json` gave.
+        """Return the watermark that `to_json` gave, of this version or an earlier one.
 
         Raises:
             KeyError, ValueError: `stored` is no such object.
         """
-        return cls(
-            stored["snapshot"],
-            stored["lineage"],
-            datetime.fromisoformat(stored["read_at"]).astimezone(UTC),
-            datetime.fromisoformat(stored["high"]).astimezone(UTC),
-        )
+        read_at = datetime.fromisoformat(stored["read_at"]).astimezone(UTC)
+        return cls(stored["snapshot"], stored["lineage"], read_at)
 
 
 def shows_less(then: str, now: str) -> bool:
@@ -80,19 +72,19 @@ def shows_less(then: str, now: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """All contacts of the scope."""
+    """All records of the scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByIds:
-    """The contacts with these ids, as far as they are in the scope."""
+    """The records of the contacts with these ids, as far as they are in the scope."""
 
     ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Contacts created or updated at or after `start` and before `end` (aware)."""
+    """Records created or updated at or after `start` and before `end` (aware); messages are as created."""
 
     start: datetime
     end: datetime
@@ -105,41 +97,23 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSince:
-    """Contacts that changed after the reading that gave `watermark`; all of them when it is None.
+    """Records that changed after the reading that gave `watermark`; all where that cannot be told."""
 
-    `lookback` is used only where transaction ids cannot be compared: contacts updated later than
-    that long before the watermark's `high`.
-    """
-
-    watermark: Watermark | None
-    lookback: timedelta = timedelta(hours=1)
+    watermark: Watermark
 
 
 @dataclass(frozen=True, slots=True)
 class ListedIds:
-    """The records with these keys themselves: contacts, conversations or messages, whichever is read.
+    """The records with these keys themselves (see `chatwoot.checksums.Stream`).
 
-    `chunks` gives the keys (see `chatwoot.checksums.Stream`) ascending in lists of any length, anew at each
-    call; the records of one list are read at once.
+    `chunks` gives the keys ascending in lists of any length, anew at each call; the records of one list are
+    read at once.
     """
 
     chunks: Callable[[], Iterator[Sequence[int]]]
 
 
 Selection = Everything | ByIds | Window | ChangedSince | ListedIds
-
-
-class ChangeCoverage(Enum):
-    """How completely a `ChangedSince` can be answered."""
-
-    EVERYTHING = "everything"
-    """There is no watermark: all rows are given."""
-    EXACT = "exact"
-    """Every row written since is given, whatever its `updated_at` says; deletions are not."""
-    LOOKBACK = "lookback"
-    """Only rows with a newer `updated_at` are given. Follow it by a full comparison."""
-    RECENT = "recent"
-    """What is new or was active is given; other edits are not: webhooks and checksum diffs tell of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +136,12 @@ class Vouch:
 
 
 class SourceSnapshot(Protocol):
-    """Chatwoot at one moment: everything read from it belongs together."""
+    """Chatwoot at one moment: everything read from it belongs together.
+
+    Whatever reads a stream raises UnknownAccount or UnknownInbox where the scope does not exist,
+    NotAChatwootDatabase or MissingPrivileges where its tables cannot be read, and SnapshotInterrupted,
+    ChatwootApiUnreachable or ChatwootApiRefused where Chatwoot ended the reading.
+    """
 
     @property
     def installation(self) -> str:
@@ -181,12 +160,17 @@ class SourceSnapshot(Protocol):
 
     @property
     def watermark(self) -> Watermark:
-        """How far this snapshot sees; finding out may take a scan."""
+        """How far this snapshot sees."""
         ...
 
     @property
     def vouch(self) -> Vouch:
         """What it says of its own completeness so far; at the end of a reading it may know more."""
+        ...
+
+    @property
+    def formula(self) -> str:
+        """How the hashes are made: those made otherwise cannot be compared."""
         ...
 
     def accounts(self) -> list[Account]:
@@ -209,50 +193,25 @@ class SourceSnapshot(Protocol):
         """
         ...
 
-    def reach(self, selection: ChangedSince) -> ChangeCoverage:
-        """Tell how completely `selection` can be answered from this snapshot."""
+    def tells_since(self, stream: Stream, watermark: Watermark) -> bool:
+        """Tell whether it is known which records of a stream changed after the reading of `watermark`."""
         ...
 
-    def contacts(
-        self, scope: SourceFilter, selection: Selection, *, chunk: int = 2000
-    ) -> Iterator[list[Contact | BrokenRow]]:
-        """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
+    def rows(
+        self,
+        stream: Stream,
+        scope: SourceFilter,
+        selection: Selection,
+        *,
+        since: datetime | None = None,
+        chunk: int = ...,
+    ) -> Iterator[Sequence[Row]]:
+        """Yield the selected records of a stream by key, in lists of at most `chunk`, none empty.
 
-        Raises:
-            UnknownAccount, UnknownInbox: the scope does not exist.
-            SnapshotInterrupted: the database ended the reading.
+        Where all are read, conversations without activity since `since` (aware), and messages created before
+        it, are left out. Of `PROGRESS` those contacts are given that have a selected conversation, each with
+        all of its conversations.
         """
-        ...
-
-    def conversations(
-        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
-    ) -> Iterator[list[Conversation | BrokenRow]]:
-        """Yield the selected conversations in the inboxes of `scope` by id, in lists of at most `chunk`.
-
-        `ByIds` names contacts: their conversations. Where all are read, those without activity since
-        `since` (aware) are left out.
-
-        Raises:
-            NotAChatwootDatabase, MissingPrivileges: the tables of conversations cannot be read.
-            SnapshotInterrupted: the database ended the reading.
-        """
-        ...
-
-    def messages(
-        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
-    ) -> Iterator[list[SentMessage | BrokenRow]]:
-        """Yield the selected public messages as `conversations` does; `since` bounds their creation."""
-        ...
-
-    def progress(
-        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
-    ) -> Iterator[list[Progress | BrokenRow]]:
-        """Yield, contact by contact, how far all conversations of those came that have a selected one."""
-        ...
-
-    @property
-    def formula(self) -> str:
-        """How the hashes below are made: those made otherwise cannot be compared."""
         ...
 
     def checksums(
@@ -263,11 +222,6 @@ class SourceSnapshot(Protocol):
         A row's hash is made of exactly what it is mapped from, the same whatever the settings; its
         lowest bit is set when the row had no activity since `since` (aware). Buckets without rows are
         left out. Nothing else may be read from the snapshot until the last one was taken.
-
-        Raises:
-            UnknownAccount, UnknownInbox: the scope does not exist.
-            NotAChatwootDatabase, MissingPrivileges: the tables of the stream cannot be read.
-            SnapshotInterrupted: the database ended the reading.
         """
         ...
 

@@ -14,7 +14,7 @@ from chatwoot.source import SourceFilter
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 from reconciliation.binding_scope import BindingScope, register_installation, register_target
-from reconciliation.extract.checksum_diff import ChecksumDiff, remember
+from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference, remember
 
 from sandbox.chatwoot import changes, conversations
 
@@ -59,7 +59,7 @@ class Scenario:
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
         """Open a reading, in the writer's transaction if there is one."""
         if self.writer is not None:
-            yield DatabaseSnapshot.begin(self.writer, self.source)
+            yield DatabaseSnapshot(self.writer, self.source)
             return
         with self.source.snapshot() as snapshot:
             yield snapshot
@@ -140,17 +140,25 @@ class Scenario:
 
 def changed(found: Differences) -> Keys:
     """Return the keys to be planned by stream, those without any left out."""
-    return {stream: keys for stream in found.streams if (keys := list(found.changed(stream)))}
+    return {stream: keys for stream in found.streams if (keys := list(found.keys(stream)))}
 
 
 def vanished(found: Differences) -> Keys:
     """Return the keys that are gone by stream, those without any left out."""
-    return {stream: keys for stream in found.streams if (keys := list(found.vanished(stream)))}
+    return {
+        stream: keys
+        for stream in found.streams
+        if (keys := list(found.keys(stream, ChecksumDifference.VANISHED)))
+    }
 
 
 def left(found: Differences) -> Keys:
     """Return the keys out of scope by stream, those without any left out."""
-    return {stream: keys for stream in found.streams if (keys := list(found.left(stream)))}
+    return {
+        stream: keys
+        for stream in found.streams
+        if (keys := list(found.keys(stream, ChecksumDifference.LEFT)))
+    }
 
 
 def counted(found: Differences) -> Mapping[str, Mapping[str, int]]:

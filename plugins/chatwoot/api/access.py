@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from chatwoot.errors import ChatwootError
+from chatwoot.errors import ChatwootApiUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,15 +18,6 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 # What stands in a browser's address bar behind the address of Chatwoot itself.
 _PAGES = re.compile(r"/(?:app/(?:accounts|login)\b|api/v\d).*$")
 _PRINTABLE = re.compile(r"[!-~]*")
-
-
-class ChatwootApiUnusable(ChatwootError):  # noqa: N818 - named like its siblings
-    """The address or the token cannot be one; nothing was called, somebody must change the connection."""
-
-    def __init__(self, where: str, problem: str) -> None:
-        self.where = where
-        self.problem = problem
-        super().__init__(f"Chatwoot's API at {where} cannot be called: {problem}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,24 +9,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chatwoot.api import rows as api_rows
-from chatwoot.api.pages import Page, PageWalker, no_stop, read_all
+from chatwoot.api.contacts import cutoff
+from chatwoot.api.pages import SECOND, PagedList, PageWalker, after_day, no_stop, read_all
 from chatwoot.api.rows import is_public, moment
 from chatwoot.api.spool import Spool
+from chatwoot.checksums import Stream
 from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
-from chatwoot.records import BrokenRow
-from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Window
+from chatwoot.source import ByIds, Everything, ListedIds, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from chatwoot.api.contacts import ApiContacts
     from chatwoot.api.rows import Json
     from chatwoot.api.session import ApiSession
-    from chatwoot.conversations import Conversation, Message, Progress, SentMessage
-    from chatwoot.source import Selection, SourceFilter
+    from chatwoot.conversations import Conversation, Progress, SentMessage
+    from chatwoot.records import BrokenRow
+    from chatwoot.source import Row, Selection, SourceFilter
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +42,6 @@ _BEYOND = 2**31
 LONGEST_WITHIN = timedelta(days=1)
 # Conversations of one moment come in any order, page by page another: a second order shows the rest.
 _ORDERS = ("created_at_asc", "last_activity_at_desc", "created_at_desc")
-_SECOND = timedelta(seconds=1)
-_DAY = timedelta(days=1)
 # What others said may be a private note; it is read again where it is needed, without those.
 _SAYING = ("messages", "last_non_activity_message")
 
@@ -50,36 +51,45 @@ class ApiConversations:
     """Reads what was said in one account.
 
     Attributes:
-        session: the account's API.
-        read_at: when the reading began by Chatwoot's clock.
-        cutoff: since when a `ChangedSince` asks, None for everything.
-        earlier_ids: the texts of an earlier integration, by contact.
+        contacts: the same reading's contacts.
+        listed: the list of conversations.
         inbox_names: the inboxes' names by their ids.
         parallel: how many conversations are asked for their messages at once.
-        short: takes what says that a list was not read whole.
     """
 
-    session: ApiSession
-    read_at: datetime
-    cutoff: Callable[[ChangedSince], datetime | None]
-    earlier_ids: Callable[[int], tuple[str, ...]]
+    contacts: ApiContacts
+    listed: PagedList
     inbox_names: Mapping[int, str]
     parallel: int
-    short: list[str]
 
-    def conversations(
+    @property
+    def session(self) -> ApiSession:
+        """The account's API."""
+        return self.contacts.session
+
+    def rows(
+        self, stream: Stream, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
+    ) -> Iterator[Sequence[Row]]:
+        """Yield the selected records of a stream other than contacts; see `SourceSnapshot.rows`."""
+        match stream:
+            case Stream.CONVERSATIONS:
+                return self._conversations(scope, selection, since, chunk)
+            case Stream.MESSAGES:
+                return self._sent_messages(scope, selection, since, chunk)
+            case _:
+                return self._progress(scope, selection, since, chunk)
+
+    def _conversations(
         self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
-    ) -> Iterator[list[Conversation | BrokenRow]]:
-        """Yield the selected conversations by display id, in lists of at most `chunk`, none empty."""
+    ) -> Iterator[Sequence[Row]]:
         with self._selected(scope, selection, since) as spool, _threads(self.parallel) as threads:
             for rows in spool.chunks(chunk):
                 latest = threads.map(self._latest, [row["id"] for row in rows])
                 yield [self._conversation(row, said) for row, said in zip(rows, latest, strict=True)]
 
-    def messages(
+    def _sent_messages(
         self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
-    ) -> Iterator[list[SentMessage | BrokenRow]]:
-        """Yield the selected public messages, conversation by conversation, at most `chunk` at once."""
+    ) -> Iterator[Sequence[Row]]:
         if isinstance(selection, ListedIds):
             yield from self._listed_messages(scope, selection, chunk)
             return
@@ -93,10 +103,9 @@ class ApiConversations:
                 while some := list(islice(found, chunk)):
                     yield some
 
-    def progress(
+    def _progress(
         self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
-    ) -> Iterator[list[Progress | BrokenRow]]:
-        """Yield how far the selected conversations' contacts came, by contact, at most `chunk` at once."""
+    ) -> Iterator[Sequence[Row]]:
         with Spool() as contacts:
             if isinstance(selection, ListedIds):
                 for keys in selection.chunks():
@@ -105,7 +114,7 @@ class ApiConversations:
                 self._spool_contacts(contacts, scope, selection, since)
             with _threads(self.parallel) as threads:
                 for some in contacts.chunks(chunk):
-                    read = threads.map(lambda row: self._progress(scope, row["id"]), some)
+                    read = threads.map(lambda row: self._progress_of(scope, row["id"]), some)
                     found = [one for one in read if one is not None]
                     if found:
                         yield found
@@ -120,16 +129,16 @@ class ApiConversations:
 
     def _listed_messages(
         self, scope: SourceFilter, selection: ListedIds, chunk: int
-    ) -> Iterator[list[SentMessage | BrokenRow]]:
+    ) -> Iterator[Sequence[Row]]:
         """Read all messages and give those listed: the API does not tell a message's conversation."""
         with Spool() as wanted:
             for keys in selection.chunks():
                 wanted.put({"id": key} for key in keys)
             if not len(wanted):
                 return
-            for read in self.messages(scope, Everything(), None, chunk):
-                kept = {one["id"] for one in wanted.of(row.id for row in read)}
-                found = [row for row in read if row.id in kept]
+            for read in self._sent_messages(scope, Everything(), None, chunk):
+                kept = {one["id"] for one in wanted.of(row.key for row in read)}
+                found = [row for row in read if row.key in kept]
                 if found:
                     yield found
 
@@ -160,35 +169,37 @@ class ApiConversations:
                     yield [api_rows.single(row, self.session.where) for row in found if row is not None]
                 return
             case Window(start, end):
-                for rows in self._active_since(start):
+                for rows in self.listed.filtered(after_day("last_activity_at", start)).from_the_start(
+                    no_stop
+                ):
                     yield [row for row in rows if _touched(row, start, end)]
                 return
-            case ChangedSince():
-                cutoff = self.cutoff(selection)
-                if cutoff is not None:
-                    yield from self._updated_since(cutoff)
-                    return
+            case _ if (changed := cutoff(selection)) is not None:
+                yield from self._updated_since(changed)
+                return
         for inbox in [None] if scope.inboxes is None else sorted(scope.inboxes):
             yield from self._all(inbox, since)
 
     def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
         if since is None:
-            yield from read_all(lambda order: self._walk(order, inbox), _ORDERS, "conversations", self.short)
+            short = self.contacts.short
+            yield from read_all(lambda order: self._walk(order, inbox), _ORDERS, "conversations", short)
             return
         for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
             yield [row for row in rows if not _inactive_since(since)(row)]
 
-    def _updated_since(self, cutoff: datetime) -> Iterator[list[Json]]:
-        gap = self.read_at - cutoff
+    def _updated_since(self, start: datetime) -> Iterator[list[Json]]:
+        gap = self.contacts.read_at - start
         if gap <= LONGEST_WITHIN:
-            rows = self._within(_seconds(gap))
+            rows = self._within(max(1, int(gap.total_seconds()) + 1))
             if rows is not None:
-                fresh = [row for row in rows if _updated_at(row, self.read_at) >= cutoff - _SECOND]
+                now = self.contacts.read_at
+                fresh = [row for row in rows if (moment(row.get("updated_at")) or now) >= start - SECOND]
                 yield fresh
                 # A Chatwoot that does not know the parameter answers the first page of all.
                 if len(fresh) == len(rows) != PAGE:
                     return
-        yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(cutoff))
+        yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(start))
 
     def _within(self, seconds: int) -> list[Json] | None:
         """Return what changed in the last seconds, None where so much cannot be answered at once."""
@@ -203,17 +214,7 @@ class ApiConversations:
                 error.reason,
             )
             return None
-        return self._page(answer).rows
-
-    def _active_since(self, start: datetime) -> Iterator[list[Json]]:
-        """Filter by day (UTC): Chatwoot compares dates only, and leaves out the day it is given."""
-        day = (start.astimezone(UTC) - _DAY).date().isoformat()
-        body = filter_body(("last_activity_at", "is_greater_than", day))
-
-        def fetch(page: int) -> Page:
-            return self._page(self.session.post("/conversations/filter", body, page=page))
-
-        yield from PageWalker(fetch, PAGE).from_the_start(no_stop)
+        return self.listed.page(answer).rows
 
     def _of_contact(self, contact_id: int) -> list[Json]:
         answer = self.session.find(f"/contacts/{contact_id}/conversations")
@@ -221,13 +222,9 @@ class ApiConversations:
         if len(rows) < _OF_CONTACT:
             return rows
         # There may be more than the latest twenty.
-        body = filter_body(("contact_id", "equal_to", contact_id))
-
-        def fetch(page: int) -> Page:
-            return self._page(self.session.post("/conversations/filter", body, page=page))
-
+        pages = self.listed.filtered(("contact_id", "equal_to", contact_id)).from_the_start(no_stop)
         try:
-            found = [row for some in PageWalker(fetch, PAGE).from_the_start(no_stop) for row in some]
+            found = [row for some in pages for row in some]
         except ChatwootApiRefused as refused:
             if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
@@ -246,29 +243,20 @@ class ApiConversations:
         return found
 
     def _walk(self, sort_by: str, inbox: int | None, **further: str) -> PageWalker:
-        wanted: dict[str, Any] = {"status": "all", "sort_by": sort_by, **further}
-        if inbox is not None:
-            wanted["inbox_id"] = inbox
-
-        def fetch(page: int) -> Page:
-            return self._page(self.session.get("/conversations", **wanted, page=page))
-
-        return PageWalker(fetch, PAGE)
-
-    def _page(self, answer: Any) -> Page:
-        # The list wraps what the filter does not.
-        body = answer.get("data", answer) if isinstance(answer, dict) else None
-        return Page(api_rows.listed(body, self.session.where), api_rows.total(body, "all_count"))
+        in_inbox = {} if inbox is None else {"inbox_id": inbox}
+        return self.listed.walk(status="all", sort_by=sort_by, **further, **in_inbox)
 
     # --- what was said in them -----------------------------------------------------------------
 
     def _conversation(self, row: Json, said: list[Json]) -> Conversation | BrokenRow:
-        account_id = self.session.account_id
-        try:
-            messages: list[Message] = [api_rows.message(one, RECENT_LETTERS) for one in said]
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return BrokenRow("conversation", row["id"], account_id, f"a message: {type(error).__name__}")
-        return api_rows.conversation(row, account_id, self._inbox_name(row), self._earlier_ids(row), messages)
+        return api_rows.conversation(
+            row,
+            self.session.account_id,
+            self._inbox_name(row),
+            self._earlier_ids(row),
+            said,
+            RECENT_LETTERS,
+        )
 
     def _sent(self, said: Json, row: Json) -> SentMessage | BrokenRow:
         return api_rows.sent_message(
@@ -280,7 +268,7 @@ class ApiConversations:
 
     def _earlier_ids(self, row: Json) -> tuple[str, ...]:
         contact_id = api_rows.contact_id_of(row)
-        return () if contact_id is None else self.earlier_ids(contact_id)
+        return () if contact_id is None else self.contacts.earlier_ids(contact_id)
 
     def _latest(self, display_id: int) -> list[Json]:
         """Return the latest public messages, oldest first."""
@@ -294,7 +282,7 @@ class ApiConversations:
     def _said(self, display_id: int, start: datetime | None, end: datetime | None) -> Iterator[Json]:
         for row in self._range(display_id, 0, _BEYOND):
             at = moment(row.get("created_at"))
-            if at is None or ((start is None or at > start - _SECOND) and (end is None or at < end)):
+            if at is None or ((start is None or at > start - SECOND) and (end is None or at < end)):
                 yield row
 
     def _range(self, display_id: int, low: int, high: int) -> Iterator[Json]:
@@ -326,7 +314,7 @@ class ApiConversations:
                 return start, end
             case ByIds():
                 return None, None
-            case ChangedSince() if self.cutoff(selection) is not None:
+            case _ if cutoff(selection) is not None:
                 # All of a conversation in which something was said: what was deleted in it shows.
                 return None, None
             case _:
@@ -334,7 +322,7 @@ class ApiConversations:
 
     # --- how far they came ---------------------------------------------------------------------
 
-    def _progress(self, scope: SourceFilter, contact_id: int) -> Progress | BrokenRow | None:
+    def _progress_of(self, scope: SourceFilter, contact_id: int) -> Progress | BrokenRow | None:
         rows = [
             row
             for row in self._of_contact(contact_id)
@@ -342,10 +330,7 @@ class ApiConversations:
         ]
         if not rows:
             return None
-        try:
-            return api_rows.progress(contact_id, [(row, self._resolved_at(row)) for row in rows])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return BrokenRow("contact", contact_id, self.session.account_id, type(error).__name__)
+        return api_rows.progress(contact_id, [(row, self._resolved_at(row)) for row in rows])
 
     def _resolved_at(self, row: Json) -> datetime | None:
         if row.get("status") != "resolved":
@@ -375,42 +360,18 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
         threads.shutdown(cancel_futures=True)
 
 
-def filter_body(*conditions: tuple[str, str, object]) -> Json:
-    """Return the body of a filter; all conditions must hold."""
-    last = len(conditions) - 1
-    return {
-        "payload": [
-            {
-                "attribute_key": key,
-                "filter_operator": operator,
-                "values": [value],
-                "query_operator": "AND" if position < last else None,
-            }
-            for position, (key, operator, value) in enumerate(conditions)
-        ]
-    }
-
-
 def _inactive_since(since: datetime) -> Callable[[Json], bool]:
     def is_old(row: Json) -> bool:
         at = moment(row.get("last_activity_at"))
-        return at is None or at < since - _SECOND
+        return at is None or at < since - SECOND
 
     return is_old
 
 
-def _updated_at(row: Json, unknown: datetime) -> datetime:
-    return moment(row.get("updated_at")) or unknown
-
-
 def _touched(row: Json, start: datetime, end: datetime) -> bool:
     times: Iterable[datetime | None] = (moment(row.get("created_at")), moment(row.get("updated_at")))
-    return any(at is not None and start - _SECOND < at < end for at in times)
+    return any(at is not None and start - SECOND < at < end for at in times)
 
 
 def _chronological(row: Json) -> tuple[int, int]:
     return row.get("created_at") or 0, row["id"]
-
-
-def _seconds(gap: timedelta) -> int:
-    return max(1, int(gap.total_seconds()) + 1)

@@ -40,7 +40,7 @@ def write_attribute(session: ApiSession, contact_id: int, attribute: str, value:
     if (found.get("custom_attributes") or {}).get(attribute) == value:
         return Written.EQUAL
     try:
-        session.put(path, {"custom_attributes": {attribute: value}})
+        session.send("PUT", path, {"custom_attributes": {attribute: value}})
     except ChatwootApiRefused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise

@@ -10,19 +10,10 @@ from airflow.providers.http.hooks.http import HttpHook
 from chatwoot.api.access import HttpOptions
 from chatwoot.api.session import REQUESTS_PER_MINUTE
 from chatwoot.api.source import PARALLEL, ApiSource
-from chatwoot.errors import ChatwootError
+from chatwoot.errors import ChatwootError, UnusableConnection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-
-class ChatwootApiMisconfigured(ChatwootError):  # noqa: N818 - named like its siblings
-    """The Airflow connection is not what the API needs; somebody must change it."""
-
-    def __init__(self, conn_id: str, problem: str) -> None:
-        self.conn_id = conn_id
-        self.problem = problem
-        super().__init__(f"Airflow connection {conn_id!r}: {problem}")
 
 
 class ChatwootApiHook(HttpHook):
@@ -50,7 +41,7 @@ class ChatwootApiHook(HttpHook):
 
         Raises:
             AirflowNotFoundException: there is none.
-            ChatwootApiMisconfigured: it is of another type.
+            UnusableConnection: it is of another type.
         """
         connection = self.get_connection(self.chatwoot_api_conn_id)
         if connection.conn_type != self.conn_type:
@@ -58,7 +49,7 @@ class ChatwootApiHook(HttpHook):
                 f"its type is {connection.conn_type!r}; Chatwoot's API needs type HTTP, with the address as "
                 "host and an access token as password"
             )
-            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
+            raise UnusableConnection(self.chatwoot_api_conn_id, problem)
         return connection
 
     def source(self, installation: str | None = None) -> ApiSource:
@@ -68,7 +59,7 @@ class ChatwootApiHook(HttpHook):
 
         Raises:
             AirflowNotFoundException: there is no such Airflow connection.
-            ChatwootApiMisconfigured: it is of another type, or a number in its extra is none.
+            UnusableConnection: it is of another type, or a number in its extra is none.
         """
         extra = dict(self.connection.extra_dejson)
         pace = self._number(extra.pop("requests_per_minute", REQUESTS_PER_MINUTE), "requests_per_minute")
@@ -96,7 +87,7 @@ class ChatwootApiHook(HttpHook):
         number = int(given) if str(given).isdigit() else 0
         if number < 1:
             problem = f"{name!r} in its extra must be a number from 1 on"
-            raise ChatwootApiMisconfigured(self.chatwoot_api_conn_id, problem)
+            raise UnusableConnection(self.chatwoot_api_conn_id, problem)
         return number
 
 

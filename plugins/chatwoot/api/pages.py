@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from chatwoot.api.rows import listed
 from chatwoot.api.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from chatwoot.api.session import ApiSession
+
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+Condition = tuple[str, str, object]
+DAY = timedelta(days=1)
+# The API tells whole seconds.
+SECOND = timedelta(seconds=1)
 # Where rows come faster than they are read, going back must end some time.
 _MOST_RETURNS = 200
 
@@ -113,6 +121,79 @@ class PageWalker:
         if page == 1 and answer.count is not None and 0 < shown < min(self.size, answer.count):
             self.size = shown
         return answer
+
+
+@dataclass(slots=True)
+class PagedList:
+    """A list of an account's records, whole or filtered.
+
+    Attributes:
+        session: the account's API.
+        path: what answers the list; `<path>/filter` answers what meets conditions.
+        size: how many rows a page has.
+        total: the name under which the list's `meta` says how many rows there are.
+        count: how many rows the whole list has, as it said last.
+    """
+
+    session: ApiSession
+    path: str
+    size: int
+    total: str
+    count: int | None = None
+
+    def walk(self, **parameters: Any) -> PageWalker:
+        """Return a walk over the list."""
+
+        def fetch(page: int) -> Page:
+            answer = self.page(self.session.get(self.path, **parameters, page=page))
+            self.count = answer.count
+            return answer
+
+        return PageWalker(fetch, self.size)
+
+    def filtered(self, *conditions: Condition, **parameters: Any) -> PageWalker:
+        """Return a walk over the rows that meet all conditions: key, operator and value each."""
+        body = filter_body(*conditions)
+        path = f"{self.path}/filter"
+        return PageWalker(
+            lambda page: self.page(self.session.send("POST", path, body, **parameters, page=page)), self.size
+        )
+
+    def page(self, answer: Any) -> Page:
+        """Return the page in an answer.
+
+        Raises:
+            ChatwootApiUnreachable: it is none.
+        """
+        # The list of conversations wraps what their filter does not.
+        body = answer.get("data", answer) if isinstance(answer, dict) else None
+        meta = body.get("meta") if isinstance(body, dict) else None
+        count = meta.get(self.total) if isinstance(meta, dict) else None
+        return Page(listed(body, self.session.where), count if isinstance(count, int) else None)
+
+
+def filter_body(*conditions: Condition) -> Row:
+    """Return the body of a filter; all conditions must hold."""
+    last = len(conditions) - 1
+    return {
+        "payload": [
+            {
+                "attribute_key": key,
+                "filter_operator": operator,
+                "values": [value],
+                "query_operator": "AND" if position < last else None,
+            }
+            for position, (key, operator, value) in enumerate(conditions)
+        ]
+    }
+
+
+def after_day(key: str, start: datetime) -> Condition:
+    """Return a condition for times from the day (UTC) of `start` on.
+
+    Chatwoot compares dates only, and leaves out the day it is given.
+    """
+    return key, "is_greater_than", (start.astimezone(UTC) - DAY).date().isoformat()
 
 
 def read_all(

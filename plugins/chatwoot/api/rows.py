@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from chatwoot.conversations import (
+    FILE_KINDS,
     Attachment,
     Author,
     Conversation,
@@ -22,7 +23,7 @@ from chatwoot.conversations import (
     Status,
 )
 from chatwoot.errors import ChatwootApiUnreachable
-from chatwoot.records import BrokenRow, Contact, ContactInbox
+from chatwoot.records import Contact, ContactInbox, UnreadableError, or_broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,14 +35,10 @@ _INCOMING, _OUTGOING = 0, 1
 _AUTHORS = {"user": Author.AGENT, "agent_bot": Author.BOT, "captain_assistant": Author.ASSISTANT}
 _STORED_FILE = "/active_storage/"
 _UNTITLED = frozenset({"location", "fallback", "contact"})
-_KINDS = frozenset(
-    {
-        "image", "audio", "video", "file", "location", "fallback", "share", "story_mention", "contact",
-        "ig_reel", "ig_post", "ig_story", "embed",
-    }
-)  # fmt: skip
 EARLIER = "krayin:"
-_INBOXES = "contact_inboxes"
+# A JSON of another form shows by any of these.
+_SHAPELESS = ("an answer of another form than Chatwoot 4's ({})", (TypeError, KeyError, AttributeError))
+_or_broken = or_broken(lambda row: row["id"], *_SHAPELESS)
 
 
 def listed(answer: Any, where: str) -> list[Json]:
@@ -67,104 +64,97 @@ def single(row: Any, where: str) -> Json:
     return row
 
 
-def total(answer: Any, name: str) -> int | None:
-    """Return how many rows a whole list has by its `meta`, None where that does not say."""
-    meta = answer.get("meta") if isinstance(answer, dict) else None
-    count = meta.get(name) if isinstance(meta, dict) else None
-    return count if isinstance(count, int) else None
-
-
 def _strange(where: str) -> ChatwootApiUnreachable:
     return ChatwootApiUnreachable(where, "the answer has another form than Chatwoot 4's")
 
 
-def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact | BrokenRow:
+@_or_broken
+def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact:
     """Return the contact in an element of `GET /contacts`.
 
     `updated_at`, which the API hides, is the later of creation and last activity.
     """
-    try:
-        additional = _object(row.get("additional_attributes"), "additional_attributes")
-        created_at = _time(row.get("created_at"), "created_at")
-        active_at = (
-            _time(row["last_activity_at"], "last_activity_at") if row.get("last_activity_at") else None
-        )
-        email, phone = row.get("email") or None, row.get("phone_number") or None
-        social = any(key.startswith("social_") and value for key, value in additional.items())
-        return Contact(
-            id=row["id"],
-            account_id=account_id,
-            name=row.get("name") or "",
-            last_name="",
-            middle_name="",
-            email=email,
-            phone_number=phone,
-            identifier=row.get("identifier") or None,
-            contact_type=_LEAD if email or phone or social else _VISITOR,
-            blocked=bool(row.get("blocked")),
-            location=_text(additional.get("city")),
-            country_code=_text(additional.get("country")),
-            additional_attributes=additional,
-            custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
-            last_activity_at=active_at,
-            created_at=created_at,
-            updated_at=max(created_at, active_at or created_at),
-            labels=tuple(sorted(set(labels))),
-            inboxes=_inboxes(row.get("contact_inboxes")),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return BrokenRow("contact", row["id"], account_id, _reason(error))
+    additional = _object(row.get("additional_attributes"), "additional_attributes")
+    created_at = _time(row.get("created_at"), "created_at")
+    active_at = _time(row["last_activity_at"], "last_activity_at") if row.get("last_activity_at") else None
+    email, phone = row.get("email") or None, row.get("phone_number") or None
+    social = any(key.startswith("social_") and value for key, value in additional.items())
+    return Contact(
+        id=row["id"],
+        account_id=account_id,
+        name=row.get("name") or "",
+        last_name="",
+        middle_name="",
+        email=email,
+        phone_number=phone,
+        identifier=row.get("identifier") or None,
+        contact_type=_LEAD if email or phone or social else _VISITOR,
+        blocked=bool(row.get("blocked")),
+        location=_text(additional.get("city")),
+        country_code=_text(additional.get("country")),
+        additional_attributes=additional,
+        custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
+        last_activity_at=active_at,
+        created_at=created_at,
+        updated_at=max(created_at, active_at or created_at),
+        labels=tuple(sorted(set(labels))),
+        inboxes=_inboxes(row.get("contact_inboxes")),
+    )
 
 
-def conversation(
-    row: Json, account_id: int, inbox_name: str, earlier_ids: Sequence[str], messages: Sequence[Message]
-) -> Conversation | BrokenRow:
-    """Return the conversation in an element of `GET /conversations`; its id is the display id."""
-    try:
-        meta = row.get("meta") or {}
-        assignee = meta.get("assignee") or {}
-        additional = _object(row.get("additional_attributes"), "additional_attributes")
-        return Conversation(
-            id=row["id"],
-            account_id=account_id,
-            display_id=row["id"],
-            contact_id=contact_id_of(row),
-            earlier_ids=tuple(earlier_ids),
-            status=Status.__members__.get(str(row["status"]).upper()),
-            priority=Priority.__members__.get(str(row.get("priority")).upper()),
-            created_at=_time(row.get("created_at"), "created_at"),
-            inbox_name=inbox_name,
-            channel_type=meta.get("channel") or "",
-            assignee=assignee.get("available_name") or assignee.get("name") or None,
-            assignee_id=assignee.get("id"),
-            assignee_is_bot=bool(assignee) and meta.get("assignee_type") == "AgentBot",
-            team=(meta.get("team") or {}).get("name") or None,
-            team_id=(meta.get("team") or {}).get("id"),
-            labels=tuple(sorted(row.get("labels") or ())),
-            custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
-            is_email=bool(additional.get("mail_subject")),
-            messages=tuple(messages),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return BrokenRow("conversation", row["id"], account_id, _reason(error))
+@_or_broken
+def conversation(  # noqa: PLR0913, PLR0917 - what an element does not say of itself
+    row: Json,
+    account_id: int,
+    inbox_name: str,
+    earlier_ids: Sequence[str],
+    said: Iterable[Json],
+    letters: int,
+) -> Conversation:
+    """Return the conversation in an element of `GET /conversations`; its id is the display id.
+
+    `said` are the elements of its latest messages, oldest first, to be given with so many letters each.
+    """
+    meta = row.get("meta") or {}
+    assignee = meta.get("assignee") or {}
+    additional = _object(row.get("additional_attributes"), "additional_attributes")
+    return Conversation(
+        id=row["id"],
+        account_id=account_id,
+        display_id=row["id"],
+        contact_id=contact_id_of(row),
+        earlier_ids=tuple(earlier_ids),
+        status=Status.__members__.get(str(row["status"]).upper()),
+        priority=Priority.__members__.get(str(row.get("priority")).upper()),
+        created_at=_time(row.get("created_at"), "created_at"),
+        inbox_name=inbox_name,
+        channel_type=meta.get("channel") or "",
+        assignee=assignee.get("available_name") or assignee.get("name") or None,
+        assignee_id=assignee.get("id"),
+        assignee_is_bot=bool(assignee) and meta.get("assignee_type") == "AgentBot",
+        team=(meta.get("team") or {}).get("name") or None,
+        team_id=(meta.get("team") or {}).get("id"),
+        labels=tuple(sorted(row.get("labels") or ())),
+        custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
+        is_email=bool(additional.get("mail_subject")),
+        messages=tuple(message(one, letters) for one in said),
+    )
 
 
+@_or_broken
 def sent_message(  # noqa: PLR0913, PLR0917 - what an element does not say of itself
     row: Json, of: Json, account_id: int, inbox_name: str, earlier_ids: Sequence[str], letters: int
-) -> SentMessage | BrokenRow:
+) -> SentMessage:
     """Return the message in an element of a conversation's messages; `of` is the conversation's JSON."""
-    try:
-        return SentMessage(
-            message=message(row, letters),
-            account_id=account_id,
-            display_id=of["id"],
-            contact_id=contact_id_of(of),
-            earlier_ids=tuple(earlier_ids),
-            inbox_name=inbox_name,
-            channel_type=(of.get("meta") or {}).get("channel") or "",
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return BrokenRow("message", row["id"], account_id, _reason(error))
+    return SentMessage(
+        message=message(row, letters),
+        account_id=account_id,
+        display_id=of["id"],
+        contact_id=contact_id_of(of),
+        earlier_ids=tuple(earlier_ids),
+        inbox_name=inbox_name,
+        channel_type=(of.get("meta") or {}).get("channel") or "",
+    )
 
 
 def message(row: Json, letters: int) -> Message:
@@ -195,12 +185,9 @@ def is_public(row: Json) -> bool:
     return row.get("message_type") in {_INCOMING, _OUTGOING} and row.get("private") is False
 
 
+@or_broken(int, *_SHAPELESS)
 def progress(contact_id: int, found: Iterable[tuple[Json, datetime | None]]) -> Progress:
-    """Return how far conversations came: their JSON, each with when it was resolved if that is known.
-
-    Raises:
-        ValueError, TypeError, KeyError: a conversation is none.
-    """
+    """Return how far conversations came: their JSON, each with when it was resolved if that is known."""
     created, responded, resolved = [], [], []
     for row, resolved_at in found:
         created.append(_time(row.get("created_at"), "created_at"))
@@ -278,7 +265,9 @@ def _attachment(row: Mapping[str, Any]) -> Attachment:
         # The last part of the address is the file's name; its type follows from it.
         name = unquote(path.rsplit("/", 1)[1]) or name
         content_type = mimetypes.guess_type(name or "")[0] or content_type
-    return Attachment(kind if kind in _KINDS else "file", name, content_type, row.get("file_size") or None)
+    return Attachment(
+        kind if kind in FILE_KINDS else "file", name, content_type, row.get("file_size") or None
+    )
 
 
 def _path(address: Any) -> str:
@@ -291,8 +280,8 @@ def _path(address: Any) -> str:
 
 def _inboxes(found: Any) -> tuple[ContactInbox, ...]:
     if not isinstance(found or [], list) or not all(isinstance(one, dict) for one in found or ()):
-        reason = "no list of objects"
-        raise ValueError(_INBOXES, reason)
+        column, reason = "contact_inboxes", "no list of objects"
+        raise UnreadableError(column, reason)
     links = (
         ContactInbox(inbox, one.get("source_id") or "")
         for one in found or ()
@@ -305,7 +294,7 @@ def _object(value: Any, name: str) -> Json:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError(name, f"a JSON {type(value).__name__} instead of an object")  # noqa: TRY004 - told apart by its two parts
+        raise UnreadableError(name, f"a JSON {type(value).__name__} instead of an object")
     return value
 
 
@@ -320,11 +309,4 @@ def _time(value: object, name: str) -> datetime:
             return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         return datetime.fromtimestamp(float(value), UTC)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, OSError):
-        raise ValueError(name, "no time of the years 1 to 9999") from None
-
-
-def _reason(error: Exception) -> str:
-    # Only our own errors name a field; others may quote what they could not read.
-    if isinstance(error, ValueError) and len(error.args) == 2:
-        return ": ".join(map(str, error.args))
-    return f"an answer of another form than Chatwoot 4's ({type(error).__name__})"
+        raise UnreadableError(name, "no time of the years 1 to 9999") from None

@@ -103,10 +103,6 @@ class ApiSession:
 
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
         self._client.close()
 
     def get(self, path: str, **parameters: Any) -> Any:
@@ -117,7 +113,7 @@ class ApiSession:
             ChatwootApiRefused: the token or the request is refused.
             ChatwootApiUnusable: the address or the token cannot be one.
         """
-        return self._json(self.answer("GET", self._path(path), parameters=parameters))
+        return self._json(self._answer("GET", self._path(path), parameters))
 
     def find(self, path: str, **parameters: Any) -> Any | None:
         """Return the JSON that a path of the account answers, None where Chatwoot says that nothing is (404).
@@ -145,31 +141,19 @@ class ApiSession:
             self.root("/api/v1/profile")
             return True
 
-    def post(self, path: str, body: object, **parameters: Any) -> Any:
-        """Return the JSON answered to a POST that may be repeated, as those of filters."""
-        return self._json(self.answer("POST", self._path(path), parameters=parameters, body=body))
-
-    def put(self, path: str, body: object) -> Any:
-        """Change something; the same PUT twice does the same as once."""
-        return self._json(self.answer("PUT", self._path(path), body=body))
-
-    def patch(self, path: str, body: object) -> Any:
-        """Change something; the same PATCH twice does the same as once."""
-        return self._json(self.answer("PATCH", self._path(path), body=body))
+    def send(self, method: str, path: str, body: object, **parameters: Any) -> Any:
+        """Return the JSON answered to a body; sent twice it must do the same as once."""
+        return self._json(self._answer(method, self._path(path), parameters, body))
 
     def root(self, path: str) -> tuple[Any, datetime]:
         """Return the JSON of a path outside of the account, and the server's clock (UTC, whole seconds)."""
-        answer = self.answer("GET", f"{self.where}{path}")
+        answer = self._answer("GET", f"{self.where}{path}")
         return self._json(answer), _date(answer)
 
-    def answer(
-        self, method: str, url: str, *, parameters: Mapping[str, Any] | None = None, body: object = None
+    def _answer(
+        self, method: str, url: str, parameters: Mapping[str, Any] | None = None, body: object = None
     ) -> httpx.Response:
-        """Make a call, several times where that helps, and return its answer.
-
-        Raises:
-            ChatwootApiUnreachable, ChatwootApiRefused, ChatwootApiUnusable: as `get`.
-        """
+        """Make a call, several times where that helps, and return its answer."""
         self._access.require()
         repeat = Retrying(
             retry=retry_if_exception_type(_AgainError),

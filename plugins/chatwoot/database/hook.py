@@ -9,19 +9,10 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg.conninfo import make_conninfo
 
 from chatwoot.database.source import DatabaseSource
-from chatwoot.errors import ChatwootError
+from chatwoot.errors import ChatwootError, UnusableConnection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-
-class UnusableConnection(ChatwootError):  # noqa: N818 - named like its siblings
-    """A part of an Airflow connection is none that PostgreSQL's client knows; somebody must change it."""
-
-    def __init__(self, conn_id: str, problem: str) -> None:
-        self.conn_id = conn_id
-        self.problem = problem
-        super().__init__(f"Airflow connection {conn_id!r}: {problem}. See its extra.")
 
 
 def conninfo(connection: Connection) -> str:
@@ -48,7 +39,7 @@ def conninfo(connection: Connection) -> str:
     try:
         return make_conninfo(**{**parts, **settings})
     except psycopg.ProgrammingError as error:
-        raise UnusableConnection(connection.conn_id, str(error).strip()) from None
+        raise UnusableConnection(connection.conn_id, f"{str(error).strip()}. See its extra.") from None
 
 
 class ChatwootDatabaseHook(PostgresHook):

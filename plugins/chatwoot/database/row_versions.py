@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from chatwoot.source import ChangeCoverage, Watermark
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from chatwoot.source import Watermark
 
 _HALF_THE_IDS = 2**31
 
@@ -41,16 +41,12 @@ class XidRange:
 
     @property
     def parameters(self) -> Mapping[str, int]:
-        """The parameters of `contacts/ids_written_since`."""
+        """The parameters of a stream's statement `ids_written_since`."""
         return {"since_xid": self.since, "next_xid": self.until}
 
 
-def unseen_since(
-    watermark: Watermark | None, snapshot: str, lineage: str | None
-) -> XidRange | ChangeCoverage:
-    """Return the transactions unseen at `watermark`, or how else to answer when ids cannot be compared."""
-    if watermark is None:
-        return ChangeCoverage.EVERYTHING
+def unseen_since(watermark: Watermark, snapshot: str, lineage: str | None) -> XidRange | None:
+    """Return the transactions unseen at `watermark`, None where ids cannot be compared."""
     if lineage is None or watermark.lineage != lineage:
-        return ChangeCoverage.LOOKBACK
-    return XidRange.unseen(watermark.snapshot, snapshot) or ChangeCoverage.LOOKBACK
+        return None
+    return XidRange.unseen(watermark.snapshot, snapshot)

@@ -1,59 +1,159 @@
-"""From rows of the database to records, without ever failing on a row."""
+"""From rows of the database to records, without ever failing on a row.
+
+Times are stored without a zone and mean UTC; they must lie in the years 1 to 9999. Attributes must be JSON
+objects; SQL NULL and JSON null count as {}.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import Attributes, BrokenRow, Contact, ContactInbox
+from chatwoot.conversations import (
+    FILE_KINDS,
+    Attachment,
+    Author,
+    Conversation,
+    Message,
+    Priority,
+    Progress,
+    SentMessage,
+    Status,
+)
+from chatwoot.records import Attributes, Contact, ContactInbox, UnreadableError, or_broken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _decoded = json.JSONDecoder().raw_decode
+_STATUSES = {int(one): one for one in Status}
+_PRIORITIES = {int(one): one for one in Priority}
+_INCOMING = 0
+_INCOMING_EMAIL = 8
+_FAILED = 3
+_AUTHORS = {"User": Author.AGENT, "AgentBot": Author.BOT, "Captain::Assistant": Author.ASSISTANT}
+_NO_TIME = "no time of the years 1 to 9999"
 
 
-class _UnreadableError(Exception):
-    """A column does not hold what it should; the message names the column only."""
+@or_broken(lambda row: row.id)
+def contact(row: Any) -> Contact:
+    """Return the contact in `row` (attributes named as in `contacts/rows`)."""
+    if row.unreadable:
+        raise UnreadableError(", ".join(row.unreadable), _NO_TIME)
+    return Contact(
+        id=row.id,
+        account_id=row.account_id,
+        name=row.name or "",
+        last_name=row.last_name or "",
+        middle_name=row.middle_name or "",
+        email=row.email or None,
+        phone_number=row.phone_number or None,
+        identifier=row.identifier or None,
+        contact_type=row.contact_type or 0,
+        blocked=bool(row.blocked),
+        location=row.location or "",
+        country_code=row.country_code or "",
+        additional_attributes=_object(row.additional_attributes, "additional_attributes"),
+        custom_attributes=_object(row.custom_attributes, "custom_attributes"),
+        last_activity_at=_utc(row.last_activity_at),
+        created_at=_time(row.created_at, "created_at"),
+        updated_at=_time(row.updated_at, "updated_at"),
+        labels=tuple(sorted(row.labels)) if row.labels else (),
+        inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
+    )
 
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(f"{column}: {reason}")
+
+@or_broken(lambda row: row.display_id)
+def conversation(row: Any) -> Conversation:
+    """Return the conversation in `row` (attributes named as in `conversations/rows`)."""
+    return Conversation(
+        id=row.id,
+        account_id=row.account_id,
+        display_id=row.display_id,
+        contact_id=row.contact_id,
+        earlier_ids=tuple(row.earlier_ids or ()),
+        status=_STATUSES.get(row.status),
+        priority=_PRIORITIES.get(row.priority),
+        created_at=_parsed(row.created_at, "created_at"),
+        inbox_name=row.inbox_name or "",
+        channel_type=row.channel_type,
+        assignee=row.assignee or row.assignee_bot or None,
+        assignee_id=row.assignee_id if row.assignee else row.assignee_bot_id,
+        assignee_is_bot=not row.assignee and bool(row.assignee_bot),
+        team=row.team or None,
+        team_id=row.team_id if row.team else None,
+        labels=tuple(sorted(label for text in (row.labels or "").split(",") if (label := text.strip()))),
+        custom_attributes=_object(row.custom_attributes, "custom_attributes"),
+        is_email=bool(row.mail_subject),
+        messages=tuple(_message(one) for one in row.messages or ()),
+    )
 
 
-def contact(row: Any) -> Contact | BrokenRow:
-    """Return the contact in `row` (attributes named as in `contacts/rows`).
+@or_broken(lambda row: row.id)
+def sent_message(row: Any) -> SentMessage:
+    """Return the message in `row` (attributes named as in `messages/rows`)."""
+    return SentMessage(
+        message=_message(row._asdict()),
+        account_id=row.account_id,
+        display_id=row.display_id,
+        contact_id=row.contact_id,
+        earlier_ids=tuple(row.earlier_ids or ()),
+        inbox_name=row.inbox_name or "",
+        channel_type=row.channel_type,
+    )
 
-    Attributes must be JSON objects; SQL NULL and JSON null count as {}. Times must lie in the years 1 to
-    9999; they are stored without a zone and mean UTC.
-    """
-    try:
-        _require_times(row.unreadable)
-        return Contact(
-            id=row.id,
-            account_id=row.account_id,
-            name=row.name or "",
-            last_name=row.last_name or "",
-            middle_name=row.middle_name or "",
-            email=row.email or None,
-            phone_number=row.phone_number or None,
-            identifier=row.identifier or None,
-            contact_type=row.contact_type or 0,
-            blocked=bool(row.blocked),
-            location=row.location or "",
-            country_code=row.country_code or "",
-            additional_attributes=_object(row.additional_attributes, "additional_attributes"),
-            custom_attributes=_object(row.custom_attributes, "custom_attributes"),
-            last_activity_at=_utc(row.last_activity_at),
-            created_at=_time(row.created_at, "created_at"),
-            updated_at=_time(row.updated_at, "updated_at"),
-            labels=tuple(sorted(row.labels)) if row.labels else (),
-            inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
+
+@or_broken(lambda row: row.contact_id)
+def progress(row: Any) -> Progress:
+    """Return the progress in `row` (attributes named as in `progress/rows`)."""
+    return Progress(
+        contact_id=row.contact_id,
+        created_at=_parsed(row.created_at, "created_at"),
+        responded_at=_parsed(row.responded_at, "first_reply_created_at") if row.responded_at else None,
+        resolved_at=_parsed(row.resolved_at, "event_end_time") if row.resolved_at else None,
+    )
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    is_deleted = "deleted" in row["flags"]
+    return Message(
+        id=row["id"],
+        author=_author(row),
+        sender_name=row["sender_name"] or "",
+        content="" if is_deleted else row["content"] or "",
+        is_deleted=is_deleted,
+        is_failed=row["status"] == _FAILED,
+        is_email=row["content_type"] == _INCOMING_EMAIL,
+        created_at=_parsed(row["created_at"], "messages.created_at"),
+        attachments=_attachments(row["attachments"] or ()),
+    )
+
+
+def _author(row: Mapping[str, Any]) -> Author:
+    flags = row["flags"]
+    if row["message_type"] == _INCOMING:
+        return Author.CONTACT
+    if "automation" in flags:
+        return Author.AUTOMATION
+    if "campaign" in flags:
+        return Author.CAMPAIGN
+    if "echo" in flags:
+        # Written by a person in the channel's own app.
+        return Author.AGENT
+    return _AUTHORS.get(row["sender_type"], Author.UNKNOWN)
+
+
+def _attachments(rows: Sequence[Mapping[str, Any]]) -> tuple[Attachment, ...]:
+    return tuple(
+        Attachment(
+            kind=FILE_KINDS[kind] if (kind := row["file_type"] or 0) in range(len(FILE_KINDS)) else "file",
+            name=row["name"] or None,
+            content_type=row["content_type"] or None,
+            size=row["size"],
         )
-    except _UnreadableError as error:
-        return BrokenRow("contact", row.id, row.account_id, str(error))
-
-
-def _require_times(unreadable: list[str]) -> None:
-    if unreadable:
-        raise _UnreadableError(", ".join(unreadable), "no time of the years 1 to 9999")
+        for row in rows
+    )
 
 
 def _object(text: str | None, column: str) -> Attributes:
@@ -64,12 +164,10 @@ def _object(text: str | None, column: str) -> Attributes:
         value, _ = _decoded(text)
     except (ValueError, RecursionError):
         # PostgreSQL stores numbers of thousands of digits and nests deeper than Python follows.
-        raise _UnreadableError(column, "JSON beyond what Python reads") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _UnreadableError(column, f"a JSON {type(value).__name__} instead of an object")
-    return value
+        raise UnreadableError(column, "JSON beyond what Python reads") from None
+    if value is not None and not isinstance(value, dict):
+        raise UnreadableError(column, f"a JSON {type(value).__name__} instead of an object")
+    return value or {}
 
 
 def _utc(value: datetime | None) -> datetime | None:
@@ -78,8 +176,15 @@ def _utc(value: datetime | None) -> datetime | None:
 
 def _time(value: datetime | None, column: str) -> datetime:
     if value is None:
-        raise _UnreadableError(column, "NULL")
+        raise UnreadableError(column, "NULL")
     return value.replace(tzinfo=UTC)
+
+
+def _parsed(text: str | None, column: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text or "").replace(tzinfo=UTC)
+    except ValueError:
+        raise UnreadableError(column, _NO_TIME) from None
 
 
 def _inboxes(ids: list[int], names: list[str]) -> tuple[ContactInbox, ...]:

@@ -16,13 +16,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from statements import statement
 
-from chatwoot.checksums import ChecksumReading, Stream
-from chatwoot.database import conversation_reading, rows, traces
+from chatwoot.checksums import BUCKET_BITS, BucketSum, Stream
+from chatwoot.database import traces
 from chatwoot.database.address import objection
 from chatwoot.database.any_bytes import read_any_bytes
-from chatwoot.database.conversation_reading import ConversationReading
 from chatwoot.database.installation import identifier
 from chatwoot.database.row_versions import XidRange, unseen_since
+from chatwoot.database.streams import CONTACT_COLUMNS, CONVERSATION_COLUMNS, LATER_COLUMNS, STREAMS
 from chatwoot.database.traces import TraceReading
 from chatwoot.errors import (
     ChatwootUnreachable,
@@ -33,19 +33,8 @@ from chatwoot.errors import (
     UnknownAccount,
     UnknownInbox,
 )
-from chatwoot.records import Account, BrokenRow, Contact, Inbox
-from chatwoot.source import (
-    ByIds,
-    ChangeCoverage,
-    ChangedSince,
-    Everything,
-    ListedIds,
-    Selection,
-    SourceFilter,
-    Vouch,
-    Watermark,
-    Window,
-)
+from chatwoot.records import Account, Inbox
+from chatwoot.source import ByIds, ChangedSince, ListedIds, SourceFilter, Vouch, Watermark, Window
 from chatwoot.versions import Version, version_of_schema
 
 if TYPE_CHECKING:
@@ -53,26 +42,13 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from chatwoot.checksums import BucketSum
-    from chatwoot.conversations import Conversation, Progress, SentMessage
+    from chatwoot.source import Row, Selection
 
 log = logging.getLogger(__name__)
 
 LONGEST_LAG = timedelta(minutes=5)
 """How far a standby may be behind before its look counts as incomplete."""
 APPLICATION_NAME = "chatwoot-krayin-sync"
-_NEEDED = {
-    "accounts": "id name status",
-    "inboxes": "id account_id name channel_type",
-    "contacts": (
-        "id account_id name last_name middle_name email phone_number identifier contact_type blocked "
-        "location country_code additional_attributes custom_attributes last_activity_at created_at "
-        "updated_at"
-    ),
-    "contact_inboxes": "contact_id inbox_id source_id",
-    "tags": "id name",
-    "taggings": "tag_id taggable_type taggable_id context",
-}
 # What a role without privileges or a managed server without the function answers. A timeout is none:
 # taking it for an answer would, for example, give the installation another name for one run.
 _REFUSALS = (
@@ -80,6 +56,10 @@ _REFUSALS = (
     psycopg.NotSupportedError,
     psycopg.errors.ObjectNotInPrerequisiteState,
 )
+
+
+# What a statement that chooses ids takes for no bound.
+_ALL = {"contact_ids": None, "keys": None, "start": None, "end": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +105,7 @@ class DatabaseSource:
         """
         connection = self._connect()
         try:
-            yield DatabaseSnapshot.begin(connection, self)
+            yield DatabaseSnapshot(connection, self)
         finally:
             # Nothing was written: closing is the rollback, and works on a broken connection too.
             connection.close()
@@ -167,39 +147,24 @@ class DatabaseSource:
 class DatabaseSnapshot:
     """One transaction on Chatwoot's database: all that is read through it is of one moment."""
 
-    def __init__(
-        self, connection: Connection[Any], where: str, role: str, read_at: datetime, xids: str
-    ) -> None:
-        self._connection = connection
-        self._where = where
-        self._role = role
-        self._read_at = read_at
-        self._xids = xids
-        self._numbers = itertools.count(1)
+    formula = "database/1"
 
-    @classmethod
-    def begin(cls, connection: Connection[Any], source: DatabaseSource) -> DatabaseSnapshot:
+    def __init__(self, connection: Connection[Any], source: DatabaseSource) -> None:
         """Begin on a fresh `connection`; see `DatabaseSource.snapshot`."""
-        with _translated(source.where):
-            first = connection.execute(
-                statement("session/chatwoot"),
-                {
-                    "statement_timeout": _milliseconds(source.statement_timeout),
-                    "idle_timeout": _milliseconds(source.idle_timeout),
-                    "lock_timeout": _milliseconds(source.lock_timeout),
-                },
-            ).fetchone()
-        assert first is not None
-        snapshot = cls(
-            connection, source.where, first.role_name, first.read_at.astimezone(UTC), first.snapshot
+        self._connection = connection
+        self._where = source.where
+        self._numbers = itertools.count(1)
+        first = self._one(
+            "session/chatwoot",
+            statement_timeout=_milliseconds(source.statement_timeout),
+            idle_timeout=_milliseconds(source.idle_timeout),
+            lock_timeout=_milliseconds(source.lock_timeout),
         )
-        snapshot._require_tables(_NEEDED, {})
-        return snapshot
-
-    @property
-    def read_at(self) -> datetime:
-        """When the transaction began by the database's clock, UTC."""
-        return self._read_at
+        self._role: str = first.role_name
+        self.read_at: datetime = first.read_at.astimezone(UTC)
+        self._xids: str = first.snapshot
+        self._sees_conversations = False
+        self._require_tables(CONTACT_COLUMNS, {})
 
     @cached_property
     def installation(self) -> str:
@@ -215,10 +180,8 @@ class DatabaseSnapshot:
 
     @cached_property
     def watermark(self) -> Watermark:
-        """How far this snapshot sees; the first access scans the contacts once for the highest updated_at."""
-        row = self._one("contacts/high", {"read_at": self._read_at})
-        high = row.high.astimezone(UTC) if row.high else self._read_at
-        return Watermark(self._xids, self._lineage, self._read_at, high)
+        """How far this snapshot sees."""
+        return Watermark(self._xids, self._lineage, self.read_at)
 
     @cached_property
     def vouch(self) -> Vouch:
@@ -264,75 +227,58 @@ class DatabaseSnapshot:
             if unknown:
                 raise UnknownInbox(scope.account_id, unknown, known)
 
-    def reach(self, selection: ChangedSince) -> ChangeCoverage:
-        """Tell how completely `selection` can be answered from this snapshot."""
-        unseen = unseen_since(selection.watermark, self._xids, self._lineage)
-        return ChangeCoverage.EXACT if isinstance(unseen, XidRange) else unseen
+    def tells_since(self, stream: Stream, watermark: Watermark) -> bool:
+        """Tell whether each row written since is known, whatever its `updated_at` says; deletions are not."""
+        return self._unseen(stream, watermark) is not None
 
-    def contacts(
-        self, scope: SourceFilter, selection: Selection, *, chunk: int = 2000
-    ) -> Iterator[list[Contact | BrokenRow]]:
-        """Yield the selected contacts of `scope` by id, in lists of at most `chunk`, none empty.
+    def rows(
+        self,
+        stream: Stream,
+        scope: SourceFilter,
+        selection: Selection,
+        *,
+        since: datetime | None = None,
+        chunk: int | None = None,
+    ) -> Iterator[Sequence[Row]]:
+        """Yield the selected records of a stream by id; see `SourceSnapshot.rows`.
 
-        At no time are more than `chunk` contacts held; the ids come through a cursor of the server.
-
-        Raises:
-            UnknownAccount, UnknownInbox: the scope does not exist (at the call).
-            SnapshotInterrupted: the database broke off (while iterating).
+        At no time are more than `chunk` records held; the ids come through a cursor of the server.
         """
-        if chunk < 1:
+        size = STREAMS[stream].chunk if chunk is None else chunk
+        if size < 1:
             msg = f"chunk must be 1 or more, not {chunk}"
             raise ValueError(msg)
         self.check(scope)
-        return self._contacts(scope, selection, chunk)
-
-    def conversations(
-        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
-    ) -> Iterator[list[Conversation | BrokenRow]]:
-        """Yield the selected conversations; see `SourceSnapshot.conversations`."""
-        return self._conversations.conversations(scope, selection, since, chunk)
-
-    def messages(
-        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 500
-    ) -> Iterator[list[SentMessage | BrokenRow]]:
-        """Yield the selected public messages; see `SourceSnapshot.messages`."""
-        return self._conversations.messages(scope, selection, since, chunk)
-
-    def progress(
-        self, scope: SourceFilter, selection: Selection, *, since: datetime | None = None, chunk: int = 2000
-    ) -> Iterator[list[Progress | BrokenRow]]:
-        """Yield how far conversations came by contact; see `SourceSnapshot.progress`."""
-        return self._conversations.progress(scope, selection, since, chunk)
-
-    @property
-    def formula(self) -> str:
-        """How the hashes of a diff are made."""
-        return ChecksumReading.formula
+        self._require(stream)
+        return self._rows(stream, _parameters(scope, since), selection, size)
 
     def checksums(
         self, stream: Stream, scope: SourceFilter, *, since: datetime | None = None
     ) -> Iterator[BucketSum]:
         """Yield the checksums of all rows of `scope`; see `SourceSnapshot.checksums`."""
         self.check(scope)
-        return self._checksums(stream).checksums(stream, scope, since)
+        self._require(stream)
+        self._one("session/checksums")
+        return self._checksums(stream, {**_parameters(scope, since), "shift": BUCKET_BITS, "keys": None})
 
     def hashes(
         self, stream: Stream, scope: SourceFilter, keys: Sequence[int], *, since: datetime | None = None
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
-        return self._checksums(stream).hashes(stream, scope, since, keys)
+        self._require(stream)
+        asked = {**_parameters(scope, since), "shift": 0, "keys": list(keys)}
+        return {row[0]: row[2] for row in self._all(f"{stream}/checksums", asked)}
 
     def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
-        return self._checksums(stream).there(stream, scope, keys)
+        self._require(stream)
+        asked = {"account_id": scope.account_id, "keys": list(keys)}
+        return {row[0] for row in self._all(f"{stream}/exist", asked)}
 
     @property
     def traces(self) -> TraceReading:
         """By what one tells where contacts went that are not there any more."""
-        return TraceReading(self._permitted_chunks, self._permitted)
-
-    def _permitted(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
-        return [row for chunk in self._permitted_chunks(name, parameters) for row in chunk]
+        return TraceReading(self._permitted_chunks)
 
     def _permitted_chunks(self, name: str, parameters: Mapping[str, Any]) -> Iterator[list[Any]]:
         """Yield rows in chunks, none where the role or the server does not allow it."""
@@ -348,85 +294,66 @@ class DatabaseSnapshot:
             except _REFUSALS:
                 return
 
-    def _checksums(self, stream: Stream) -> ChecksumReading:
-        if stream is not Stream.CONTACTS:
-            _ = self._conversations
-        return self._checksum_reading
+    def _rows(
+        self, stream: Stream, asked: Mapping[str, Any], selection: Selection, size: int
+    ) -> Iterator[Sequence[Row]]:
+        table = STREAMS[stream]
+        for ids in self._ids(stream, asked, selection, size):
+            found = self._all(f"{stream}/rows", {**asked, **table.parameters, "ids": ids})
+            if found:
+                yield [table.record(row) for row in found]
 
-    @cached_property
-    def _checksum_reading(self) -> ChecksumReading:
-        self._one("session/checksums", {})
-        return ChecksumReading(self._stream, self._all)
+    def _ids(
+        self, stream: Stream, asked: Mapping[str, Any], selection: Selection, size: int
+    ) -> Iterator[list[int]]:
+        """Yield the ids (not keys) of the selected rows, some of which may be of another scope."""
+        name, all_of = f"{stream}/ids", {**asked, **_ALL}
+        match selection:
+            case ListedIds(chunks):
+                for keys in chunks():
+                    found = self._all(name, {**all_of, "since": None, "keys": list(keys)})
+                    yield [row[0] for row in found]
+                return
+            case ByIds(ids):
+                all_of |= {"since": None, "contact_ids": sorted(ids)}
+            case Window(start, end):
+                all_of |= {"since": None, "start": start, "end": end}
+            case ChangedSince(watermark) if (unseen := self._unseen(stream, watermark)) is not None:
+                name, all_of = f"{stream}/ids_written_since", {**asked, **unseen.parameters}
+        with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
+            cursor.execute(statement(name), all_of)
+            while found := cursor.fetchmany(size):
+                yield [row[0] for row in found]
 
-    def _stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
+    def _checksums(self, stream: Stream, asked: Mapping[str, Any]) -> Iterator[BucketSum]:
         # A cursor of the server would be planned for its first rows and without parallel workers.
-        copied = f"COPY ({statement(name)}) TO STDOUT"
+        copied = f"COPY ({statement(f'{stream}/checksums')}) TO STDOUT"
         with (
             _translated(self._where),
             self._connection.cursor() as cursor,
-            cursor.copy(copied, parameters) as copy,
+            cursor.copy(copied, asked) as copy,
         ):
             for row in copy.rows():
-                yield tuple(map(int, row))
+                yield BucketSum(*map(int, row))
 
-    @cached_property
-    def _conversations(self) -> ConversationReading:
+    def _unseen(self, stream: Stream, watermark: Watermark) -> XidRange | None:
+        """Return the transactions that `watermark` may not have seen, None where ids cannot be compared."""
+        if not self._has_row_versions(STREAMS[stream].written):
+            return None
+        return unseen_since(watermark, self._xids, self._lineage)
+
+    def _has_row_versions(self, tables: tuple[str, ...]) -> bool:
+        return bool(self._one("chatwoot/row_versions", tables=list(tables)).comparable)
+
+    def _require(self, stream: Stream) -> None:
         # Only a sync that wants conversations needs to read their tables.
-        self._require_tables(conversation_reading.NEEDED, conversation_reading.LATER)
-        return ConversationReading(self._all, self._chunks_of_ids, self._unseen_conversations)
-
-    def _unseen_conversations(self, selection: ChangedSince) -> XidRange | ChangeCoverage:
-        comparable = self._one("conversations/row_versions", {}).comparable
-        return unseen_since(selection.watermark, self._xids, self._lineage if comparable else None)
-
-    def _contacts(
-        self, scope: SourceFilter, selection: Selection, chunk: int
-    ) -> Iterator[list[Contact | BrokenRow]]:
-        inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
-        for ids in self._ids(scope.account_id, selection, chunk):
-            found = self._all(
-                "contacts/rows", {"ids": ids, "account_id": scope.account_id, "inboxes": inboxes}
-            )
-            if found:
-                yield [rows.contact(row) for row in found]
-
-    def _ids(self, account_id: int, selection: Selection, chunk: int) -> Iterator[list[int]]:
-        if isinstance(selection, ByIds):
-            ids = sorted(selection.ids)
-            for first in range(0, len(ids), chunk):
-                yield ids[first : first + chunk]
-            return
-        if isinstance(selection, ListedIds):
-            for keys in selection.chunks():
-                yield list(keys)
-            return
-        name, parameters = self._selecting(selection)
-        yield from self._chunks_of_ids(name, {"account_id": account_id, **parameters}, chunk)
-
-    def _chunks_of_ids(self, name: str, parameters: Mapping[str, Any], chunk: int) -> Iterator[list[int]]:
-        with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
-            cursor.execute(statement(name), parameters)
-            while found := cursor.fetchmany(chunk):
-                yield [row[0] for row in found]
-
-    def _selecting(self, selection: Everything | Window | ChangedSince) -> tuple[str, Mapping[str, Any]]:
-        """Return the statement that selects ids, and its parameters beside account_id."""
-        match selection:
-            case Everything():
-                return "contacts/ids", {}
-            case Window(start, end):
-                return "contacts/ids_in_window", {"start": start, "end": end}
-            case ChangedSince(watermark, lookback):
-                unseen = unseen_since(watermark, self._xids, self._lineage)
-                if isinstance(unseen, XidRange):
-                    return "contacts/ids_written_since", unseen.parameters
-                if watermark is None:
-                    return "contacts/ids", {}
-                return "contacts/ids_updated_since", {"since": _earlier(watermark.high, lookback)}
+        if stream is not Stream.CONTACTS and not self._sees_conversations:
+            self._require_tables(CONVERSATION_COLUMNS, LATER_COLUMNS)
+            self._sees_conversations = True
 
     @cached_property
     def _lineage(self) -> str | None:
-        if not self._one("contacts/row_versions", {}).comparable:
+        if not self._has_row_versions(STREAMS[Stream.CONTACTS].written):
             return None
         row = self._try("chatwoot/lineage") or self._try("chatwoot/lineage_since_start")
         return row.lineage if row else None
@@ -468,7 +395,7 @@ class DatabaseSnapshot:
         with _translated(self._where):
             return self._connection.execute(statement(name), parameters).fetchall()
 
-    def _one(self, name: str, parameters: Mapping[str, Any]) -> Any:
+    def _one(self, name: str, **parameters: Any) -> Any:
         row, *_ = self._all(name, parameters)
         return row
 
@@ -494,16 +421,14 @@ def _translated(where: str) -> Iterator[None]:
         raise SnapshotInterrupted(where, error.sqlstate, type(error).__name__) from error
 
 
+def _parameters(scope: SourceFilter, since: datetime | None) -> dict[str, Any]:
+    inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
+    return {"account_id": scope.account_id, "inboxes": inboxes, "since": since}
+
+
 def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(table, column) for table, columns in of_tables.items() for column in columns.split()]
 
 
 def _milliseconds(duration: timedelta) -> str:
     return str(int(duration / timedelta(milliseconds=1)))
-
-
-def _earlier(moment: datetime, by: timedelta) -> datetime:
-    try:
-        return moment - by
-    except OverflowError:
-        return datetime.min.replace(tzinfo=UTC)

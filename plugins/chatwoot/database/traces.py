@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -50,24 +51,23 @@ class TracesContacts(Protocol):
 class TraceReading:
     """Reads traces from Chatwoot's database.
 
-    `stream` yields the rows of a statement in chunks and `fetch` returns them at once; either gives
-    nothing where the role may not read the table: only syncs of conversations need to.
+    `chunks` yields the rows of a statement in chunks, none where the role may not read the table: only
+    syncs of conversations need to.
     """
 
-    stream: Callable[[str, Mapping[str, Any]], Iterator[Sequence[Any]]]
-    fetch: Callable[[str, Mapping[str, Any]], Sequence[Any]]
+    chunks: Callable[[str, Mapping[str, Any]], Iterator[Sequence[Any]]]
 
     def latest(self, trace: Trace, account_id: int, after: int) -> Iterator[Sequence[tuple[int, int]]]:
         """Yield contact id and key of the latest trace of contacts that have one after `after`, in chunks."""
-        for chunk in self.stream(_LATEST[trace], {"account_id": account_id, "after": after}):
+        for chunk in self.chunks(_LATEST[trace], {"account_id": account_id, "after": after}):
             yield [(row.contact_id, row.key) for row in chunk]
 
     def owners(self, trace: Trace, account_id: int, keys: Sequence[int]) -> dict[int, int]:
         """Return by key the contacts that some traces are of now; those of no existing contact are absent."""
         if not keys:
             return {}
-        rows = self.fetch(_OWNERS[trace], {"account_id": account_id, "keys": list(keys)})
-        return {row.key: row.contact_id for row in rows}
+        found = self.chunks(_OWNERS[trace], {"account_id": account_id, "keys": list(keys)})
+        return {row.key: row.contact_id for row in chain.from_iterable(found)}
 
     def contacts_with(
         self, account_id: int, emails: Sequence[str], phones: Sequence[str]
@@ -75,7 +75,7 @@ class TraceReading:
         """Return by e-mail (lower case) and phone the contacts that have it now."""
         found: dict[str, set[int]] = {}
         given = {"account_id": account_id, "emails": list(emails), "phones": list(phones)}
-        for row in self.fetch("contacts/with_natural_keys", given):
+        for row in chain.from_iterable(self.chunks("contacts/with_natural_keys", given)):
             for value in (row.email, row.phone_number):
                 if value:
                     found.setdefault(value, set()).add(row.id)

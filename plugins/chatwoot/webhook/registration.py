@@ -67,10 +67,12 @@ def register(session: ApiSession, url: str) -> Registration:
             if needed <= webhook.subscriptions:
                 return Registration(webhook, "found", others)
             body = {"url": url, "subscriptions": sorted(needed | webhook.subscriptions)}
-            answer = session.patch(f"/webhooks/{webhook.id}", body)
+            answer = session.send("PATCH", f"/webhooks/{webhook.id}", body)
             return Registration(_read(session, answer, _only)[0], "changed", others)
     # Chatwoot makes the secret, and lets an account have an address once: a repeated call makes no second.
-    answer = session.post("/webhooks", {"url": url, "name": NAME, "subscriptions": list(SUBSCRIPTIONS)})
+    answer = session.send(
+        "POST", "/webhooks", {"url": url, "name": NAME, "subscriptions": list(SUBSCRIPTIONS)}
+    )
     return Registration(_read(session, answer, _only)[0], "made", others)
 
 

@@ -12,8 +12,8 @@ from statements import statement
 from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person, organization_fields
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass, FindingState
-from reconciliation.extract.activities import STAGE
 from reconciliation.extract.checksum_diff import remember
+from reconciliation.extract.streams import STAGE
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.mapping.desired_contact import desired_to_json
 from reconciliation.plan.contact_planner import ContactPlanner
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from reconciliation.extract.checksum_diff import Differences
     from reconciliation.load.removal import Removal
     from reconciliation.plan.engine import PlanEngine
-    from reconciliation.run.conversation_streams import ConversationStreams
+    from reconciliation.run.streams import RunStreams
     from reconciliation.sync_database.mapping_row import MappingRow
 
 # What frees an address goes before what claims it.
@@ -255,7 +255,7 @@ class Repairs:
     def plan(
         self,
         read_at: datetime,
-        conversations: ConversationStreams,
+        conversations: RunStreams,
         diff: Differences | None,
         custom: CustomFields,
     ) -> dict[str, Any]:

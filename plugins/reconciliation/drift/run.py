@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import BUCKET_BITS, Stream
+from chatwoot.checksums import BUCKET_BITS
 from chatwoot.source import ByIds, ListedIds
 from krayin.rate_limiter import Lane
 
@@ -29,9 +29,8 @@ from reconciliation.drift.request import declined_sources, policy_of
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import remember_traces
-from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.extract.streams import CONTACTS, CONVERSATIONS, MESSAGES, PROGRESS, streams
 from reconciliation.mapping.stages import Pipeline
-from reconciliation.run.conversation_streams import COMPARED_STREAMS, CONVERSATIONS, MESSAGES, STAGES, streams
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.targets import final_stages
@@ -49,21 +48,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import psycopg
+    from chatwoot.checksums import Stream
     from chatwoot.source import Selection, SourceFilter, SourceSnapshot
 
     from reconciliation.drift.detectors.crm_edits import CrmEdits
     from reconciliation.drift.finding import Finding
     from reconciliation.drift.request import ReconcileRequest
     from reconciliation.extract.checksum_diff import Differences
-    from reconciliation.run.conversation_streams import ConversationStreams
+    from reconciliation.run.streams import RunStreams
     from reconciliation.run.sync_run import Sync
     from reconciliation.sync_database.run_rows import Run
 
 log = logging.getLogger(__name__)
 
 CHUNK = 500
-_ACTIVITIES = {Stream.CONVERSATIONS: CONVERSATION, Stream.MESSAGES: MESSAGE}
-_KINDS = {Stream.CONTACTS: "contact", **_ACTIVITIES}
+# The streams of records that can be gone; how far a conversation came is none.
+_RECORDS = (CONTACTS, CONVERSATIONS, MESSAGES)
 
 
 def compare(sync: Sync, request: ReconcileRequest) -> int:
@@ -209,7 +209,7 @@ class _Comparison:
             drift.identity,
             snapshot,
             scope,
-            (Stream.CONTACTS, *(COMPARED_STREAMS[stream] for stream in streams(settings))),
+            [spec.stream for spec in (CONTACTS, *streams(settings))],
             settings.history_start(datetime.now(UTC)),
         ).differences(every_mapped=drift.depth == "full")
 
@@ -219,12 +219,12 @@ class _Comparison:
         """Find what is gone in Chatwoot; return the contacts that were taken for gone and are there."""
         named, detector = self.drift.named, OrphanDetector(self.drift, snapshot, scope)
         if diff is None:
-            there = snapshot.there(Stream.CONTACTS, scope, sorted(named))
+            there = snapshot.there(CONTACTS.stream, scope, sorted(named))
             detector.note("contact", self.drift.mapped(named - there))
         else:
-            for stream, kind in _KINDS.items():
-                if stream in diff.streams:
-                    detector.note(kind, diff.vanished(stream))
+            for spec in _RECORDS:
+                if spec.stream in diff.streams:
+                    detector.note(spec.kind, diff.keys(spec.stream, ChecksumDifference.VANISHED))
         for plan, rows in detector.plans():
             self.repairs.carry(plan, rows)
         return detector.returned
@@ -235,19 +235,19 @@ class _Comparison:
         if drift.named:
             return {kind: ids & drift.named if kind == "contact" else set() for kind, ids in known.items()}
         if drift.depth == "full" and diff is not None:
-            for stream, kind in _KINDS.items():
+            for spec in _RECORDS:
                 # Left out so far, or lost.
                 unmapped = drift.execute(
-                    "checksum_diff/unmapped", stream=stream, bits=BUCKET_BITS, source_kind=kind
+                    "checksum_diff/unmapped", stream=spec.stream, bits=BUCKET_BITS, source_kind=spec.kind
                 )
-                known[kind] |= {row[0] for row in unmapped}
+                known[spec.kind] |= {row[0] for row in unmapped}
         return known
 
     @staticmethod
     def _contact_ids(wanted: set[int], diff: Differences | None) -> Iterator[int]:
         """Yield the contacts to compare: those that differ in Chatwoot, then the rest of those `wanted`."""
         left = set(wanted)
-        for contact_id in () if diff is None else diff.changed(Stream.CONTACTS):
+        for contact_id in () if diff is None else diff.keys(CONTACTS.stream):
             left.discard(contact_id)
             yield contact_id
         yield from sorted(left)
@@ -258,7 +258,7 @@ class _Comparison:
         scope: SourceFilter,
         diff: Differences | None,
         known: Mapping[str, set[int]],
-    ) -> ConversationStreams:
+    ) -> RunStreams:
         """Stage what was said and differs: what the diff found, what is repaired, what differed before."""
         drift, repairs = self.drift, self.repairs
         request = RunRequest(
@@ -266,13 +266,15 @@ class _Comparison:
             contact_ids=drift.named,
             diff_id=None if diff is None else diff.diff_id,
         )
-        conversations = drift.parts.conversations(drift.identity, drift.run_id, request)
-        also: dict[str, Selection] = {
-            stream: ListedIds(partial(_chunks, sorted(repairs.activities[kind] | known[kind])))
-            for stream, kind in ((CONVERSATIONS, CONVERSATION), (MESSAGES, MESSAGE))
+        conversations = drift.parts.streams(drift.identity, drift.run_id, request)
+        also: dict[Stream, Selection] = {
+            spec.stream: ListedIds(
+                partial(_chunks, sorted(repairs.activities[spec.kind] | known[spec.kind]))
+            )
+            for spec in (CONVERSATIONS, MESSAGES)
         }
         if again := frozenset(repairs.leads | repairs.contacts):
-            also[STAGES] = ByIds(again)
+            also[PROGRESS.stream] = ByIds(again)
         conversations.stage(snapshot, scope, datetime.now(UTC), also)
         return conversations
 

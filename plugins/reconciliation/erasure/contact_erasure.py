@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, SourceFilter
 from krayin.records import Person
 from psycopg.rows import dict_row
@@ -19,6 +18,7 @@ from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.crm.lineage import Lineage
 from reconciliation.erasure.pii_values import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
+from reconciliation.extract.streams import CONVERSATIONS, MESSAGES
 from reconciliation.sync_database.connection import working
 from reconciliation.sync_database.incidents import require_no_incident
 
@@ -163,19 +163,15 @@ def _look_up(
     sync: Sync, connection: psycopg.Connection, target_id: int, contact_id: int
 ) -> tuple[BindingScope, dict[str, set[str]]]:
     """Return who is meant, and the ids of what Chatwoot still has of their conversations."""
-    said: dict[str, set[str]] = {"conversation": set(), "message": set()}
     with sync.source.snapshot() as snapshot:
         account_id = sync.settings.chatwoot.account_id
         installation = register_installation(connection, snapshot.installation)
         identity = BindingScope(target_id, installation, account_id)
         scope, contact = SourceFilter(account_id, None), ByIds(frozenset({contact_id}))
-        for conversations in snapshot.conversations(scope, contact):
-            said["conversation"] |= {
-                str(one.display_id) for one in conversations if not isinstance(one, BrokenRow)
-            }
-        for messages in snapshot.messages(scope, contact):
-            said["message"] |= {str(one.id) for one in messages}
-    return identity, said
+        return identity, {
+            spec.kind: {str(one.key) for chunk in snapshot.rows(spec.stream, scope, contact) for one in chunk}
+            for spec in (CONVERSATIONS, MESSAGES)
+        }
 
 
 @dataclass(frozen=True, slots=True)

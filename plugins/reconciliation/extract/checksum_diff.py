@@ -7,12 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.checksums import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
 from statements import statement
 
 from reconciliation.errors import ChecksumDiffGoneError
+from reconciliation.extract.streams import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -22,14 +26,6 @@ if TYPE_CHECKING:
     from chatwoot.source import SourceFilter, SourceSnapshot
 
     from reconciliation.binding_scope import BindingScope
-
-SOURCE_KINDS = {
-    Stream.CONTACTS: "contact",
-    Stream.CONVERSATIONS: "conversation",
-    Stream.MESSAGES: "message",
-    Stream.PROGRESS: "stage",
-}
-"""The `source_kind` under which the mapping keeps what a stream turned into; its `source_id` is the key."""
 
 # How far the clocks of Chatwoot's database, its replicas and the sync database may be apart.
 CLOCK_MARGIN = timedelta(minutes=1)
@@ -98,20 +94,9 @@ class Differences:
     read_at: datetime
     streams: Mapping[Stream, StreamDiff]
 
-    def changed(self, stream: Stream) -> Iterator[int]:
-        """Yield the keys of rows to be read, mapped and compared again, ascending."""
-        return self._keys(stream, TO_PLAN)
-
-    def vanished(self, stream: Stream) -> Iterator[int]:
-        """Yield the keys of rows that Chatwoot does not have any more, ascending."""
-        return self._keys(stream, (ChecksumDifference.VANISHED,))
-
-    def left(self, stream: Stream) -> Iterator[int]:
-        """Yield the keys of rows that are not in the scope any more, ascending."""
-        return self._keys(stream, (ChecksumDifference.LEFT,))
-
-    def _keys(self, stream: Stream, differences: Sequence[ChecksumDifference]) -> Iterator[int]:
-        for chunk in keys_of(self.connection, self.diff_id, stream, differences):
+    def keys(self, stream: Stream, *differences: ChecksumDifference) -> Iterator[int]:
+        """Yield the keys of rows that differ so, ascending; without any, of those to be mapped again."""
+        for chunk in keys_of(self.connection, self.diff_id, stream, differences or TO_PLAN):
             yield from chunk
 
     def to_json(self) -> dict[str, Any]:
@@ -264,26 +249,21 @@ class ChecksumDiff:
         return _Memory(stream, *row)
 
     def _compare_checksums(self, memory: _Memory) -> None:
+        def shown() -> Iterator[tuple[int, int]]:
+            for now in self.snapshot.checksums(memory.stream, self.scope, since=self.since):
+                memory.rows += now.rows
+                memory.buckets += 1
+                yield now.number, now.checksum
+
         # A reading of Chatwoot that breaks off must not leave our own connection in the middle of a copy.
         with closing(
             self._copied("checksum_diff/remembered_checksums", {"stream_id": memory.stream_id})
         ) as remembered:
-            before = next(remembered, None)
-            for now in self.snapshot.checksums(memory.stream, self.scope, since=self.since):
-                memory.rows += now.rows
-                memory.buckets += 1
-                while before is not None and int(before[0]) < now.number:
-                    memory.differing.append(int(before[0]))
-                    before = next(remembered, None)
-                if before is None or int(before[0]) > now.number:
-                    memory.differing.append(now.number)
-                    continue
-                if int(before[1]) != now.checksum:
-                    memory.differing.append(now.number)
-                before = next(remembered, None)
-            while before is not None:
-                memory.differing.append(int(before[0]))
-                before = next(remembered, None)
+            known = ((int(number), int(checksum)) for number, checksum in remembered)
+            for number, sums in groupby(merge(known, shown()), itemgetter(0)):
+                checksums = [checksum for _, checksum in sums]
+                if len(checksums) < 2 or checksums[0] != checksums[1]:
+                    memory.differing.append(number)
 
     def _compare_rows(self, diff_id: int, memory: _Memory, buckets: Sequence[int]) -> None:
         keys = [
@@ -323,7 +303,7 @@ class ChecksumDiff:
                             *((sum(held) % _MODULUS, hashes) if held else (None, None)),
                         )
                     )
-            self._keep(cursor, diff_id, memory.stream, found)
+            self._keep(diff_id, memory.stream, found)
 
     def _compare_mapping(self, diff_id: int, memory: _Memory, *, every_mapped: bool) -> None:
         """Take up what was planned since the remembered diff, and what is mapped and not there."""
@@ -332,7 +312,7 @@ class ChecksumDiff:
             "stream": memory.stream,
             "stream_id": memory.stream_id,
             **self.identity.parameters(),
-            "source_kind": SOURCE_KINDS[memory.stream],
+            "source_kind": KINDS[memory.stream],
             "planned_since": memory.read_at,
             "every_mapped": every_mapped,
         }
@@ -340,27 +320,16 @@ class ChecksumDiff:
         for key, is_there in self._copied("checksum_diff/planned_since", parameters):
             (replanned if is_there == "t" else missing).append(int(key))
         for keys in _batches(replanned, BATCH * BUCKET):
-            self._keep_all(diff_id, memory.stream, [(key, ChecksumDifference.REPLANNED) for key in keys])
+            self._keep(diff_id, memory.stream, [(key, ChecksumDifference.REPLANNED) for key in keys])
         for keys in _batches(missing, BATCH * BUCKET):
             # What is there nevertheless belongs to another scope.
             there = self.snapshot.there(memory.stream, self.scope, keys)
-            self._keep_all(
-                diff_id,
-                memory.stream,
-                [(key, ChecksumDifference.VANISHED) for key in keys if key not in there],
-            )
+            vanished = [(key, ChecksumDifference.VANISHED) for key in keys if key not in there]
+            self._keep(diff_id, memory.stream, vanished)
 
-    def _keep_all(
-        self, diff_id: int, stream: Stream, found: Sequence[tuple[int, ChecksumDifference]]
-    ) -> None:
-        with self.connection.cursor() as cursor:
-            self._keep(cursor, diff_id, stream, found)
-
-    @staticmethod
-    def _keep(
-        cursor: psycopg.Cursor, diff_id: int, stream: Stream, found: Sequence[tuple[int, ChecksumDifference]]
-    ) -> None:
-        with cursor.copy(statement("checksum_diff/difference")) as copy:
+    def _keep(self, diff_id: int, stream: Stream, found: Sequence[tuple[int, ChecksumDifference]]) -> None:
+        difference = statement("checksum_diff/difference")
+        with self.connection.cursor() as cursor, cursor.copy(difference) as copy:
             for key, difference in found:
                 copy.write_row((diff_id, stream, key, difference))
 

@@ -15,7 +15,7 @@ from chatwoot.errors import (
     UnknownAccount,
     UnknownInbox,
 )
-from chatwoot.records import BrokenRow
+from chatwoot.records import Contact
 from chatwoot.source import ByIds, SourceFilter
 from statements import statement
 
@@ -40,11 +40,10 @@ from reconciliation.sync_database.incidents import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import psycopg
-    from chatwoot.records import Contact
-    from chatwoot.source import ChatwootSource, SourceSnapshot
+    from chatwoot.source import ChatwootSource, Row, SourceSnapshot
 
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.sync_database.incidents import Incident
@@ -187,10 +186,10 @@ class Look:
     def _unanswered(self) -> set[str]:
         return set() if self.incident is None else {*self.incident.facts["fallen"]} - self.answered
 
-    def watching(self, chunks: Iterable[list[Contact | BrokenRow]]) -> Iterator[list[Contact | BrokenRow]]:
+    def watching(self, chunks: Iterable[Sequence[Row]]) -> Iterator[Sequence[Row]]:
         """Yield the chunks of contacts as they are, and remember a few of them for the next look."""
         for chunk in chunks:
-            seen = [Witness.of(one) for one in chunk if not isinstance(one, BrokenRow)]
+            seen = [Witness.of(one) for one in chunk if isinstance(one, Contact)]
             self.now = replace(self.now, witnesses=chosen([*self.now.witnesses.values(), *seen]))
             yield chunk
 
@@ -258,8 +257,9 @@ class Look:
         if not ids:
             return {}
         # In whatever inbox: who left the scope is not gone.
-        chunks = self.snapshot.contacts(SourceFilter(self.identity.account_id), ByIds(ids))
-        found = (one for chunk in chunks for one in chunk if not isinstance(one, BrokenRow))
+        scope = SourceFilter(self.identity.account_id)
+        chunks = self.snapshot.rows(Stream.CONTACTS, scope, ByIds(ids))
+        found = (one for chunk in chunks for one in chunk if isinstance(one, Contact))
         return {one.id: Witness.of(one) for one in found}
 
     def _require_known_installation(self) -> None:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from chatwoot.checksums import Stream
 from chatwoot.errors import ChatwootError
 from chatwoot.source import SourceFilter
 
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of
-from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.extract.streams import STREAMS
 from reconciliation.sync_database.ledger import REMOVAL
 from reconciliation.sync_database.mapping_store import MappingStore
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.ledger import Operation
 
 log = logging.getLogger(__name__)
-
-STREAM_OF = {"contact": Stream.CONTACTS, CONVERSATION: Stream.CONVERSATIONS, MESSAGE: Stream.MESSAGES}
 
 
 class Presence(Enum):
@@ -65,7 +62,7 @@ class SourceCheck:
         identity, source_id = operation.identity, int(operation.source_id)
         scope = SourceFilter(identity.account_id)
         snapshot.check(scope)
-        if snapshot.there(STREAM_OF[operation.source_kind], scope, [source_id]):
+        if snapshot.there(STREAMS[operation.source_kind], scope, [source_id]):
             return Presence.BACK
         if operation.source_kind != "contact":
             return Presence.GONE

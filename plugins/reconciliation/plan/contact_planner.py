@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from reconciliation.extract.contacts import MANY
+from reconciliation.extract.staging import MANY
 from reconciliation.mapping.desired_contact import desired_from_json
 from reconciliation.plan.bulk_creates import BulkCreatePlanner
 from reconciliation.plan.contact import (

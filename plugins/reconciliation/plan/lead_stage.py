@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.extract.activities import STAGE
+from reconciliation.extract.streams import STAGE
 from reconciliation.mapping.desired_activity import ActivitySkip
 from reconciliation.plan.activity import linked_records
 from reconciliation.plan.contact import Action

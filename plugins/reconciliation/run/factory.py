@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chatwoot.source import ByIds, Window
-
 from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.reads import CrmReads
 from reconciliation.crm.snapshot import PersonSnapshot
@@ -28,7 +26,7 @@ from reconciliation.plan.contact import Rules
 from reconciliation.plan.engine import PlanEngine
 from reconciliation.plan.estimate import forecast
 from reconciliation.plan.guard import ChangeGuard
-from reconciliation.run.conversation_streams import ConversationStreams
+from reconciliation.run.streams import RunStreams
 from reconciliation.settings.targets import final_stages
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.ledger import Ledger, lowest_lane
@@ -146,23 +144,10 @@ class RunFactory:
             lowest=lowest_lane(engine.lane),
         )
 
-    def conversations(self, identity: BindingScope, run_id: int, request: RunRequest) -> ConversationStreams:
-        """Return what reads and plans what was said."""
-        asked: ByIds | Window | None = None
-        if request.contact_ids:
-            asked = ByIds(request.contact_ids)
-        elif request.window is not None:
-            asked = Window(*request.window)
-        return ConversationStreams(
-            self.connection,
-            self.sync.settings,
-            identity,
-            run_id,
-            asked,
-            full=request.full,
-            order=self.krayin.catalogue.stage_order(self.targets.pipeline_id),
-            diff_id=request.diff_id,
-        )
+    def streams(self, identity: BindingScope, run_id: int, request: RunRequest) -> RunStreams:
+        """Return what reads the streams of a run, and plans those that hang on the contacts."""
+        order = self.krayin.catalogue.stage_order(self.targets.pipeline_id)
+        return RunStreams(self.connection, self.sync.settings, identity, run_id, request, order)
 
     def loader(self, run: Run, seconds: float | None) -> Loader:
         """Return what carries out the plans of this sync, for at most `seconds`."""

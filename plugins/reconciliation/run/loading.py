@@ -14,7 +14,6 @@ from reconciliation.crm.person_deletions import PERSON_DELETIONS, deletion_secon
 from reconciliation.errors import IncidentOpenError, RunStoppedError
 from reconciliation.load.loader import Loaded
 from reconciliation.run.factory import RunFactory
-from reconciliation.run.shares import summed
 from reconciliation.run.write_back import WriteBack
 from reconciliation.sync_database.ledger import OperationState
 from reconciliation.sync_database.run_rows import (
@@ -30,7 +29,7 @@ from reconciliation.sync_database.run_rows import (
 from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import psycopg
 
@@ -147,6 +146,22 @@ class Loading:
 
     def _totals(self) -> dict[str, int]:
         return count_calls(self.connection, self.of_run.id)
+
+
+def summed(shares: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum of numbers by name; names may hold further numbers by name, as deep as they like.
+
+    A name that is missing in a share counts nothing there.
+    """
+    total: dict[str, Any] = {}
+    for share in shares:
+        for name, value in share.items():
+            there = total.get(name)
+            if isinstance(value, dict):
+                total[name] = summed((there or {}, value))
+            else:
+                total[name] = (there or 0) + value
+    return total
 
 
 def _limited(deletions: int, due_in: float) -> str | None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import Stream
-from chatwoot.source import ByIds, ChangeCoverage, ChangedSince, Everything, ListedIds, Watermark, Window
+from chatwoot.source import Everything
 from krayin.catalogue import Workflow
-from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.binding_scope import BindingScope, register_installation
-from reconciliation.extract.checksum_diff import keys_of, remember
-from reconciliation.extract.contacts import stage_contacts
+from reconciliation.extract.checksum_diff import remember
+from reconciliation.extract.extract import extract
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import remember_traces
+from reconciliation.extract.staging import StagedContacts
+from reconciliation.extract.streams import CONTACTS
 from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.plan.lead_stage import plan_reopenings
@@ -32,20 +31,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import psycopg
-    from chatwoot.source import Selection, SourceSnapshot
+    from chatwoot.source import SourceSnapshot, Watermark
 
     from reconciliation.crm.krayin_connection import OpenKrayin
-    from reconciliation.extract.contacts import Extracted
-    from reconciliation.run.conversation_streams import ConversationStreams
     from reconciliation.run.request import RunRequest
+    from reconciliation.run.streams import RunStreams
     from reconciliation.run.sync_run import Sync
     from reconciliation.settings.sync_settings import SyncSettings
 
     AlsoPlanned = Callable[[psycopg.Connection, int], object]
 
 log = logging.getLogger(__name__)
-
-STREAM = "contacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +52,11 @@ class _Read:
     be it that `doubt` says why the look may not have been whole.
     """
 
-    identity: BindingScope
+    streams: RunStreams
     first: bool
     mailing: list[str]
     watermark: Watermark | None
     read_at: datetime
-    extracted: Extracted
-    conversations: ConversationStreams
     look: Look
     doubt: str | None
 
@@ -110,58 +104,27 @@ class Planning:
         look = Look.begin(self.connection, settings, identity, snapshot)
         if self.sync.existing is not None and not request.dry_run:
             inherit(self.connection, identity, settings.name, self.sync.existing)
-        first = self._watermark(identity) is None
+        streams = parts.streams(identity, self.run_id, request)
+        first = streams.watermark(CONTACTS) is None
         mailing = self._check_first_load(parts.krayin) if first else []
-        selection = self._selection(identity, snapshot)
-        # It costs a scan of all contacts, which a run for a few of them should not pay.
-        watermark = snapshot.watermark if request.moves_watermark else None
-        conversations = parts.conversations(identity, self.run_id, request)
-        extracted = stage_contacts(
-            self.connection,
-            identity,
-            self.run_id,
-            look.watching(conversations.contacts(snapshot, scope, selection)),
-            parts.mapping_rules(),
-            follow_closed=settings.new_lead_after_close,
+        selection = streams.selection(CONTACTS, snapshot)
+        staged = StagedContacts(
+            self.connection, identity, self.run_id, parts.mapping_rules(), settings.new_lead_after_close
         )
-        conversations.stage(snapshot, scope, datetime.now(UTC))
+        staged.clear()
+        seen = streams.seen[CONTACTS.stream]
+        extract(staged, look.watching(streams.contacts(snapshot, scope, selection)), seen)
+        staged.analyze(seen.staged)
+        streams.stage(snapshot, scope, datetime.now(UTC))
         doubt = None
-        if watermark is not None:
+        if request.moves_watermark:
             remember_traces(self.connection, identity, snapshot)
             if isinstance(selection, Everything):
-                look.counted(Stream.CONTACTS, extracted.read)
+                look.counted(CONTACTS.stream, seen.read)
             look.count(scope)
             doubt = look.judge()
-            watermark = watermark if doubt is None else None
-        return _Read(
-            identity, first, mailing, watermark, snapshot.read_at, extracted, conversations, look, doubt
-        )
-
-    def _selection(  # noqa: PLR0911 - one for each way to be asked
-        self, identity: BindingScope, snapshot: SourceSnapshot
-    ) -> Selection:
-        request = self.request
-        if request.contact_ids:
-            return ByIds(request.contact_ids)
-        if request.window is not None:
-            return Window(*request.window)
-        if request.diff_id is not None:
-            return ListedIds(partial(keys_of, self.connection, request.diff_id, Stream.CONTACTS))
-        if request.full:
-            return Everything()
-        row = self._watermark(identity)
-        if row is None:
-            return Everything()
-        if bytes(row[1]) != self._settings.contents_hash():
-            log.info("Everything is compared once more: the settings or the links to Krayin changed.")
-            return Everything()
-        changed = ChangedSince(Watermark.from_json(row[0]))
-        if snapshot.reach(changed) not in {ChangeCoverage.EXACT, ChangeCoverage.RECENT}:
-            log.info(
-                "Chatwoot was restored or moved, or is read in another way: everything is compared once more."
-            )
-            return Everything()
-        return changed
+        watermark = snapshot.watermark if request.moves_watermark and doubt is None else None
+        return _Read(streams, first, mailing, watermark, snapshot.read_at, look, doubt)
 
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
@@ -171,40 +134,21 @@ class Planning:
             raise WorkflowsNotConfirmedError(self._settings.name, waiting)
         return list(waiting.values())
 
-    def _watermark(self, identity: BindingScope) -> tuple[Any, ...] | None:
-        return self.connection.execute(
-            statement("watermark/read"),
-            {"sync_name": self._settings.name, "stream": STREAM, **identity.parameters()},
-        ).fetchone()
-
-    def _move_watermark(self, identity: BindingScope, watermark: Watermark) -> None:
-        self.connection.execute(
-            statement("watermark/move"),
-            {
-                "sync_name": self._settings.name,
-                "stream": STREAM,
-                **identity.parameters(),
-                "watermark": Jsonb(watermark.to_json()),
-                "settings_hash": self._settings.contents_hash(),
-                "run_id": self.run_id,
-            },
-        )
-
     # --- the plan -----------------------------------------------------------------------------
 
     def _plan(self, parts: RunFactory, read: _Read, also: AlsoPlanned) -> dict[str, Any]:
         """Plan what is staged, keep the run's summary and return it."""
-        request, identity, conversations = self.request, read.identity, read.conversations
+        request, streams, identity = self.request, read.streams, read.streams.identity
         client, dry_run = parts.krayin.client, request.dry_run
         unlinked = self._anything_unlinked(identity)
         if unlinked:
             parts.snapshot_of_persons().refresh()
         if not read.look.is_whole:
-            conversations.keep_known()
+            streams.keep_known()
         with parts.planning(identity, self.run_id, request, read.read_at) as engine:
             reads = PlanReads(client, parts.krayin.catalogue, exact=dry_run)
             planned = ContactPlanner(engine, parts.rules(), reads).run()
-            conversations.plan(engine, client)
+            streams.plan(engine, client)
             plan_reopenings(engine)
             forecast = parts.forecast(engine)
             held = engine.guard.awaiting_approval()
@@ -213,19 +157,18 @@ class Planning:
             if request.diff_id is not None and not dry_run:
                 remember(self.connection, request.diff_id, self._settings.name, identity)
             if read.watermark is not None:
-                self._move_watermark(identity, read.watermark)
-                conversations.move_watermarks(read.watermark)
+                streams.move_watermarks(read.watermark)
             if not dry_run:
                 read.look.note(whole=read.watermark is not None)
-            conversations.clear()
+            streams.clear()
             self.connection.execute(statement("staged_contact/clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]
             # A run to be carried out reads the workflows and the newest persons again.
             before = int(read.first) + int(unlinked) if dry_run else spent
             summary = {
-                **read.extracted.to_json(),
+                **streams.seen[CONTACTS.stream].to_json(),
                 **planned.to_json(),
-                **conversations.to_json(),
+                **streams.to_json(),
                 "held": held,
                 "calls": spent,
                 "first_load": read.first,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chatwoot.source import ByIds, Window
+
 from reconciliation.sync_database.run_rows import RunKind
 
 if TYPE_CHECKING:
@@ -30,7 +32,14 @@ class RunRequest:
     seconds: float | None = None
 
     @property
+    def asked(self) -> ByIds | Window | None:
+        """The contacts or the window asked for, None without."""
+        if self.contact_ids:
+            return ByIds(self.contact_ids)
+        return None if self.window is None else Window(*self.window)
+
+    @property
     def moves_watermark(self) -> bool:
         """Whether what changed since the watermark counts as seen after this run."""
-        named = self.contact_ids or self.window or self.diff_id is not None
+        named = self.asked is not None or self.diff_id is not None
         return not (self.dry_run or named or self.kind is RunKind.BACKFILL)

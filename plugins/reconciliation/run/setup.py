@@ -10,8 +10,8 @@ from krayin.dialect import generation_of
 from krayin.errors import ConfigurationError
 
 from reconciliation.extract.look import looking
+from reconciliation.extract.streams import CONVERSATIONS, streams
 from reconciliation.plan.first_load import described, mailing_workflows
-from reconciliation.run.conversation_streams import streams
 from reconciliation.settings.sync_settings import CHANGE_FLOOR
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect
@@ -69,7 +69,7 @@ def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:
     snapshot.check(scope)
     if streams(sync.settings):
         # It reads nothing, but asks whether the tables of conversations can be read.
-        list(snapshot.conversations(scope, nobody))
+        list(snapshot.rows(CONVERSATIONS.stream, scope, nobody))
     account = next(one for one in snapshot.accounts() if one.id == scope.account_id)
     known = snapshot.inboxes(account.id)
     version = snapshot.version

@@ -10,9 +10,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.api.access import ChatwootApiUnusable
 from chatwoot.api.external_ids import write_attribute
-from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, ChatwootApiUnusable
 from statements import statement
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatwoot.records import BrokenRow
+from chatwoot.conversations import Conversation
 from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
 from krayin.catalogue import Workflow
@@ -15,9 +15,8 @@ from krayin.rate_limiter import Lane
 from statements import statement
 
 from reconciliation.extract.look import looking
+from reconciliation.extract.streams import CONTACTS, CONVERSATIONS, streams
 from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
-from reconciliation.run.conversation_streams import streams
-from reconciliation.run.planning import STREAM
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.run_rows import RunKind, open_run
@@ -132,12 +131,14 @@ def _contacts_of(sync: Sync, connection: psycopg.Connection, display_ids: frozen
     if not display_ids or not sync.settings.enabled or not streams(sync.settings):
         return frozenset()
     with looking(connection, sync.settings, sync.source, reads_all=False) as snapshot:
-        chunks = snapshot.conversations(sync.scope, ListedIds(lambda: iter([sorted(display_ids)])))
+        chunks = snapshot.rows(
+            CONVERSATIONS.stream, sync.scope, ListedIds(lambda: iter([sorted(display_ids)]))
+        )
         return frozenset(
             row.contact_id
             for chunk in chunks
             for row in chunk
-            if not isinstance(row, BrokenRow) and row.contact_id is not None
+            if isinstance(row, Conversation) and row.contact_id is not None
         )
 
 
@@ -145,7 +146,7 @@ def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfi
     """Return why the first load of a sync waits for somebody, None when nothing keeps it waiting."""
     settings = sync.settings
     began = connection.execute(
-        statement("watermark/load_began"), {"sync_name": settings.name, "stream": STREAM}
+        statement("watermark/load_began"), {"sync_name": settings.name, "stream": CONTACTS.watermark}
     ).fetchone()
     assert began is not None
     if began[0] or not settings.enabled:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from chatwoot.api.access import ApiAccess, ChatwootApiUnusable
+from chatwoot.api.access import ApiAccess
 from chatwoot.api.session import ApiSession
+from chatwoot.errors import ChatwootApiUnusable
 
 
 @pytest.mark.parametrize(

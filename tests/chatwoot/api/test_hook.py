@@ -5,7 +5,8 @@ import json
 import pytest
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
-from chatwoot.api.hook import ChatwootApiHook, ChatwootApiMisconfigured
+from chatwoot.api.hook import ChatwootApiHook
+from chatwoot.errors import UnusableConnection
 
 from sandbox.chatwoot_api.testing import running_chatwoot_api
 
@@ -64,12 +65,12 @@ def test_its_extra_says_how_calls_are_made(connect):
 @pytest.mark.parametrize("number", ["many", 0, -1, 1.5, None])
 def test_a_pace_that_is_no_number_is_named(connect, number):
     extra = json.dumps({"requests_per_minute": number})
-    with pytest.raises(ChatwootApiMisconfigured, match=r"'here'.*requests_per_minute.*number from 1"):
+    with pytest.raises(UnusableConnection, match=r"'here'.*requests_per_minute.*number from 1"):
         connect(host="chat.example.com", extra=extra).source()
 
 
 def test_a_connection_of_another_type_is_told_apart(connect):
-    with pytest.raises(ChatwootApiMisconfigured, match=r"'postgres'.*type HTTP") as caught:
+    with pytest.raises(UnusableConnection, match=r"'postgres'.*type HTTP") as caught:
         connect("postgres", host="chatwoot-db").source()
     assert TOKEN not in str(caught.value)
 

@@ -20,7 +20,6 @@ from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownA
 from chatwoot.records import BrokenRow
 from chatwoot.source import (
     ByIds,
-    ChangeCoverage,
     ChangedSince,
     Everything,
     ListedIds,
@@ -150,19 +149,14 @@ def read(
     with source.snapshot() as snapshot:
         rows = [
             row
-            for chunk in getattr(snapshot, what)(scope, selection or Everything(), **options)
+            for chunk in snapshot.rows(Stream(what), scope, selection or Everything(), **options)
             for row in chunk
         ]
-    keys = [key_of(row) for row in rows]
+    keys = [row.key for row in rows]
     assert len(set(keys)) == len(keys)
     if what != "messages":
         assert keys == sorted(keys)
     return dict(zip(keys, rows, strict=True))
-
-
-def key_of(row: Any) -> int:
-    name = {"Conversation": "display_id", "Progress": "contact_id"}.get(type(row).__name__, "id")
-    return int(getattr(row, name))
 
 
 def differences(told: Any, known: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -353,10 +347,9 @@ def test_what_the_list_cannot_tell_of_is_found_by_a_sweep(api, chatwoot, website
 def test_a_mark_of_the_database_does_not_count(api, chatwoot_url):
     source = source_of(api)
     with DatabaseSource(chatwoot_url).snapshot() as database, source.snapshot() as snapshot:
-        assert snapshot.reach(ChangedSince(None)) is ChangeCoverage.EVERYTHING
-        assert snapshot.reach(ChangedSince(snapshot.watermark)) is ChangeCoverage.RECENT
-        assert snapshot.reach(ChangedSince(database.watermark)) is ChangeCoverage.LOOKBACK
-        assert database.reach(ChangedSince(snapshot.watermark)) is ChangeCoverage.LOOKBACK
+        assert snapshot.tells_since(Stream.CONTACTS, snapshot.watermark)
+        assert not snapshot.tells_since(Stream.CONTACTS, database.watermark)
+        assert not database.tells_since(Stream.CONTACTS, snapshot.watermark)
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -652,13 +645,11 @@ def test_what_a_sweep_says_is_made_of_what_is_read(sample_api, stream):
         few = sorted(keys)[:3]
         assert snapshot.there(stream, ALL, [*few, 999_999]) == set(few)
         listed = [
-            key_of(row)
-            for chunk in getattr(snapshot, str(stream))(ALL, ListedIds(lambda: iter([few])))
-            for row in chunk
+            row.key for chunk in snapshot.rows(stream, ALL, ListedIds(lambda: iter([few]))) for row in chunk
         ]
         everything = {
-            key_of(row)
-            for chunk in getattr(snapshot, str(stream))(ALL, ListedIds(lambda: iter([sorted(keys)])))
+            row.key
+            for chunk in snapshot.rows(stream, ALL, ListedIds(lambda: iter([sorted(keys)])))
             for row in chunk
         }
     assert found.keys() == keys == everything
@@ -734,7 +725,7 @@ def test_a_wrong_token_is_told_clearly_and_never_shown(api, caplog):
 def test_the_token_stands_in_no_log_nor_repr(api, chatwoot, crowd, caplog):
     source = source_of(api)
     with caplog.at_level(logging.DEBUG), source.snapshot() as snapshot:
-        assert list(snapshot.contacts(ALL, Everything()))
+        assert list(snapshot.rows(Stream.CONTACTS, ALL, Everything()))
         assert api.token not in repr(snapshot.session) + repr(source)
     assert api.token not in caplog.text
 
@@ -742,7 +733,7 @@ def test_the_token_stands_in_no_log_nor_repr(api, chatwoot, crowd, caplog):
 def test_an_account_or_inbox_that_is_not_there_is_named(api):
     with source_of(api).snapshot() as snapshot:
         with pytest.raises(UnknownInbox, match="4711"):
-            snapshot.contacts(SourceFilter(1, frozenset({4711})), Everything())
+            snapshot.rows(Stream.CONTACTS, SourceFilter(1, frozenset({4711})), Everything())
         with pytest.raises(UnknownAccount, match="Acme Support"):
             snapshot.check(SourceFilter(2))
     with ApiSource(api.url, api.token, 2).snapshot() as snapshot, pytest.raises(UnknownAccount):
@@ -760,7 +751,7 @@ def test_a_suspended_account_is_called_that(api, chatwoot):
     with source_of(api).snapshot() as snapshot:
         chatwoot.execute("UPDATE accounts SET status = 1 WHERE id = 1")
         with pytest.raises(ChatwootApiRefused, match="suspended"):
-            list(snapshot.contacts(ALL, Everything()))
+            list(snapshot.rows(Stream.CONTACTS, ALL, Everything()))
     with source_of(api).snapshot() as snapshot:
         assert [account.suspended for account in snapshot.accounts()] == [True]
 

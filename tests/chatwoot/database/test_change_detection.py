@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.checksums import Stream
 from chatwoot.database.source import DatabaseSource
-from chatwoot.source import ChangeCoverage, ChangedSince, SourceFilter, Watermark
+from chatwoot.source import ChangedSince, Everything, SourceFilter, Watermark
 from psycopg import sql
 from statements import statement
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-NO_LOOKBACK = timedelta(0)
 
 
 def mark_of(source: DatabaseSource) -> Watermark:
@@ -37,15 +37,15 @@ def mark_of(source: DatabaseSource) -> Watermark:
         return snapshot.watermark
 
 
-def changed(source: DatabaseSource, mark: Watermark | None, lookback: timedelta = NO_LOOKBACK) -> list[int]:
+def changed(source: DatabaseSource, mark: Watermark) -> list[int]:
     with source.snapshot() as snapshot:
-        parts = snapshot.contacts(SourceFilter(1), ChangedSince(mark, lookback))
+        parts = snapshot.rows(Stream.CONTACTS, SourceFilter(1), ChangedSince(mark))
         return [contact.id for part in parts for contact in part]
 
 
-def reach(source: DatabaseSource, mark: Watermark | None) -> ChangeCoverage:
+def tells_since(source: DatabaseSource, mark: Watermark) -> bool:
     with source.snapshot() as snapshot:
-        return snapshot.reach(ChangedSince(mark))
+        return snapshot.tells_since(Stream.CONTACTS, mark)
 
 
 @contextmanager
@@ -59,11 +59,6 @@ def transaction(url: str) -> Iterator[Connection[Any]]:
 def old(chatwoot: Connection[Any]) -> list[int]:
     """Contacts that were there before any mark."""
     return [add_contact(chatwoot, 1, name=f"old {n}", updated_at=LONG_AGO) for n in range(4)]
-
-
-def test_without_a_mark_everything_is_new(source: DatabaseSource, old: list[int]) -> None:
-    assert changed(source, None) == old
-    assert reach(source, None) is ChangeCoverage.EVERYTHING
 
 
 def test_nothing_written_nothing_changed(source: DatabaseSource, old: list[int]) -> None:
@@ -87,7 +82,9 @@ def test_a_late_commit_is_not_lost(
         quick = add_contact(chatwoot, 1, name="quick")
         with source.snapshot() as snapshot:
             mark = snapshot.watermark
-            seen = [c.id for part in snapshot.contacts(SourceFilter(1), ChangedSince(None)) for c in part]
+            seen = [
+                c.id for part in snapshot.rows(Stream.CONTACTS, SourceFilter(1), Everything()) for c in part
+            ]
         assert quick in seen
         assert slow not in seen
     # The late rows lie below the mark by id and by updated_at, and still come.
@@ -118,7 +115,6 @@ def test_equal_timestamps_are_not_lost(source: DatabaseSource, chatwoot: Connect
     moment = datetime(2026, 5, 1, tzinfo=UTC)
     add_contact(chatwoot, 1, updated_at=moment)
     mark = mark_of(source)
-    assert mark.high == moment
     again = add_contact(chatwoot, 1, updated_at=moment)
     assert changed(source, mark) == [again]
 
@@ -184,7 +180,7 @@ def test_other_accounts_and_inboxes_stay_out(
     assert changed(source, mark) == [old[0]]
     with source.snapshot() as snapshot:
         scope = SourceFilter(1, frozenset({website}))
-        assert list(snapshot.contacts(scope, ChangedSince(mark))) == []
+        assert list(snapshot.rows(Stream.CONTACTS, scope, ChangedSince(mark))) == []
 
 
 def test_frozen_rows_are_not_new(source: DatabaseSource, chatwoot: Connection[Any], old: list[int]) -> None:
@@ -205,16 +201,10 @@ def test_a_copied_database_is_another_history(
     chatwoot.close()
     copy = DatabaseSource(copy_database(original))
 
-    assert reach(copy, mark) is ChangeCoverage.LOOKBACK
-    # From the mark's highest updated_at on; what left it alone is for the full comparison to find.
-    assert changed(copy, mark) == [old[0], recent]
-    assert changed(copy, mark, lookback=timedelta(days=36500)) == [*old, recent]
-    assert reach(copy, mark_of(copy)) is ChangeCoverage.EXACT
-
-
-def test_a_lookback_beyond_the_calendar_is_everything(source: DatabaseSource, old: list[int]) -> None:
-    mark = replace(mark_of(source), lineage="another")
-    assert changed(source, mark, lookback=timedelta.max) == old
+    assert not tells_since(copy, mark)
+    # Also what left updated_at alone.
+    assert changed(copy, mark) == [*old, recent]
+    assert tells_since(copy, mark_of(copy))
 
 
 @pytest.mark.parametrize("snapshot", ["99999999:99999999:", "", "nonsense"])
@@ -222,7 +212,7 @@ def test_a_snapshot_from_the_future_or_none_falls_back(
     source: DatabaseSource, old: list[int], snapshot: str
 ) -> None:
     mark = replace(mark_of(source), snapshot=snapshot)
-    assert reach(source, mark) is ChangeCoverage.LOOKBACK
+    assert not tells_since(source, mark)
     assert changed(source, mark) == old
 
 
@@ -243,7 +233,7 @@ def test_without_the_control_functions_ids_count_until_the_server_starts_again(
     assert mark.lineage is not None
     assert mark.lineage.startswith("started/")
     assert changed(plain, mark) == [old[1]]
-    assert reach(plain, replace(mark, lineage="started/1.5/1")) is ChangeCoverage.LOOKBACK
+    assert not tells_since(plain, replace(mark, lineage="started/1.5/1"))
 
 
 def test_privileges_on_columns_only_fall_back(
@@ -266,7 +256,7 @@ def test_privileges_on_columns_only_fall_back(
     limited = DatabaseSource(source.conninfo.replace("postgres:tests@", f"{name}:plain@"))
     mark = mark_of(limited)
     assert mark.lineage is None
-    assert reach(limited, mark) is ChangeCoverage.LOOKBACK
+    assert not tells_since(limited, mark)
     assert changed(limited, mark) == old
 
 
@@ -284,7 +274,7 @@ def test_a_partitioned_table_is_exact_too(
     )
     mark = mark_of(source)
     update_columns(chatwoot, old[2], name="x")
-    assert reach(source, mark) is ChangeCoverage.EXACT
+    assert tells_since(source, mark)
     assert changed(source, mark) == [old[2]]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from chatwoot.database.row_versions import XidRange, unseen_since
-from chatwoot.source import ChangeCoverage, Watermark
+from chatwoot.source import Watermark
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -28,9 +28,8 @@ def test_a_snapshot_too_old_for_32_bits_is_refused() -> None:
 
 
 def test_the_answer_depends_on_mark_and_lineage() -> None:
-    mark = Watermark("100:100:", "cluster/1/5", NOW, NOW)
-    assert unseen_since(None, "140:140:", "cluster/1/5") is ChangeCoverage.EVERYTHING
+    mark = Watermark("100:100:", "cluster/1/5", NOW)
     assert unseen_since(mark, "140:140:", "cluster/1/5") == XidRange(100, 140)
-    assert unseen_since(mark, "140:140:", "cluster/2/5") is ChangeCoverage.LOOKBACK
-    assert unseen_since(mark, "140:140:", None) is ChangeCoverage.LOOKBACK
-    assert unseen_since(Watermark("100:100:", None, NOW, NOW), "140:140:", None) is ChangeCoverage.LOOKBACK
+    assert unseen_since(mark, "140:140:", "cluster/2/5") is None
+    assert unseen_since(mark, "140:140:", None) is None
+    assert unseen_since(Watermark("100:100:", None, NOW), "140:140:", None) is None

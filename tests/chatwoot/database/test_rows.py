@@ -73,7 +73,7 @@ def test_nulls_of_an_importer_read_as_nothing_said() -> None:
     ],
 )
 def test_an_unreadable_row_is_named_without_its_contents(changes: dict[str, Any], reason: str) -> None:
-    assert rows.contact(row(**changes)) == BrokenRow("contact", 7, 1, reason)
+    assert rows.contact(row(**changes)) == BrokenRow(7, reason)
 
 
 def test_the_repr_of_a_contact_tells_ids_only() -> None:

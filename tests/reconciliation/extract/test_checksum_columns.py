@@ -19,7 +19,7 @@ from reconciliation.mapping.desired_contact import DesiredContact
 from tests.reconciliation.scenario import Scenario, make_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from stack.postgres import Cluster
 
@@ -85,24 +85,16 @@ Seen = dict[tuple[Stream, int], Any]
 def wanted(scenario: Scenario) -> tuple[Seen, Seen]:
     """What Krayin should hold for each record, and its hash."""
     with scenario.snapshot() as snapshot:
-        readings: dict[Stream, tuple[Iterable[list[Any]], str, Callable[[Any], Any]]] = {
-            Stream.CONTACTS: (snapshot.contacts(ACCOUNT, EVERYTHING), "id", _of_contact),
-            Stream.CONVERSATIONS: (
-                snapshot.conversations(ACCOUNT, EVERYTHING),
-                "display_id",
-                lambda row: map_conversation(row, ACTIVITY_RULES, mapped=True),
-            ),
-            Stream.MESSAGES: (
-                snapshot.messages(ACCOUNT, EVERYTHING),
-                "id",
-                lambda row: map_message(row, ACTIVITY_RULES, mapped=True),
-            ),
-            Stream.PROGRESS: (snapshot.progress(ACCOUNT, EVERYTHING), "contact_id", lambda row: row),
+        mappings: dict[Stream, Callable[[Any], Any]] = {
+            Stream.CONTACTS: _of_contact,
+            Stream.CONVERSATIONS: lambda row: map_conversation(row, ACTIVITY_RULES, mapped=True),
+            Stream.MESSAGES: lambda row: map_message(row, ACTIVITY_RULES, mapped=True),
+            Stream.PROGRESS: lambda row: row,
         }
         mapped = {
-            (stream, getattr(row, key)): _fields(mapping(row))
-            for stream, (chunks, key, mapping) in readings.items()
-            for chunk in chunks
+            (stream, row.key): _fields(mapping(row))
+            for stream, mapping in mappings.items()
+            for chunk in snapshot.rows(stream, ACCOUNT, EVERYTHING)
             for row in chunk
         }
         hashes = {

@@ -75,15 +75,14 @@ def watermark(scenario: Scenario, mark: Watermark) -> dict[Stream, set[int]]:
     """The keys that a reading from the watermark gives."""
     since = ChangedSince(mark)
     with scenario.snapshot() as snapshot:
-        readings = {
-            Stream.CONTACTS: (snapshot.contacts(SourceFilter(1), since), "id"),
-            Stream.CONVERSATIONS: (snapshot.conversations(SourceFilter(1), since), "display_id"),
-            Stream.MESSAGES: (snapshot.messages(SourceFilter(1), since), "id"),
-            Stream.PROGRESS: (snapshot.progress(SourceFilter(1), since), "contact_id"),
-        }
         return {
-            stream: {getattr(row, key) for chunk in chunks for row in chunk if not isinstance(row, BrokenRow)}
-            for stream, (chunks, key) in readings.items()
+            stream: {
+                row.key
+                for chunk in snapshot.rows(stream, SourceFilter(1), since)
+                for row in chunk
+                if not isinstance(row, BrokenRow)
+            }
+            for stream in Stream
         }
 
 
@@ -230,7 +229,7 @@ def test_hashes_of_another_formula_are_not_compared(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario.checksum_diff()
-    monkeypatch.setattr("chatwoot.checksums.ChecksumReading.formula", "database/next")
+    monkeypatch.setattr("chatwoot.database.source.DatabaseSnapshot.formula", "database/next")
     found = scenario.look(streams=JUST_CONTACTS)
     assert found.streams[Stream.CONTACTS].is_first
     assert counted(found) == {"contacts": {"new": 2}}
@@ -400,14 +399,19 @@ def test_the_keys_come_in_chunks_and_the_source_reads_them(scenario: Scenario) -
         def read(stream: Stream) -> Any:
             return ListedIds(lambda: keys_of(scenario.sync, found.diff_id, stream, chunk=1))
 
-        contacts = list(snapshot.contacts(SourceFilter(1), read(Stream.CONTACTS)))
-        talk = list(snapshot.conversations(SourceFilter(1), read(Stream.CONVERSATIONS)))
-        said = list(snapshot.messages(SourceFilter(1), read(Stream.MESSAGES)))
-        progress = list(snapshot.progress(SourceFilter(1), read(Stream.PROGRESS)))
-    assert [[row.id for row in chunk] for chunk in contacts] == [[scenario.ids["ada"]], [scenario.ids["bob"]]]
-    assert [chunk[0].display_id for chunk in talk] == scenario.key(Stream.CONVERSATIONS, "talk other")
-    assert [chunk[0].id for chunk in said] == scenario.key(Stream.MESSAGES, "asked said greeted wrote")
-    assert [chunk[0].contact_id for chunk in progress] == scenario.key(Stream.PROGRESS, "ada bob")
+        keys = {
+            stream: [
+                [row.key for row in chunk] for chunk in snapshot.rows(stream, SourceFilter(1), read(stream))
+            ]
+            for stream in Stream
+        }
+    names = {
+        Stream.CONTACTS: "ada bob",
+        Stream.CONVERSATIONS: "talk other",
+        Stream.MESSAGES: "asked said greeted wrote",
+        Stream.PROGRESS: "ada bob",
+    }
+    assert keys == {stream: [[key] for key in scenario.key(stream, named)] for stream, named in names.items()}
 
 
 def chatwoot_now(scenario: Scenario) -> datetime:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from reconciliation.extract import contacts as extract
+from reconciliation.extract import staging
 from reconciliation.plan import bulk_creates
 from reconciliation.plan import contact_planner as planner
 from reconciliation.plan.bulk_creates import BulkChunk, BulkCreatePlanner
@@ -80,7 +80,7 @@ def test_together_and_one_by_one_write_the_same(
 ) -> None:
     monkeypatch.setattr(bulk_creates, "CHUNK", chunk)
     monkeypatch.setattr(planner, "MANY", 5)
-    monkeypatch.setattr(extract, "MANY", 5)
+    monkeypatch.setattr(staging, "MANY", 5)
     world.krayin.seed(attributes=[
         {"code": "tier", "name": "Tier", "type": "text", "entity_type": "organizations"},
     ])  # fmt: skip

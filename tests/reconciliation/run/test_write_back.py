@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from chatwoot.api.source import ApiSource
+from chatwoot.checksums import Stream
 from chatwoot.source import ByIds, SourceFilter
 from pydantic import ValidationError
 from reconciliation.mapping import contact as mapping
@@ -249,7 +250,7 @@ def test_the_attributes_that_are_read_are_known(world):
     """Every attribute that changes what a contact is mapped to is refused above."""
     one = world.add(email="a@example.com")
     with world.sync().source.snapshot() as snapshot:
-        contact = next(iter(snapshot.contacts(SourceFilter(1), ByIds(frozenset({one})))))[0]
+        contact = next(iter(snapshot.rows(Stream.CONTACTS, SourceFilter(1), ByIds(frozenset({one})))))[0]
     asked: set[str] = set()
 
     class Spying(dict[str, Any]):

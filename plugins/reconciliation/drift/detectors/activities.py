@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.crm.fields import activity_sent
 from reconciliation.drift.field_differences import activity_differences
 from reconciliation.drift.finding import KEPT, Finding, FindingClass, Side
-from reconciliation.extract.activities import STAGE
+from reconciliation.extract.streams import STAGE
 from reconciliation.mapping.desired_activity import DesiredActivity
 from reconciliation.mapping.stages import (
     LeadPosition,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import BrokenRow
+from chatwoot.records import Contact
 from chatwoot.source import ByIds
 
 from reconciliation.crm.fields import called_by_company, lead_fields, listed_person
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
+from reconciliation.extract.streams import CONTACTS
 from reconciliation.load.pending_write import resolve_pending_write
 from reconciliation.mapping.company_names import known_names
 from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
@@ -290,8 +291,8 @@ class ContactReader:
         self.counts["left_out"] += len(erased)
         found: dict[int, DesiredContact] = {}
         wanted = ByIds(frozenset(contact_ids) - erased)
-        for row in chain.from_iterable(self.snapshot.contacts(self.scope, wanted)):
-            if isinstance(row, BrokenRow):
+        for row in chain.from_iterable(self.snapshot.rows(CONTACTS.stream, self.scope, wanted)):
+            if not isinstance(row, Contact):
                 continue
             desired = map_contact(row, self.mapping_rules, mapped=row.id in mapped)
             if isinstance(desired, SkippedContact):

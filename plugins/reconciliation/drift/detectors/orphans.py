@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import BrokenRow
+from chatwoot.records import Contact
 from chatwoot.source import ByIds, SourceFilter
 
 from reconciliation.drift.finding import Finding, FindingClass
 from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of, transfer_evidence
+from reconciliation.extract.streams import CONTACTS, STREAMS
 from reconciliation.load.removal import Removal, RemovalAction
-from reconciliation.load.source_check import STREAM_OF
 from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.plan.engine import withdraw
@@ -245,7 +245,7 @@ class OrphanDetector:
     def _back(self, source_kind: str, source_ids: Iterable[int]) -> set[int]:
         """Give those of some source records that are in Chatwoot again their records back; return them."""
         ids = sorted(source_ids)
-        there = self.snapshot.there(STREAM_OF[source_kind], self.scope, ids) if ids else set()
+        there = self.snapshot.there(STREAMS[source_kind], self.scope, ids) if ids else set()
         if there:
             records = {"source_kind": source_kind, "source_ids": [str(one) for one in sorted(there)]}
             with self.drift.connection.transaction():
@@ -258,9 +258,9 @@ class OrphanDetector:
         """Return the natural keys that some contacts have now."""
         found: dict[int, frozenset[str]] = {}
         scope = SourceFilter(self.drift.identity.account_id)
-        for chunk in self.snapshot.contacts(scope, ByIds(contact_ids)) if contact_ids else ():
+        for chunk in self.snapshot.rows(CONTACTS.stream, scope, ByIds(contact_ids)) if contact_ids else ():
             for contact in chunk:
-                if not isinstance(contact, BrokenRow):
+                if isinstance(contact, Contact):
                     emails, phones = [contact.email or ""], [contact.phone_number or ""]
                     keys = natural_keys(emails, phones, self.drift.settings.default_phone_region)
                     found[contact.id] = frozenset(keys)

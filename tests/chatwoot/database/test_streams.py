@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from chatwoot.checksums import Stream
 from chatwoot.conversations import Attachment, Author, Conversation, Progress, SentMessage, Status
-from chatwoot.database.conversation_reading import NEEDED
 from chatwoot.database.source import DatabaseSource
+from chatwoot.database.streams import CONVERSATION_COLUMNS
 from chatwoot.errors import MissingPrivileges
 from chatwoot.records import BrokenRow
 from chatwoot.source import ByIds, ChangedSince, Everything, SourceFilter, Watermark, Window
@@ -32,8 +32,8 @@ def read(
     source: DatabaseSource, selection: Any = EVERYTHING, scope: SourceFilter = ACCOUNT
 ) -> tuple[list[Any], list[Any], Watermark]:
     with source.snapshot() as snapshot:
-        talk = [one for chunk in snapshot.conversations(scope, selection) for one in chunk]
-        said = [one for chunk in snapshot.messages(scope, selection) for one in chunk]
+        talk = [one for chunk in snapshot.rows(Stream.CONVERSATIONS, scope, selection) for one in chunk]
+        said = [one for chunk in snapshot.rows(Stream.MESSAGES, scope, selection) for one in chunk]
         return talk, said, snapshot.watermark
 
 
@@ -175,7 +175,7 @@ def test_only_what_was_written_since_is_read(
     assert ([one.id for one in found], message.message.content) == ([talk], "edited")
     conversations.add_attachment(chatwoot, first, "a.png", "image/png", 1)
     found, said, mark = read(source, ChangedSince(mark))
-    assert ([one.id for one in found], [one.id for one in said]) == ([talk], [first])
+    assert ([one.id for one in found], [one.key for one in said]) == ([talk], [first])
     # A deleted label leaves updated_at alone.
     chatwoot.execute("UPDATE conversations SET cached_label_list = NULL WHERE id = %s", (other,))
     found, said, mark = read(source, ChangedSince(mark))
@@ -194,7 +194,7 @@ def test_a_merge_shows_in_conversation_and_all_its_messages(
     *_, mark = read(source)
     changes.merge_contacts(chatwoot, base, ada)
     (found,), (message,), _ = read(source, ChangedSince(mark))
-    assert (found.contact_id, message.id, message.contact_id) == (base, by_agent, base)
+    assert (found.contact_id, message.key, message.contact_id) == (base, by_agent, base)
 
 
 def test_contacts_windows_inboxes_and_bounds(
@@ -218,10 +218,14 @@ def test_contacts_windows_inboxes_and_bounds(
     with source.snapshot() as snapshot:
         since = NOON + timedelta(days=30)
         kept = [
-            one.id for chunk in snapshot.conversations(ACCOUNT, Everything(), since=since) for one in chunk
+            one.id
+            for chunk in snapshot.rows(Stream.CONVERSATIONS, ACCOUNT, Everything(), since=since)
+            for one in chunk
         ]
         said = [
-            one.display_id for chunk in snapshot.messages(ACCOUNT, Everything(), since=since) for one in chunk
+            one.display_id
+            for chunk in snapshot.rows(Stream.MESSAGES, ACCOUNT, Everything(), since=since)
+            for one in chunk
         ]
     assert (kept, len(said)) == ([late], 1)
 
@@ -245,9 +249,11 @@ def test_a_role_without_conversations_still_reads_contacts(
         chatwoot.execute(f"GRANT SELECT ON {table} TO {role}")
     conninfo = psycopg.conninfo.make_conninfo(chatwoot_url, user=role, password="tests")
     with DatabaseSource(conninfo).snapshot() as snapshot:
-        assert [one.id for chunk in snapshot.contacts(ACCOUNT, Everything()) for one in chunk] == [ada]
+        assert [
+            one.id for chunk in snapshot.rows(Stream.CONTACTS, ACCOUNT, Everything()) for one in chunk
+        ] == [ada]
         with pytest.raises(MissingPrivileges, match="messages"):
-            list(snapshot.conversations(ACCOUNT, Everything()))
+            list(snapshot.rows(Stream.CONVERSATIONS, ACCOUNT, Everything()))
 
 
 def test_how_far_a_contact_s_conversations_came(
@@ -255,7 +261,7 @@ def test_how_far_a_contact_s_conversations_came(
 ) -> None:
     def progress() -> Progress:
         with source.snapshot() as snapshot:
-            ((found,),) = snapshot.progress(ACCOUNT, Everything())
+            ((found,),) = snapshot.rows(Stream.PROGRESS, ACCOUNT, Everything())
         assert isinstance(found, Progress)
         return found
 
@@ -300,7 +306,9 @@ def test_a_chatwoot_of_the_first_4_has_fewer_columns(
     assert (first.assignee, first.assignee_is_bot) == (None, False)
     with source.snapshot() as snapshot:
         assert snapshot.hashes(Stream.CONVERSATIONS, ACCOUNT, [later.display_id]) == unassigned
-        assert [one.id for chunk in snapshot.contacts(ACCOUNT, EVERYTHING) for one in chunk] == [ada]
+        assert [one.id for chunk in snapshot.rows(Stream.CONTACTS, ACCOUNT, EVERYTHING) for one in chunk] == [
+            ada
+        ]
 
 
 def test_an_assistant_of_a_later_chatwoot_is_not_taken_for_the_bot_of_its_number(
@@ -333,14 +341,14 @@ def test_a_later_column_that_may_not_be_read_is_named(chatwoot: Connection[Any],
         "accounts, inboxes, contacts, contact_inboxes, tags, taggings, messages, attachments, "
         "active_storage_attachments, active_storage_blobs, users, agent_bots, teams, reporting_events"
     )
-    columns = NEEDED["conversations"].replace(" ", ", ")
+    columns = CONVERSATION_COLUMNS["conversations"].replace(" ", ", ")
     url = role(
         chatwoot,
         f"GRANT SELECT ON {tables} TO {{role}}",
         f"GRANT SELECT ({columns}) ON conversations TO {{role}}",
     )
     with DatabaseSource(url).snapshot() as snapshot, pytest.raises(MissingPrivileges) as error:
-        list(snapshot.conversations(ACCOUNT, EVERYTHING))
+        list(snapshot.rows(Stream.CONVERSATIONS, ACCOUNT, EVERYTHING))
     assert error.value.tables == ("conversations",)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciliation.run.shares import summed
+from reconciliation.run.loading import summed
 
 
 def test_numbers_add_up_by_name_at_every_depth() -> None:

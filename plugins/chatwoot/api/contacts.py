@@ -1,0 +1,201 @@
+"""Contacts, read through Chatwoot's REST API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.api import rows as api_rows
+from chatwoot.api.pages import DAY, SECOND, PagedList, after_day, read_all
+from chatwoot.api.rows import moment
+from chatwoot.api.spool import Spool
+from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from chatwoot.api.rows import Json
+    from chatwoot.api.session import ApiSession
+    from chatwoot.records import BrokenRow, Contact
+    from chatwoot.source import Selection, SourceFilter, Watermark
+
+PAGE = 15
+LINEAGE = "chatwoot-api"
+"""The lineage of the API's marks: they say nothing to a database, nor a database's to the API."""
+OVERLAP = timedelta(minutes=5)
+"""How long before the last reading a next one begins: what was committed late is seen all the same."""
+# Rows of one moment come in any order, page by page another: a second order shows the rest.
+_ORDERS = ("created_at", "name", "-created_at")
+# Two or three within a second happen to come together.
+_TIED = 4
+
+
+def tells_since(watermark: Watermark) -> bool:
+    """Tell whether a watermark says something to the API."""
+    return watermark.lineage == LINEAGE
+
+
+def cutoff(selection: Selection) -> datetime | None:
+    """Return since when a selection asks for changes, None where it does not or that cannot be told."""
+    if isinstance(selection, ChangedSince) and tells_since(selection.watermark):
+        return selection.watermark.read_at - OVERLAP
+    return None
+
+
+@dataclass(slots=True)
+class ApiContacts:
+    """Reads the contacts of one account, and remembers what an earlier integration noted of them.
+
+    Attributes:
+        session: the account's API.
+        read_at: when the reading began by Chatwoot's clock.
+        with_labels: whether they come with their labels, which takes a call for each.
+        short: takes what says that a list was not read whole.
+        listed: the list of all; its `count` is how many there are, as it said last.
+    """
+
+    session: ApiSession
+    read_at: datetime
+    with_labels: bool
+    short: list[str]
+    listed: PagedList = field(init=False)
+    _earlier: Spool = field(default_factory=Spool)
+    _all_seen: bool = False
+
+    def __post_init__(self) -> None:
+        self.listed = PagedList(self.session, "/contacts", PAGE, "count")
+
+    def close(self) -> None:
+        """Forget what was remembered."""
+        self._earlier.close()
+
+    def rows(
+        self, scope: SourceFilter, selection: Selection, chunk: int
+    ) -> Iterator[list[Contact | BrokenRow]]:
+        """Yield the selected contacts by id, in lists of at most `chunk`, none empty.
+
+        Lists show contacts with an e-mail, phone or identifier only; `ByIds` finds the others too.
+        """
+        with Spool() as spool:
+            self._spool(spool, selection)
+            for rows in spool.chunks(chunk):
+                self._remember(rows)
+                inside = [
+                    row for row in rows if scope.inboxes is None or api_rows.inboxes_of(row) & scope.inboxes
+                ]
+                if inside:
+                    yield [self._contact(row) for row in inside]
+        if isinstance(selection, Everything | ChangedSince) and cutoff(selection) is None:
+            self._all_seen = True
+
+    def earlier_ids(self, contact_id: int) -> tuple[str, ...]:
+        """Return the texts in which an earlier integration noted a contact's CRM ids."""
+        known = self._earlier.of([contact_id])
+        if not known and not self._all_seen:
+            found = self.session.find(f"/contacts/{contact_id}")
+            self._remember([{"id": contact_id} if found is None else self._one(found)])
+            known = self._earlier.of([contact_id])
+        return tuple(known[0]["texts"]) if known else ()
+
+    def _spool(self, spool: Spool, selection: Selection) -> None:
+        match selection:
+            case ByIds(ids):
+                self._spool_ids(spool, sorted(ids))
+            case ListedIds(chunks):
+                self._spool_listed(spool, chunks)
+            case Window(start, end):
+                for key in ("created_at", "last_activity_at"):
+                    for rows in self._filtered(key, start, end):
+                        spool.put(row for row in rows if _within(row, key, start, end))
+            case _ if (start_at := cutoff(selection)) is not None:
+                for key in ("created_at", "last_activity_at"):
+                    for rows in self._newest(key, start_at):
+                        spool.put(row for row in rows if not _before(key, start_at, row))
+            case _:
+                self._spool_all(spool)
+
+    def _spool_ids(self, spool: Spool, ids: Iterable[int]) -> None:
+        for contact_id in ids:
+            found = self.session.find(f"/contacts/{contact_id}")
+            if found is not None:
+                spool.put([self._one(found)])
+
+    def _spool_listed(self, spool: Spool, chunks: Callable[[], Iterator[Sequence[int]]]) -> None:
+        """Ask for each of few contacts, and list all of them where that takes fewer calls."""
+        with Spool() as wanted:
+            for keys in chunks():
+                wanted.put({"id": key} for key in keys)
+            count = self.listed.walk(sort="created_at").fetch(1).count or 0
+            if len(wanted) > count / PAGE:
+                with Spool() as everything:
+                    self._spool_all(everything)
+                    for rows in everything.chunks(PAGE):
+                        kept = {one["id"] for one in wanted.of(row["id"] for row in rows)}
+                        spool.put(row for row in rows if row["id"] in kept)
+            for some in wanted.chunks(PAGE):
+                ids = [one["id"] for one in some]
+                listed = {row["id"] for row in spool.of(ids)}
+                self._spool_ids(spool, (number for number in ids if number not in listed))
+
+    def _spool_all(self, spool: Spool) -> None:
+        for rows in read_all(lambda order: self.listed.walk(sort=order), _ORDERS, "contacts", self.short):
+            spool.put(rows)
+
+    def _newest(self, key: str, start: datetime) -> Iterator[list[Json]]:
+        """Yield pages with all contacts whose `key` is not before `start`, and some others."""
+        before: list[Json] = []
+        is_tied = False
+        for rows in self.listed.walk(sort=f"-{key}").from_the_start(partial(_before, key, start)):
+            is_tied = is_tied or _tied(key, before, rows)
+            before = rows
+            yield rows
+        if is_tied:
+            yield from self._filtered(key, start, self.read_at + DAY)
+
+    def _filtered(self, key: str, start: datetime, end: datetime) -> Iterator[list[Json]]:
+        until = (key, "is_less_than", (end.astimezone(UTC) + DAY).date().isoformat())
+        yield from read_all(
+            lambda order: self.listed.filtered(after_day(key, start), until, sort=order),
+            _ORDERS,
+            "contacts",
+            self.short,
+        )
+
+    def _one(self, answer: Any) -> Json:
+        return api_rows.single(
+            answer.get("payload") if isinstance(answer, dict) else None, self.session.where
+        )
+
+    def _contact(self, row: Json) -> Contact | BrokenRow:
+        labels = ()
+        if self.with_labels:
+            labels = (self.session.find(f"/contacts/{row['id']}/labels") or {}).get("payload") or ()
+        return api_rows.contact(row, self.session.account_id, labels)
+
+    def _remember(self, rows: list[Json]) -> None:
+        self._earlier.put({"id": row["id"], "texts": api_rows.earlier_ids_of(row)} for row in rows)
+
+
+def _tied(key: str, before: list[Json], rows: list[Json]) -> bool:
+    """Tell whether several rows of one moment stand on both sides of a page's edge, as an import leaves them.
+
+    In which order they come is then another matter for each page: some come twice and others never.
+    """
+    if not before or not rows:
+        return False
+    at = moment(rows[0].get(key))
+    if moment(before[-1].get(key)) != at:
+        return False
+    return sum(moment(row.get(key)) == at for row in (*before, *rows)) >= _TIED
+
+
+def _before(key: str, start: datetime, row: Json) -> bool:
+    at = moment(row.get(key))
+    return at is None or at < start - SECOND
+
+
+def _within(row: Json, key: str, start: datetime, end: datetime) -> bool:
+    at = moment(row.get(key))
+    return at is not None and start - SECOND < at < end

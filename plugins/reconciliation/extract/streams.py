@@ -1,0 +1,166 @@
+"""What is brought over, stream by stream: the one table of what belongs together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.checksums import Stream
+
+from reconciliation.mapping.activity import ActivityRules, map_conversation, map_message
+from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.mapping.stages import Milestone, qualified_stages
+from reconciliation.values.hashing import stable_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from chatwoot.conversations import Progress
+
+    from reconciliation.mapping.desired_activity import ActivitySkip, DesiredActivity
+    from reconciliation.settings.sync_settings import SyncSettings
+
+CONTACT = "contact"
+STAGE = "stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what the streams beside the contacts are mapped.
+
+    Attributes:
+        activities: by what conversations and messages are.
+        stages: the stages that conversations qualify a lead for, by milestone.
+        order: the stages of the pipeline.
+        follow: whether a closed lead may be followed by a new one, for which only what is qualified
+            afterwards counts: then all that was qualified is noted, and any news of it makes a difference.
+    """
+
+    activities: ActivityRules
+    stages: Mapping[Milestone, int]
+    order: Sequence[int]
+    follow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredStage:
+    """The stage that a contact's lead should have reached."""
+
+    contact_id: int
+    document: dict[str, Any]
+
+    def hash(self) -> bytes:
+        """Return a hash of all of it."""
+        return stable_hash(self.document)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is planned from."""
+        return self.document
+
+
+def map_progress(progress: Progress, rules: Rules) -> DesiredStage | None:
+    """Return the stage for a contact that came so far, None if it qualified for nothing."""
+    qualified = [
+        {"stage_id": one.stage_id, "milestone": str(one.milestone), "reached_at": one.reached_at.isoformat()}
+        for one in qualified_stages(progress, rules.stages, rules.order)
+    ]
+    if not qualified:
+        return None
+    # The name it was always stored under: another would change the hash of what is unchanged.
+    document = {**qualified[-1], "earned": qualified} if rules.follow else qualified[-1]
+    return DesiredStage(progress.contact_id, document)
+
+
+def stages_of(settings: SyncSettings) -> dict[Milestone, int]:
+    """Return the stages that the settings name, by milestone."""
+    named = {
+        Milestone.CREATED: settings.stage_on_conversation_created,
+        Milestone.FIRST_RESPONSE: settings.stage_on_first_response,
+        Milestone.RESOLVED: settings.stage_on_conversation_resolved,
+    }
+    return {milestone: stage for milestone, stage in named.items() if stage is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A stream on its way from Chatwoot to Krayin.
+
+    Attributes:
+        stream: what Chatwoot is asked for, and the name under which checksums are remembered.
+        kind: the `source_kind` of what it turns into: mapping rows, staged rows, operations, findings.
+        watermark: the name under which it is noted how far it was read.
+        is_on: whether a sync brings it over.
+        settings_hash: a hash of the settings that decide what it turns into.
+        map: a record, the rules and whether Krayin has it through us, to what Krayin should hold or why
+            not; None where there is nothing to hold. Contacts are mapped by rules of their own.
+    """
+
+    stream: Stream
+    kind: str
+    watermark: str
+    is_on: Callable[[SyncSettings], bool]
+    settings_hash: Callable[[SyncSettings], bytes]
+    map: Callable[[Any, Rules, bool], DesiredActivity | DesiredStage | ActivitySkip | None]
+
+
+def _hash(stream: str, settings: SyncSettings, **deciding: Any) -> bytes:
+    inboxes = settings.chatwoot.inboxes
+    shared = {
+        "stream": stream,
+        "history": settings.model_dump(mode="json", include={"history"})["history"],
+        "inboxes": sorted(set(inboxes)) if inboxes else None,
+    }
+    return stable_hash({**shared, **deciding})
+
+
+def _activity_hash(stream: str) -> Callable[[SyncSettings], bytes]:
+    return lambda one: _hash(stream, one, link=one.activity_link, url=one.chatwoot.url)
+
+
+def _stage_hash(settings: SyncSettings) -> bytes:
+    stages = {str(milestone): stage for milestone, stage in stages_of(settings).items()}
+    follow = {"follow": True} if settings.new_lead_after_close else {}
+    return _hash("stages", settings, stages=stages, pipeline=settings.lead_pipeline_id, **follow)
+
+
+CONTACTS = StreamSpec(
+    Stream.CONTACTS,
+    CONTACT,
+    "contacts",
+    lambda _: True,
+    lambda settings: settings.contents_hash(),
+    lambda *_: None,
+)
+CONVERSATIONS = StreamSpec(
+    Stream.CONVERSATIONS,
+    CONVERSATION,
+    "conversations",
+    lambda settings: settings.sync_conversations,
+    _activity_hash("conversations"),
+    lambda row, rules, mapped: map_conversation(row, rules.activities, mapped=mapped),
+)
+MESSAGES = StreamSpec(
+    Stream.MESSAGES,
+    MESSAGE,
+    "messages",
+    lambda settings: settings.sync_messages,
+    _activity_hash("messages"),
+    lambda row, rules, mapped: map_message(row, rules.activities, mapped=mapped),
+)
+PROGRESS = StreamSpec(
+    Stream.PROGRESS,
+    STAGE,
+    "stages",
+    lambda settings: settings.stage_progression_enabled and bool(stages_of(settings)),
+    _stage_hash,
+    lambda row, rules, _: map_progress(row, rules),
+)
+SPECS = (CONTACTS, CONVERSATIONS, MESSAGES, PROGRESS)
+"""All streams, in the order in which they are read: contacts first, as the others hang on them."""
+KINDS = {spec.stream: spec.kind for spec in SPECS}
+STREAMS = {spec.kind: spec.stream for spec in SPECS}
+
+
+def streams(settings: SyncSettings) -> tuple[StreamSpec, ...]:
+    """Return the streams that the settings switch on, beside the contacts."""
+    return tuple(spec for spec in SPECS[1:] if spec.is_on(settings))
