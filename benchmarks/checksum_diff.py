@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from chatwoot.checksums import Stream
 from chatwoot.database.source import DatabaseSource
 from chatwoot.source import SourceFilter
+from chatwoot.streams import Stream
 from psycopg import sql
 from reconciliation.binding_scope import BindingScope, register_installation, register_target
 from reconciliation.extract.checksum_diff import ChecksumDiff, Differences, remember

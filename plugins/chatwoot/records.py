@@ -1,8 +1,9 @@
-"""What Chatwoot knows, as frozen records."""
+"""What Chatwoot knows, as frozen records; private notes are never among them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     Further = ParamSpec("Further")
     Made = TypeVar("Made")
 
+# The latest messages that a conversation carries, and how much of each.
+RECENT = 10
+RECENT_LETTERS = 1_000
+# More of a message than fits the text column it goes to (65,535 bytes) is never read.
+LETTERS = 66_000
+FILE_KINDS = (
+    "image", "audio", "video", "file", "location", "fallback", "share", "story_mention", "contact",
+    "ig_reel", "ig_post", "ig_story", "embed",
+)  # fmt: skip
+"""What Chatwoot tells attachments apart by; its database keeps the place in this list."""
 Attributes = dict[str, Any]
 """A JSON object as it stands in the database: keys and values of any kind."""
 
@@ -79,6 +90,135 @@ class Contact:
     def key(self) -> int:
         """Its key in the stream of contacts."""
         return self.id
+
+
+class Status(IntEnum):
+    """Where a conversation stands; a bot handles pending ones. A later Chatwoot may know of more."""
+
+    OPEN = 0
+    RESOLVED = 1
+    PENDING = 2
+    SNOOZED = 3
+
+
+class Priority(IntEnum):
+    """How urgent a conversation is."""
+
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+    URGENT = 3
+
+
+class Author(StrEnum):
+    """Who wrote a message."""
+
+    CONTACT = "contact"
+    AGENT = "agent"
+    BOT = "bot"
+    ASSISTANT = "assistant"
+    AUTOMATION = "automation"
+    CAMPAIGN = "campaign"
+    UNKNOWN = "unknown"
+    """Outgoing, by somebody whose account is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a message: what kind, its name and type as far as known, and its size in bytes."""
+
+    kind: str
+    name: str | None = field(repr=False)
+    content_type: str | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A public message. `content` is "" for a deleted one and for one of files only; times are UTC."""
+
+    id: int
+    author: Author
+    sender_name: str = field(repr=False)
+    content: str = field(repr=False)
+    is_deleted: bool
+    is_failed: bool
+    is_email: bool
+    created_at: datetime
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation with its latest public messages, oldest first.
+
+    `display_id` is the number people see, one of its account; `contact_id` is None when the contact
+    was deleted. `earlier_ids` are the texts in which an earlier integration noted the contact's CRM ids.
+    `status` and `priority` are None where Chatwoot says something this version does not know; `priority`
+    also where there is none.
+    """
+
+    id: int
+    account_id: int
+    display_id: int
+    contact_id: int | None
+    earlier_ids: tuple[str, ...] = field(repr=False)
+    status: Status | None
+    priority: Priority | None
+    created_at: datetime
+    inbox_name: str
+    channel_type: str
+    assignee: str | None = field(repr=False)
+    assignee_id: int | None
+    assignee_is_bot: bool
+    team: str | None
+    team_id: int | None
+    labels: tuple[str, ...]
+    custom_attributes: Mapping[str, Any] = field(repr=False, hash=False)
+    is_email: bool
+    messages: tuple[Message, ...] = field(repr=False)
+
+    @property
+    def key(self) -> int:
+        """Its key in the stream of conversations."""
+        return self.display_id
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A public message by itself, with what is said of its conversation."""
+
+    message: Message
+    account_id: int
+    display_id: int
+    contact_id: int | None
+    earlier_ids: tuple[str, ...] = field(repr=False)
+    inbox_name: str
+    channel_type: str
+
+    @property
+    def key(self) -> int:
+        """Its key in the stream of messages: the message's id, of the whole installation."""
+        return self.message.id
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a contact's conversations came; times are UTC, None where none came so far.
+
+    `responded_at` is the first answer of a human in a conversation, `resolved_at` the resolution of
+    one that is resolved now; of several conversations the latest each.
+    """
+
+    contact_id: int
+    created_at: datetime
+    responded_at: datetime | None = None
+    resolved_at: datetime | None = None
+
+    @property
+    def key(self) -> int:
+        """Its key in the stream of progress."""
+        return self.contact_id
 
 
 @dataclass(frozen=True, slots=True)

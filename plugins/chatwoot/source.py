@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from chatwoot.checksums import BucketSum, Stream
-    from chatwoot.conversations import Conversation, Progress, SentMessage
-    from chatwoot.records import Account, BrokenRow, Contact, Inbox
+    from chatwoot.records import Account, BrokenRow, Contact, Conversation, Inbox, Progress, SentMessage
+    from chatwoot.streams import BucketSum, Stream
     from chatwoot.versions import Version
 
     Record = Contact | Conversation | SentMessage | Progress
@@ -104,7 +103,7 @@ class ChangedSince:
 
 @dataclass(frozen=True, slots=True)
 class ListedIds:
-    """The records with these keys themselves (see `chatwoot.checksums.Stream`).
+    """The records with these keys themselves (see `chatwoot.streams.Stream`).
 
     `chunks` gives the keys ascending in lists of any length, anew at each call; the records of one list are
     read at once.

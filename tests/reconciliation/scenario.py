@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from chatwoot.checksums import Stream
 from chatwoot.database.source import DatabaseSnapshot, DatabaseSource
 from chatwoot.source import SourceFilter
+from chatwoot.streams import Stream
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 from reconciliation.binding_scope import BindingScope, register_installation, register_target

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatwoot.checksums import Stream
+from chatwoot.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

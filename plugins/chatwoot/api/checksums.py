@@ -8,9 +8,8 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import BUCKET_BITS, BucketSum
-from chatwoot.conversations import Conversation, Progress, SentMessage
-from chatwoot.records import BrokenRow, Contact
+from chatwoot.records import BrokenRow, Contact, Conversation, Progress, SentMessage
+from chatwoot.streams import BUCKET_BITS, BucketSum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

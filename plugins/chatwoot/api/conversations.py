@@ -16,10 +16,10 @@ from chatwoot.api.contacts import cutoff
 from chatwoot.api.pages import SECOND, PagedList, PageWalker, after_day, no_stop, read_all
 from chatwoot.api.rows import is_public, moment
 from chatwoot.api.spool import Spool
-from chatwoot.checksums import Stream
-from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.records import LETTERS, RECENT, RECENT_LETTERS
 from chatwoot.source import ByIds, Everything, ListedIds, Window
+from chatwoot.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from chatwoot.api.contacts import ApiContacts
     from chatwoot.api.rows import Json
     from chatwoot.api.session import ApiSession
-    from chatwoot.conversations import Conversation, Progress, SentMessage
-    from chatwoot.records import BrokenRow
+    from chatwoot.records import BrokenRow, Conversation, Progress, SentMessage
     from chatwoot.source import Row, Selection, SourceFilter
 
 log = logging.getLogger(__name__)

@@ -11,19 +11,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from chatwoot.conversations import (
+from chatwoot.errors import ChatwootApiUnreachable
+from chatwoot.records import (
     FILE_KINDS,
     Attachment,
     Author,
+    Contact,
+    ContactInbox,
     Conversation,
     Message,
     Priority,
     Progress,
     SentMessage,
     Status,
+    UnreadableError,
+    or_broken,
 )
-from chatwoot.errors import ChatwootApiUnreachable
-from chatwoot.records import Contact, ContactInbox, UnreadableError, or_broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -16,10 +16,10 @@ from chatwoot.api.conversations import PAGE, ApiConversations
 from chatwoot.api.pages import PagedList
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api.spool import Spool
-from chatwoot.checksums import Stream
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
 from chatwoot.records import Account, Inbox
 from chatwoot.source import Everything, SourceFilter, Vouch, Watermark
+from chatwoot.streams import Stream
 from chatwoot.versions import Version, version_of_api
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import httpx
 
     from chatwoot.api.rows import Json
-    from chatwoot.checksums import BucketSum
     from chatwoot.source import Row, Selection
+    from chatwoot.streams import BucketSum
 
 log = logging.getLogger(__name__)
 

@@ -10,18 +10,22 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.conversations import (
+from chatwoot.records import (
     FILE_KINDS,
     Attachment,
+    Attributes,
     Author,
+    Contact,
+    ContactInbox,
     Conversation,
     Message,
     Priority,
     Progress,
     SentMessage,
     Status,
+    UnreadableError,
+    or_broken,
 )
-from chatwoot.records import Attributes, Contact, ContactInbox, UnreadableError, or_broken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from statements import statement
 
-from chatwoot.checksums import BUCKET_BITS, BucketSum, Stream
 from chatwoot.database import traces
 from chatwoot.database.address import objection
 from chatwoot.database.any_bytes import read_any_bytes
@@ -35,6 +34,7 @@ from chatwoot.errors import (
 )
 from chatwoot.records import Account, Inbox
 from chatwoot.source import ByIds, ChangedSince, ListedIds, SourceFilter, Vouch, Watermark, Window
+from chatwoot.streams import BUCKET_BITS, BucketSum, Stream
 from chatwoot.versions import Version, version_of_schema
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import Stream
-from chatwoot.conversations import LETTERS, RECENT, RECENT_LETTERS
 from chatwoot.database import rows
+from chatwoot.records import LETTERS, RECENT, RECENT_LETTERS
+from chatwoot.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

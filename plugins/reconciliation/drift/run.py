@@ -9,8 +9,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import BUCKET_BITS
 from chatwoot.source import ByIds, ListedIds
+from chatwoot.streams import BUCKET_BITS
 from krayin.rate_limiter import Lane
 
 from reconciliation.binding_scope import BindingScope, register_installation
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import psycopg
-    from chatwoot.checksums import Stream
     from chatwoot.source import Selection, SourceFilter, SourceSnapshot
+    from chatwoot.streams import Stream
 
     from reconciliation.drift.detectors.crm_edits import CrmEdits
     from reconciliation.drift.finding import Finding
@@ -268,9 +268,7 @@ class _Comparison:
         )
         conversations = drift.parts.streams(drift.identity, drift.run_id, request)
         also: dict[Stream, Selection] = {
-            spec.stream: ListedIds(
-                partial(_chunks, sorted(repairs.activities[spec.kind] | known[spec.kind]))
-            )
+            spec.stream: ListedIds(partial(_chunks, sorted(repairs.activities[spec.kind] | known[spec.kind])))
             for spec in (CONVERSATIONS, MESSAGES)
         }
         if again := frozenset(repairs.leads | repairs.contacts):

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
+from chatwoot.streams import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
 from statements import statement
 
 from reconciliation.errors import ChecksumDiffGoneError

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chatwoot.checksums import Stream
 from chatwoot.errors import (
     MissingPrivileges,
     NotAChatwootDatabase,
@@ -17,6 +16,7 @@ from chatwoot.errors import (
 )
 from chatwoot.records import Contact
 from chatwoot.source import ByIds, SourceFilter
+from chatwoot.streams import Stream
 from statements import statement
 
 from reconciliation.binding_scope import BindingScope

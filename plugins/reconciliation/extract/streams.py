@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.checksums import Stream
+from chatwoot.streams import Stream
 
 from reconciliation.mapping.activity import ActivityRules, map_conversation, map_message
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
@@ -15,7 +15,7 @@ from reconciliation.values.hashing import stable_hash
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from chatwoot.conversations import Progress
+    from chatwoot.records import Progress
 
     from reconciliation.mapping.desired_activity import ActivitySkip, DesiredActivity
     from reconciliation.settings.sync_settings import SyncSettings

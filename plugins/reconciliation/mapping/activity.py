@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chatwoot.conversations import Author, Status
+from chatwoot.records import Author, Status
 from krayin.text import cut_characters
 
 from reconciliation.mapping.channels import activity_type, channel_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from chatwoot.conversations import Conversation, Message, SentMessage
+    from chatwoot.records import Conversation, Message, SentMessage
 
 # How much of each recent message a conversation shows.
 RECENT_CHARACTERS = 500

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from chatwoot.conversations import Attachment, Message
+    from chatwoot.records import Attachment, Message
 
 LINE_END = "<br>"
 # A cut may not leave half an entity or half a tag behind.

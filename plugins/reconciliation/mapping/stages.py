@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from chatwoot.conversations import Progress
+    from chatwoot.records import Progress
 
 
 class Milestone(StrEnum):

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.conversations import Conversation
+from chatwoot.records import Conversation
 from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Watermark, Window
 from psycopg.types.json import Jsonb
 from statements import statement
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
-    from chatwoot.checksums import Stream
     from chatwoot.source import Row, Selection, SourceFilter, SourceSnapshot
+    from chatwoot.streams import Stream
     from krayin.client import KrayinClient
 
     from reconciliation.binding_scope import BindingScope

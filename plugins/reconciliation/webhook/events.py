@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatwoot.conversations import Conversation
+from chatwoot.records import Conversation
 from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
 from krayin.catalogue import Workflow

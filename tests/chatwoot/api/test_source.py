@@ -13,11 +13,9 @@ import psycopg
 import pytest
 from chatwoot.api.rows import message, moment
 from chatwoot.api.source import ApiSource
-from chatwoot.checksums import Stream
-from chatwoot.conversations import Author
 from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
-from chatwoot.records import BrokenRow
+from chatwoot.records import Author, BrokenRow
 from chatwoot.source import (
     ByIds,
     ChangedSince,
@@ -27,6 +25,7 @@ from chatwoot.source import (
     Watermark,
     Window,
 )
+from chatwoot.streams import Stream
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.insertion import insert_row

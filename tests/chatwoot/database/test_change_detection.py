@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import Stream
 from chatwoot.database.source import DatabaseSource
 from chatwoot.source import ChangedSince, Everything, SourceFilter, Watermark
+from chatwoot.streams import Stream
 from psycopg import sql
 from statements import statement
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
 from chatwoot.errors import MissingPrivileges, UnknownAccount, UnknownInbox
 from chatwoot.source import SourceFilter, SourceSnapshot
+from chatwoot.streams import BUCKET, BUCKET_BITS, Stream, is_dormant, same_contents
 from psycopg import sql
 
 from sandbox.chatwoot import changes, conversations

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
-from chatwoot.checksums import Stream
 from chatwoot.database.source import DatabaseSnapshot, DatabaseSource
 from chatwoot.errors import (
     ChatwootUnreachable,
@@ -29,6 +28,7 @@ from chatwoot.source import (
     SourceSnapshot,
     Window,
 )
+from chatwoot.streams import Stream
 from psycopg import sql
 
 from sandbox.chatwoot.changes import add_contact, delete_contact, label_contact, link_inbox, update_columns

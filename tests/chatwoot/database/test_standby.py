@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import Stream
 from chatwoot.database.source import DatabaseSource
 from chatwoot.source import ChangedSince, Everything, SourceFilter, Watermark
+from chatwoot.streams import Stream
 
 from sandbox.chatwoot.changes import add_contact, update_columns
 from tests.standby import running_standby, wait_for

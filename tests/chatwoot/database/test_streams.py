@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import Stream
-from chatwoot.conversations import Attachment, Author, Conversation, Progress, SentMessage, Status
 from chatwoot.database.source import DatabaseSource
 from chatwoot.database.streams import CONVERSATION_COLUMNS
 from chatwoot.errors import MissingPrivileges
-from chatwoot.records import BrokenRow
+from chatwoot.records import Attachment, Author, BrokenRow, Conversation, Progress, SentMessage, Status
 from chatwoot.source import ByIds, ChangedSince, Everything, SourceFilter, Watermark, Window
+from chatwoot.streams import Stream
 
 from sandbox.chatwoot import changes, conversations
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import BUCKET, Stream
 from chatwoot.records import BrokenRow
 from chatwoot.source import Everything, SourceFilter
+from chatwoot.streams import BUCKET, Stream
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.mapping.activity import ActivityRules, map_conversation, map_message

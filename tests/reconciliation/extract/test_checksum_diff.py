@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import BUCKET, Stream
 from chatwoot.database.source import DatabaseSnapshot
 from chatwoot.errors import SnapshotInterrupted
 from chatwoot.records import BrokenRow
 from chatwoot.source import ChangedSince, ListedIds, SourceFilter, Watermark
+from chatwoot.streams import BUCKET, Stream
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.errors import ChecksumDiffGoneError
 from reconciliation.extract.checksum_diff import keys_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from chatwoot.checksums import BucketSum
+    from chatwoot.streams import BucketSum
 
     from stack.postgres import Cluster
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from chatwoot.checksums import Stream
 from chatwoot.source import SourceFilter
+from chatwoot.streams import Stream
 from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import ChecksumDiffGoneError
 from reconciliation.extract.checksum_diff import ChecksumDiff

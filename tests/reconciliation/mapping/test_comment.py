@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from chatwoot.conversations import Attachment, Author, Conversation, Message, Priority, SentMessage, Status
+from chatwoot.records import Attachment, Author, Conversation, Message, Priority, SentMessage, Status
 from hypothesis import given
 from hypothesis import strategies as st
 from krayin.text import CUT_MARK, TEXT_BYTES

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from chatwoot.conversations import Progress
+from chatwoot.records import Progress
 from reconciliation.crm.local_time import ServerClock
 from reconciliation.mapping.stages import (
     LeadPosition,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from chatwoot.api.source import ApiSource
-from chatwoot.checksums import Stream
 from chatwoot.source import ByIds, SourceFilter
+from chatwoot.streams import Stream
 from pydantic import ValidationError
 from reconciliation.mapping import contact as mapping
 from reconciliation.run.request import RunRequest

@@ -1,4 +1,4 @@
-"""Checksums of what Chatwoot holds, so that a comparison reads only what differs."""
+"""The streams of records that Chatwoot is read as, and checksums of their rows to compare them by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BUCKET = 1 << BUCKET_BITS
 
 
 class Stream(StrEnum):
-    """What is compared, and by which key.
+    """A stream of records, each with a key.
 
     Contacts and messages go by their ids, conversations by the number that people see, and how far
     conversations came by the id of their contact.
