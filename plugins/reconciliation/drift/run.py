@@ -28,7 +28,7 @@ from reconciliation.drift.repair import Repairs
 from reconciliation.drift.request import declined_sources, policy_of
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.merge_evidence import remember_traces
+from reconciliation.extract.merge_evidence import MergeEvidence
 from reconciliation.extract.streams import CONTACTS, CONVERSATIONS, MESSAGES, PROGRESS, streams
 from reconciliation.mapping.stages import Pipeline
 from reconciliation.run.factory import RunFactory
@@ -151,7 +151,7 @@ class _Comparison:
             scope, read_at = sync.scope, snapshot.read_at
             snapshot.check(scope)
             look = Look.begin(drift.connection, drift.settings, drift.identity, snapshot)
-            remember_traces(drift.connection, drift.identity, snapshot)
+            MergeEvidence(drift.connection, drift.identity, snapshot).remember()
             diff = None if drift.named else self._diff(snapshot, scope)
             doubt = _judge(look, diff)
             returned = self._find_orphans(snapshot, scope, diff) if look.is_whole else set()

@@ -12,7 +12,7 @@ from chatwoot.source import SourceFilter
 
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of
+from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
 from reconciliation.extract.streams import STREAMS
 from reconciliation.sync_database.ledger import REMOVAL
 from reconciliation.sync_database.mapping_store import MappingStore
@@ -66,11 +66,12 @@ class SourceCheck:
             return Presence.BACK
         if operation.source_kind != "contact":
             return Presence.GONE
-        if not can_tell(snapshot):
+        evidence = MergeEvidence(self.connection, identity, snapshot)
+        if not evidence.can_tell:
             return Presence.UNSEEN
         rows = MappingStore(self.connection).rows_of(identity, "contact", operation.source_id)
         lost = lost_contact(source_id, rows.get("person"))
-        survivor = survivors_of(self.connection, identity, snapshot, [lost]).get(source_id)
+        survivor = evidence.survivors([lost]).get(source_id)
         wanted = operation.payload[REMOVAL]
         # Plans of earlier versions do not say what the contact was merged into.
         same = "merged_into" in wanted and wanted["merged_into"] == survivor

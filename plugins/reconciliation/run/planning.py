@@ -15,7 +15,7 @@ from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.extract.checksum_diff import remember
 from reconciliation.extract.extract import extract
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.merge_evidence import remember_traces
+from reconciliation.extract.merge_evidence import MergeEvidence
 from reconciliation.extract.staging import StagedContacts
 from reconciliation.extract.streams import CONTACTS
 from reconciliation.plan.contact_planner import ContactPlanner
@@ -118,7 +118,7 @@ class Planning:
         streams.stage(snapshot, scope, datetime.now(UTC))
         doubt = None
         if request.moves_watermark:
-            remember_traces(self.connection, identity, snapshot)
+            MergeEvidence(self.connection, identity, snapshot).remember()
             if isinstance(selection, Everything):
                 look.counted(CONTACTS.stream, seen.read)
             look.count(scope)

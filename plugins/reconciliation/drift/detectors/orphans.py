@@ -9,7 +9,7 @@ from chatwoot.records import Contact
 from chatwoot.source import ByIds, SourceFilter
 
 from reconciliation.drift.finding import Finding, FindingClass
-from reconciliation.extract.merge_evidence import can_tell, lost_contact, survivors_of, transfer_evidence
+from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
 from reconciliation.extract.streams import CONTACTS, STREAMS
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.mapping.contact import natural_keys
@@ -216,8 +216,9 @@ class OrphanDetector:
     ) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow]]]:
         connection, identity = self.drift.connection, self.drift.identity
         lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
-        survivors = survivors_of(connection, identity, self.snapshot, lost)
-        transfer_evidence(connection, identity, survivors)
+        evidence = MergeEvidence(connection, identity, self.snapshot)
+        survivors = evidence.survivors(lost)
+        evidence.transfer(survivors)
         erased = erased_among(connection, identity, set(survivors.values()))
         keys = self._keys(frozenset(survivors.values()))
         for contact_id, own in contacts.items():
@@ -227,7 +228,7 @@ class OrphanDetector:
                 is_linked = person is not None and person.state is MappingState.LINKED
                 survivor = Survivor(one, keys.get(one, frozenset()), is_linked, one in erased)
             settings = self.drift.settings
-            yield decide(contact_id, own, survivor, settings, can_tell=can_tell(self.snapshot)), own
+            yield decide(contact_id, own, survivor, settings, can_tell=evidence.can_tell), own
 
     def _noted(self) -> tuple[dict[int, dict[str, MappingRow]], dict[str, list[tuple[str, MappingRow]]]]:
         """Return the mapping rows of contacts, and activities with their source ids by kind."""
