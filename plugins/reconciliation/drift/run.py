@@ -102,8 +102,8 @@ def repair(sync: Sync, run_id: int, *, seconds: float | None = None) -> Run:
             run = read_run(connection, run_id)
             if counts:
                 update_run(connection, run_id, run.state, {"reconciliation": counts}, run.message)
-    with working(sync.sync_dsn) as connection:
-        return read_run(connection, run_id)
+                run = read_run(connection, run_id)
+    return run
 
 
 def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: ReconcileRequest) -> None:

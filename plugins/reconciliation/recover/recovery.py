@@ -31,10 +31,8 @@ from reconciliation.recover.relink import (
     relink,
 )
 from reconciliation.sync_database.connection import working
-from reconciliation.sync_database.incidents import close_incidents, open_incident, open_incidents
-from reconciliation.sync_database.run_rows import (
-    count_calls,
-)
+from reconciliation.sync_database.incidents import close_incidents, open_incident
+from reconciliation.sync_database.run_rows import count_calls
 from reconciliation.values.templates import page
 
 if TYPE_CHECKING:
@@ -238,22 +236,17 @@ def declare_false_alarm(sync: Sync, *, by: str) -> int:
     What was known of it until now is not held against it any more.
     """
     with working(sync.sync_dsn) as connection, sync.open_krayin(connection) as krayin:
-        target_id = krayin.target_id
-        ours = [
-            one
-            for one in open_incidents(connection, target_id=target_id)
-            if one.kind in {ANOTHER_KRAYIN, RECOVERY}
-        ]
-        connection.execute(statement("mapping/accept_links"), {"target_id": target_id})
-        _close(connection, [target_id], by, "it is the same Krayin")
-    return len(ours)
+        connection.execute(statement("mapping/accept_links"), {"target_id": krayin.target_id})
+        return _close(connection, [krayin.target_id], by, "it is the same Krayin")
 
 
-def _close(connection: psycopg.Connection, targets: Iterable[int | None], by: str, why: str) -> None:
-    for target_id in targets:
-        for kind in (ANOTHER_KRAYIN, RECOVERY):
-            if target_id is not None:
-                close_incidents(connection, kind=kind, target_id=target_id, by=by, why=why)
+def _close(connection: psycopg.Connection, targets: Iterable[int | None], by: str, why: str) -> int:
+    return sum(
+        close_incidents(connection, kind=kind, target_id=target_id, by=by, why=why)
+        for target_id in targets
+        if target_id is not None
+        for kind in (ANOTHER_KRAYIN, RECOVERY)
+    )
 
 
 def _former_target(

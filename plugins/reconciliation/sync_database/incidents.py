@@ -113,11 +113,12 @@ def close_incidents(  # noqa: PLR0913 - each is a column
     target_id: int | None = None,
     by: str,
     why: str,
-) -> None:
-    """Note that what was open of a kind, with exactly this sync and target, ended by itself."""
-    _close(connection, by, why, kinds=[kind], sync_name=sync_name, target_id=target_id)
+) -> int:
+    """Note that what was open of a kind, with exactly this sync and target, ended; return how many were."""
+    return _close(connection, by, why, kinds=[kind], sync_name=sync_name, target_id=target_id)
 
 
-def _close(connection: psycopg.Connection, by: str, why: str, **which: Any) -> None:
+def _close(connection: psycopg.Connection, by: str, why: str, **which: Any) -> int:
     nothing = dict.fromkeys(("incident_id", "kinds", "sync_name", "target_id"))
-    connection.execute(statement("incident/close"), {**nothing, **which, "closed_by": by, "closed_why": why})
+    closed = {**nothing, **which, "closed_by": by, "closed_why": why}
+    return connection.execute(statement("incident/close"), closed).rowcount
