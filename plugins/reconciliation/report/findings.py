@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -107,15 +105,22 @@ def write_findings(
 
 
 def _sheet(rows: Sequence[Mapping[str, Any]]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerows([_cell(row[name]) for name in SCHEMA.names] for row in rows)
-    return written.getvalue()
+    frame = pd.DataFrame.from_records(rows, columns=SCHEMA.names)
+    for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True):
+        if pa.types.is_string(kind):
+            frame[name] = frame[name].map(_harmless, na_action="ignore")
+        elif pa.types.is_integer(kind):
+            # Without this a column with blanks would show 7.0 for 7.
+            frame[name] = frame[name].astype("Int64")
+        else:
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+    return str(
+        frame.to_csv(index=False, header=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%SZ")
+    )
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _content(file: IO[bytes]) -> bytes:

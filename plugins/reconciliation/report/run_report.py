@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import logging
-import math
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 from statements import statement
@@ -166,18 +165,14 @@ class _Facts:
 
     def _latency_plot(self, run: Run, now: datetime) -> Markup | None:
         rows = self._rows("sync_run/latency", sync_name=run.sync_name, until=now)
-        measured = {(row["path"], row["day"]): float(row["p95_seconds"]) for row in rows}
-        if not measured:
+        if not rows:
             return None
-        days = sorted({day for _, day in measured})
-        seen = {path for path, _ in measured}
-        lines = {
-            name: [measured.get((path, day), math.nan) for day in days]
-            for path, name in (("webhook", "from the webhook"), ("change", "from the change"))
-            if path in seen
-        }
-        axis = _axis_of_seconds(min(measured.values()), max(measured.values()))
-        return line_plot("latency", days, lines, unit=duration, **axis)
+        measured = pd.DataFrame(rows).astype({"p95_seconds": float})
+        days = measured.pivot_table(index="day", columns="path", values="p95_seconds")
+        names = {"webhook": "from the webhook", "change": "from the change"}
+        lines = {names[path]: list(days[path]) for path in names if path in days}
+        axis = _axis_of_seconds(measured["p95_seconds"].min(), measured["p95_seconds"].max())
+        return line_plot("latency", list(days.index), lines, unit=duration, **axis)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -208,8 +203,6 @@ def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
 
 def _bars(name: str, counted: Iterable[tuple[str, int]]) -> Markup | None:
     """Return the plot of numbers summed up by their labels, the largest first."""
-    sums: Counter[str] = Counter()
-    for label, number in counted:
-        sums[label] += number
-    labels = sorted(sums, key=lambda label: (-sums[label], label))
-    return bars_plot(name, labels, [sums[label] for label in labels]) if labels else None
+    table = pd.DataFrame(counted, columns=["label", "number"])
+    sums = table.groupby("label")["number"].sum().sort_values(ascending=False, kind="stable")
+    return None if sums.empty else bars_plot(name, list(sums.index), [int(number) for number in sums])
