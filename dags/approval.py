@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context, task
-from reconciliation.airflow.assets import held_plans, maybe_held
-from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, held_plans, maybe_held
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:

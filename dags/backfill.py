@@ -13,8 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
-from reconciliation.airflow.assets import maybe_held, maybe_synced
-from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, maybe_held, maybe_synced
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
-from reconciliation.airflow.assets import maybe_held, maybe_synced
+from reconciliation.airflow.dag_defaults import maybe_held, maybe_synced
 from reconciliation.airflow.inbox_trigger import InboxTrigger
 from reconciliation.settings.sync_files import usable_syncs
 

@@ -11,8 +11,7 @@ from datetime import timedelta
 
 from airflow.providers.common.sql.operators.sql import SQLCheckOperator, SQLThresholdCheckOperator
 from airflow.sdk import dag, task
-from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME
-from reconciliation.settings.schedules import longest_gap
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, longest_gap
 from reconciliation.settings.sync_files import BrokenSync, load_syncs
 from statements import statement
 

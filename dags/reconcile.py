@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
-from reconciliation.airflow.assets import maybe_held
-from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED
+from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, maybe_held
 from reconciliation.airflow.operators import ReportOperator
 from reconciliation.settings.sync_files import usable_syncs
 

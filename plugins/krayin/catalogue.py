@@ -14,6 +14,30 @@ from krayin.json_values import Flag, FromJson, Moment, Number, Text, TextOrNone,
 if TYPE_CHECKING:
     from krayin.client import KrayinClient
 
+FINAL_STAGE_CODES: Final = frozenset({"won", "lost"})
+"""The codes by which Krayin itself knows that a lead is closed."""
+
+KNOWN_ATTRIBUTE_TYPES: Final = frozenset(
+    {
+        "text",
+        "textarea",
+        "price",
+        "boolean",
+        "select",
+        "multiselect",
+        "checkbox",
+        "email",
+        "address",
+        "phone",
+        "lookup",
+        "datetime",
+        "date",
+        "file",
+        "image",
+    }
+)
+"""Any other type is accepted by Krayin's API and breaks every later write of that entity type."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage(FromJson):
@@ -92,31 +116,6 @@ class Workflow(FromJson):
     entity_type: Text = ""
     event: Text = ""
     action_ids: Annotated[tuple[Text, ...], Field(validation_alias="actions"), members("id")] = ()
-
-
-FINAL_STAGE_CODES: Final = frozenset({"won", "lost"})
-"""The codes by which Krayin itself knows that a lead is closed."""
-
-KNOWN_ATTRIBUTE_TYPES: Final = frozenset(
-    {
-        "text",
-        "textarea",
-        "price",
-        "boolean",
-        "select",
-        "multiselect",
-        "checkbox",
-        "email",
-        "address",
-        "phone",
-        "lookup",
-        "datetime",
-        "date",
-        "file",
-        "image",
-    }
-)
-"""Any other type is accepted by Krayin's API and breaks every later write of that entity type."""
 
 
 class EmailDemand(StrEnum):

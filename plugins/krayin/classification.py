@@ -17,6 +17,7 @@ from krayin.errors import (
     RateLimited,
     Rejected,
     ServerFailed,
+    TryLater,
     UnexpectedAnswer,
 )
 
@@ -158,27 +159,22 @@ a dead token, a wrong method and a fault of its own are all the same 500.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """The error a meaning is raised as, for calls that may be repeated and for those that may not."""
-
-    repeatable: type[KrayinError]
-    unrepeatable: type[KrayinError]
-
-
-ERRORS: Final[Mapping[Meaning, Recovery]] = MappingProxyType(
+ERRORS: Final[Mapping[Meaning, type[KrayinError]]] = MappingProxyType(
     {
-        Meaning.REJECTED: Recovery(Rejected, Rejected),
-        Meaning.NOT_FOUND: Recovery(NotFound, NotFound),
-        Meaning.ROUTE_MISSING: Recovery(ConfigurationError, ConfigurationError),
-        Meaning.RATE_LIMITED: Recovery(RateLimited, RateLimited),
-        Meaning.UNAUTHENTICATED: Recovery(AuthenticationFailed, AuthenticationFailed),
-        Meaning.TURNED_AWAY: Recovery(AuthenticationFailed, AuthenticationFailed),
-        Meaning.SERVER_FAILED: Recovery(ServerFailed, OutcomeUnknown),
-        Meaning.UNEXPECTED: Recovery(UnexpectedAnswer, OutcomeUnknown),
+        Meaning.REJECTED: Rejected,
+        Meaning.NOT_FOUND: NotFound,
+        Meaning.ROUTE_MISSING: ConfigurationError,
+        Meaning.RATE_LIMITED: RateLimited,
+        Meaning.UNAUTHENTICATED: AuthenticationFailed,
+        Meaning.TURNED_AWAY: AuthenticationFailed,
+        Meaning.SERVER_FAILED: ServerFailed,
+        Meaning.UNEXPECTED: UnexpectedAnswer,
     }
 )
 """What to raise for every meaning but `ANSWERED`."""
+
+UNTRUSTED: Final = frozenset({Meaning.SERVER_FAILED, Meaning.UNEXPECTED})
+"""What leaves the outcome of a call unknown that may not be repeated."""
 
 
 def classify(
@@ -215,9 +211,10 @@ def classify(
             near_limit=near_limit,
         )
     )
+    leads_on = status in _REDIRECT and "location" in known
     return Verdict(
         meaning=rule.meaning,
-        reason=rule.reason + _target(known.get("location")) if status in _REDIRECT else rule.reason,
+        reason=f"{rule.reason} (to {redirect_target(known['location'])})" if leads_on else rule.reason,
         limit=limit,
         remaining=remaining,
         retry_after=_seconds(known.get("retry-after")),
@@ -227,26 +224,24 @@ def classify(
 
 def error_of(verdict: Verdict, *, repeatable: bool, **call: Any) -> KrayinError:
     """Return the error to raise for a verdict other than `ANSWERED`; `call` as in KrayinError."""
-    recovery = ERRORS[verdict.meaning]
-    kind = recovery.repeatable if repeatable else recovery.unrepeatable
+    if verdict.meaning in UNTRUSTED and not repeatable:
+        reason = f"{verdict.reason}; Krayin may have written the record: look it up before repeating"
+        return OutcomeUnknown(reason, **call)
+    kind = ERRORS[verdict.meaning]
     if issubclass(kind, Rejected):
         named = ", ".join(verdict.fields)
         reason = f"{verdict.reason}: {named}" if named else verdict.reason
         return kind(reason, fields=verdict.fields, **call)
-    if issubclass(kind, (RateLimited, ServerFailed)):
+    if issubclass(kind, TryLater):
         return kind(verdict.reason, retry_after=verdict.retry_after, **call)
-    if kind is OutcomeUnknown:
-        reason = f"{verdict.reason}; Krayin may have written the record: look it up before repeating"
-        return kind(reason, **call)
     return kind(verdict.reason, **call)
 
 
-def _target(location: str | None) -> str:
-    """Return where a redirect leads, without query and user, for the reason's end."""
-    if location is None:
-        return ""
+def redirect_target(location: str) -> str:
+    """Return where a redirect leads, without query and user."""
     parts = urlsplit(location)
-    return f" (to {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path})"
+    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    return f"{host}{parts.path}"
 
 
 def _whole_number(text: str | None) -> int | None:

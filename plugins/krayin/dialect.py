@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from krayin.json_values import FromJson
 
+LATEST_API = "/api/v1"
+EARLIER_API = "/api/admin"
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect(FromJson):
@@ -29,10 +32,6 @@ class Dialect(FromJson):
     is_limited: bool | None = None
     filters_by_json: bool | None = None
     takes_no_email: bool | None = None
-
-
-LATEST_API = "/api/v1"
-EARLIER_API = "/api/admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,7 @@ def generation_of(base_url: str, dialect: Dialect) -> Generation:
         problem = (
             f"Krayin's API usually lies under {LATEST_API}; this integration was made for 2.1.5 and later"
         )
-    return Generation(
-        "2.2 or later" if dialect.blank_is_null else "2.1",
-        problem,
-        tuple(_notes(dialect)),
-    )
+    return Generation("2.2 or later" if dialect.blank_is_null else "2.1", problem, tuple(_notes(dialect)))
 
 
 def _notes(dialect: Dialect) -> list[str]:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+EntityType = Literal["persons", "leads", "organizations"]
+ENTITY_TYPES: Final[dict[str, EntityType]] = {
+    "person": "persons",
+    "lead": "leads",
+    "organization": "organizations",
+}
+"""What Krayin calls the kinds of records that have custom attributes, by what we call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,7 @@ ACTIVITIES_OF: Final = {
     "lead": _read("leads/{id}/activities"),
 }
 LOOKUP_ENTITY: Final = {
-    entity: _read(f"settings/attributes/lookup-entity/{entity}")
-    for entity in ("persons", "leads", "organizations")
+    entity: _read(f"settings/attributes/lookup-entity/{entity}") for entity in ENTITY_TYPES.values()
 }
 
 CREATE_PERSON: Final = _create("contacts/persons")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,7 @@ class KrayinError(Exception):
     """
 
     def __init__(
-        self,
-        reason: str,
-        *,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
+        self, reason: str, *, method: str | None = None, route: str | None = None, status: int | None = None
     ) -> None:
         """Keep the facts of the call beside the reason."""
         super().__init__(reason, method, route, status)
@@ -88,12 +84,10 @@ class DeletionsLimited(RateLimited):
     def __init__(
         self,
         reason: str = "Krayin allows 100 deletions of persons an hour, and they are used up",
-        *,
-        retry_after: float | None = None,
         **call: Any,
     ) -> None:
-        """Keep how long to wait; `call` as in KrayinError."""
-        super().__init__(reason, retry_after=retry_after, **call)
+        """Keep how long to wait; `call` as in TryLater."""
+        super().__init__(reason, **call)
 
     @property
     def wait(self) -> timedelta:
@@ -160,3 +154,17 @@ class UnexpectedAnswer(KrayinError):
 
 class UnreadableRecord(UnexpectedAnswer):
     """A good answer holds a record in a shape Krayin does not give: somebody must look at it."""
+
+
+def is_outage(error: KrayinError) -> bool:
+    """Tell whether Krayin itself is away or refuses us, whatever record is meant."""
+    match error:
+        case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
+            return True
+        case UnreadableRecord():
+            return False
+        case OutcomeUnknown() | ServerFailed() | UnexpectedAnswer():
+            # A page of a proxy, of a web server in trouble or of Krayin's maintenance, or no answer at all.
+            return error.status != HTTPStatus.INTERNAL_SERVER_ERROR
+        case _:
+            return False

@@ -16,7 +16,6 @@ from krayin.routes import access_key, find_api
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import httpx
     from airflow.sdk import Connection
 
     from krayin.rate_limiter import RateLimiter
@@ -78,11 +77,7 @@ class KrayinHook(BaseHook):
         return number
 
     def client(
-        self,
-        limiter: RateLimiter,
-        on_call: Callable[[ApiCall], None] | None = None,
-        lane: str | None = None,
-        transport: httpx.BaseTransport | None = None,
+        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None] | None = None, lane: str | None = None
     ) -> KrayinClient:
         """Return a client whose calls are paced by `limiter` and told to `on_call`.
 
@@ -96,16 +91,9 @@ class KrayinHook(BaseHook):
         address = self.address()
         with _finding:
             if address not in _found:
-                _found[address] = find_api(address, transport=transport)
+                _found[address] = find_api(address)
             base_url = _found[address]
-        return KrayinClient(
-            base_url,
-            self._token(),
-            limiter=limiter,
-            on_call=on_call,
-            lane=lane,
-            transport=transport,
-        )
+        return KrayinClient(base_url, self._token(), limiter=limiter, on_call=on_call, lane=lane)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Krayin who we are; return whether that worked and what was found or is wrong."""

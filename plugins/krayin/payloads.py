@@ -80,15 +80,24 @@ class Payload(BaseModel):
         """Return these fields in the form Krayin takes, without those that are None."""
         return {key: _sent(value) for key in keys if (value := getattr(self, key)) is not None}
 
+
+class Attributed(Payload):
+    """A payload of a record with user-defined attributes, boolean ones apart from the others."""
+
+    booleans: Mapping[str, bool] = Field(default_factory=dict)
+    custom: Custom = Field(default_factory=dict)
+
     @model_validator(mode="after")
     def _custom_attributes_hide_nothing(self) -> Self:
-        for group in ("custom", "booleans"):
-            codes = getattr(self, group, {})
+        for group, codes in (("custom", self.custom), ("booleans", self.booleans)):
             hidden = sorted(set(codes) & (self.reserved | set(type(self).model_fields)))
             if hidden:
                 message = f"{group} may not contain {', '.join(hidden)}: these are Krayin's own keys"
                 raise ValueError(message)
         return self
+
+    def _with_attributes(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, **{code: int(value) for code, value in self.booleans.items()}, **self.custom}
 
 
 class Labelled(BaseModel):
@@ -125,10 +134,6 @@ def _phone_rows(labelled: tuple[Labelled, ...]) -> list[dict[str, Any]]:
     return _rows(tuple(one for one in labelled if one.value)) or [dict(row) for row in NO_PHONE]
 
 
-def _flags(booleans: Mapping[str, bool]) -> dict[str, int]:
-    return {code: int(value) for code, value in booleans.items()}
-
-
 def _number(value: Decimal) -> int | float:
     # Twelve digits at most, which a double carries exactly enough for Krayin's decimal(12,4).
     return int(value) if value == value.to_integral_value() else float(value)
@@ -158,7 +163,7 @@ LocalTime = Annotated[str, AfterValidator(_local_text)]
 """`Y-m-d H:i:s` in the Krayin server's own zone: `closed_at` takes no other form that keeps the instant."""
 
 
-class PersonDraft(Payload):
+class PersonDraft(Attributed):
     """A person to create, by POST contacts/persons or nested in a lead.
 
     `emails` None leaves them out: Krayin on MySQL then makes a person without, whatever is required.
@@ -172,8 +177,6 @@ class PersonDraft(Payload):
     organization_id: Id | None = None
     organization_name: Line | None = None
     user_id: Id | None = None
-    booleans: Mapping[str, bool] = Field(default_factory=dict)
-    custom: Custom = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_organization(self) -> Self:
@@ -189,7 +192,7 @@ class PersonDraft(Payload):
             body["emails"] = _rows(self.emails)
         given = self._given("job_title", "organization_id", "organization_name", "user_id")
         body |= {key: value for key, value in given.items() if value != ""}
-        return {**body, **_flags(self.booleans), **self.custom}
+        return self._with_attributes(body)
 
     def to_nested(self) -> dict[str, Any]:
         """Return the `person` of a lead's body: here a person without a phone has no list of them."""
@@ -199,7 +202,7 @@ class PersonDraft(Payload):
         return body
 
 
-class PersonUpdate(Payload):
+class PersonUpdate(Attributed):
     """Everything PUT contacts/persons/{id} needs together, so that it wipes nothing.
 
     Krayin 2.1.5 takes an absent `user_id` as "no owner", an absent boolean attribute as 0,
@@ -219,7 +222,6 @@ class PersonUpdate(Payload):
     booleans: Mapping[str, bool]
     organization_name: Line | None = None
     job_title: Line | None = None
-    custom: Custom = Field(default_factory=dict)
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body with every key whose absence would change something."""
@@ -236,10 +238,10 @@ class PersonUpdate(Payload):
             body["organization_id"] = self.organization_id
         if self.job_title is not None:
             body["job_title"] = self.job_title
-        return {**body, **_flags(self.booleans), **self.custom}
+        return self._with_attributes(body)
 
 
-class LeadDraft(Payload):
+class LeadDraft(Attributed):
     """A lead to create, with its person made in the same call, linked by id, or without one."""
 
     title: Annotated[Line, Field(min_length=1)]
@@ -252,8 +254,6 @@ class LeadDraft(Payload):
     expected_close_date: date | None = None
     person: PersonDraft | None = None
     person_id: Id | None = None
-    booleans: Mapping[str, bool] = Field(default_factory=dict)
-    custom: Custom = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_person(self) -> Self:
@@ -279,10 +279,10 @@ class LeadDraft(Payload):
         elif self.person_id is not None:
             # The nested id answers 404 for a missing person; `person_id` would answer 500.
             body["person"] = {"id": self.person_id}
-        return {**body, **_flags(self.booleans), **self.custom}
+        return self._with_attributes(body)
 
 
-class LeadUpdate(Payload):
+class LeadUpdate(Attributed):
     """The keys to change by PUT leads/attributes/edit/{id}, with those whose absence would wipe.
 
     `expected_close_date` is the raw date to keep or set (None: none; Krayin nulls an absent one).
@@ -303,7 +303,6 @@ class LeadUpdate(Payload):
     person_id: Id | None = None
     closed_at: LocalTime | None = None
     lost_reason: LongText | None = None
-    custom: Custom = Field(default_factory=dict)
 
     @property
     def clears_description(self) -> bool:
@@ -325,10 +324,10 @@ class LeadUpdate(Payload):
                 body[key] = getattr(self, key)
         if "description" in self.model_fields_set:
             body["description"] = self.description or ""
-        return {**body, **_flags(self.booleans), **self.custom}
+        return self._with_attributes(body)
 
 
-class OrganizationUpdate(Payload):
+class OrganizationUpdate(Attributed):
     """The keys of an organization to change; only those that were given are sent, the rest is kept.
 
     `address` takes the form the admin shows: address, country and state (ISO codes), city, postcode.
@@ -337,8 +336,6 @@ class OrganizationUpdate(Payload):
     name: Annotated[Line, Field(min_length=1)] | None = None
     address: Custom | None = None
     user_id: Id | None = None
-    booleans: Mapping[str, bool] = Field(default_factory=dict)
-    custom: Custom = Field(default_factory=dict)
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body."""
@@ -346,7 +343,7 @@ class OrganizationUpdate(Payload):
         for key in ("address", "user_id"):
             if key in self.model_fields_set:
                 body[key] = getattr(self, key)
-        return {**body, **_flags(self.booleans), **self.custom}
+        return self._with_attributes(body)
 
 
 def _additional(values: Mapping[str, str]) -> str:

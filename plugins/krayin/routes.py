@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from krayin.classification import redirect_target
 from krayin.endpoints import WHOAMI
 from krayin.errors import ConfigurationError, NotSent, ServerFailed
 from krayin.transport import describe_connection_failure, trusted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 API_PATHS: Final = ("/api/v1", "/api/admin")
 """Where REST API packages of Krayin put their routes; 2.1.5 with rest-api 2.1.1 serves the first."""
@@ -30,14 +27,6 @@ _PHP_MESSAGE = re.compile(r"\b(Deprecated|Notice|Warning|Fatal error)(</b>)?: .{
 
 
 _TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One address that was tried and what spoke against it."""
-
-    base_url: str
-    reason: str
 
 
 def normalise_base_url(address: str) -> str:
@@ -94,7 +83,7 @@ def find_api(address: str, *, transport: httpx.BaseTransport | None = None) -> s
         NotSent: no connection could be made.
         ServerFailed: a gateway or maintenance page answered; try again later.
     """
-    attempts: list[Attempt] = []
+    attempts: list[str] = []
     headers = {"Accept": "application/json", "User-Agent": "chatwoot-krayin-sync"}
     with httpx.Client(headers=headers, timeout=_TIMEOUT, transport=transport, verify=trusted()) as http:
         for base_url in candidate_base_urls(address):
@@ -102,8 +91,8 @@ def find_api(address: str, *, transport: httpx.BaseTransport | None = None) -> s
             reason = _objection(response)
             if reason is None:
                 return base_url
-            attempts.append(Attempt(base_url, reason))
-    message = "no Krayin REST API answers at this address. Tried: " + "; ".join(_shown(attempts))
+            attempts.append(f"{base_url} ({reason})")
+    message = "no Krayin REST API answers at this address. Tried: " + "; ".join(attempts)
     raise ConfigurationError(message, **WHOAMI.where())
 
 
@@ -138,13 +127,7 @@ def _objection(response: httpx.Response) -> str | None:
     if turned_away or (status == 401 and isinstance(message, str)):
         return None
     if 300 <= status < 400:
-        target = urlsplit(response.headers.get("Location", ""))
-        shown = (
-            f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
-            if target.netloc
-            else target.path
-        )
-        return f"HTTP {status}, a redirect to {shown}"
+        return f"HTTP {status}, a redirect to {redirect_target(response.headers.get('Location', ''))}"
     if body is None:
         return f"HTTP {status} {_page(response)}"
     if status == 404:
@@ -165,11 +148,6 @@ def _page(response: httpx.Response) -> str:
     if _PHP_MESSAGE.search(text):
         return "with PHP's own messages before the JSON: set display_errors=Off in that server's php.ini"
     return "with a page instead of JSON, so another web site or a wrong path"
-
-
-def _shown(attempts: list[Attempt]) -> Iterator[str]:
-    for attempt in attempts:
-        yield f"{attempt.base_url} ({attempt.reason})"
 
 
 def _is_near(address: str) -> bool:

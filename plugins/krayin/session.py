@@ -20,7 +20,6 @@ from tenacity import (
     wait_exponential,
     wait_random,
 )
-from tenacity.wait import wait_base
 
 from krayin.classification import Meaning, Verdict, classify, error_of
 from krayin.dialect import Dialect
@@ -47,10 +46,40 @@ from krayin.transport import describe_connection_failure, trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from krayin.endpoints import Endpoint
     from krayin.rate_limiter import Permit, RateLimiter
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+# At INFO httpx logs whole URLs, and ours search for customers' addresses and phone numbers.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+RETRIES: Final = 3
+"""How often a repeatable call is made again after a failure."""
+
+WINDOW: Final = 61.0
+"""Seconds after which a full window of Krayin's limiter (60 s) has surely passed."""
+
+LOW_REMAINING: Final = 5
+"""From so few remaining calls on, other workers may use up the window between two calls of ours."""
+
+TOKEN_PROOF: Final = 60.0
+"""Seconds for which a token that was asked about counts as good, unless two calls in a row fail."""
+
+MAX_REFUSALS: Final = 5
+"""How often one call waits for the limiter before it gives up."""
+
+LONGEST_WAIT: Final = 300.0
+"""Seconds beyond which a server's `Retry-After` is left to the caller."""
+
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_CANNOT_BE_SENT: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+# Of a gateway that did not get Krayin's own answer: what it asked for may still be under way.
+_GATEWAY_GAVE_UP: Final = frozenset({502, 504, *range(520, 528)})
+_REFUSALS: Final = (Meaning.TURNED_AWAY, Meaning.RATE_LIMITED, Meaning.UNAUTHENTICATED)
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_BACKOFF: Final = wait_exponential(multiplier=2, exp_base=2) + wait_random(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +111,6 @@ class ApiCall:
     outcome: str
 
 
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
-# At INFO httpx logs whole URLs, and ours search for customers' addresses and phone numbers.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-
-RETRIES: Final = 3
-"""How often a repeatable call is made again after a failure."""
-
-WINDOW: Final = 61.0
-"""Seconds after which a full window of Krayin's limiter (60 s) has surely passed."""
-
-LOW_REMAINING: Final = 5
-"""From so few remaining calls on, other workers may use up the window between two calls of ours."""
-
-TOKEN_PROOF: Final = 60.0
-"""Seconds for which a token that was asked about counts as good, unless two calls in a row fail."""
-
-MAX_REFUSALS: Final = 5
-"""How often one call waits for the limiter before it gives up."""
-
-LONGEST_WAIT: Final = 300.0
-"""Seconds beyond which a server's `Retry-After` is left to the caller."""
-
-_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_CANNOT_BE_SENT: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
-# Of a gateway that did not get Krayin's own answer: what it asked for may still be under way.
-_GATEWAY_GAVE_UP: Final = frozenset({502, 504, *range(520, 528)})
-_REFUSALS: Final = (Meaning.TURNED_AWAY, Meaning.RATE_LIMITED, Meaning.UNAUTHENTICATED)
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
     endpoint: Endpoint
@@ -141,17 +137,12 @@ class _Reply:
         )
 
 
-class _PoliteWait(wait_base):
-    """Waits as the server asked, else 2, 4, 8 seconds and up to one more."""
-
-    _backoff = wait_exponential(multiplier=2, exp_base=2) + wait_random(0, 1)
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        """Return the seconds to wait before the next try."""
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        if isinstance(error, TryLater) and error.retry_after is not None:
-            return error.retry_after
-        return self._backoff(retry_state)
+def _polite_wait(retry_state: RetryCallState) -> float:
+    """Return the seconds the server asked to wait, else 2, 4, 8 and up to one more."""
+    error = retry_state.outcome.exception() if retry_state.outcome else None
+    if isinstance(error, TryLater) and error.retry_after is not None:
+        return error.retry_after
+    return _BACKOFF(retry_state)
 
 
 class Session:
@@ -240,12 +231,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -288,7 +274,7 @@ class Session:
         request = _Request(endpoint, record_id, query, content)
         retrying = Retrying(
             stop=stop_after_attempt(1 + self._retries),
-            wait=_PoliteWait(),
+            wait=_polite_wait,
             retry=retry_if_exception(lambda error: _worth_repeating(endpoint, error)),
             sleep=self._sleep,
             reraise=True,

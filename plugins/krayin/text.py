@@ -25,6 +25,29 @@ INVISIBLE = (
 )
 _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIBLE
 
+NAME_CHARACTERS: Final = 255
+"""Names, titles, job titles and text attributes, in characters."""
+
+TEXT_BYTES: Final = 65_535
+"""Comments and descriptions, in UTF-8 bytes."""
+
+LEAD_VALUE_DECIMALS: Final = 4
+"""More decimals are refused as "must be a decimal"."""
+
+LEAD_VALUE_MAX: Final = Decimal("99999999.9999")
+"""Larger lead values are stored as this one without a word."""
+
+CUT_MARK: Final = "… [cut]"
+"""What a value that was made to fit ends with."""
+
+# Joiners, marks of direction and control characters; beside them what selects the look of another one.
+_UNSEEN = frozenset({"Cf", "Cc"})
+_SELECTORS = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
+# It silences a vowel of Indic scripts and makes another word.
+_VIRAMA = 9
+_LAST_OF_THE_BASIC_PLANE = "\uffff"
+_ANY_OTHER = "\N{REPLACEMENT CHARACTER}"
+
 
 def clean_text(text: str) -> str:
     """Return `text` without NUL, surrogate pairs joined and lone surrogates replaced by U+FFFD.
@@ -55,22 +78,6 @@ def clean_json(value: Any) -> Any:
     return value
 
 
-NAME_CHARACTERS: Final = 255
-"""Names, titles, job titles and text attributes, in characters."""
-
-TEXT_BYTES: Final = 65_535
-"""Comments and descriptions, in UTF-8 bytes."""
-
-LEAD_VALUE_DECIMALS: Final = 4
-"""More decimals are refused as "must be a decimal"."""
-
-LEAD_VALUE_MAX: Final = Decimal("99999999.9999")
-"""Larger lead values are stored as this one without a word."""
-
-CUT_MARK: Final = "… [cut]"
-"""What a value that was made to fit ends with."""
-
-
 def cut_characters(text: str, limit: int = NAME_CHARACTERS) -> str:
     """Return `text` in at most `limit` characters, ending with the cut mark when it was longer."""
     if len(text) <= limit:
@@ -99,15 +106,6 @@ def fit_lead_value(value: Decimal) -> Decimal:
         raise ValueError(message)
     rounded = value.quantize(Decimal(1).scaleb(-LEAD_VALUE_DECIMALS), rounding=ROUND_HALF_UP)
     return min(max(rounded, Decimal(0)), LEAD_VALUE_MAX)
-
-
-# Joiners, marks of direction and control characters; beside them what selects the look of another one.
-_UNSEEN = frozenset({"Cf", "Cc"})
-_SELECTORS = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
-# It silences a vowel of Indic scripts and makes another word.
-_VIRAMA = 9
-_LAST_OF_THE_BASIC_PLANE = "\uffff"
-_ANY_OTHER = "\N{REPLACEMENT CHARACTER}"
 
 
 def fold_name(name: str) -> str:

@@ -105,7 +105,7 @@ def test_the_code_names_every_statement_there_is_and_no_other():
         *(PLUGINS.parent / "stack").glob("*.py"),
     ]
     text = "\n".join(file.read_text(encoding="utf-8") for file in sources)
-    named = set(re.findall(r'(?:statement|execute|rows)\(\s*"([a-z_]+/[a-z0-9_]+)"', text))
+    named = set(re.findall(r'(?:statement|execute|rows|_number|_note)\(\s*"([a-z_]+/[a-z0-9_]+)"', text))
     assert len(named) > 200
     assert named <= there
     # A name put together at run time, as in f"{noun}/erase", shows its last part.

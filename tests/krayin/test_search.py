@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-from krayin.search import (
+from krayin.client import (
     is_searchable,
     json_column_patterns,
     like_escaped,

@@ -41,12 +41,7 @@ def backfill_request(context: Mapping[str, Any]) -> RunRequest | None:
             dry_run = not params.get("carry_out")
         case _:
             return None
-    return RunRequest(
-        kind=RunKind.BACKFILL,
-        dag_run_id=dag_run.run_id,
-        window=window,
-        dry_run=dry_run,
-    )
+    return RunRequest(kind=RunKind.BACKFILL, dag_run_id=dag_run.run_id, window=window, dry_run=dry_run)
 
 
 def reconcile_request(context: Mapping[str, Any]) -> ReconcileRequest:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from reconciliation.airflow.assets import emit_held, emit_synced
+# As a class, which Airflow 3.2 has too.
+from airflow.sdk.observability.stats import Stats
+
 from reconciliation.airflow.connections import open_sync, sync_dsn
-from reconciliation.airflow.metrics import measure_run
+from reconciliation.airflow.dag_defaults import emit_held, emit_synced
 from reconciliation.airflow.params import backfill_request, reconcile_request, run_request
 from reconciliation.airflow.task_errors import log_lines, task_errors
 from reconciliation.approval.question import APPROVE, answer, ask, is_to_be_asked, leave_unanswered
@@ -23,10 +25,35 @@ from reconciliation.webhook.events import act_on_events
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-log = logging.getLogger(__name__)
+    from reconciliation.sync_database.run_rows import Run
 
+
+# Keys of the summary, which are also the names after `krayin_sync.`.
+COUNTERS = ("read", "unchanged", "calls", "writes", "refused", "quarantined", "failed")
+GAUGES = ("waiting", "held")
+
+log = logging.getLogger(__name__)
 # Beyond the time for an answer: until then the DAG run that asks may still be at its end.
 WINDING_UP = timedelta(hours=1)
+
+
+def measure_run(run: Run) -> None:
+    """Report a run that has ended, tagged with its sync, kind and whether it was dry.
+
+    Counters `krayin_sync.runs` and those of COUNTERS, gauges of GAUGES, and the timer
+    `krayin_sync.run_duration` from the run's start to its end. Nothing happens while Airflow's metrics
+    are switched off.
+    """
+    tags = {"sync": run.sync_name, "kind": str(run.kind), "dry_run": str(run.dry_run).lower()}
+    Stats.incr("krayin_sync.runs", tags={**tags, "state": str(run.state)})
+    for name in COUNTERS:
+        number = int(run.summary.get(name) or 0)
+        if number:
+            Stats.incr(f"krayin_sync.{name}", number, tags=tags)
+    for name in GAUGES:
+        Stats.gauge(f"krayin_sync.{name}", int(run.summary.get(name) or 0), tags={"sync": run.sync_name})
+    if run.finished_at is not None:
+        Stats.timing("krayin_sync.run_duration", run.finished_at - run.started_at, tags=tags)
 
 
 @task_errors()

@@ -10,11 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from chatwoot.errors import ChatwootApiUnreachable, ChatwootError, ChatwootUnreachable, SnapshotInterrupted
 from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 
-from reconciliation.errors import (
-    ErasureWaitsError,
-    ReconciliationError,
-    SyncDatabaseError,
-)
+from reconciliation.errors import ErasureWaitsError, ReconciliationError, SyncDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,30 +6,30 @@ A record comes in three forms. Its *columns* are what a list shows, under the na
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from krayin.payloads import Labelled, LeadDraft, LeadUpdate, OrganizationUpdate, PersonDraft, PersonUpdate
-from krayin.records import labelled_rows
+from krayin.records import Activity, Lead, Organization, Person, Shown, labelled_rows
+from krayin.text import fold_name
 
 from reconciliation.mapping.comment import comment_mark
-from reconciliation.mapping.company_names import shown_company
-from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
+from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES, natural_keys
 from reconciliation.mapping.desired_activity import KEY
 from reconciliation.mapping.merge import CUSTOM_PREFIX, same_value
 from reconciliation.values.stored_text import stored_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
-
-    from krayin.records import Activity, Lead, Organization, Person
 
     from reconciliation.mapping.desired_activity import DesiredActivity
     from reconciliation.mapping.desired_contact import Fields
     from reconciliation.mapping.merge import Merged
     from reconciliation.settings.targets import LeadTargets
+
 
 CLOSE_DATE = "expected_close_date"
 ADDRESS_PREFIX = "address."
@@ -146,10 +146,12 @@ def called_by_company(
     """Return a person's flat fields; its organization goes by the company we know it for.
 
     `known` are the folded names under which organizations are known to us: a person who is in the
-    organization of one of `companies` has that company, whatever somebody renamed the organization to.
+    organization of one of `companies` (the wanted one, the one last sent) has that company, whatever
+    somebody renamed the organization to, and whichever names Krayin's database takes for one.
     """
     names = known.get(person["organization_id"] or 0, ())
-    return {**person, "organization": shown_company(person["organization"], names, *companies)}
+    meant = (company for company in companies if company and fold_name(company) in names)
+    return {**person, "organization": next(meant, person["organization"])}
 
 
 def lead_fields(stored: Mapping[str, Any], custom_codes: Iterable[str] = ()) -> dict[str, Any]:
@@ -349,3 +351,45 @@ def day(value: Any) -> date | None:
         return date.fromisoformat(str(value or "").strip()[:10])
     except ValueError:
         return None
+
+
+# --- lists ------------------------------------------------------------------------------------
+
+PERSON, LEAD, ORGANIZATION, ACTIVITY = "person", "lead", "organization", "activity"
+RECORDS: dict[str, type[Any]] = {PERSON: Person, LEAD: Lead, ORGANIZATION: Organization, ACTIVITY: Activity}
+"""What the client calls the kinds of records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Shown]):
+    """One of Krayin's lists.
+
+    `facts` gives what is kept of a record (JSON), `keys` by what it is found again. `is_whole` says that
+    the list shows every record of its table, so that asking for ids shows none that is not in it.
+    """
+
+    crm_kind: str
+    facts: Callable[[Shown], dict[str, Any]]
+    keys: Callable[[Shown, dict[str, Any]], Sequence[str]]
+    is_whole: bool = True
+
+
+def persons(phone_region: str | None) -> Listing[Person]:
+    """Return the list of persons; their keys are e-mails and phones, those of `phone_region` completed."""
+    return Listing(
+        PERSON, person_facts, lambda _, facts: natural_keys(facts["emails"], facts["phones"], phone_region)
+    )
+
+
+LEADS: Listing[Lead] = Listing(
+    LEAD, lead_facts, lambda lead, _: () if lead.person_id is None else (f"person:{lead.person_id}",)
+)
+# Krayin itself keeps their names apart.
+ORGANIZATIONS: Listing[Organization] = Listing(ORGANIZATION, organization_columns, lambda *_: ())
+ACTIVITIES: Listing[Activity] = Listing(
+    ACTIVITY,
+    activity_facts,
+    lambda activity, _: (f"{KEY}:{activity.additional[KEY]}",) if KEY in activity.additional else (),
+    # Krayin's own entries lie between.
+    is_whole=False,
+)

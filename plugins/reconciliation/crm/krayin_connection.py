@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import psycopg
 from krayin.budget import UNHEARD, RateBudget
@@ -19,15 +19,16 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.binding_scope import register_target
-from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.lineage import compare_setup
 from reconciliation.crm.person_deletions import PersonDeletions
+from reconciliation.crm.reads import CurrentAttributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from krayin.client import KrayinClient
-    from krayin.rate_limiter import Lane, LimitFeedback, Permit, RateLimiter
+    from krayin.hook import KrayinHook
+    from krayin.rate_limiter import Lane, LimitFeedback, Permit
     from krayin.session import ApiCall
 
     from reconciliation.settings.sync_settings import KrayinSettings
@@ -36,24 +37,6 @@ log = logging.getLogger(__name__)
 
 CATALOGUE_AGE = timedelta(hours=1)
 DIALECT_AGE = timedelta(days=1)
-
-
-class KrayinAccess(Protocol):
-    """Where a Krayin is and how to get in: an Airflow connection, or a pair of address and token in tests."""
-
-    def key(self) -> str:
-        """Return what tells this address and token from others, without giving the token away."""
-        ...
-
-    def requests_per_minute(self) -> int | Literal["auto"]:
-        """Return how many calls the API user may make in a minute; `auto` leaves it to Krayin's answers."""
-        ...
-
-    def client(
-        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None], lane: str | None
-    ) -> KrayinClient:
-        """Return a client; raises `krayin.errors.KrayinError` when the address or token cannot be right."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +70,7 @@ class _Unaccounted(NoopLimiter):
 def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     connection: psycopg.Connection,
     connect: Callable[[], psycopg.Connection],
-    access: KrayinAccess,
+    access: KrayinHook,
     settings: KrayinSettings,
     *,
     lane: Lane,

@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from krayin.endpoints import ENTITY_TYPES
 from statements import statement
 
-from reconciliation.crm.fields import custom_fields
-from reconciliation.crm.listings import RECORDS, activities, leads, organizations, persons
+from reconciliation.crm.fields import ACTIVITIES, LEADS, ORGANIZATIONS, RECORDS, custom_fields, persons
 from reconciliation.crm.snapshot import RecordSnapshot
 
 if TYPE_CHECKING:
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
     import psycopg
     from krayin.catalogue import Catalogue
-    from krayin.client import EntityType, KrayinClient
+    from krayin.client import KrayinClient
 
     from reconciliation.binding_scope import BindingScope
-    from reconciliation.crm.listings import Listing
+    from reconciliation.crm.fields import Listing
     from reconciliation.settings.sync_settings import SyncSettings
 
 log = logging.getLogger(__name__)
-
-ENTITIES: dict[str, EntityType] = {"person": "persons", "lead": "leads", "organization": "organizations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,11 @@ class CrmLists:
         identity: BindingScope,
     ) -> CrmLists:
         """Return the lists that concern a sync with these settings."""
-        wanted: list[Listing[Any]] = [persons(settings.default_phone_region), leads()]
+        wanted: list[Listing[Any]] = [persons(settings.default_phone_region), LEADS]
         if settings.sync_to_organization:
-            wanted.append(organizations())
+            wanted.append(ORGANIZATIONS)
         if settings.sync_conversations or settings.sync_messages:
-            wanted.append(activities())
+            wanted.append(ACTIVITIES)
         return cls(connection, client, identity, wanted)
 
     @property
@@ -100,7 +98,7 @@ class CrmLists:
 
     def custom(self, catalogue: Catalogue, kind: str, crm_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Return the custom fields of some records by id, as `custom.<code>`: the lists do not show them."""
-        entity = ENTITIES[kind]
+        entity = ENTITY_TYPES[kind]
         codes = [attribute.code for attribute in catalogue.custom_attributes(entity)]
         return {
             crm_id: custom_fields(raw.values, codes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from krayin.records import Activity
 
-from reconciliation.crm.listings import activities
+from reconciliation.crm.fields import ACTIVITIES
 from reconciliation.crm.snapshot import RecordSnapshot
 from reconciliation.mapping.desired_activity import KEY
 
@@ -34,7 +34,7 @@ class OwnActivities:
         """
         found = self.client.activities_by_key(KEY, keys)
         if found is None:
-            snapshot = RecordSnapshot(self.connection, self.client, self.target_id, activities())
+            snapshot = RecordSnapshot(self.connection, self.client, self.target_id, ACTIVITIES)
             snapshot.refresh()
             seen = snapshot.with_keys([f"{KEY}:{key}" for key in keys])
             found = self.client.by_ids(Activity, seen)

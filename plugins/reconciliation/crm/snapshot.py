@@ -12,8 +12,8 @@ from krayin.records import Person, Shown
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.fields import RECORDS, Listing, persons
 from reconciliation.crm.lineage import Lineage
-from reconciliation.crm.listings import RECORDS, Listing, persons
 from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
@@ -147,33 +147,24 @@ class RecordSnapshot(Generic[Shown]):
             for key in self._listing.keys(record, fact)
         ]
         with self._connection.transaction():
-            self._connection.execute(
-                statement("crm_snapshot/record"),
-                {
-                    **self._scope,
-                    "crm_ids": ids,
-                    "updated_ats": [record.updated_at for record in records],
-                    "hashes": [stable_hash(fact) for fact in facts],
-                    "facts": [Jsonb(fact) for fact in facts],
-                },
+            self._execute(
+                "crm_snapshot/record",
+                crm_ids=ids,
+                updated_ats=[record.updated_at for record in records],
+                hashes=[stable_hash(fact) for fact in facts],
+                facts=[Jsonb(fact) for fact in facts],
             )
-            self._connection.execute(statement("crm_snapshot/keys_forget"), {**self._scope, "crm_ids": ids})
-            self._connection.execute(
-                statement("crm_snapshot/keys_record"),
-                {**self._scope, "keys": [key for key, _ in keys], "crm_ids": [crm_id for _, crm_id in keys]},
-            )
+            self._execute("crm_snapshot/keys_forget", crm_ids=ids)
+            crm_ids = [crm_id for _, crm_id in keys]
+            self._execute("crm_snapshot/keys_record", keys=[key for key, _ in keys], crm_ids=crm_ids)
 
     def with_keys(self, keys: Sequence[str]) -> list[int]:
         """Return the ids of the records Krayin showed with one of these keys, in order; no call."""
-        rows = self._connection.execute(
-            statement("crm_snapshot/with_keys"),
-            {**self._scope, "keys": list(keys)},
-        )
-        return [int(row[0]) for row in rows]
+        return [int(row[0]) for row in self._execute("crm_snapshot/with_keys", keys=list(keys))]
 
     def forget(self, crm_ids: Sequence[int]) -> None:
         """Forget records that Krayin does not have any more."""
-        self._connection.execute(statement("crm_snapshot/forget"), {**self._scope, "crm_ids": list(crm_ids)})
+        self._execute("crm_snapshot/forget", crm_ids=list(crm_ids))
 
     def _read_all(self, mark: _Mark) -> int:
         read = 0
@@ -247,20 +238,16 @@ class RecordSnapshot(Generic[Shown]):
             self._lineage.listed(self._listing.crm_kind, page.total, newest)
 
     def _mark(self) -> _Mark:
-        row = self._connection.execute(statement("crm_snapshot/mark_read"), self._scope).fetchone()
+        row = self._execute("crm_snapshot/mark_read").fetchone()
         return _Mark(*row) if row else _Mark()
 
     def _write_mark(self, next_page: int, watermark: datetime | None, *, complete: bool) -> None:
-        self._connection.execute(
-            statement("crm_snapshot/mark_write"),
-            {
-                **self._scope,
-                "next_page": next_page,
-                "complete": complete,
-                "watermark": watermark,
-                "margin": MARGIN,
-            },
-        )
+        how_far = {"next_page": next_page, "complete": complete, "watermark": watermark, "margin": MARGIN}
+        self._execute("crm_snapshot/mark_write", **how_far)
+
+    def _execute(self, name: str, **parameters: Any) -> psycopg.Cursor[Any]:
+        """Carry out a statement about what is kept of this list."""
+        return self._connection.execute(statement(name), {**self._scope, **parameters})
 
 
 class PersonSnapshot(RecordSnapshot[Person]):
@@ -274,5 +261,4 @@ class PersonSnapshot(RecordSnapshot[Person]):
 
     def anybody_has_an_email(self) -> bool:
         """Return whether a person in Krayin is known to have an e-mail; no call."""
-        row = self._connection.execute(statement("crm_snapshot/anybody_has_an_email"), self._scope).fetchone()
-        return row is not None
+        return self._execute("crm_snapshot/anybody_has_an_email").fetchone() is not None

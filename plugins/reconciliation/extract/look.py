@@ -33,7 +33,6 @@ from reconciliation.extract.baseline import (
     note_moment,
 )
 from reconciliation.sync_database.incidents import (
-    close_incident,
     close_incidents,
     open_incident,
     open_incidents,
@@ -319,7 +318,7 @@ def confirm_source(connection: psycopg.Connection, incident: Incident, *, by: st
             BindingScope(**incident.facts["identity"]),
             {**incident.facts["baseline"], "confirmed": True},
         )
-        close_incident(connection, incident.id, by=by, why="what Chatwoot shows now is right")
+        close_incidents(connection, incident_id=incident.id, by=by, why="what Chatwoot shows now is right")
 
 
 def _end(connection: psycopg.Connection, sync_name: str, kind: str) -> None:

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from krayin.errors import NotFound
+from krayin.errors import KrayinError, NotFound, NotSent, RateLimited, Rejected
 from krayin.payloads import ActivityDraft, ActivityUpdate
-from krayin.records import Person
+from krayin.records import Activity, Person
+from statements import statement
 
 from reconciliation.crm.fields import activity_sent
 from reconciliation.crm.own_activities import OwnActivities
-from reconciliation.load.activity_marks import ActivityMarks
 from reconciliation.load.sink import Sink, Stop, Work, deleted, later, nothing, rejected
 from reconciliation.mapping.comment import comment_mark
 from reconciliation.mapping.desired_activity import KEY, DesiredActivity
 from reconciliation.sync_database.mapping_row import MappingState
 from reconciliation.sync_database.mapping_store import AlreadyMappedError
+from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
-    from krayin.records import Activity
+    import psycopg
+    from krayin.client import KrayinClient
 
     from reconciliation.load.sink import LoadContext
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
+
 log = logging.getLogger(__name__)
+
+PER_CALL = 100
+# Seconds after which somebody may have added participants to what was looked at; a full call's marks are
+# gathered sooner at Krayin's pace.
+LONG = 300.0
 
 CREATE_ACTIVITY = "create_activity"
 UPDATE_ACTIVITY = "update_activity"
@@ -38,6 +48,75 @@ UPDATE_ACTIVITY = "update_activity"
 BORN_DONE = frozenset({"note"})
 # What the second of two updates brings.
 _LAST = frozenset({"person", "is_done"})
+_PERSON_GONE = deleted("the person of its contact")
+_ACTIVITY_GONE = deleted("the activity")
+
+
+@dataclass(slots=True)
+class ActivityMarks:
+    """The marks of one Krayin; they outlive the process that noted them.
+
+    Marking twice does no harm, so a mark needs no intent: it stays until Krayin has confirmed it. A
+    newer mark of the same activity waits until no call with the older one can be under way.
+    """
+
+    connection: psycopg.Connection
+    client: KrayinClient
+    target_id: int
+    sync_name: str
+    timing: Timing = DEFAULT
+    monotonic: Callable[[], float] = time.monotonic
+    _noted: int = field(default=0)
+    _noted_at: dict[int, float] = field(default_factory=dict)
+
+    def note(self, activity_id: int, *, is_done: bool) -> None:
+        """Note a mark, in the transaction that records why it is needed."""
+        self._execute("activity_mark/add", crm_id=activity_id, is_done=is_done, sync_name=self.sync_name)
+        self._noted += 1
+        self._noted_at[activity_id] = self.monotonic()
+
+    def make_full_calls(self) -> None:
+        """Make the marks if they fill a call."""
+        if self._noted >= PER_CALL:
+            self.make()
+
+    def _without_participants(self, ids: Sequence[int]) -> list[int]:
+        """Return those of `ids` whose change Krayin mails to nobody.
+
+        Whoever noted a mark had looked: only what has waited since is looked at once more.
+        """
+        now = self.monotonic()
+        waited = [one for one in ids if now - self._noted_at.pop(one, float("-inf")) > LONG]
+        mailing = {one.id for one in self.client.by_ids(Activity, waited) if one.mails_participants}
+        if mailing:
+            log.warning(
+                "Left alone because Krayin would mail their participants: activities %s", sorted(mailing)
+            )
+        return [one for one in ids if one not in mailing]
+
+    def make(self) -> None:
+        """Make all marks that are noted; what Krayin does not take stays for the next time."""
+        self._noted = 0
+        while True:
+            rows = self._execute("activity_mark/claim", lease=self.timing.lease, size=PER_CALL).fetchall()
+            if not rows:
+                return
+            ids = [int(row[0]) for row in rows]
+            claimed = {"crm_ids": ids, "leases": [row[3] for row in rows]}
+            try:
+                self.client.mark_activities(self._without_participants(ids), bool(rows[0][2]))
+            except KrayinError as error:
+                known = isinstance(error, NotSent | RateLimited | Rejected)
+                delay = timedelta(0) if known else self.timing.settle
+                self._execute("activity_mark/release", **claimed, delay=delay)
+                log.warning(
+                    "%d activities could not be marked now; a later run marks them: %s", len(rows), error
+                )
+                return
+            self._execute("activity_mark/done", **claimed, fences=[row[1] for row in rows])
+
+    def _execute(self, name: str, **parameters: Any) -> psycopg.Cursor[Any]:
+        return self.connection.execute(statement(name), {"target_id": self.target_id, **parameters})
 
 
 @dataclass(slots=True)
@@ -308,10 +387,6 @@ class ActivitySink(Sink):
     def _gone(self, work: _Work) -> NoReturn:
         self.lost(work, work.linked)
         raise Stop(_ACTIVITY_GONE)
-
-
-_PERSON_GONE = deleted("the person of its contact")
-_ACTIVITY_GONE = deleted("the activity")
 
 
 def _texts(shown: Activity) -> dict[str, Any]:

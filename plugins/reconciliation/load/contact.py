@@ -4,17 +4,168 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciliation.load.contact_work import RELEASE, REPLAYED, ContactWork
-from reconciliation.load.lead import LeadSink
-from reconciliation.load.person import PersonSink
-from reconciliation.load.sink import Sink
+from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
+from reconciliation.load.person import (
+    CREATE_LEAD,
+    CREATIONS,
+    RECREATE,
+    RELEASE,
+    REPLAYED,
+    ContactWork,
+    PersonSink,
+)
+from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined
+from reconciliation.mapping.merge import flatten
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
+from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
+from reconciliation.settings.targets import final_stages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from krayin.records import Lead
+
     from reconciliation.load.sink import LoadContext
-    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.sync_database.ledger import Operation, Outcome
+
+
+class LeadSink(RecordSteps):
+    """Writes the leads of one sync's contacts."""
+
+    crm_kind = "lead"
+    entity = "leads"
+
+    def __init__(self, context: LoadContext, persons: PersonSink) -> None:
+        """Work with `context`; `persons` writes the contacts' persons."""
+        super().__init__(context)
+        self.payload, self.put = lead_update, self.client.update_lead
+        self.persons = persons
+
+    def chosen(self, operations: Sequence[tuple[Operation, int]]) -> set[int]:
+        """Return the leads that the operations are going to take over."""
+        if not operations:
+            return set()
+        leads_of = {person_id: self.reads.leads_of(person_id) for _, person_id in operations}
+        every = [lead for leads in leads_of.values() for lead in leads]
+        unowned = {lead.id for lead in self._free(operations[0][0], every)}
+        chosen: set[int] = set()
+        for operation, person_id in operations:
+            free = [lead for lead in leads_of[person_id] if lead.id in unowned]
+            named = operation.payload["adopt"].get("lead")
+            if any(lead.id == named for lead in free):
+                chosen.add(named)
+            elif lead := marked_lead(free, operation.payload["lead"]) or self._only_open(free):
+                chosen.add(lead.id)
+        return chosen
+
+    def upsert(self, work: ContactWork) -> None:
+        """Take over, create or update the lead; nothing happens while the person is not linked.
+
+        Raises:
+            Stop: the operation ends here.
+        """
+        person = work.row("person")
+        if person is None or person.crm_id is None:
+            return
+        if work.is_gone("lead") and not self.settings.recreate_deleted:
+            work.result["lead"] = "deleted_in_krayin"
+            return
+        if work.row("lead") is None:
+            lead = self._own_or_only_lead(work, person.crm_id)
+            if lead is None:
+                self._create(work, person.crm_id)
+                return
+            marked = is_marked(lead, work.lead)
+            origin, sent = ("created", flatten(work.lead)) if marked else ("adopted", None)
+            self.link(work, "lead", lead.id, origin, last_sent=sent)
+            # One of ours from before, as under another address of Krayin, is not made by this operation.
+            made = marked and work.operation.step in CREATIONS
+            work.result["lead"] = "created" if made else "adopted"
+        elif self._follow_closed(work, person.crm_id):
+            return
+        row = work.row("lead")
+        assert row is not None
+        assert row.crm_id is not None
+        if row.acked_hash == work.lead_hash:
+            return
+        stored = self.reads.entity("leads", row.crm_id)
+        if stored is None:
+            self.lost(work, row, RECREATE)
+            work.result["lead"] = "deleted_in_krayin"
+            return
+        present = lead_fields(stored, self.custom)
+        merged, _ = self.overwrite(work.operation, row, stored, present, flatten(work.lead))
+        self.updated(work, row, merged, work.lead_hash)
+
+    def _follow_closed(self, work: ContactWork, person_id: int) -> bool:
+        """Give the contact a new lead after its closed one, if that is planned and still closed."""
+        row = work.row("lead")
+        closed = work.operation.payload.get("follows_lead")
+        if closed is None or row is None or row.crm_id != closed:
+            return False
+        leads = {lead.id: lead for lead in self.reads.leads_of(person_id)}
+        if closed not in leads or not self._is_closed(leads[closed]):
+            return False
+        later = [lead for lead in leads.values() if lead.id > closed]
+        lost = marked_lead(self._free(work.operation, later), work.lead)
+        if lost is None:
+            self._create(work, person_id)
+            return True
+        # A call of ours that was not answered made it.
+        self.link(work, "lead", lost.id, "created", last_sent=flatten(work.lead))
+        work.result["lead"] = "created"
+        return False
+
+    def _is_closed(self, lead: Lead) -> bool:
+        return lead.stage_id is not None and self.catalogue.is_final_stage(lead.stage_id)
+
+    def _own_or_only_lead(self, work: ContactWork, person_id: int) -> Lead | None:
+        """Return the lead that a lost call of ours made, else the one that unmistakably is the contact's."""
+        free = self._free(work.operation, self.reads.leads_of(person_id))
+        marked = marked_lead(free, work.lead)
+        if marked is not None:
+            return marked
+        # Somebody may have changed the description by which we know our own.
+        lately = [
+            lead for lead in free if work.made_since_sent(lead.created_at) and not self._is_closed(lead)
+        ]
+        if len(lately) > 1:
+            raise Stop(_undecided(work, lately))
+        return lately[0] if lately else self._only_open(free)
+
+    def _only_open(self, free: Sequence[Lead]) -> Lead | None:
+        return only_open_lead(
+            free, pipeline_id=self.targets.pipeline_id, final_stages=final_stages(self.catalogue)
+        )
+
+    def _free(self, operation: Operation, leads: Sequence[Lead]) -> list[Lead]:
+        if not leads:
+            return []
+        owned = self.store.owners(operation.identity.target_id, "lead", [lead.id for lead in leads])
+        return [lead for lead in leads if lead.id not in owned]
+
+    def _create(self, work: ContactWork, person_id: int) -> None:
+        row = work.row("person")
+        if work.was_tried and row is not None and self.reads.entity("persons", person_id) is None:
+            # With a dead person Krayin fails on the lead, and does not say why.
+            self.persons.gone(work, row)
+        draft = lead_draft(work.lead, self.targets, booleans=self.booleans, person_id=person_id)
+        with self.intent(work.operation, CREATE_LEAD):
+            lead = self.client.create_lead(draft).lead
+        with self.lineage.linking(lead=lead):
+            self.link_made(work, "lead", lead, flatten(work.lead), work.lead_hash)
+        work.result["lead"] = "created"
+
+
+def _undecided(work: ContactWork, leads: Sequence[Lead]) -> Outcome:
+    ids = ", ".join(str(lead.id) for lead in leads)
+    return quarantined(
+        "ambiguous_lead",
+        f"a call without an answer may have made one of the leads {ids}: close or delete the wrong ones in "
+        "Krayin, then replay",
+        candidates=[{"lead": lead.id} for lead in leads],
+        result=work.result,
+    )
 
 
 class ContactSink(Sink):

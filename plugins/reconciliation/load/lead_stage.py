@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,9 @@ from krayin.errors import NotFound
 from krayin.records import Lead
 
 from reconciliation.crm.fields import stored_lead_update
-from reconciliation.crm.local_time import ServerClock
 from reconciliation.load.sink import Note, Sink, Stop, deleted, later, nothing
 from reconciliation.mapping.stages import (
     LeadPosition,
-    Milestone,
     Pipeline,
     StageDecision,
     TargetStage,
@@ -37,12 +35,36 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
-log = logging.getLogger(__name__)
 
+_FORM = "%Y-%m-%d %H:%M:%S"
+
+log = logging.getLogger(__name__)
 MOVE_STAGE = "move_stage"
 REOPEN_LEAD = "reopen_lead"
 # A zone's offset may differ between the guess and the moment meant, once.
 CORRECTIONS = 2
+_GONE = deleted("the lead of its contact")
+
+
+@dataclass(slots=True)
+class ServerClock:
+    """The offset of Krayin's zone as far as known.
+
+    Krayin 2.1.5 reads `closed_at` as its own local time, has no way to say which zone that is, and
+    shows it as an instant. So what was sent and what is shown tell the offset; daylight saving makes
+    another one true at another time, which the next answer then tells.
+    """
+
+    offset: timedelta = timedelta(0)
+
+    def local(self, moment: datetime) -> str:
+        """Return an aware moment as Krayin's clock shows it, as far as we know."""
+        return (moment.astimezone(UTC) + self.offset).strftime(_FORM)
+
+    def learn(self, sent: str, shown: datetime) -> None:
+        """Learn from a local time that was sent and the instant (aware) that Krayin made of it."""
+        wall = datetime.strptime(sent, _FORM).replace(tzinfo=UTC)
+        self.offset = wall - shown.astimezone(UTC)
 
 
 class LeadMover(Sink):
@@ -140,7 +162,9 @@ class LeadStageSink(LeadMover):
         own = self.rows(operation)["lead"]
         tried = _tried(row, own, shown)
         standing = self._standing(row, own, shown, tried)
-        qualified = [_wanted(one) for one in operation.payload.get("earned", (operation.payload,))]
+        qualified = [
+            TargetStage.from_json(one) for one in operation.payload.get("earned", (operation.payload,))
+        ]
         wanted = target_since(qualified, standing.since)
         verdict = decide(wanted, standing, self.pipeline, self.settings.on_crm_edit)
         if verdict is StageDecision.CLOSED and self._may_be_followed(operation, qualified, shown):
@@ -212,26 +236,13 @@ class LeadStageSink(LeadMover):
             self.clock.learn(local, lead.closed_at)
 
 
-_GONE = deleted("the lead of its contact")
-
-
 def _tried(row: MappingRow, own: MappingRow, shown: Lead) -> TargetStage | None:
     """Return the move without an answer that brought the lead where it stands, whichever plan's it was."""
     pending_write = own.pending_write or {}
     if pending_write.get("lead") != row.crm_id or pending_write["stage"] != shown.stage_id:
         return None
-    return TargetStage(
-        pending_write["stage"],
-        Milestone(pending_write["milestone"]),
-        datetime.fromisoformat(pending_write["reached_at"]),
-    )
+    return TargetStage.from_json(pending_write)
 
 
 def _kept(lead_id: int, moved: TargetStage) -> dict[str, Any]:
     return {"lead": lead_id, "stage": moved.stage_id, "milestone": str(moved.milestone)}
-
-
-def _wanted(payload: Mapping[str, Any]) -> TargetStage:
-    return TargetStage(
-        payload["stage_id"], Milestone(payload["milestone"]), datetime.fromisoformat(payload["reached_at"])
-    )

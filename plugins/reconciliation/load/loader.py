@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,12 @@ from krayin.errors import (
     TurnedAway,
     Unanswered,
     UnexpectedAnswer,
+    is_outage,
 )
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
-from reconciliation.crm.outage import is_outage
 from reconciliation.errors import (
     AnotherKrayinError,
     IncidentOpenError,
@@ -44,7 +45,7 @@ from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from reconciliation.crm.reads import CrmReads
     from reconciliation.load.sink import Sink
@@ -111,6 +112,8 @@ class Loader:
     _failing: set[int] = field(default_factory=set)
     _counted: set[int] = field(default_factory=set)
     """Of the operations that failed since the last good answer, those whose attempt was counted."""
+    _unresolved: set[str] = field(default_factory=set)
+    """The keys of what got no trustworthy answer in this batch."""
     _reported: float = float("-inf")
     _renewed: float = float("-inf")
     _held: list[Operation] = field(default_factory=list)
@@ -128,7 +131,10 @@ class Loader:
             self.ledger.recover()
             batch = self.ledger.claim(self.sync_name, batch_size(self.requests_per_minute))
             if batch:
-                self._carry_out(batch)
+                with closing(self._ready(batch)) as ready:
+                    for operation in ready:
+                        self._carry_out(operation)
+                        self._report()
                 worked = self.monotonic()
                 continue
             self.on_idle()
@@ -143,12 +149,11 @@ class Loader:
         self._report(always=True)
         return self.loaded
 
-    def _carry_out(self, batch: Sequence[Operation]) -> None:
-        """Carry out a claimed batch; what it does not come to is given back."""
+    def _ready(self, batch: Sequence[Operation]) -> Generator[Operation]:
+        """Yield a claimed batch with what it needs read ahead; what is not come to is given back."""
         self._held = list(batch)
         self._renewed = self.monotonic()
-        # What a call without a trustworthy answer may have made must not be claimed by the next row.
-        unresolved: set[str] = set()
+        self._unresolved.clear()
         try:
             # At a time as many as can be written before what was read for them is too old.
             for group in groups_of(batch, self.requests_per_minute, self.reads.attributes.with_custom):
@@ -156,16 +161,14 @@ class Loader:
                 if not self._prefetched(group):
                     return
                 for operation in group:
-                    if not unresolved.isdisjoint(operation.keys):
+                    if not self._unresolved.isdisjoint(operation.keys):
                         continue
                     # Airflow's structured logs show them beside every line, those of libraries too.
                     entity = f"{operation.source_kind} {operation.source_id}"
                     with bound_contextvars(operation=operation.id, entity=entity):
-                        outcome = self._carry_out_one(operation) if self._still_ours(operation) else None
+                        if self._still_ours(operation):
+                            yield operation
                     self._held.remove(operation)
-                    if outcome is not None and outcome.state is OperationState.UNKNOWN:
-                        unresolved.update(operation.keys)
-                    self._report()
         finally:
             self._give_back(self._held)
 
@@ -202,7 +205,7 @@ class Loader:
             # What ended the loading is worth more than this: their leases run out by themselves.
             log.warning("%d claimed operation(s) could not be released.", len(left))
 
-    def _carry_out_one(self, operation: Operation) -> Outcome | None:
+    def _carry_out(self, operation: Operation) -> None:
         stopping: KrayinError | None = None
         try:
             outcome = self.sinks[operation.work].write(operation)
@@ -211,7 +214,7 @@ class Loader:
             self._counted.clear()
         except LeaseLostError as lost:
             log.warning("%s", lost)
-            return None
+            return
         except OperationHeldError as held:
             log.info("%s", held)
             outcome = Outcome(OperationState.HELD)
@@ -240,7 +243,6 @@ class Loader:
             if outcome.counts_as_attempt:
                 self._counted.add(operation.id)
             self._note_failure(stopping)
-        return outcome
 
     def _unforeseen(self, operation: Operation, error: Exception) -> Outcome:
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -254,6 +256,9 @@ class Loader:
         return unknown("internal_error", message, self.timing.settle, counts_as_attempt=True)
 
     def _settle(self, operation: Operation, outcome: Outcome) -> None:
+        if outcome.state is OperationState.UNKNOWN:
+            # What its call may have made must not be claimed by the next row.
+            self._unresolved.update(operation.keys)
         try:
             try:
                 self.ledger.settle(operation, outcome)

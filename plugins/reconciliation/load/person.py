@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krayin.catalogue import EmailDemand
-from krayin.errors import OutcomeUnknown, Rejected
+from krayin.errors import OutcomeUnknown, Rejected, ServerFailed
+from krayin.records import Person
 from krayin.text import fold_name
 
 from reconciliation.crm.fields import (
@@ -17,37 +20,66 @@ from reconciliation.crm.fields import (
     person_fields,
     person_update,
 )
-from reconciliation.load.contact_work import (
-    CREATE_CONTACT,
-    CREATIONS,
-    RECREATE,
-    RELEASE,
-    RELEASED,
-    ContactWork,
-)
-from reconciliation.load.person_search import PersonSearch
-from reconciliation.load.sink import RecordSteps, Stop, deleted
-from reconciliation.mapping.contact import addresses_where, natural_keys
+from reconciliation.load.sink import RecordSteps, Stop, Work, deleted, quarantined
+from reconciliation.mapping.contact import addresses_where, natural_keys, with_address
 from reconciliation.mapping.merge import flatten
-from reconciliation.plan.contact import with_address
-from reconciliation.plan.matching import is_marked
+from reconciliation.plan.matching import Ambiguous, KnownPerson, is_marked, only_one
 from reconciliation.sync_database.ledger import OperationState, Outcome
+from reconciliation.sync_database.mapping_store import known_names
 from reconciliation.values.timing import same_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import NoReturn
 
-    from krayin.records import CreatedLead, Person
+    from krayin.records import CreatedLead
 
-    from reconciliation.load.person_search import FoundPerson
     from reconciliation.load.sink import LoadContext
     from reconciliation.mapping.desired_contact import Fields
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
+
+CREATE_CONTACT = "create_contact"
+CREATE_LEAD = "create_lead"
+RECREATE = "recreate"
+RELEASE = "release"
+RELEASED = "released"
+REPLAYED = "replayed"
+# A creation that may have taken effect without our knowing.
+CREATIONS = frozenset({CREATE_CONTACT, CREATE_LEAD})
+# By how much the clocks of Krayin and of the sync database may differ.
+SKEW = timedelta(minutes=2)
+
 MADE_AGAIN_BY = "set recreate_deleted to make it again"
+
+
+@dataclass(slots=True)
+class ContactWork(Work):
+    """One contact's operation: what is wanted of its person and lead."""
+
+    person: Fields
+    lead: Fields
+    person_hash: bytes
+    lead_hash: bytes
+    organization: str | None
+    adopt: Mapping[str, int]
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether Krayin must be asked before anything is created: more may be there than we know."""
+        return self.operation.step not in {None, RECREATE, RELEASE, RELEASED}
+
+    def made_since_sent(self, created_at: datetime | None) -> bool:
+        """Tell whether something made at that time may come from the creation that was sent last."""
+        operation = self.operation
+        return (
+            operation.step in CREATIONS
+            and operation.sent_at is not None
+            and created_at is not None
+            and created_at >= operation.sent_at - SKEW
+        )
 
 
 def reserved(
@@ -67,7 +99,6 @@ class PersonSink(RecordSteps):
         """Work with `context`."""
         super().__init__(context)
         self.payload, self.put = person_update, self.client.update_person
-        self.search = PersonSearch(context)
 
     def with_address(
         self, operation: Operation, person: Fields, last_sent: Mapping[str, Any] | None
@@ -107,25 +138,25 @@ class PersonSink(RecordSteps):
             self._adopt(work, work.adopt["person"])
             return False
         # What was planned as new may have been made since, by another sync of this Krayin.
-        if work.was_tried or self.search.seen(work):
-            found = self.search.find(work)
+        if work.was_tried or self.seen(work):
+            found = self.find(work)
             if found is not None:
-                self._adopt_found(work, found)
+                self._adopt_found(work, *found)
                 return False
         try:
             created = self._create(work)
         except Rejected as rejection:
             if not rejection.refused_addresses():
                 raise
-            found = self.search.find(work)
+            found = self.find(work)
             if found is None:
                 # Somebody has the address in a form the search cannot see; asking again would give the same.
                 raise
-            self._adopt(work, found.person.id)
+            self._adopt(work, found[0].id)
             return False
         except OutcomeUnknown as failure:
             # Where Krayin failed because there was no e-mail, it answered, and made nothing.
-            if not self._may_lack_an_email(work, failure) or self.search.find(work) is not None:
+            if not self._may_lack_an_email(work, failure) or self.find(work) is not None:
                 raise
             work.person = reserved(work.operation, work.person, EmailDemand.ALWAYS)
             created = self._create(work)
@@ -164,16 +195,16 @@ class PersonSink(RecordSteps):
                 self.link(work, "lead", lead.id, "adopted")
                 work.result["lead"] = "adopted"
 
-    def _adopt_found(self, work: ContactWork, found: FoundPerson) -> None:
+    def _adopt_found(self, work: ContactWork, person: Person, is_new: bool) -> None:  # noqa: FBT001
         """Link the person found after a creation without an answer.
 
         If that creation made it, what it wrote counts as sent, and what differs by now was typed
         by a salesperson. In doubt the person is adopted: then nothing in it is ever overwritten.
         """
-        leads = self.reads.leads_of(found.person.id) if work.operation.step in CREATIONS else []
-        ours = found.is_new or any(is_marked(lead, work.lead) for lead in leads)
+        leads = self.reads.leads_of(person.id) if work.operation.step in CREATIONS else []
+        ours = is_new or any(is_marked(lead, work.lead) for lead in leads)
         origin, sent = ("created", flatten(work.person)) if ours else ("adopted", None)
-        self.link(work, "person", found.person.id, origin, last_sent=sent)
+        self.link(work, "person", person.id, origin, last_sent=sent)
         work.result["person"] = origin
 
     def _note_created(self, work: ContactWork, created: CreatedLead) -> None:
@@ -188,6 +219,78 @@ class PersonSink(RecordSteps):
             self._link_organization(work, person.organization_id, is_made=is_made)
         self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
+
+    def find(self, work: ContactWork) -> tuple[Person, bool] | None:
+        """Return the one person who has the contact's e-mail or phone and belongs to nobody else.
+
+        With it, whether an unanswered creation of ours made it.
+        """
+        target_id = work.operation.identity.target_id
+        persons = {
+            person.id: person for person in self._searched(work.person["emails"], work.person["phones"])
+        }
+        # Krayin's search heeds case and the spelling of numbers; what it showed before is compared folded.
+        unseen = {one for one in self.seen(work) if one not in persons}
+        if unseen:
+            keys = set(self._keys_of(work))
+            there = self.client.by_ids(Person, unseen)
+            persons |= {person.id: person for person in there if not keys.isdisjoint(self._keys(person))}
+            self.snapshot.forget(sorted(unseen - {person.id for person in there}))
+        ids = sorted(persons)
+        sent_at = work.operation.sent_at
+        earlier = self.store.seen_before(target_id, ids, sent_at) if sent_at else set()
+        self.snapshot.record([persons[one] for one in ids])
+        owners = self.store.owners(target_id, "person", ids)
+        match = only_one([KnownPerson(one, frozenset(), owners.get(one)) for one in ids])
+        if isinstance(match, Ambiguous):
+            raise Stop(self._undecided(work, match))
+        if match is None:
+            return None
+        person = persons[match.crm_id]
+        return person, person.id not in earlier and work.made_since_sent(person.created_at)
+
+    def _searched(self, emails: Sequence[str], phones: Sequence[str]) -> list[Person]:
+        """Return what Krayin's search finds; what it cannot tell the snapshot will, brought up to date."""
+        found: list[Person] = []
+        can_search = self.client.can_search(emails, phones)
+        try:
+            found = self.client.find_persons(emails, phones)
+        except ServerFailed as failure:
+            if failure.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            can_search = False
+        if not can_search:
+            self.snapshot.refresh()
+        return found
+
+    def seen(self, work: ContactWork) -> list[int]:
+        """Return the persons Krayin showed with one of the contact's e-mails or phones; no call."""
+        return self.snapshot.with_keys(self._keys_of(work))
+
+    def _keys_of(self, work: ContactWork) -> tuple[str, ...]:
+        return natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)
+
+    def _undecided(self, work: ContactWork, match: Ambiguous) -> Outcome:
+        outcome = quarantined(
+            match.reason, match.message, candidates=[person.described() for person in match.candidates]
+        )
+        if match.reason != "person_taken" or work.operation.error_class == match.reason:
+            return outcome
+        # The address may be on its way from one contact to another: it gets a second try.
+        return replace(
+            outcome,
+            state=OperationState.PLANNED,
+            delay=self.timing.backoff_after(work.operation.attempts),
+            counts_as_attempt=True,
+        )
+
+    def _keys(self, person: Person) -> tuple[str, ...]:
+        emails = [row.value for row in person.emails]
+        keys = natural_keys(
+            emails, [row.value for row in person.contact_numbers], self.settings.default_phone_region
+        )
+        # A placeholder is never matched on, yet after a lost answer it is how our own person is found again.
+        return (*keys, *(f"email:{email}" for email in emails))
 
     def upsert(self, work: ContactWork) -> None:
         """Update the linked person where it differs.
@@ -243,7 +346,7 @@ class PersonSink(RecordSteps):
         companies = (work.person["organization"], (row.last_sent or {}).get("organization"))
         if not any(companies):
             return present
-        known = self.store.company_names(work.operation.identity.target_id, present["organization_id"])
+        known = known_names(self.connection, self.target_id, [present["organization_id"]])
         return called_by_company(present, known, *companies)
 
     def _organization_of(self, work: ContactWork, person: Person) -> tuple[int | None, datetime | None]:

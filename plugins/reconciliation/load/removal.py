@@ -147,7 +147,6 @@ class RemovalSink(LeadMover):
     def __init__(self, context: LoadContext, source: SourceCheck, deletions: PersonDeletions) -> None:
         """Work with `context`; `source` looks into Chatwoot, `deletions` keeps Krayin's limit of them."""
         super().__init__(context)
-        self.connection = context.connection
         self.source = source
         self.deletions = deletions
 

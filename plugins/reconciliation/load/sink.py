@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.merge import merge
+from reconciliation.mapping.merge import merge, resolve_pending_write
 from reconciliation.sync_database.ledger import OperationState, Outcome
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 from reconciliation.sync_database.mapping_store import AlreadyMappedError
@@ -17,11 +16,12 @@ from reconciliation.values.timing import DEFAULT, Timing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     import psycopg
     from krayin.catalogue import Catalogue
-    from krayin.client import EntityType, KrayinClient
+    from krayin.client import KrayinClient
+    from krayin.endpoints import EntityType
     from krayin.payloads import Payload
     from krayin.records import Listed
 
@@ -43,7 +43,7 @@ def nothing() -> None:
     """Write nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class LoadContext:
     """What the sinks of one loader work with; `targets` are where new leads go."""
 
@@ -89,21 +89,12 @@ class Work:
         return row is not None and row.state is MappingState.GONE
 
 
-class Steps:
+class Steps(LoadContext):
     """The steps of which all sinks are made."""
 
     def __init__(self, context: LoadContext) -> None:
         """Work with `context`."""
-        self.client = context.client
-        self.ledger = context.ledger
-        self.store = context.store
-        self.reads = context.reads
-        self.snapshot = context.snapshot
-        self.lineage = context.lineage
-        self.catalogue = context.catalogue
-        self.targets = context.targets
-        self.settings = context.settings
-        self.timing = context.timing
+        super().__init__(**vars(context))
 
     def rows(self, operation: Operation, source_kind: str | None = None) -> dict[str, MappingRow]:
         """Return the mapping rows by CRM kind of what an operation is about, or of the same id of a kind."""
@@ -120,56 +111,23 @@ class Steps:
 
         return self.client.operation(operation.id, before_write=intend)
 
-    def link(  # noqa: PLR0913 - the columns of one row
-        self,
-        work: Work,
-        crm_kind: str,
-        crm_id: int,
-        origin: str,
-        *,
-        acked_hash: bytes | None = None,
-        last_sent: Mapping[str, Any] | None = None,
-        crm_created_at: datetime | None = None,
-    ) -> None:
-        """Note which record the source record is, and what was written to it if anything.
+    def link(self, work: Work, crm_kind: str, crm_id: int, origin: str, **written: Any) -> None:
+        """Note which record the source record is, and what was `written` to it, if anything.
 
         Raises:
             AlreadyMappedError: the record belongs to another source record.
         """
-        operation = work.operation
         with self.ledger.transaction():
-            self.ledger.progress(operation, f"{crm_kind}:linked")
-            self.store.link(
-                operation.identity,
-                source_kind=operation.source_kind,
-                source_id=operation.source_id,
-                crm_kind=crm_kind,
-                crm_id=crm_id,
-                origin=origin,
-                acked_hash=acked_hash,
-                last_sent=last_sent,
-                crm_created_at=crm_created_at,
-            )
-        work.rows = self.rows(operation)
+            self.ledger.progress(work.operation, f"{crm_kind}:linked")
+            self.store.link(work.operation, crm_kind, crm_id, origin, **written)
+        work.rows = self.rows(work.operation)
 
     def link_made(
-        self,
-        work: Work,
-        crm_kind: str,
-        record: Listed,
-        last_sent: Mapping[str, Any],
-        acked_hash: bytes | None,
+        self, work: Work, crm_kind: str, record: Listed, last_sent: Mapping[str, Any], acked: bytes | None
     ) -> None:
         """Note that the source record is the one that was made just now, of which `last_sent` was sent."""
-        self.link(
-            work,
-            crm_kind,
-            record.id,
-            "created",
-            acked_hash=acked_hash,
-            last_sent=last_sent,
-            crm_created_at=record.created_at,
-        )
+        written = {"acked_hash": acked, "last_sent": last_sent, "crm_created_at": record.created_at}
+        self.link(work, crm_kind, record.id, "created", **written)
 
     def acknowledge(  # noqa: PLR0913, PLR0917 - one row, and what stands with it
         self,

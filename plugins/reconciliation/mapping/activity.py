@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from chatwoot.records import Author, Status
 from krayin.text import cut_characters
 
-from reconciliation.mapping.channels import activity_type, channel_of
 from reconciliation.mapping.comment import (
     body_lines,
     comment_mark,
@@ -29,6 +28,11 @@ if TYPE_CHECKING:
 
     from chatwoot.records import Conversation, Message, SentMessage
 
+
+NOTE = "note"
+CALL = "call"
+EMAIL = "email"
+
 # How much of each recent message a conversation shows.
 RECENT_CHARACTERS = 500
 _EARLIER_PERSON = re.compile(r"krayin:person:(\d{1,18})")
@@ -41,6 +45,46 @@ _AUTHORS = {
     Author.CAMPAIGN: ("campaign", "Campaign"),
     Author.UNKNOWN: ("sender unknown", "Team"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel's name for people and the type of its activities.
+
+    `type_of_email` is the type where Chatwoot itself says that the conversations is by e-mail: the message's
+    content type is `incoming_email`, or the conversation has a mail subject.
+    """
+
+    name: str
+    type: str = NOTE
+    type_of_email: str | None = None
+
+
+CHANNELS = {
+    "Channel::Api": Channel("API", NOTE, type_of_email=EMAIL),
+    "Channel::Email": Channel("E-mail", EMAIL),
+    "Channel::FacebookPage": Channel("Facebook"),
+    "Channel::Instagram": Channel("Instagram"),
+    "Channel::Line": Channel("LINE"),
+    "Channel::Sms": Channel("SMS", CALL),
+    "Channel::Telegram": Channel("Telegram"),
+    "Channel::Tiktok": Channel("TikTok"),
+    "Channel::TwilioSms": Channel("Twilio", CALL),
+    "Channel::TwitterProfile": Channel("Twitter"),
+    "Channel::WebWidget": Channel("Website"),
+    "Channel::Whatsapp": Channel("WhatsApp", CALL),
+}
+
+
+def channel_of(channel_type: str) -> Channel:
+    """Return the channel of a Chatwoot class name such as `Channel::Sms`; unknown ones become notes."""
+    return CHANNELS.get(channel_type) or Channel(channel_type.rpartition("::")[2] or "unknown channel")
+
+
+def activity_type(channel_type: str, *, is_email: bool) -> str:
+    """Return the type of the activity for something said in a channel."""
+    channel = channel_of(channel_type)
+    return channel.type_of_email if is_email and channel.type_of_email else channel.type
 
 
 @dataclass(frozen=True, slots=True)

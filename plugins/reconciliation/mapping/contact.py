@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,9 +11,18 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from krayin.text import TEXT_BYTES, clean_json, cut_bytes, fit_lead_value, fold_email, fold_name
+from krayin.catalogue import EmailDemand
+from krayin.text import (
+    NAME_CHARACTERS,
+    TEXT_BYTES,
+    clean_json,
+    cut_bytes,
+    cut_characters,
+    fit_lead_value,
+    fold_email,
+    fold_name,
+)
 
-from reconciliation.mapping.contact_reading import ContactReading, plain
 from reconciliation.mapping.desired_contact import (
     DesiredContact,
     DesiredOrganization,
@@ -20,7 +30,7 @@ from reconciliation.mapping.desired_contact import (
     Skip,
     SkippedContact,
 )
-from reconciliation.values.phones import phone_key
+from reconciliation.values.phones import normalise_phone, phone_key
 from reconciliation.values.stored_text import stored_text, visible_text
 
 if TYPE_CHECKING:
@@ -28,6 +38,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chatwoot.records import Contact
+
+
+_NUMBERS = (int, float, Decimal)
 
 COMPANY_ATTRIBUTES = ("company_name", "company", "organization")
 # Krayin's own address form has these keys; the street stands in `address`.
@@ -47,6 +60,64 @@ _PRICE_STEP = Decimal("0.0001")
 _PRICE_END = Decimal(10) ** 11
 # Many contacts name the same company.
 folded = lru_cache(maxsize=8192)(fold_name)
+PLACEHOLDER_DOMAIN = "chatwoot.invalid"
+_PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
+
+
+class ContactReading:
+    """Reads one contact by the rules and collects warnings.
+
+    `email` is "" and `phones` is empty where there is none; phones are in E.164 as far as possible.
+    """
+
+    __slots__ = ("_attributes", "_sources", "contact", "email", "phones", "rules", "warnings")
+
+    def __init__(self, contact: Contact, rules: MappingRules) -> None:
+        self.contact = contact
+        self.rules = rules
+        self.warnings: list[str] = []
+        self.email = stored_text(contact.email)
+        phone = stored_text(contact.phone_number)
+        self.phones = (normalise_phone(phone, rules.phone_region) or phone,) if phone else ()
+        self._sources = contact.additional_attributes, contact.custom_attributes
+        self._attributes: dict[str, str | None] = {}
+
+    def attribute(self, name: str) -> str | None:
+        """Return an attribute as text without outer blanks, None when absent or blank.
+
+        `additional_attributes` (what Chatwoot's own form writes) go before `custom_attributes`.
+        """
+        known = self._attributes
+        if name in known:
+            return known[name]
+        text = None
+        for attributes in self._sources:
+            value = attributes.get(name)
+            if value is not None and (text := _text_of(value)) is not None:
+                break
+        known[name] = text
+        return text
+
+    def cut(self, name: str, value: str) -> str:
+        """Return the value of a field as it fits into Krayin's column."""
+        cut = cut_characters(value, NAME_CHARACTERS)
+        if cut != value:
+            self.warnings.append(f"{name} cut to {NAME_CHARACTERS} characters")
+        return cut
+
+
+def _text_of(value: Any) -> str | None:
+    if isinstance(value, str):
+        return stored_text(value) or None
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+        return None
+    return stored_text(plain(value)) or None
+
+
+def plain(value: Any) -> str:
+    """Return a text or number as text."""
+    # A number beyond what JSON readers hold comes as infinity, which says nothing.
+    return "" if isinstance(value, float) and not math.isfinite(value) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +275,29 @@ def addresses_where(person: Fields, region: str | None, keep: Callable[[set[str]
     }
 
 
-PLACEHOLDER_DOMAIN = "chatwoot.invalid"
-_PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
-
-
 def placeholder_email(account_id: int, contact_id: int) -> str:
     """Return the reserved address of a contact without one; nobody can receive mail there (RFC 2606)."""
     return f"contact-{contact_id}@account-{account_id}.{PLACEHOLDER_DOMAIN}"
+
+
+def with_address(
+    person: Fields,
+    account_id: int,
+    contact_id: int,
+    demand: EmailDemand,
+    last_sent: Mapping[str, Any] | None = None,
+) -> Fields:
+    """Return the person's fields with a reserved address where Krayin demands one and there is none.
+
+    One without a phone either needs it in any case: to Krayin, which makes a unique key of owner,
+    organization, e-mail and phone, two persons without all of these are one. `last_sent` are the fields the
+    person was given before, if any.
+    """
+    given = bool((last_sent or {}).get("emails"))
+    demanded = demand is EmailDemand.ALWAYS or (demand is EmailDemand.ONCE_GIVEN and given)
+    if person["emails"] or (person["phones"] and not demanded):
+        return person
+    return {**person, "emails": [placeholder_email(account_id, contact_id)]}
 
 
 def is_placeholder(email: str) -> bool:

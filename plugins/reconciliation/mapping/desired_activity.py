@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
 from enum import StrEnum
-from typing import Any, Self
+
+from krayin.json_values import FromJson
 
 from reconciliation.values.hashing import stable_hash
 
@@ -25,7 +26,7 @@ class ActivitySkip(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredActivity:
+class DesiredActivity(FromJson):
     """An activity as it should be; `start` and `end` are aware, both the same moment for a message.
 
     `key` is what it is found again by, `earlier_person` the person an earlier integration noted. `said` is a
@@ -59,13 +60,3 @@ class DesiredActivity:
                 self.end.isoformat(timespec="seconds"),
             ]
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object that `from_json` takes."""
-        return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat()}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        """Return the activity that `to_json` gave."""
-        moments = {name: datetime.fromisoformat(document[name]) for name in ("start", "end")}
-        return cls(**{**document, **moments})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
 from enum import StrEnum
 from typing import Any
 
-from reconciliation.values.compact_json import compact_json
-from reconciliation.values.hashing import stable_hash
+from krayin.json_values import FromJson
+
+from reconciliation.values.hashing import compact_json, stable_hash
 
 # Field values as they are kept in JSON: text, lists of text, numbers as text, None for blank.
 Fields = dict[str, Any]
@@ -34,7 +35,7 @@ class DesiredOrganization:
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredContact:
+class DesiredContact(FromJson):
     """The mapped fields of one contact.
 
     `person` has name, emails, phones, job_title, organization and custom; `lead` has title,
@@ -87,38 +88,4 @@ class SkippedContact:
 
 def desired_to_json(desired: DesiredContact) -> str:
     """Return a desired contact as JSON text."""
-    organization = desired.organization
-    document = compact_json(
-        {
-            "contact_id": desired.contact_id,
-            "person": desired.person,
-            "lead": desired.lead,
-            "organization": organization
-            and {
-                "folded_name": organization.folded_name,
-                "name": organization.name,
-                "address": organization.address,
-                "custom": organization.custom,
-            },
-            "natural_keys": desired.natural_keys,
-            "adopt": desired.adopt,
-            "warnings": desired.warnings,
-            "changed_at": desired.changed_at and desired.changed_at.isoformat(),
-        }
-    )
-    return document.decode("utf-8", "surrogatepass")
-
-
-def desired_from_json(document: dict[str, Any]) -> DesiredContact:
-    """Return the desired contact that `desired_to_json` wrote."""
-    organization, changed_at = document["organization"], document["changed_at"]
-    return DesiredContact(
-        contact_id=document["contact_id"],
-        person=document["person"],
-        lead=document["lead"],
-        organization=DesiredOrganization(**organization) if organization else None,
-        natural_keys=tuple(document["natural_keys"]),
-        adopt=document["adopt"],
-        warnings=tuple(document["warnings"]),
-        changed_at=datetime.fromisoformat(changed_at) if changed_at else None,
-    )
+    return compact_json(desired).decode("utf-8", "surrogatepass")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from krayin.json_values import FromJson
+from pydantic import AliasChoices, Field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from chatwoot.records import Progress
 
@@ -22,10 +25,10 @@ class Milestone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TargetStage:
+class TargetStage(FromJson):
     """The stage a lead is to reach, for which milestone, and when that was reached (aware)."""
 
-    stage_id: int
+    stage_id: Annotated[int, Field(validation_alias=AliasChoices("stage_id", "stage"))]
     milestone: Milestone
     reached_at: datetime
 

@@ -17,7 +17,6 @@ from reconciliation.values.stored_text import stored_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from krayin.client import KrayinClient
     from krayin.records import Activity
 
     from reconciliation.crm.own_activities import OwnActivities
@@ -118,7 +117,6 @@ class ActivitySearch:
     noted. Several of one title are taken in the order they were made.
     """
 
-    client: KrayinClient
     own: OwnActivities
     _person: int | None = None
     _left: list[Activity] = field(default_factory=list)
@@ -154,7 +152,7 @@ class ActivitySearch:
             self._person = wanted.earlier_person
             self._left = [
                 one
-                for one in self.client.activities_of("person", wanted.earlier_person)
+                for one in self.own.client.activities_of("person", wanted.earlier_person)
                 if one.type in _TYPES and KEY not in one.additional
             ]
         title = stored_text(wanted.title)
@@ -194,16 +192,6 @@ class PlannedActivities:
 
 
 @dataclass(frozen=True, slots=True)
-class _Staged:
-    activity: DesiredActivity
-    hash: bytes
-
-    @property
-    def name(self) -> tuple[str, str]:
-        return self.activity.source_kind, self.activity.source_id
-
-
-@dataclass(frozen=True, slots=True)
 class ActivityPlanner:
     """Plans the staged activities of one run.
 
@@ -219,47 +207,47 @@ class ActivityPlanner:
         """Plan everything staged; each chunk is committed on its own, so a repeat only does the rest."""
         planned = PlannedActivities()
         for rows in self.engine.staged((CONVERSATION, MESSAGE)):
-            chunk = [_Staged(DesiredActivity.from_json(row[4]), bytes(row[3])) for row in rows]
+            chunk = [DesiredActivity.from_json(row[4]) for row in rows]
             # Krayin is asked before anything is locked.
             adopted = self._search(chunk)
             with self.engine.connection.transaction():
-                contacts = linked_records(self.engine, (one.activity.contact_id for one in chunk))
-                there = [one for one in chunk if one.activity.contact_id in contacts]
+                contacts = linked_records(self.engine, (one.contact_id for one in chunk))
+                there = [one for one in chunk if one.contact_id in contacts]
                 planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(there)
                 for kind in (CONVERSATION, MESSAGE):
-                    ours = [one for one in there if one.activity.source_kind == kind]
+                    ours = [one for one in there if one.source_kind == kind]
                     if ours:
                         self._plan_kind(kind, ours, contacts, adopted, planned)
         return planned
 
-    def _search(self, chunk: Sequence[_Staged]) -> Adoptable:
+    def _search(self, chunk: Sequence[DesiredActivity]) -> Adoptable:
         # What is planned and not linked is looked for again: this plan takes the other one's place.
         known: set[tuple[str, str]] = set()
         for kind in (CONVERSATION, MESSAGE):
-            ids = [one.activity.source_id for one in chunk if one.activity.source_kind == kind]
+            ids = [one.source_id for one in chunk if one.source_kind == kind]
             rows = self.engine.execute("mapping/activity_linked", source_kind=kind, source_ids=ids)
             known.update((kind, row[0]) for row in rows)
-        new = [one.activity for one in chunk if one.name not in known]
+        new = [one for one in chunk if (one.source_kind, one.source_id) not in known]
         return self.search.find(new) if new else {}
 
     def _plan_kind(
         self,
         kind: str,
-        staged: Sequence[_Staged],
+        staged: Sequence[DesiredActivity],
         contacts: Mapping[int, LinkedRecords],
         adopted: Adoptable,
         planned: PlannedActivities,
     ) -> None:
-        locked = self.engine.lock(kind, {one.activity.source_id: {"activity": one.hash} for one in staged})
+        locked = self.engine.lock(kind, {one.source_id: {"activity": one.hash()} for one in staged})
         decided: list[Decided] = []
         for one in staged:
-            activity, record = one.activity, locked[one.activity.source_id]
+            record, contact, wanted_hash = locked[one.source_id], contacts[one.contact_id], one.hash()
             if record.is_planned:
                 continue
-            row, contact = record.rows["activity"], contacts[activity.contact_id]
-            plan = decide(row, one.hash, contact, self.link, recreate_deleted=self.recreate_deleted)
+            row = record.rows["activity"]
+            plan = decide(row, wanted_hash, contact, self.link, recreate_deleted=self.recreate_deleted)
             planned.add(row, plan, contact)
-            operation = operation_of(activity, plan, adopted.get(one.name), one.hash)
+            operation = operation_of(one, plan, adopted.get((kind, one.source_id)), wanted_hash)
             state = MappingState.PENDING if plan.action is Action.CREATE else row.state
-            decided.append(Decided(activity.source_id, operation, [(row, one.hash, state)]))
+            decided.append(Decided(one.source_id, operation, [(row, wanted_hash, state)]))
         self.engine.plan(kind, decided)

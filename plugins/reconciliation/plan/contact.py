@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from krayin.catalogue import EmailDemand
 
 from reconciliation.crm.fields import lead_facts, lead_fields
-from reconciliation.mapping.contact import placeholder_email
+from reconciliation.mapping.contact import with_address
 from reconciliation.mapping.merge import flatten, merge
 from reconciliation.plan.engine import NOW, OperationRow
 from reconciliation.plan.estimate import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
 from reconciliation.plan.guard import changed_fields
-from reconciliation.plan.matching import Adopt, Ambiguous, match_lead, match_person, sent_keys
+from reconciliation.plan.matching import Ambiguous, match_lead, match_person, sent_keys
 from reconciliation.sync_database.mapping_row import MappingState
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def decide(  # noqa: PLR0913 - a contact and what is known of it
             message=match.message,
             candidates=tuple(person.described() for person in match.candidates),
         )
-    if isinstance(match, Adopt):
-        adopt = {"person": match.person.crm_id}
-        if contact.adopt.get("person") == match.person.crm_id and "lead" in contact.adopt:
-            adopt["lead"] = contact.adopt["lead"]
-        return ContactPlan(contact, Action.ADOPT, adopt=adopt, calls=1)
-    return ContactPlan(contact, Action.CREATE, calls=1)
+    if match is None:
+        return ContactPlan(contact, Action.CREATE, calls=1)
+    adopt = {"person": match.crm_id}
+    if contact.adopt.get("person") == match.crm_id and "lead" in contact.adopt:
+        adopt["lead"] = contact.adopt["lead"]
+    return ContactPlan(contact, Action.ADOPT, adopt=adopt, calls=1)
 
 
 def operation_of(
@@ -181,12 +181,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class KnownState:
-    """What is known of a contact's records in Krayin at planning time.
+    """What is known of a contact's records at planning time.
 
-    `person` and `lead` are flat fields, None when not known. `leads` are all leads of the person
-    that belong to nobody, None when not known; without them a new lead is expected.
+    `rows` are its mapping rows by CRM kind, `person` and `lead` what Krayin holds as flat fields, None when
+    not known. `leads` are all leads of the person that belong to nobody, None when not known; without them
+    a new lead is expected.
     """
 
+    rows: Mapping[str, MappingRow]
     person: Mapping[str, Any] | None = None
     lead: Mapping[str, Any] | None = None
     leads: Sequence[Lead] | None = None
@@ -208,60 +210,16 @@ class Expectation:
 NOTHING = Expectation(Expected())
 
 
-@dataclass(frozen=True, slots=True)
-class ContactCase:
-    """A plan with what is known beside it: the contact's mapping rows and its records in Krayin."""
-
-    plan: ContactPlan
-    account_id: int
-    person: MappingRow
-    lead: MappingRow
-    present: KnownState = field(default_factory=KnownState)
-
-
-def expect(case: ContactCase, rules: Rules) -> Expectation:
+def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) -> Expectation:
     """Return what a plan will change and cost, if nobody edits the records meanwhile.
 
     Fields that are not known of a record about to be adopted (custom ones) are taken for blank.
     """
-    match case.plan.action:
-        case Action.CREATE:
-            return expect_creation(case.plan.contact, case.account_id, rules)
-        case Action.ADOPT | Action.UPDATE:
-            return _expect_writes(case, rules)
-        case _:
-            return NOTHING
-
-
-def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
-    """Return what creating a contact's records will change and cost."""
-    person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
-    changes = {"person": _new(person), "lead": _new(contact.lead)}
-    return Expectation(Expected(1), changes, frozenset(changes))
-
-
-def with_address(
-    person: Fields,
-    account_id: int,
-    contact_id: int,
-    demand: EmailDemand,
-    last_sent: Mapping[str, Any] | None = None,
-) -> Fields:
-    """Return the person's fields with a reserved address where Krayin demands one and there is none.
-
-    One without a phone either needs it in any case: to Krayin, which makes a unique key of owner,
-    organization, e-mail and phone, two persons without all of these are one. `last_sent` are the fields the
-    person was given before, if any.
-    """
-    given = bool((last_sent or {}).get("emails"))
-    demanded = demand is EmailDemand.ALWAYS or (demand is EmailDemand.ONCE_GIVEN and given)
-    if person["emails"] or (person["phones"] and not demanded):
-        return person
-    return {**person, "emails": [placeholder_email(account_id, contact_id)]}
-
-
-def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
-    contact, person, lead = case.plan.contact, case.person, case.lead
+    if plan.action is Action.CREATE:
+        return expect_creation(plan.contact, account_id, rules)
+    if plan.action not in {Action.ADOPT, Action.UPDATE}:
+        return NOTHING
+    contact, person, lead = plan.contact, known.rows["person"], known.rows["lead"]
     person_differs = person.acked_hash != contact.person_hash()
     lead_differs = lead.acked_hash != contact.lead_hash()
     reads = contact_reads(
@@ -269,16 +227,15 @@ def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
         lead,
         person_differs=person_differs,
         lead_differs=lead_differs,
-        adopts_person="person" in case.plan.adopt,
+        adopts_person="person" in plan.adopt,
     )
-    parts = [_expect_lead(case, rules, differs=lead_differs)]
+    parts = [_expect_lead(plan, known, rules, differs=lead_differs)]
     if person_differs:
         wanted = with_address(
-            contact.person, case.account_id, contact.contact_id, rules.email_demand, person.last_sent
+            contact.person, account_id, contact.contact_id, rules.email_demand, person.last_sent
         )
-        there = case.present.person if case.present.person is not None else person.last_sent
         last_sent = person.last_sent if person.crm_id is not None else None
-        parts.insert(0, _merged("person", wanted, there, last_sent, rules))
+        parts.insert(0, _merged("person", wanted, known.person or person.last_sent, last_sent, rules))
         if contact.organization and "organization" in parts[0].changes.get("person", {}):
             reads |= {COMPANY}
     return Expectation(
@@ -292,15 +249,22 @@ def _expect_writes(case: ContactCase, rules: Rules) -> Expectation:
     )
 
 
-def _expect_lead(case: ContactCase, rules: Rules, *, differs: bool) -> Expectation:
-    wanted, lead = case.plan.contact.lead, case.lead
-    if case.plan.follows_lead is not None:
+def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
+    """Return what creating a contact's records will change and cost."""
+    person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
+    changes = {"person": _new(person), "lead": _new(contact.lead)}
+    return Expectation(Expected(1), changes, frozenset(changes))
+
+
+def _expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs: bool) -> Expectation:
+    wanted, lead = plan.contact.lead, known.rows["lead"]
+    if plan.follows_lead is not None:
         return Expectation(Expected(1, frozenset({LEADS_OF})), {"lead": _new(wanted)}, frozenset({"lead"}))
     if lead.state is MappingState.LINKED:
-        return _merged("lead", wanted, case.present.lead, lead.last_sent, rules) if differs else NOTHING
+        return _merged("lead", wanted, known.lead, lead.last_sent, rules) if differs else NOTHING
     if lead.state is MappingState.GONE and not rules.recreate_deleted:
         return NOTHING
-    chosen = _chosen(case.plan, case.present, rules)
+    chosen = _chosen(plan, known.leads or (), rules)
     if chosen is None:
         return Expectation(Expected(1), {"lead": _new(wanted)}, frozenset({"lead"}))
     return _merged("lead", wanted, lead_fields(lead_facts(chosen)), None, rules, frozenset({LEADS}))
@@ -329,8 +293,7 @@ def _merged(  # noqa: PLR0913, PLR0917 - the sides of a merge
     )
 
 
-def _chosen(plan: ContactPlan, present: KnownState, rules: Rules) -> Lead | None:
-    leads = present.leads or ()
+def _chosen(plan: ContactPlan, leads: Sequence[Lead], rules: Rules) -> Lead | None:
     named = next((one for one in leads if one.id == plan.adopt.get("lead")), None)
     if named is not None:
         return named

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import namedtuple_row
+from statements import statement
 
 from reconciliation.extract.staging import MANY
-from reconciliation.mapping.desired_contact import desired_from_json
-from reconciliation.plan.bulk_creates import BulkCreatePlanner
+from reconciliation.mapping.desired_contact import DesiredContact
 from reconciliation.plan.contact import (
     Action,
-    ContactCase,
     ContactPlan,
-    KnownState,
     Rules,
     decide,
     expect,
@@ -22,7 +24,6 @@ from reconciliation.plan.contact import (
 )
 from reconciliation.plan.engine import Decided
 from reconciliation.plan.matching import find_persons
-from reconciliation.plan.moves import Move, arrange
 from reconciliation.plan.organization import OrganizationPlanner
 from reconciliation.plan.planned import Planned
 from reconciliation.plan.present_records import present_records
@@ -33,12 +34,134 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from reconciliation.mapping.desired_contact import DesiredContact
-    from reconciliation.plan.bulk_creates import BulkChunk
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.plan.matching import KnownPerson, KnownPersons
     from reconciliation.plan.present_records import PlanReads
     from reconciliation.sync_database.mapping_row import MappingRow
+
+
+# Enough that a statement's own cost does not count, few enough to stay in memory.
+CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class BulkChunk:
+    """The next staged contacts up to the id `last`.
+
+    `planned` of them were new and are planned, `examples` are the first of their ids;
+    `companies` are the folded names they name. `rest` are the ids of those still to be planned.
+    """
+
+    last: int
+    planned: int
+    examples: Sequence[int]
+    companies: Sequence[str]
+    rest: Sequence[int]
+
+
+class _CreateConflictError(Exception):
+    """Of a contact that was taken for new a mapping row was there, or one was erased meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkCreatePlanner:
+    """Plans new contacts in bulk as `decide` would without a mapping row and without candidates.
+
+    The companies they name are not planned here.
+    """
+
+    engine: PlanEngine
+
+    def plan_after(self, contact_id: int, *, examples: int) -> BulkChunk | None:
+        """Plan the new ones among the staged contacts after `contact_id`; None when there are no more."""
+        try:
+            with self.engine.connection.transaction():
+                return self._plan(contact_id, examples)
+        except (UniqueViolation, _CreateConflictError):
+            # Also what somebody left or brought back by hand: looked at one by one.
+            return self.pass_over(contact_id)
+
+    def pass_over(self, contact_id: int) -> BulkChunk | None:
+        """Return the staged contacts after `contact_id` with nothing planned; None when there are no more."""
+        rows = self.engine.execute("staged_contact/ids", after=contact_id, size=CHUNK).fetchall()
+        ids = [row[0] for row in rows]
+        return BulkChunk(ids[-1], 0, (), (), ids) if ids else None
+
+    def _plan(self, contact_id: int, examples: int) -> BulkChunk | None:
+        engine = self.engine
+        with engine.connection.cursor(row_factory=namedtuple_row) as cursor:
+            # Planned anew each time: a plan made while the tables were empty would scan them whole.
+            row: Any = cursor.execute(
+                statement("operation/bulk_creates"),
+                {
+                    "run_id": engine.run_id,
+                    "after": contact_id,
+                    "size": CHUNK,
+                    "sync_name": engine.sync_name,
+                    "lane": int(engine.lane),
+                    "read_at": engine.read_at,
+                    "examples": examples,
+                    **engine.identity.parameters(),
+                },
+                prepare=False,
+            ).fetchone()
+        if row.last is None:
+            return None
+        if row.registered != 2 * row.bulk_creates or (row.bulk_creates and self._anybody_erased()):
+            raise _CreateConflictError
+        return BulkChunk(row.last, row.bulk_creates, row.examples, row.companies, row.rest)
+
+    def _anybody_erased(self) -> bool:
+        # Asked with the mapping rows made: an erasure that was in their way is over.
+        row = self.engine.execute("erasure/erased_lately").fetchone()
+        return bool(row and row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An operation that gives up keys its person has, or claims keys another one gives up."""
+
+    operation_id: int
+    claims: frozenset[str]
+    releases: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """`order` are operation ids, first to last; those in `release_first` give up their keys beforehand."""
+
+    order: tuple[int, ...]
+    release_first: frozenset[int]
+
+
+def arrange(moves: Sequence[Move]) -> Arrangement:
+    """Return an order in which every key is given up before it is claimed.
+
+    Where contacts swap (or pass keys round in a circle) there is none: then the one with the
+    lowest id gives its keys up in a step of its own, before everything else.
+    """
+    givers: dict[str, set[int]] = {}
+    for move in moves:
+        for key in move.releases:
+            givers.setdefault(key, set()).add(move.operation_id)
+    after = {
+        move.operation_id: {
+            giver for key in move.claims for giver in givers.get(key, ()) if giver != move.operation_id
+        }
+        for move in sorted(moves, key=lambda move: move.operation_id)
+    }
+    first: set[int] = set()
+    while True:
+        try:
+            order = tuple(TopologicalSorter(after).static_order())
+        except CycleError as error:
+            breaker = min(error.args[1])
+            first.add(breaker)
+            for waits_for in after.values():
+                waits_for.discard(breaker)
+        else:
+            rest = (one for one in order if one not in first)
+            return Arrangement((*sorted(first), *rest), frozenset(first))
 
 
 @dataclass(slots=True)
@@ -105,7 +228,7 @@ class ContactPlanner:
             return [], {}
         rows = self.engine.execute("staged_contact/chunk", contact_ids=list(contact_ids)).fetchall()
         contacts = [
-            desired_from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
+            DesiredContact.from_json(document).knowing(bytes(person_hash), bytes(lead_hash))
             for _, document, person_hash, lead_hash, _ in rows
         ]
         return contacts, {row[0]: row[4] for row in rows if row[4] is not None}
@@ -147,9 +270,8 @@ class ContactPlanner:
             contact = plan.contact
             rows = known[contact.contact_id]
             person, lead = rows["person"], rows["lead"]
-            there = present.get(contact.contact_id, KnownState())
-            case = ContactCase(plan, engine.identity.account_id, person, lead, there)
-            expectation = expect(case, self.rules)
+            there = present[contact.contact_id]
+            expectation = expect(plan, there, engine.identity.account_id, self.rules)
             planned.add(plan, expectation)
             decided.append(
                 Decided(

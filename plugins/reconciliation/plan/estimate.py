@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from statements import statement
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import psycopg
     from krayin.rate_limiter import Lane
 
+    from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
 PERSONS = "persons"
@@ -52,20 +53,6 @@ IDS_PER_CALL = 100
 ROWS = 1000
 
 
-class Costed(Protocol):
-    """What is known of the cost of an operation before it is carried out."""
-
-    @property
-    def writes(self) -> int:
-        """The writing calls expected."""
-        ...
-
-    @property
-    def reads(self) -> Collection[str]:
-        """The bulk reads it takes part in."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What one operation is expected to cost: its writes, and the bulk reads it takes part in."""
@@ -74,7 +61,7 @@ class Expected:
     reads: frozenset[str] = frozenset()
 
 
-Cost = TypeVar("Cost", bound=Costed)
+Cost = TypeVar("Cost", bound="Expected | Operation")
 
 
 def contact_reads(
@@ -106,7 +93,7 @@ def batch_size(requests_per_minute: int) -> int:
     return max(1, min(LARGEST_BATCH, int(requests_per_minute * AHEAD / 60)))
 
 
-def read_calls(group: Iterable[Costed], with_custom: Collection[str]) -> int:
+def read_calls(group: Iterable[Cost], with_custom: Collection[str]) -> int:
     """Return the calls of what a group reads at once.
 
     `with_custom` are the kinds whose records must be looked up besides being listed.
@@ -167,7 +154,7 @@ class Forecast:
         }
 
 
-def load_calls(operations: Iterable[Costed], requests_per_minute: int, with_custom: Collection[str]) -> int:
+def load_calls(operations: Iterable[Cost], requests_per_minute: int, with_custom: Collection[str]) -> int:
     """Return the calls of carrying out operations in this order: their writes, and what each batch reads."""
     left, size = iter(operations), batch_size(requests_per_minute)
     calls = overwriting = 0

@@ -54,7 +54,7 @@ class ChangeGuard:
         """Hold what the run has planned so far if it is too much, or replaces what is held already."""
         if not self.dry_run:
             # A dry run is one long transaction that others must not wait for; nothing of it stays.
-            self.connection.execute(statement("operation/lock_approvals"), {"sync_name": self.sync_name})
+            self._execute("operation/lock_approvals")
         waiting = self._waiting()
         if waiting:
             self._execute("operation/inherit_approval", approval_ids=list(waiting))
@@ -66,7 +66,7 @@ class ChangeGuard:
                 self._execute("operation/hold", approval_id=approval_id, what=what)
         if waiting:
             # One that waits may itself give up an address that the next one claims.
-            while self._execute("operation/hold_claimants", approval_ids=list(waiting)):
+            while self._execute("operation/hold_claimants", approval_ids=list(waiting)).rowcount:
                 pass
 
     def require_approval_of_claimed(self, operation: Operation, removes: Sequence[str]) -> bool:
@@ -75,11 +75,9 @@ class ChangeGuard:
         What was planned or approved with it passes. The operation is then to be settled as held.
         """
         with self.connection.transaction():
-            self.connection.execute(statement("operation/lock_approvals"), {"sync_name": self.sync_name})
-            row = self.connection.execute(
-                statement("operation/overwriting"),
-                {"id": operation.id, "fence": operation.fence, "removes": list(removes)},
-            ).fetchone()
+            self._execute("operation/lock_approvals")
+            claim = {"id": operation.id, "fence": operation.fence}
+            row = self._execute("operation/overwriting", **claim, removes=list(removes)).fetchone()
             return row is not None and replace(self, run_id=row[0]).hold_one(operation.id)
 
     def hold_one(self, operation_id: int) -> bool:
@@ -87,15 +85,12 @@ class ChangeGuard:
         if not self._is_too_much(removals=True):
             return False
         approval_id = self._unasked(self._waiting())
-        self.connection.execute(
-            statement("operation/hold_claimed"), {"id": operation_id, "approval_id": approval_id}
-        )
+        self._execute("operation/hold_claimed", id=operation_id, approval_id=approval_id)
         return True
 
     def awaiting_approval(self) -> int:
         """Return how many operations of the run are held."""
-        row = self.connection.execute(statement("operation/held_of_run"), {"run_id": self.run_id}).fetchone()
-        return int(row[0]) if row else 0
+        return self._number("operation/held_of_run")
 
     def _asked(self) -> Iterator[tuple[str, bool]]:
         """Yield what a person may have to be asked about, and whether that is so."""
@@ -104,10 +99,8 @@ class ChangeGuard:
         yield "removals", self._is_too_much(removals=True)
 
     def _makes_again(self) -> bool:
-        deleted = self.connection.execute(
-            statement("removal/any_deleted"), self.identity.parameters()
-        ).fetchone()
-        return bool(deleted and deleted[0]) and self._execute("operation/made_again") > 0
+        made_again = self._number("removal/any_deleted") and self._execute("operation/made_again").rowcount
+        return made_again > 0
 
     def _is_too_much(self, *, removals: bool) -> bool:
         limits = self.removal_limits if removals else self.limits
@@ -121,40 +114,26 @@ class ChangeGuard:
     def _exceeds(self, share: float, counted: int) -> bool:
         # More mapped records than these cannot change the verdict.
         enough = math.ceil(counted / share) if share else 0
-        row = self.connection.execute(
-            statement("mapping/count"), {**self.identity.parameters(), "most": enough}
-        ).fetchone()
-        return counted > share * (int(row[0]) if row else 0)
+        return counted > share * self._number("mapping/count", most=enough)
 
     def _counted(self, hours: int, *, removals: bool, most: int | None) -> int:
-        row = self.connection.execute(
-            statement("operation/count_of_run"),
-            {
-                "sync_name": self.sync_name,
-                "run_id": self.run_id,
-                "removals": removals,
-                "period": timedelta(hours=hours),
-                "most": most,
-            },
-        ).fetchone()
-        return int(row[0]) if row else 0
+        period = timedelta(hours=hours)
+        return self._number("operation/count_of_run", removals=removals, period=period, most=most)
 
     def _waiting(self) -> dict[int, str]:
-        rows = self.connection.execute(statement("approval/waiting"), {"sync_name": self.sync_name})
-        return {row[0]: row[1] for row in rows}
+        return {row[0]: row[1] for row in self._execute("approval/waiting")}
 
     def _unasked(self, waiting: Mapping[int, str]) -> int:
         """Return the approval that nobody is asked about yet, opened if there is none."""
-        return next((one for one, state in waiting.items() if state == "open"), None) or self._open()
-
-    def _open(self) -> int:
         shown = {"requests_per_minute": self.requests_per_minute, "with_custom": sorted(self.with_custom)}
-        row = self.connection.execute(
-            statement("approval/open"),
-            {"sync_name": self.sync_name, "run_id": self.run_id, "shown": Jsonb(shown)},
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        unasked = (one for one, state in waiting.items() if state == "open")
+        return next(unasked, None) or self._number("approval/open", shown=Jsonb(shown))
 
-    def _execute(self, name: str, **parameters: Any) -> int:
-        return self.connection.execute(statement(name), {"run_id": self.run_id, **parameters}).rowcount
+    def _number(self, name: str, **parameters: Any) -> int:
+        row = self._execute(name, **parameters).fetchone()
+        return int(row[0]) if row else 0
+
+    def _execute(self, name: str, **parameters: Any) -> psycopg.Cursor[Any]:
+        """Carry out a statement about the sync, its run and its records."""
+        run = {"sync_name": self.sync_name, "run_id": self.run_id}
+        return self.connection.execute(statement(name), {**self.identity.parameters(), **run, **parameters})

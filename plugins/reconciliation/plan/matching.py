@@ -21,25 +21,12 @@ class KnownPerson:
     """A person as Krayin showed it; `keys` are its `email:` and `phone:` keys, `owner` whose it is."""
 
     crm_id: int
-    name: str
     keys: frozenset[str]
     owner: str | None = None
 
     def described(self) -> Mapping[str, Any]:
         """Return what a person needs to decide, without e-mails or phones."""
         return {"person": self.crm_id, "belongs_to": self.owner}
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Nobody in Krayin is this contact."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """This person is the contact."""
-
-    person: KnownPerson
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +38,24 @@ class Ambiguous:
     candidates: tuple[KnownPerson, ...]
 
 
-def match_person(contact: DesiredContact, candidates: Sequence[KnownPerson]) -> Create | Adopt | Ambiguous:
-    """Return which of `candidates` the contact is.
+def match_person(
+    contact: DesiredContact, candidates: Sequence[KnownPerson]
+) -> KnownPerson | Ambiguous | None:
+    """Return which of `candidates` the contact is, None for nobody.
 
     The id an earlier integration kept decides alone. Otherwise every e-mail and phone that
     somebody has must point at one and the same person, who belongs to no other contact.
     """
-    kept = next((person for person in candidates if person.crm_id == contact.adopt.get("person")), None)
+    kept = [person for person in candidates if person.crm_id == contact.adopt.get("person")]
     wanted = set(contact.natural_keys)
-    hits = (
-        [kept]
-        if kept
-        else sorted(
-            (person for person in candidates if person.keys & wanted), key=lambda person: person.crm_id
-        )
-    )
-    if not hits:
-        return Create()
+    return only_one(kept or [person for person in candidates if person.keys & wanted])
+
+
+def only_one(persons: Sequence[KnownPerson]) -> KnownPerson | Ambiguous | None:
+    """Return the person if it is but one, who belongs to no contact; None for nobody."""
+    if not persons:
+        return None
+    hits = sorted(persons, key=lambda person: person.crm_id)
     if len(hits) > 1:
         ids = ", ".join(str(person.crm_id) for person in hits)
         return Ambiguous(
@@ -83,7 +71,7 @@ def match_person(contact: DesiredContact, candidates: Sequence[KnownPerson]) -> 
             f"Chatwoot or give them different e-mails and phones, then replay",
             tuple(hits),
         )
-    return Adopt(hits[0])
+    return hits[0]
 
 
 def match_lead(
@@ -170,7 +158,7 @@ def find_persons(
     for crm_id, person_keys in keys_of.items():
         _, account, source_id = owners.get(crm_id, (0, 0, None))
         owner = None if source_id is None else f"contact {source_id} of account {account}"
-        person = KnownPerson(crm_id, facts_of[crm_id].get("name", ""), frozenset(person_keys), owner)
+        person = KnownPerson(crm_id, frozenset(person_keys), owner)
         for key in (*person_keys, f"id:{crm_id}"):
             by_key.setdefault(key, []).append(person)
     return KnownPersons(by_key, facts_of)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reconciliation.crm.fields import ADDRESS_PREFIX
 from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
 from reconciliation.mapping.merge import CUSTOM_PREFIX, flatten, merge
 from reconciliation.plan.contact import Changes, Rules, differences
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from reconciliation.plan.present_records import PlanReads
 
 COMPANY = "company"
-_ADDRESS = "address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _wanted_fields(fields: Mapping[str, Any] | None, last_sent: Mapping[str, Any
     address = (fields or {}).get("address")
     custom = (fields or {}).get("custom") or {}
     sent = list(last_sent or {})
-    if not address and any(name.startswith(_ADDRESS) for name in sent):
+    if not address and any(name.startswith(ADDRESS_PREFIX) for name in sent):
         address = dict.fromkeys(ADDRESS_ATTRIBUTES, "")
     gone = {
         name.removeprefix(CUSTOM_PREFIX): ""
@@ -164,5 +164,5 @@ def _wanted_fields(fields: Mapping[str, Any] | None, last_sent: Mapping[str, Any
 
 def company_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flat fields of an organization from its planned ones, an address line each."""
-    flat = {f"{_ADDRESS}{key}": value for key, value in (fields.get("address") or {}).items()}
+    flat = {f"{ADDRESS_PREFIX}{key}": value for key, value in (fields.get("address") or {}).items()}
     return flat | flatten({"custom": fields.get("custom") or {}})

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from krayin.records import Lead
 from krayin.text import fold_name
 
-from reconciliation.crm.attributes import CurrentAttributes
 from reconciliation.crm.fields import (
     called_by_company,
     lead_fields,
@@ -15,16 +14,17 @@ from reconciliation.crm.fields import (
     organization_fields,
     person_fields,
 )
-from reconciliation.crm.reads import CrmReads
-from reconciliation.mapping.company_names import known_names
+from reconciliation.crm.reads import CrmReads, CurrentAttributes
 from reconciliation.plan.contact import Action, KnownState
+from reconciliation.sync_database.mapping_store import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from krayin.catalogue import Catalogue
-    from krayin.client import EntityType, KrayinClient
+    from krayin.client import KrayinClient
+    from krayin.endpoints import EntityType
 
     from reconciliation.plan.contact import ContactPlan
     from reconciliation.plan.engine import PlanEngine
@@ -107,30 +107,20 @@ def present_records(
     known: Mapping[int, Mapping[str, MappingRow]],
     persons: KnownPersons,
 ) -> dict[int, KnownState]:
-    """Return by contact what is there of each that is adopted or updated and has a person.
+    """Return by contact what is there of each, if it is adopted or updated and has a person.
 
     `reads` looks at Krayin for what the snapshot of persons does not hold; without it nothing does.
     """
-    person_ids: dict[int, int] = {}
-    lead_ids: dict[int, int] = {}
-    without_lead: dict[int, int] = {}
-    for plan in plans:
-        if plan.action not in {Action.ADOPT, Action.UPDATE}:
-            continue
-        contact_id = plan.contact.contact_id
-        person, lead = known[contact_id]["person"], known[contact_id]["lead"]
-        person_id = plan.adopt.get("person", person.crm_id)
-        if person_id is not None:
-            person_ids[contact_id] = person_id
-        if lead.crm_id is not None:
-            lead_ids[contact_id] = lead.crm_id
-        elif person_id is not None:
-            without_lead[contact_id] = person_id
+    wanted = [plan for plan in plans if plan.action in {Action.ADOPT, Action.UPDATE}]
+    adopted = {plan.contact.contact_id: plan.adopt.get("person") for plan in wanted}
+    ids = {one: (adopted[one] or known[one]["person"].crm_id, known[one]["lead"].crm_id) for one in adopted}
+    person_ids = {one: person_id for one, (person_id, _) in ids.items() if person_id is not None}
+    lead_ids = {one: lead_id for one, (_, lead_id) in ids.items() if lead_id is not None}
     leads_of: dict[int, list[Lead]] = {}
     shown_persons: dict[int, Mapping[str, Any]] = {}
     shown_leads: dict[int, Mapping[str, Any]] = {}
     if reads is not None:
-        leads_of = _free(engine, reads.leads_of(without_lead.values()))
+        leads_of = _free(engine, reads.leads_of(person_ids[one] for one in person_ids.keys() - lead_ids))
         shown_persons = reads.persons(person_ids.values())
         shown_leads = reads.leads(lead_ids.values())
     shown = {
@@ -139,8 +129,8 @@ def present_records(
         for facts in (persons.facts.get(person_id),)
     }
     # The organizations of persons go by the companies we know them for.
-    ids = ((fields or {}).get("organization_id") for fields in shown.values())
-    names = known_names(engine.connection, engine.identity.target_id, ids)
+    organizations = ((fields or {}).get("organization_id") for fields in shown.values())
+    names = known_names(engine.connection, engine.identity.target_id, organizations)
     for plan in plans if names else ():
         contact_id = plan.contact.contact_id
         fields = shown.get(contact_id)
@@ -149,11 +139,12 @@ def present_records(
             shown[contact_id] = called_by_company(fields, names, plan.contact.person["organization"], sent)
     return {
         contact_id: KnownState(
-            person=shown[contact_id],
+            rows,
+            person=shown.get(contact_id),
             lead=shown_leads.get(lead_ids.get(contact_id, 0)),
-            leads=leads_of.get(person_id),
+            leads=leads_of.get(person_ids.get(contact_id, 0)),
         )
-        for contact_id, person_id in person_ids.items()
+        for contact_id, rows in known.items()
     }
 
 

@@ -13,8 +13,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
+from reconciliation.crm.fields import ACTIVITIES, LEADS, ORGANIZATIONS, persons
 from reconciliation.crm.lineage import ANOTHER_KRAYIN
-from reconciliation.crm.listings import activities, leads, organizations, persons
 from reconciliation.crm.snapshot import RecordSnapshot
 from reconciliation.errors import RecoveryRequestError
 from reconciliation.mapping.activity import activity_key, short_name
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import psycopg
     from krayin.client import KrayinClient
 
-    from reconciliation.crm.listings import Listing
+    from reconciliation.crm.fields import Listing
     from reconciliation.recover.relink import Decision
     from reconciliation.run.sync_run import Sync
 
@@ -272,7 +272,7 @@ def _read_whole(
     """Read all persons, leads, organizations and activities, and forget what is not there of them."""
     connection.execute(statement("crm_snapshot/forget_reading"), {"target_id": target_id})
     found: dict[str, dict[int, Record]] = {}
-    lists: tuple[Listing[Any], ...] = (persons(phone_region), leads(), organizations(), activities())
+    lists: tuple[Listing[Any], ...] = (persons(phone_region), LEADS, ORGANIZATIONS, ACTIVITIES)
     for listing in lists:
         reading = _Reading(connection, client, target_id, listing)
         began = reading.read_fully()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reconciliation.crm.signs import same_moment
+from reconciliation.crm.lineage import same_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

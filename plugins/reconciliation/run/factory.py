@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import psycopg
-    from krayin.client import EntityType
+    from krayin.endpoints import EntityType
 
     from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.krayin_connection import OpenKrayin

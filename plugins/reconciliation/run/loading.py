@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -29,10 +30,11 @@ from reconciliation.sync_database.run_rows import (
 from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import psycopg
 
+    from reconciliation.load.loader import Loader
     from reconciliation.run.sync_run import Sync
 
 log = logging.getLogger(__name__)
@@ -53,23 +55,20 @@ class Loading:
     of_run: Run
     _share: str = field(default_factory=lambda: uuid.uuid4().hex[:12], init=False)
 
-    def run(self, seconds: float | None) -> None:
-        """Load for at most `seconds` and keep the numbers with the run.
+    @contextmanager
+    def loader(self, seconds: float | None) -> Iterator[Loader]:
+        """Give what loads for at most `seconds`, and keep its numbers with the run.
 
         Raises:
             RunStoppedError: Krayin is down or refuses us; everything planned is kept.
             IncidentOpenError: this may be another Krayin; everything planned is kept.
         """
-        run = self.of_run
-        if not self.sync.settings.enabled:
-            update_run(self.connection, run.id, RunState.DONE, self._totals())
-            return
-        started = datetime.now(UTC)
+        run, started = self.of_run, datetime.now(UTC)
         with self.sync.opened(self.connection, run.id, LANES[run.kind]) as (krayin, targets):
             loader = RunFactory(self.sync, self.connection, krayin, targets).loader(run, seconds)
             loader.on_progress = partial(self._progress, started)
             try:
-                loaded = loader.run()
+                yield loader
             except (RunStoppedError, IncidentOpenError) as stopped:
                 self._keep(loader.loaded, RunState.STOPPED, self._totals(), str(stopped))
                 raise
@@ -78,7 +77,8 @@ class Loading:
             **self._totals(),
             "elapsed_seconds": _since(started),
         }
-        self._keep(loaded, RunState.DONE, more, _limited(*loader.ledger.deletions_waiting(run.sync_name)))
+        waiting = _limited(*loader.ledger.deletions_waiting(run.sync_name))
+        self._keep(loader.loaded, RunState.DONE, more, waiting)
 
     def help(self, seconds: float | None) -> Loaded:
         """Load beside another loader of the same run and add to its numbers."""

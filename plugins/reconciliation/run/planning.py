@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.source import Everything
-from krayin.catalogue import Workflow
 from statements import statement
 
 from reconciliation.binding_scope import BindingScope, register_installation
+from reconciliation.crm.workflows import WorkflowsNotConfirmedError, unconfirmed
 from reconciliation.extract.checksum_diff import remember
 from reconciliation.extract.extract import extract
 from reconciliation.extract.look import Look, looking
@@ -19,7 +19,6 @@ from reconciliation.extract.merge_evidence import MergeEvidence
 from reconciliation.extract.staging import StagedContacts
 from reconciliation.extract.streams import CONTACTS
 from reconciliation.plan.contact_planner import ContactPlanner
-from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.factory import RunFactory
@@ -128,8 +127,7 @@ class Planning:
 
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
-        workflows = unconfirmed(krayin.client.every(Workflow), self._settings.confirmed_workflows)
-        waiting = {workflow.id: described(workflow) for workflow in workflows}
+        waiting = unconfirmed(krayin.client, self._settings.confirmed_workflows)
         if waiting and not self.request.dry_run:
             raise WorkflowsNotConfirmedError(self._settings.name, waiting)
         return list(waiting.values())

@@ -9,9 +9,9 @@ from krayin.catalogue import Workflow
 from krayin.dialect import generation_of
 from krayin.errors import ConfigurationError
 
+from reconciliation.crm.workflows import described, mailing_workflows
 from reconciliation.extract.look import looking
 from reconciliation.extract.streams import CONVERSATIONS, streams
-from reconciliation.plan.first_load import described, mailing_workflows
 from reconciliation.settings.sync_settings import CHANGE_FLOOR
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.sync_database.connection import connect

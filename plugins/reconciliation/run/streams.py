@@ -161,7 +161,7 @@ class RunStreams:
         self.planned = ActivityPlanner(
             engine=engine,
             link=self.settings.activity_link,
-            search=ActivitySearch(client, OwnActivities(self.connection, client, self.identity.target_id)),
+            search=ActivitySearch(OwnActivities(self.connection, client, self.identity.target_id)),
             recreate_deleted=self.settings.recreate_deleted,
         ).run()
         plan_moves(engine, self.order, self.planned)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.api.session import ApiSession
     from chatwoot.source import ChatwootSource
+    from krayin.hook import KrayinHook
 
-    from reconciliation.crm.krayin_connection import KrayinAccess
     from reconciliation.load.loader import Loaded
     from reconciliation.run.planning import AlsoPlanned
     from reconciliation.run.request import RunRequest
@@ -51,7 +51,7 @@ class Sync:
     settings: SyncSettings
     sync_dsn: str
     source: ChatwootSource
-    krayin: KrayinAccess
+    krayin: KrayinHook
     timing: Timing = DEFAULT
     write_back: Callable[[], ApiSession] | None = None
     """Opens Chatwoot's API for writing ids back; None where that is not wished."""
@@ -101,12 +101,12 @@ class Sync:
         with working(self.sync_dsn) as connection:
             bind_contextvars(run=run_id)
             run = read_run(connection, run_id)
-            if run.dry_run:
+            if run.dry_run or not self.settings.enabled:
                 update_run(connection, run_id, RunState.DONE, count_calls(connection, run_id))
                 return read_run(connection, run_id)
             update_run(connection, run_id, RunState.LOADING)
-            with failing_run(connection, run_id):
-                Loading(self, connection, run).run(seconds)
+            with failing_run(connection, run_id), Loading(self, connection, run).loader(seconds) as loader:
+                loader.run()
             return read_run(connection, run_id)
 
     def help_load(self, run_id: int, *, seconds: float | None = None) -> Loaded:

@@ -62,7 +62,7 @@ def _default(field: FieldInfo) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     allowed = " or ".join(f"`{choice}`" for choice in _choices(field.annotation))
-    return " ".join(part for part in (field.description, f"({allowed})" if allowed else "") if part)
+    return " ".join(f"{field.description} {f'({allowed})' if allowed else ''}".split())
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

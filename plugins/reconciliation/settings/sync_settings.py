@@ -95,35 +95,36 @@ READ_ATTRIBUTES = frozenset(
 
 
 CHANGE_FLOOR = 50
+STAGE_KEYS = ("stage_on_conversation_created", "stage_on_first_response", "stage_on_conversation_resolved")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class ChatwootSettings(_Strict):
     """Where the records come from."""
 
-    source: Literal["database", "api"] = Field(
-        "database", description="Read Chatwoot's database, or its REST API if you cannot reach the database."
-    )
-    conn_id: str = Field("chatwoot_default", min_length=1, description="Airflow connection of that source.")
-    installation: Annotated[str, Field(min_length=1)] | None = Field(
-        None,
-        description="Only with `source: api`: the name of the Chatwoot installation, part of every key. "
-        "Default: its address. When you move a sync from the database to the API, enter the "
-        "name that `krayin_setup` showed before.",
-    )
-    account_id: PositiveInt = Field(description="The Chatwoot account: the number in its address bar.")
+    source: Literal["database", "api"] = "database"
+    """Read Chatwoot's database, or its REST API if you cannot reach the database."""
+    conn_id: str = Field("chatwoot_default", min_length=1)
+    """Airflow connection of that source."""
+    installation: Annotated[str, Field(min_length=1)] | None = None
+    """Only with `source: api`: the name of the Chatwoot installation, part of every key. Default: its
+    address. When you move a sync from the database to the API, enter the name that `krayin_setup` showed
+    before.
+    """
+    account_id: PositiveInt
+    """The Chatwoot account: the number in its address bar."""
     inboxes: Annotated[
         Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None,
         BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
-    ] = Field(None, description="Ids of the inboxes whose contacts are brought over. Default: all inboxes.")
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = Field(
-        None,
-        description="Address at which agents open Chatwoot, for example `https://chat.example.com`. "
-        "Activities then link to their conversation.",
-    )
+    ] = None
+    """Ids of the inboxes whose contacts are brought over. Default: all inboxes."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    """Address at which agents open Chatwoot, for example `https://chat.example.com`. Activities then link to
+    their conversation.
+    """
 
     @model_validator(mode="after")
     def _installation_of_an_api(self) -> Self:
@@ -136,60 +137,49 @@ class ChatwootSettings(_Strict):
 class KrayinSettings(_Strict):
     """Where the records go."""
 
-    conn_id: str = Field("krayin_default", min_length=1, description="Airflow connection of type Krayin CRM.")
-    requests_per_minute: PositiveInt | Literal["auto"] | None = Field(
-        None,
-        description="Calls a minute of this API user, shared by all its syncs. Default: what the "
-        "connection says, else `auto`. `auto` follows the limit that Krayin reports (2.1 "
-        "ships with 60). If Krayin reports none (2.2), it starts at 60, rises while Krayin "
-        "answers quickly, and falls when Krayin slows down or fails.",
-    )
-    max_requests_per_minute: PositiveInt = Field(
-        1_200, description="Calls a minute that `auto` never exceeds."
-    )
-    loaders: Annotated[int, Field(ge=1, le=16)] = Field(
-        1,
-        description="Tasks that carry out one run's plan side by side. One task makes a few hundred calls "
-        "a minute; more help only if Krayin allows more than that.",
-    )
+    conn_id: str = Field("krayin_default", min_length=1)
+    """Airflow connection of type Krayin CRM."""
+    requests_per_minute: PositiveInt | Literal["auto"] | None = None
+    """Calls a minute of this API user, shared by all its syncs. Default: what the connection says, else
+    `auto`. `auto` follows the limit that Krayin reports (2.1 ships with 60). If Krayin reports none (2.2),
+    it starts at 60, rises while Krayin answers quickly, and falls when Krayin slows down or fails.
+    """
+    max_requests_per_minute: PositiveInt = 1_200
+    """Calls a minute that `auto` never exceeds."""
+    loaders: Annotated[int, Field(ge=1, le=16)] = 1
+    """Tasks that carry out one run's plan side by side. One task makes a few hundred calls a minute; more
+    help only if Krayin allows more than that.
+    """
 
 
 class WebhookSettings(_Strict):
     """How Chatwoot tells of changes at once."""
 
-    api_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
-        None,
-        description="Airflow connection of type HTTP to Chatwoot's API, with an administrator's access "
-        "token as password. With it, `krayin_setup` registers the webhook.",
-    )
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] | None = Field(
-        None,
-        description="Address at which Chatwoot reaches this sync's webhook. Default: Airflow's base URL "
-        "with `/chatwoot/webhooks/<name>`.",
-    )
-    allow_unsigned: bool = Field(
-        False,
-        description="Accept webhooks without a signature, which Chatwoot before 4.11.2 sends. Anybody who "
-        "knows the address can then make the sync look again.",
-    )
+    api_conn_id: Annotated[str, Field(min_length=1)] | None = None
+    """Airflow connection of type HTTP to Chatwoot's API, with an administrator's access token as password.
+    With it, `krayin_setup` registers the webhook.
+    """
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] | None = None
+    """Address at which Chatwoot reaches this sync's webhook. Default: Airflow's base URL with
+    `/chatwoot/webhooks/<name>`.
+    """
+    allow_unsigned: bool = False
+    """Accept webhooks without a signature, which Chatwoot before 4.11.2 sends. Anybody who knows the address
+    can then make the sync look again.
+    """
 
 
 class CustomFields(_Strict):
     """Chatwoot attribute names and the Krayin attribute codes they fill."""
 
-    person: dict[str, str] = Field(
-        default_factory=dict,
-        description="Chatwoot attribute: code of the Krayin person attribute it fills, for example "
-        "`{loyalty_level: loyalty}`.",
-    )
-    lead: dict[str, str] = Field(
-        default_factory=dict,
-        description="Chatwoot attribute: code of the Krayin lead attribute it fills.",
-    )
-    organization: dict[str, str] = Field(
-        default_factory=dict,
-        description="Chatwoot attribute: code of the Krayin organization attribute it fills.",
-    )
+    person: dict[str, str] = Field(default_factory=dict)
+    """Chatwoot attribute: code of the Krayin person attribute it fills, for example `{loyalty_level:
+    loyalty}`.
+    """
+    lead: dict[str, str] = Field(default_factory=dict)
+    """Chatwoot attribute: code of the Krayin lead attribute it fills."""
+    organization: dict[str, str] = Field(default_factory=dict)
+    """Chatwoot attribute: code of the Krayin organization attribute it fills."""
 
     @model_validator(mode="after")
     def _one_source_each(self) -> Self:
@@ -211,92 +201,64 @@ class CustomFields(_Strict):
 class ChangeLimits(_Strict):
     """How much may be changed in Krayin within a period before a person is asked."""
 
-    share: float = Field(
-        0.2,
-        gt=0,
-        le=1,
-        description="Share of the contacts and companies known in Krayin that may be changed without asking.",
-    )
-    number: PositiveInt = Field(
-        CHANGE_FLOOR, description="Number of changed records up to which nobody is asked, whatever the share."
-    )
-    hours: PositiveInt = Field(
-        24,
-        le=24 * 31,
-        description="Hours over which changes are counted, from all runs and webhooks together.",
-    )
-    days_to_answer: PositiveInt = Field(
-        7, le=365, description="Days until an unanswered question ends. Its plan stays held."
-    )
+    share: float = Field(0.2, gt=0, le=1)
+    """Share of the contacts and companies known in Krayin that may be changed without asking."""
+    number: PositiveInt = CHANGE_FLOOR
+    """Number of changed records up to which nobody is asked, whatever the share."""
+    hours: PositiveInt = Field(24, le=24 * 31)
+    """Hours over which changes are counted, from all runs and webhooks together."""
+    days_to_answer: PositiveInt = Field(7, le=365)
+    """Days until an unanswered question ends. Its plan stays held."""
 
 
 class RemovalLimits(_Strict):
     """How much may be removed or overwritten in Krayin within a period before a person is asked."""
 
-    number: Annotated[int, Field(ge=0)] = Field(
-        10,
-        description="Number of records that may be deleted, closed or overwritten without asking.",
-    )
-    share: float = Field(
-        0.01,
-        ge=0,
-        le=1,
-        description="The same as a share of the contacts and companies known in Krayin. The smaller of "
-        "the two counts.",
-    )
-    hours: PositiveInt = Field(
-        24,
-        le=24 * 31,
-        description="Hours over which removals are counted, from all runs and webhooks together.",
-    )
+    number: Annotated[int, Field(ge=0)] = 10
+    """Number of records that may be deleted, closed or overwritten without asking."""
+    share: float = Field(0.01, ge=0, le=1)
+    """The same as a share of the contacts and companies known in Krayin. The smaller of the two counts."""
+    hours: PositiveInt = Field(24, le=24 * 31)
+    """Hours over which removals are counted, from all runs and webhooks together."""
 
 
 class NotifySettings(_Strict):
     """Who is told when something is wrong, and from when on it is."""
 
-    http_conn_id: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="Airflow connection of type HTTP. Each change is posted there as JSON."
-    )
-    endpoint: str = Field("", description="Path at that connection, for example `hooks/krayin`.")
-    smtp_conn_id: str = Field(
-        "smtp_default", min_length=1, description="Airflow connection of type SMTP for mails."
-    )
+    http_conn_id: Annotated[str, Field(min_length=1)] | None = None
+    """Airflow connection of type HTTP. Each change is posted there as JSON."""
+    endpoint: str = ""
+    """Path at that connection, for example `hooks/krayin`."""
+    smtp_conn_id: str = Field("smtp_default", min_length=1)
+    """Airflow connection of type SMTP for mails."""
     email_to: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[^@\s,;]+@[^@\s,;]+$")], ...],
         BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
-    ] = Field((), description="Addresses that get a mail for each change.")
-    email_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
-        None, description="Sender of these mails. Default: the one in the SMTP connection."
-    )
-    quarantined_over: Annotated[int, Field(ge=0)] = Field(
-        20, description="Report when more contacts than this are quarantined."
-    )
-    unknown_minutes: PositiveInt = Field(
-        60, description="Report when a call has had no known outcome for this many minutes."
-    )
-    behind_minutes: PositiveInt = Field(
-        120, description="Report when a scheduled sync has not read Chatwoot for this many minutes."
-    )
+    ] = ()
+    """Addresses that get a mail for each change."""
+    email_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    """Sender of these mails. Default: the one in the SMTP connection."""
+    quarantined_over: Annotated[int, Field(ge=0)] = 20
+    """Report when more contacts than this are quarantined."""
+    unknown_minutes: PositiveInt = 60
+    """Report when a call has had no known outcome for this many minutes."""
+    behind_minutes: PositiveInt = 120
+    """Report when a scheduled sync has not read Chatwoot for this many minutes."""
 
 
 class ReconcileSettings(_Strict):
     """How Krayin is compared with Chatwoot, and what is mended by itself."""
 
-    schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
-        "30 2 * * *", description="When to compare: cron expression or preset, UTC. null: only by hand."
-    )
-    full_on: Weekday | None = Field(
-        "sunday",
-        description="Weekday (UTC) on which all of Krayin's lists are read; only that shows what was "
-        "deleted there. On other days only changes are read. null: only by hand.",
-    )
-    repair: RepairPolicy = Field(
-        "report", description="`report` lists the differences, `repair` also corrects them."
-    )
-    repair_by_class: dict[Repairable, RepairPolicy] = Field(
-        default_factory=dict,
-        description="A different choice for some classes of differences, for example `{missing: repair}`.",
-    )
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = "30 2 * * *"
+    """When to compare: cron expression or preset, UTC. null: only by hand."""
+    full_on: Weekday | None = "sunday"
+    """Weekday (UTC) on which all of Krayin's lists are read; only that shows what was deleted there. On other
+    days only changes are read. null: only by hand.
+    """
+    repair: RepairPolicy = "report"
+    """`report` lists the differences, `repair` also corrects them."""
+    repair_by_class: dict[Repairable, RepairPolicy] = Field(default_factory=dict)
+    """A different choice for some classes of differences, for example `{missing: repair}`."""
 
     def repairs(self, difference: str) -> bool:
         """Tell whether differences of this class are mended by themselves."""
@@ -309,124 +271,95 @@ class ReconcileSettings(_Strict):
 class SyncSettings(_Strict):
     """One sync: which Chatwoot account goes to which Krayin, and how."""
 
-    name: Annotated[str, AfterValidator(_sync_name)] = Field(
-        description="Name of the sync, used in its DAGs: `<name>__sync` and so on."
-    )
-    schedule: Annotated[str, AfterValidator(_schedule)] | None = Field(
-        "*/10 * * * *", description="When to run: cron expression or preset, UTC. null: only by hand."
-    )
-    enabled: bool = Field(True, description="false: nothing is read, planned or sent.")
+    name: Annotated[str, AfterValidator(_sync_name)]
+    """Name of the sync, used in its DAGs: `<name>__sync` and so on."""
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = "*/10 * * * *"
+    """When to run: cron expression or preset, UTC. null: only by hand."""
+    enabled: bool = True
+    """false: nothing is read, planned or sent."""
     chatwoot: ChatwootSettings
     krayin: KrayinSettings = KrayinSettings()
     webhook: WebhookSettings = WebhookSettings()
 
-    lead_pipeline_id: PositiveInt | None = Field(
-        None, description="Pipeline of new leads. Default: Krayin's default pipeline."
-    )
-    lead_pipeline_stage_id: PositiveInt | None = Field(
-        None, description="Stage of new leads. Default: the first stage of the pipeline."
-    )
-    lead_source_id: PositiveInt | None = Field(
-        None, description="Source of new leads. Default: one with 'web' in its name, else the first."
-    )
-    lead_type_id: PositiveInt | None = Field(None, description="Type of new leads. Default: the first.")
-    lead_owner: PositiveInt | None = Field(
-        None,
-        description="Krayin user who owns new records. Without an owner, users with group or individual "
-        "view do not see them.",
-    )
+    lead_pipeline_id: PositiveInt | None = None
+    """Pipeline of new leads. Default: Krayin's default pipeline."""
+    lead_pipeline_stage_id: PositiveInt | None = None
+    """Stage of new leads. Default: the first stage of the pipeline."""
+    lead_source_id: PositiveInt | None = None
+    """Source of new leads. Default: one with 'web' in its name, else the first."""
+    lead_type_id: PositiveInt | None = None
+    """Type of new leads. Default: the first."""
+    lead_owner: PositiveInt | None = None
+    """Krayin user who owns new records. Without an owner, users with group or individual view do not see
+    them.
+    """
 
-    sync_conversations: bool = Field(False, description="Bring conversations over as activities.")
-    sync_messages: bool = Field(False, description="Bring messages over as activities.")
-    sync_to_organization: bool = Field(False, description="Link persons to an organization by company name.")
+    sync_conversations: bool = False
+    """Bring conversations over as activities."""
+    sync_messages: bool = False
+    """Bring messages over as activities."""
+    sync_to_organization: bool = False
+    """Link persons to an organization by company name."""
 
-    stage_progression_enabled: bool = Field(
-        False, description="Move the stage of a lead as its conversation progresses."
-    )
-    stage_on_conversation_created: PositiveInt | None = Field(
-        None, description="Id of the stage that a lead reaches when there is a conversation."
-    )
-    stage_on_first_response: PositiveInt | None = Field(
-        None, description="Id of the stage that a lead reaches with the first human reply."
-    )
-    stage_on_conversation_resolved: PositiveInt | None = Field(
-        None, description="Id of the stage that a lead reaches when the conversation is resolved."
-    )
+    stage_progression_enabled: bool = False
+    """Move the stage of a lead as its conversation progresses."""
+    stage_on_conversation_created: PositiveInt | None = None
+    """Id of the stage that a lead reaches when there is a conversation."""
+    stage_on_first_response: PositiveInt | None = None
+    """Id of the stage that a lead reaches with the first human reply."""
+    stage_on_conversation_resolved: PositiveInt | None = None
+    """Id of the stage that a lead reaches when the conversation is resolved."""
 
-    phone_only_contacts: Literal["placeholder", "skip"] = Field(
-        "placeholder",
-        description="What to do with a contact without e-mail if Krayin requires one: give it a reserved "
-        ".invalid address, or skip it.",
-    )
-    custom_fields: CustomFields = Field(
-        CustomFields(), description="Chatwoot attribute to Krayin attribute code."
-    )
-    new_lead_after_close: bool = Field(
-        False, description="Make a new lead for a customer who writes again after the lead was won or lost."
-    )
+    phone_only_contacts: Literal["placeholder", "skip"] = "placeholder"
+    """What to do with a contact without e-mail if Krayin requires one: give it a reserved .invalid address,
+    or skip it.
+    """
+    custom_fields: CustomFields = CustomFields()
+    """Chatwoot attribute to Krayin attribute code."""
+    new_lead_after_close: bool = False
+    """Make a new lead for a customer who writes again after the lead was won or lost."""
     confirmed_workflows: Annotated[
         tuple[PositiveInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
-    ] = Field(
-        (),
-        description="Ids of Krayin workflows that may send e-mails for records this sync creates or "
-        "changes. The first load waits until every such workflow is listed here or switched "
-        "off.",
-    )
-    recreate_deleted: bool = Field(
-        False, description="Make a person or lead again that was deleted in Krayin, when its contact changes."
-    )
-    skip_blocked: bool = Field(True, description="Leave blocked contacts out.")
-    history: Annotated[Literal["all"] | timedelta | date, BeforeValidator(_history)] = Field(
-        "all",
-        description="How far back records are brought over: 'all', an age such as '90 days', or a date.",
-    )
-    default_phone_region: Annotated[str, AfterValidator(_region)] | None = Field(
-        None, description="Country of phone numbers written without a country code."
-    )
-    on_crm_edit: Literal["keep", "overwrite"] = Field(
-        "keep",
-        description="What happens to fields edited in Krayin since our last write, when their contact "
-        "changes. Fields that Chatwoot never filled are always kept.",
-    )
-    on_source_delete: Literal["report", "close_lead", "delete"] = Field(
-        "report", description="What happens in Krayin when a contact is deleted in Chatwoot."
-    )
-    write_back_attribute: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")] | None = Field(
-        None,
-        description="Custom attribute of Chatwoot contacts in which their Krayin ids are written: "
-        "`krayin:person:123|krayin:lead:456`. Needs Chatwoot's API: `webhook.api_conn_id` or "
-        "`source: api`.",
-    )
-    activity_link: Literal["person", "lead", "both"] = Field(
-        "person", description="Record to which activities are linked."
-    )
-    max_changes_without_approval: ChangeLimits = Field(
-        ChangeLimits(), description="A plan that changes more waits for approval."
-    )
-    max_removals_without_approval: RemovalLimits = Field(
-        RemovalLimits(), description="Deletions, closings and overwritten edits above this wait for approval."
-    )
+    ] = ()
+    """Ids of Krayin workflows that may send e-mails for records this sync creates or changes. The first load
+    waits until every such workflow is listed here or switched off.
+    """
+    recreate_deleted: bool = False
+    """Make a person or lead again that was deleted in Krayin, when its contact changes."""
+    skip_blocked: bool = True
+    """Leave blocked contacts out."""
+    history: Annotated[Literal["all"] | timedelta | date, BeforeValidator(_history)] = "all"
+    """How far back records are brought over: 'all', an age such as '90 days', or a date."""
+    default_phone_region: Annotated[str, AfterValidator(_region)] | None = None
+    """Country of phone numbers written without a country code."""
+    on_crm_edit: Literal["keep", "overwrite"] = "keep"
+    """What happens to fields edited in Krayin since our last write, when their contact changes. Fields that
+    Chatwoot never filled are always kept.
+    """
+    on_source_delete: Literal["report", "close_lead", "delete"] = "report"
+    """What happens in Krayin when a contact is deleted in Chatwoot."""
+    write_back_attribute: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")] | None = None
+    """Custom attribute of Chatwoot contacts in which their Krayin ids are written:
+    `krayin:person:123|krayin:lead:456`. Needs Chatwoot's API: `webhook.api_conn_id` or `source: api`.
+    """
+    activity_link: Literal["person", "lead", "both"] = "person"
+    """Record to which activities are linked."""
+    max_changes_without_approval: ChangeLimits = ChangeLimits()
+    """A plan that changes more waits for approval."""
+    max_removals_without_approval: RemovalLimits = RemovalLimits()
+    """Deletions, closings and overwritten edits above this wait for approval."""
 
-    doubt_fall_share: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.1,
-        description="If more than this share of the known Chatwoot records (and more than 10) is missing, "
-        "that is doubted. Nothing counts as deleted until a person has confirmed it.",
-    )
+    doubt_fall_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """If more than this share of the known Chatwoot records (and more than 10) is missing, that is doubted.
+    Nothing counts as deleted until a person has confirmed it.
+    """
 
     reconcile: ReconcileSettings = ReconcileSettings()
     notify: NotifySettings = NotifySettings()
 
     @model_validator(mode="after")
     def _stages_need_the_switch(self) -> Self:
-        configured = [
-            name
-            for name in (
-                "stage_on_conversation_created",
-                "stage_on_first_response",
-                "stage_on_conversation_resolved",
-            )
-            if getattr(self, name) is not None
-        ]
+        configured = [name for name in STAGE_KEYS if getattr(self, name) is not None]
         if configured and not self.stage_progression_enabled:
             message = f"{', '.join(configured)} set, but stage_progression_enabled is false: make it true"
             raise ValueError(message)

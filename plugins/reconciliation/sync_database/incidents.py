@@ -100,25 +100,22 @@ def require_writable(connection: psycopg.Connection, target_id: int) -> None:
         raise IncidentOpenError(*row)
 
 
-def close_incident(connection: psycopg.Connection, incident_id: int, *, by: str, why: str) -> None:
-    """Note that an incident is over; one that is closed already stays as it is."""
-    _close(connection, by, why, incident_id=incident_id)
-
-
 def close_incidents(  # noqa: PLR0913 - each is a column
     connection: psycopg.Connection,
     *,
-    kind: str,
-    sync_name: str | None = None,
-    target_id: int | None = None,
     by: str,
     why: str,
+    incident_id: int | None = None,
+    kind: str | None = None,
+    sync_name: str | None = None,
+    target_id: int | None = None,
 ) -> int:
-    """Note that what was open of a kind, with exactly this sync and target, ended; return how many were."""
-    return _close(connection, by, why, kinds=[kind], sync_name=sync_name, target_id=target_id)
+    """Note that an incident is over, or what was open of a kind with exactly this sync and target.
 
-
-def _close(connection: psycopg.Connection, by: str, why: str, **which: Any) -> int:
-    nothing = dict.fromkeys(("incident_id", "kinds", "sync_name", "target_id"))
-    closed = {**nothing, **which, "closed_by": by, "closed_why": why}
-    return connection.execute(statement("incident/close"), closed).rowcount
+    One that is closed already stays as it is. Return how many were open.
+    """
+    which = {"incident_id": incident_id, "kinds": kind and [kind]}
+    return connection.execute(
+        statement("incident/close"),
+        {**which, "sync_name": sync_name, "target_id": target_id, "closed_by": by, "closed_why": why},
+    ).rowcount

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - pydantic resolves the annotations at run time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from krayin.rate_limiter import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from pydantic import Field, TypeAdapter
 from statements import statement
 
 from reconciliation.binding_scope import BindingScope
@@ -18,7 +20,7 @@ from reconciliation.sync_database.incidents import require_writable
 from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     import psycopg
@@ -75,8 +77,8 @@ class Operation:
     sent_at: datetime | None
     error_class: str | None
     error_message: str | None
-    writes: int = 1
-    reads: frozenset[str] = frozenset()
+    writes: Annotated[int, Field(validation_alias="forecast_calls")] = 1
+    reads: Annotated[frozenset[str], Field(validation_alias="forecast_reads")] = frozenset()
 
     @property
     def work(self) -> str:
@@ -91,6 +93,11 @@ class Operation:
         """
         kind = "contact" if self.source_kind == "stage" else self.source_kind
         return frozenset({*self.natural_keys, f"{kind} {self.source_id}"})
+
+    def record(self, crm_kind: str, crm_id: int) -> dict[str, Any]:
+        """Return the source record and a record in Krayin as statement parameters."""
+        source = {"source_kind": self.source_kind, "source_id": self.source_id}
+        return {**self.identity.parameters(), **source, "crm_kind": crm_kind, "crm_id": crm_id}
 
     def __str__(self) -> str:
         """Name the operation for a log: ids only."""
@@ -181,22 +188,16 @@ class Ledger:
         rows.sort(key=lambda row: (row["lane"], row["next_attempt_at"], row["id"]))
         return [self._operation(row) for row in rows]
 
-    def intend(self, operation: Operation, step: str) -> datetime:
-        """Commit that the call named `step` is about to be made; return when, by the database's clock.
+    def intend(self, operation: Operation, step: str) -> None:
+        """Commit that the call named `step` is about to be made.
 
         Raises:
             LeaseLostError: the operation is not this worker's any more; do not make the call.
             IncidentOpenError: something stops all writing to this Krayin; do not make it either.
         """
-        row = self._connection.execute(
-            statement("operation/intent"),
-            {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
-        ).fetchone()
-        if row is None:
+        if self._note("operation/intent", operation, step=step, lease=self._timing.lease) is None:
             require_writable(self._connection, self._target_id)
             raise LeaseLostError(operation.id)
-        sent_at: datetime = row[0]
-        return sent_at
 
     def allow(self, operation: Operation, removes: Sequence[str]) -> None:
         """Return when a claimed operation may overwrite what it is about to, fields of `operation.removes`.
@@ -232,11 +233,7 @@ class Ledger:
         Raises:
             LeaseLostError: the operation is not this worker's any more; the answer must not be recorded.
         """
-        row = self._connection.execute(
-            statement("operation/progress"),
-            {"id": operation.id, "fence": operation.fence, "step": step, "lease": self._timing.lease},
-        ).fetchone()
-        if row is None:
+        if self._note("operation/progress", operation, step=step, lease=self._timing.lease) is None:
             raise LeaseLostError(operation.id)
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
@@ -245,26 +242,21 @@ class Ledger:
         Raises:
             LeaseLostError: the operation is not this worker's any more; nothing was recorded.
         """
-        if outcome.state in _GIVES_WAY and self._yield_to_newer(operation):
+        if outcome.state in _GIVES_WAY and self._note("operation/yield_to_newer", operation) is not None:
             return
-        row = self._connection.execute(
-            statement("operation/settle"),
-            {
-                "id": operation.id,
-                "fence": operation.fence,
-                "state": str(outcome.state),
-                "step": outcome.step,
-                "attempts": operation.attempts + int(outcome.counts_as_attempt),
-                "error_class": outcome.error_class,
-                "error_message": outcome.error_message,
-                "candidates": Jsonb([dict(one) for one in outcome.candidates])
-                if outcome.candidates
-                else None,
-                "delay": outcome.delay,
-                "result": Jsonb(dict(outcome.result)),
-            },
-        ).fetchone()
-        if row is None:
+        settled = self._note(
+            "operation/settle",
+            operation,
+            state=str(outcome.state),
+            step=outcome.step,
+            attempts=operation.attempts + int(outcome.counts_as_attempt),
+            error_class=outcome.error_class,
+            error_message=outcome.error_message,
+            candidates=Jsonb([dict(one) for one in outcome.candidates]) if outcome.candidates else None,
+            delay=outcome.delay,
+            result=Jsonb(dict(outcome.result)),
+        )
+        if settled is None:
             raise LeaseLostError(operation.id)
 
     def release(self, operations: Sequence[Operation]) -> None:
@@ -283,46 +275,28 @@ class Ledger:
 
     def waiting(self, sync_name: str) -> tuple[int, float | None]:
         """Return how many operations of a sync are open, and in how many seconds the next is due."""
-        row = self._connection.execute(
-            statement("operation/waiting_in_report"),
-            {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
-        ).fetchone()
-        assert row is not None
+        row = self._of_queue("operation/waiting_in_report", sync_name)
         return int(row[0]), None if row[2] is None else float(row[2])
 
     def deletions_waiting(self, sync_name: str) -> tuple[int, float]:
         """Return how many deletions wait for Krayin's limit, and in how many seconds the next is due."""
-        row = self._connection.execute(
-            statement("operation/deletions_waiting"),
-            {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)},
-        ).fetchone()
-        assert row is not None
+        row = self._of_queue("operation/deletions_waiting", sync_name)
         return int(row[0]), float(row[1])
 
-    def _yield_to_newer(self, operation: Operation) -> bool:
-        return (
-            self._connection.execute(
-                statement("operation/yield_to_newer"), {"id": operation.id, "fence": operation.fence}
-            ).fetchone()
-            is not None
-        )
+    def _of_queue(self, name: str, sync_name: str) -> tuple[Any, ...]:
+        queue = {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)}
+        row = self._connection.execute(statement(name), queue).fetchone()
+        assert row is not None
+        return row
+
+    def _note(self, name: str, operation: Operation, **facts: Any) -> tuple[Any, ...] | None:
+        """Carry out a statement about a claimed operation; None when it found it to be of another claim."""
+        claim = {"id": operation.id, "fence": operation.fence}
+        return self._connection.execute(statement(name), {**claim, **facts}).fetchone()
 
     def _operation(self, row: Mapping[str, Any]) -> Operation:
-        return Operation(
-            id=row["id"],
-            fence=row["fence"],
-            lane=row["lane"],
-            identity=BindingScope(self._target_id, row["installation_id"], row["account_id"]),
-            source_kind=row["source_kind"],
-            source_id=row["source_id"],
-            payload=row["payload"],
-            natural_keys=tuple(row["natural_keys"]),
-            state=OperationState(row["state"]),
-            step=row["step"],
-            attempts=row["attempts"],
-            sent_at=row["sent_at"],
-            error_class=row["error_class"],
-            error_message=row["error_message"],
-            writes=row["forecast_calls"],
-            reads=frozenset(row["forecast_reads"]),
-        )
+        scope = BindingScope(self._target_id, row["installation_id"], row["account_id"])
+        return _OPERATION.validate_python({**row, "identity": scope})
+
+
+_OPERATION = TypeAdapter(Operation)

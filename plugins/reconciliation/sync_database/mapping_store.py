@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 from psycopg.errors import UniqueViolation
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
 from statements import statement
 
-from reconciliation.mapping.company_names import known_names
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
 
     from reconciliation.binding_scope import BindingScope
+    from reconciliation.sync_database.ledger import Operation
 
 
 class AlreadyMappedError(Exception):
@@ -38,35 +39,25 @@ class MappingStore:
         """Use `connection`."""
         self._connection = connection
 
-    def rows(
-        self, identity: BindingScope, source_kind: str, source_ids: Sequence[str]
-    ) -> dict[tuple[str, str], MappingRow]:
-        """Return the mapping rows of some source records by (source id, CRM kind)."""
-        with self._connection.cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute(
-                statement("mapping/of_record"),
-                {**identity.parameters(), "source_kind": source_kind, "source_ids": list(source_ids)},
-            ).fetchall()
-        return {(row["source_id"], row["crm_kind"]): mapping_row(row) for row in found}
-
     def rows_of(self, identity: BindingScope, source_kind: str, source_id: str) -> dict[str, MappingRow]:
         """Return the mapping rows of one source record by CRM kind."""
-        return {kind: row for (_, kind), row in self.rows(identity, source_kind, [source_id]).items()}
+        record = {**identity.parameters(), "source_kind": source_kind, "source_ids": [source_id]}
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(statement("mapping/of_record"), record).fetchall()
+        return {row["crm_kind"]: mapping_row(row) for row in rows}
 
     def link(  # noqa: PLR0913 - the columns of one row
         self,
-        identity: BindingScope,
-        *,
-        source_kind: str,
-        source_id: str,
+        operation: Operation,
         crm_kind: str,
         crm_id: int,
         origin: str,
+        *,
         acked_hash: bytes | None = None,
         last_sent: Mapping[str, Any] | None = None,
         crm_created_at: datetime | None = None,
     ) -> None:
-        """Note that a source record is this Krayin record, and what was written to it if anything.
+        """Note which Krayin record an operation's source record is, and what was written to it if anything.
 
         `crm_created_at` is when Krayin says that it was made, if that was seen.
 
@@ -78,11 +69,7 @@ class MappingStore:
                 self._connection.execute(
                     statement("mapping/link"),
                     {
-                        **identity.parameters(),
-                        "source_kind": source_kind,
-                        "source_id": source_id,
-                        "crm_kind": crm_kind,
-                        "crm_id": crm_id,
+                        **operation.record(crm_kind, crm_id),
                         "origin": origin,
                         "acked_hash": acked_hash,
                         "last_sent": None if last_sent is None else Jsonb(dict(last_sent)),
@@ -140,10 +127,6 @@ class MappingStore:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def company_names(self, target_id: int, organization_id: int | None) -> dict[int, list[str]]:
-        """Return the folded names under which an organization is known to us, by its id."""
-        return known_names(self._connection, target_id, [organization_id])
-
     def owners(self, target_id: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
         """Return whose some Krayin records are, in words, by CRM id; records of nobody are absent."""
         rows = self._connection.execute(
@@ -153,21 +136,16 @@ class MappingStore:
         return {row[0]: f"{row[3]} {row[4]} of account {row[2]}" for row in rows}
 
 
-def mapping_row(row: Mapping[str, Any]) -> MappingRow:
-    """Return a mapping row from a database row as a dictionary."""
-    return MappingRow(
-        id=row["id"],
-        crm_id=row["crm_id"],
-        origin=row["origin"],
-        state=MappingState(row["state"]),
-        source_hash=_bytes(row["source_hash"]),
-        acked_hash=_bytes(row["acked_hash"]),
-        last_sent=row.get("last_sent"),
-        pending_write=row.get("pending_write"),
-        former_crm_ids=tuple(row.get("former_crm_ids") or ()),
-        former_adopted_ids=tuple(row.get("former_adopted_ids") or ()),
-    )
+mapping_row: Callable[[Mapping[str, Any]], MappingRow] = TypeAdapter(MappingRow).validate_python
+"""Returns a mapping row from a database row as a dictionary."""
 
 
-def _bytes(value: Any) -> bytes | None:
-    return None if value is None else bytes(value)
+def known_names(
+    connection: psycopg.Connection, target_id: int, organization_ids: Iterable[int | None]
+) -> dict[int, list[str]]:
+    """Return by organization under which folded names we know it; unknown ones are absent."""
+    ids = sorted({one for one in organization_ids if one})
+    if not ids:
+        return {}
+    rows = connection.execute(statement("mapping/company_names"), {"target_id": target_id, "crm_ids": ids})
+    return dict(rows.fetchall())

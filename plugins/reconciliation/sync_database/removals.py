@@ -63,7 +63,7 @@ class RemovalMemory:
         self._connection.execute(
             statement("removal/remember"),
             {
-                **_record(operation, crm_kind, crm_id),
+                **operation.record(crm_kind, crm_id),
                 "sync_name": self._sync_name,
                 "action": action,
                 "before": Jsonb(dict(before)),
@@ -83,7 +83,7 @@ class RemovalMemory:
 
     def forget_record(self, operation: Operation, crm_kind: str, crm_id: int) -> None:
         """Note that a record is not in Krayin any more."""
-        self._connection.execute(statement("mapping/forget_record"), _record(operation, crm_kind, crm_id))
+        self._connection.execute(statement("mapping/forget_record"), operation.record(crm_kind, crm_id))
 
     def closing_of(self, target_id: int, lead_id: int) -> Closing | None:
         """Return how a lead was closed by us, None when it was not or when that is undone."""
@@ -106,8 +106,3 @@ class RemovalMemory:
         self._connection.execute(
             statement("removal/end_closing"), {"target_id": target_id, "crm_id": lead_id, "how": how}
         )
-
-
-def _record(operation: Operation, crm_kind: str, crm_id: int) -> dict[str, Any]:
-    source = {"source_kind": operation.source_kind, "source_id": operation.source_id}
-    return {**operation.identity.parameters(), **source, "crm_kind": crm_kind, "crm_id": crm_id}

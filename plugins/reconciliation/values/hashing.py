@@ -1,15 +1,40 @@
-"""A short hash that is equal exactly when the contents are."""
+"""JSON as short as it can be, in UTF-8, and a short hash that is equal exactly when the contents are."""
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any
 
-from reconciliation.values.compact_json import compact_json
+import orjson
 
 SIZE = 16
 _CONTAINERS = (dict, list, tuple)
+
+
+def _as_orjson(value: Any) -> Any:
+    """Return what orjson makes of a dataclass or moment, for what it cannot write as a whole."""
+    if not is_dataclass(value):
+        return value.isoformat()
+    return {one.name: getattr(value, one.name) for one in fields(value) if not one.name.startswith("_")}
+
+
+_PLAIN = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_as_orjson)
+_SORTED = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_as_orjson)
+
+
+def compact_json(value: Any, *, sort_keys: bool = False) -> bytes:
+    """Return `value` (JSON-like; tuples are lists, dataclasses objects of their public fields) as JSON.
+
+    What JSON has no word for (infinity, not a number) becomes null. Integers beyond 64 bits and lone
+    surrogates take a slower way and are written all the same.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    except TypeError:
+        return (_SORTED if sort_keys else _PLAIN).encode(value).encode("utf-8", "surrogatepass")
 
 
 def canonical(value: Any) -> Any:

@@ -7,21 +7,57 @@ uvicorn reconciliation.webhook.app:standalone --factory`, with the sync files in
 
 from __future__ import annotations
 
+import gc
 import os
 import re
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from chatwoot.webhook.receiver import create_app
 
 from reconciliation.sync_database.secret_box import SecretBox
-from reconciliation.webhook.gc_tuning import freeze_gc
 from reconciliation.webhook.sync_registry import Dependencies, SyncRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from fastapi import FastAPI
+
+
+_FULL = 2
+_LONG_SECONDS = 0.05
+# What lives on may become cyclic garbage one day, which then stays: so not for ever.
+_MOST_TIMES = 5
+
+
+@contextmanager
+def freeze_gc(clock: Callable[[], float] = time.perf_counter) -> Iterator[None]:
+    """Leave what is in memory now out of this process's garbage collections while inside.
+
+    What was made later and survived a full collection that took long follows it, a few times.
+    `clock` returns seconds.
+    """
+    times, began = 0, 0.0
+
+    def follow(phase: str, details: dict[str, int]) -> None:
+        nonlocal times, began
+        if details["generation"] != _FULL or times >= _MOST_TIMES:
+            return
+        if phase == "start":
+            began = clock()
+        elif clock() - began > _LONG_SECONDS:
+            times += 1
+            gc.freeze()
+
+    gc.collect()
+    gc.freeze()
+    gc.callbacks.append(follow)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(follow)
+        gc.unfreeze()
 
 
 def standalone() -> FastAPI:

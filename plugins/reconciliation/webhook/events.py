@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from chatwoot.records import Conversation
 from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
-from krayin.catalogue import Workflow
 from krayin.rate_limiter import Lane
 from statements import statement
 
+from reconciliation.crm.workflows import WorkflowsNotConfirmedError, unconfirmed
 from reconciliation.extract.look import looking
 from reconciliation.extract.streams import CONTACTS, CONVERSATIONS, streams
-from reconciliation.plan.first_load import WorkflowsNotConfirmedError, described, unconfirmed
 from reconciliation.run.request import RunRequest
 from reconciliation.sync_database.connection import connect
 from reconciliation.sync_database.run_rows import RunKind, open_run
@@ -152,10 +151,8 @@ def _would_mail(sync: Sync, connection: psycopg.Connection) -> WorkflowsNotConfi
     if began[0] or not settings.enabled:
         return None
     with sync.open_krayin(connection, lane=Lane.LIVE) as krayin:
-        waiting = unconfirmed(krayin.client.every(Workflow), settings.confirmed_workflows)
-    if not waiting:
-        return None
-    return WorkflowsNotConfirmedError(settings.name, {one.id: described(one) for one in waiting})
+        waiting = unconfirmed(krayin.client, settings.confirmed_workflows)
+    return WorkflowsNotConfirmedError(settings.name, waiting) if waiting else None
 
 
 def _run_for_leftovers(sync: Sync, dag_run_id: str | None) -> int | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reconciliation.airflow import metrics
+from reconciliation.airflow import sync_tasks
 from reconciliation.sync_database.run_rows import Run, RunKind, RunState
 
 START = datetime(2026, 5, 5, tzinfo=UTC)
@@ -20,7 +20,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any, dict[str, str]
         found.append((name, value, tags))
 
     for kind in ("incr", "gauge", "timing"):
-        monkeypatch.setattr(metrics.Stats, kind, keep)
+        monkeypatch.setattr(sync_tasks.Stats, kind, keep)
     return found
 
 
@@ -32,7 +32,7 @@ def run(summary: dict[str, Any], finished: datetime | None = None) -> Run:
 
 
 def test_numbers_are_counted_by_sync_and_kind(sent: list[tuple[str, Any, dict[str, str]]]) -> None:
-    metrics.measure_run(
+    sync_tasks.measure_run(
         run({"calls": 34, "writes": 30, "quarantined": 0, "waiting": 2}, START + timedelta(seconds=9))
     )
     told = {name: value for name, value, _ in sent}
@@ -51,5 +51,5 @@ def test_numbers_are_counted_by_sync_and_kind(sent: list[tuple[str, Any, dict[st
 
 
 def test_a_run_that_goes_on_has_no_duration(sent: list[tuple[str, Any, dict[str, str]]]) -> None:
-    metrics.measure_run(run({}))
+    sync_tasks.measure_run(run({}))
     assert [name for name, _, _ in sent] == ["krayin_sync.runs", "krayin_sync.waiting", "krayin_sync.held"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from krayin.catalogue import Attribute, Catalogue, LeadType, Pipeline, Source, Stage, User
-from reconciliation.crm.signs import (
+from reconciliation.crm.lineage import (
     Census,
     emails_unknown,
     id_given_again,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from krayin.records import Page
 from reconciliation.crm import snapshot
-from reconciliation.crm.listings import Listing
+from reconciliation.crm.fields import Listing
 from reconciliation.crm.snapshot import RecordSnapshot
 
 if TYPE_CHECKING:

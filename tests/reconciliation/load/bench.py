@@ -14,8 +14,7 @@ from krayin.catalogue import load_catalogue
 from krayin.client import KrayinClient
 from krayin.rate_limiter import NoopLimiter
 from reconciliation.binding_scope import BindingScope
-from reconciliation.crm.attributes import CurrentAttributes
-from reconciliation.crm.reads import CrmReads
+from reconciliation.crm.reads import CrmReads, CurrentAttributes
 from reconciliation.errors import OperationHeldError
 from reconciliation.load.sink import LoadContext
 from reconciliation.settings.sync_settings import SyncSettings
@@ -106,17 +105,11 @@ class _Store:
     others: dict[tuple[str, int], str] = field(default_factory=dict)
     """Whose a record is that belongs to somebody else, by CRM kind and id."""
 
-    def rows(
-        self, _: BindingScope, source_kind: str, ids: Sequence[str]
-    ) -> dict[tuple[str, str], MappingRow]:
+    def rows_of(self, _: BindingScope, source_kind: str, source_id: str) -> dict[str, MappingRow]:
+        kept = self.kept.items()
         return {
-            (source_id, crm_kind): one
-            for (kind, source_id, crm_kind), one in self.kept.items()
-            if kind == source_kind and source_id in ids
+            crm_kind: one for (kind, id_, crm_kind), one in kept if (kind, id_) == (source_kind, source_id)
         }
-
-    def rows_of(self, identity: BindingScope, source_kind: str, source_id: str) -> dict[str, MappingRow]:
-        return {kind: one for (_, kind), one in self.rows(identity, source_kind, [source_id]).items()}
 
     def owners(self, _: int, crm_kind: str, crm_ids: Iterable[int]) -> dict[int, str]:
         ours = {one.crm_id: f"{key[0]} {key[1]}" for key, one in self.kept.items() if key[2] == crm_kind}
@@ -125,22 +118,20 @@ class _Store:
 
     def link(
         self,
-        _: BindingScope,
-        *,
-        source_kind: str,
-        source_id: str,
+        operation: Operation,
         crm_kind: str,
         crm_id: int,
         origin: str,
-        acked_hash: bytes | None,
-        last_sent: Mapping[str, Any] | None,
-        **__: Any,
+        *,
+        acked_hash: bytes | None = None,
+        last_sent: Mapping[str, Any] | None = None,
+        **_: Any,
     ) -> None:
         if (crm_kind, crm_id) in self.others:
             raise AlreadyMappedError(crm_kind, crm_id)
         self.notes.append(("link", crm_kind, crm_id, origin))
         made = row(crm_id, origin=origin, acked_hash=acked_hash, last_sent=last_sent)
-        self.kept[source_kind, source_id, crm_kind] = made
+        self.kept[operation.source_kind, operation.source_id, crm_kind] = made
 
     def _change(self, row_id: int, **columns: Any) -> None:
         for key, one in self.kept.items():
@@ -158,9 +149,6 @@ class _Store:
     def set_state(self, row_id: int, state: MappingState) -> None:
         self.notes.append(("state", row_id, str(state)))
         self._change(row_id, state=state)
-
-    def company_names(self, _: int, __: int | None) -> dict[int, list[str]]:
-        return {}
 
     def link_organization(self, _: BindingScope, name: str, crm_id: int, *, is_made: bool) -> str:
         self.notes.append(("company", name, crm_id))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from krayin.errors import TurnedAway
 from reconciliation.binding_scope import BindingScope
@@ -200,3 +202,25 @@ def test_a_row_that_the_limiter_turned_away_is_not_blamed_at_once() -> None:
         )  # fmt: skip
         states.append(outcome_of(operation, error).state)
     assert states == [OperationState.UNKNOWN] * (ATTEMPTS_TURNED_AWAY - 1) + [OperationState.QUARANTINED]
+
+
+def test_few_functions_of_ours_lie_between_a_loading_and_its_call(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths: list[int] = []
+    send = httpx.Client.request
+
+    def counted(client: httpx.Client, method: str, *args: Any, **options: Any) -> httpx.Response:
+        if method != "GET":
+            depths.append(sum("/plugins/" in frame.filename for frame in traceback.extract_stack()))
+        return send(client, method, *args, **options)
+
+    number = add(world, 1)
+    monkeypatch.setattr(httpx.Client, "request", counted)
+    sync = world.sync()
+    sync.load(sync.plan(RunRequest()))
+    world.change(number, name="Other")
+    sync.load(sync.plan(RunRequest()))
+    assert len(depths) == 3  # created, then person and lead changed
+    # One more is the task's.
+    assert max(depths) <= 11

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from reconciliation.airflow.dag_defaults import longest_gap
 from reconciliation.run.request import RunRequest
-from reconciliation.settings.schedules import longest_gap
 from statements import statement
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from reconciliation.mapping.channels import CHANNELS, activity_type
+from reconciliation.mapping.activity import CHANNELS, activity_type
 
 from sandbox.chatwoot import changes, conversations
 

@@ -23,7 +23,6 @@ from reconciliation.mapping.desired_contact import (
     DesiredContact,
     Skip,
     SkippedContact,
-    desired_from_json,
     desired_to_json,
 )
 from reconciliation.settings.targets import LeadTargets
@@ -93,7 +92,7 @@ def test_the_hashes_do_not_depend_on_key_order_or_the_way_through_the_sync_datab
     again = map_contact(turned, EVERYTHING)
     assert mapped == again
     if isinstance(mapped, DesiredContact):
-        read = desired_from_json(json.loads(desired_to_json(mapped)))
+        read = DesiredContact.from_json(json.loads(desired_to_json(mapped)))
         assert (read.person_hash(), read.lead_hash()) == (mapped.person_hash(), mapped.lead_hash())
 
 

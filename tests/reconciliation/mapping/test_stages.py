@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 from chatwoot.records import Progress
-from reconciliation.crm.local_time import ServerClock
+from reconciliation.load.lead_stage import ServerClock
 from reconciliation.mapping.stages import (
     LeadPosition,
     Milestone,

@@ -10,7 +10,7 @@ from reconciliation.sync_database.mapping_row import MappingRow, MappingState
 MAIL = "email:anna@example.com"
 ANNA = DesiredContact(7, {"name": "Anna"}, {"title": "Anna"}, natural_keys=(MAIL,))
 PERSON, LEAD = ANNA.person_hash(), ANNA.lead_hash()
-SOMEBODY = KnownPerson(5, "x", frozenset({MAIL}))
+SOMEBODY = KnownPerson(5, frozenset({MAIL}))
 
 
 def row(state=MappingState.LINKED, acked=None):
@@ -42,7 +42,7 @@ def test_a_linked_contact_without_a_lead_gets_one():
 
 
 def test_a_linked_contact_is_never_matched_again():
-    plan = planned(row(acked=PERSON), row(acked=LEAD), [SOMEBODY, KnownPerson(6, "y", frozenset({MAIL}))])
+    plan = planned(row(acked=PERSON), row(acked=LEAD), [SOMEBODY, KnownPerson(6, frozenset({MAIL}))])
     assert plan.action is Action.NOTHING
 
 
@@ -69,7 +69,7 @@ def test_a_contact_not_linked_yet(state):
 
 
 def test_a_contact_somebody_must_decide_about_says_why_and_costs_nothing():
-    plan = planned(None, None, [SOMEBODY, KnownPerson(6, "y", frozenset({MAIL}), "contact 3 of account 1")])
+    plan = planned(None, None, [SOMEBODY, KnownPerson(6, frozenset({MAIL}), "contact 3 of account 1")])
     assert (plan.action, plan.reason, plan.calls) == (Action.QUARANTINE, "ambiguous_person", 0)
     assert list(plan.candidates) == [
         {"person": 5, "belongs_to": None}, {"person": 6, "belongs_to": "contact 3 of account 1"},
@@ -80,7 +80,7 @@ def test_a_contact_somebody_must_decide_about_says_why_and_costs_nothing():
 def test_the_lead_an_earlier_integration_kept_comes_with_its_person_only():
     contact = DesiredContact(7, {}, {}, natural_keys=(MAIL,), adopt={"person": 5, "lead": 8})
     assert dict(planned(None, None, [SOMEBODY], contact=contact).adopt) == {"person": 5, "lead": 8}
-    other = KnownPerson(6, "y", frozenset({MAIL}))
+    other = KnownPerson(6, frozenset({MAIL}))
     assert dict(planned(None, None, [other], contact=contact).adopt) == {"person": 6}
 
 
@@ -105,7 +105,7 @@ def test_an_operation_gives_up_what_was_sent_and_is_not_wanted_any_more():
 
 
 def test_what_waits_for_a_person_is_not_due():
-    plan = planned(None, None, [SOMEBODY, KnownPerson(6, "y", frozenset({MAIL}))])
+    plan = planned(None, None, [SOMEBODY, KnownPerson(6, frozenset({MAIL}))])
     operation = operation_of(plan, Expectation(Expected()), row(MappingState.PENDING), None)
     assert operation is not None
     assert (operation.state, operation.reason) == ("quarantined", "ambiguous_person")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconciliation.plan.moves import Move, arrange
+from reconciliation.plan.contact_planner import Move, arrange
 
 if TYPE_CHECKING:
     from reconciliation.sync_database.run_rows import Run

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from reconciliation.extract import staging
-from reconciliation.plan import bulk_creates
+from reconciliation.plan import contact_planner
 from reconciliation.plan import contact_planner as planner
-from reconciliation.plan.bulk_creates import BulkChunk, BulkCreatePlanner
+from reconciliation.plan.contact_planner import BulkChunk, BulkCreatePlanner
 from reconciliation.run.request import RunRequest
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def forget(world: World) -> None:
 def test_together_and_one_by_one_write_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(bulk_creates, "CHUNK", chunk)
+    monkeypatch.setattr(contact_planner, "CHUNK", chunk)
     monkeypatch.setattr(planner, "MANY", 5)
     monkeypatch.setattr(staging, "MANY", 5)
     world.krayin.seed(attributes=[

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from krayin.client import KrayinClient
+    from krayin.hook import KrayinHook
     from krayin.session import ApiCall
-    from reconciliation.crm.krayin_connection import KrayinAccess
     from reconciliation.sync_database.run_rows import Run
 
     from stack.postgres import Cluster
@@ -335,7 +335,7 @@ def test_a_token_revoked_in_the_middle_of_a_load_costs_no_record_anything(play: 
 class Watched:
     """A Krayin whose calls somebody else is told of, too."""
 
-    access: KrayinAccess
+    access: KrayinHook
     watch: Callable[[ApiCall], None]
 
     def __getattr__(self, name: str) -> Any:

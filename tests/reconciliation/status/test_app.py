@@ -26,7 +26,7 @@ from reconciliation.report.run_report import make_report
 from reconciliation.report.store import keep
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.status.app import ALL_DAGS, HEADERS, SYNC_DAGS, create_app
-from reconciliation.sync_database.incidents import close_incident, open_incident
+from reconciliation.sync_database.incidents import close_incidents, open_incident
 from reconciliation.web.page_context import PageContext
 
 from tests.reconciliation.ledger_rows import Ledger
@@ -160,7 +160,7 @@ def test_an_open_incident_stands_on_top_until_it_is_closed(around: PageContext, 
         number = open_incident(connection, kind="k", sentence=sentence, facts={}, sync_name="test")
         open_incident(connection, kind="k", sentence="Another's.", facts={}, sync_name="hidden")
         text = browser(around).get("/krayin-sync/").text
-        close_incident(connection, number, by="ada", why="granted")
+        close_incidents(connection, incident_id=number, by="ada", why="granted")
     assert "hides &lt;rows&gt;" in text
     assert text.index(f"Incident {number}: test") < text.index("An incident is open")
     assert "Another" not in text

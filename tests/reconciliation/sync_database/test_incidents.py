@@ -9,7 +9,6 @@ from reconciliation.binding_scope import register_target
 from reconciliation.errors import IncidentOpenError
 from reconciliation.sync_database.incidents import (
     SOURCE_KINDS,
-    close_incident,
     close_incidents,
     open_incident,
     open_incidents,
@@ -39,8 +38,8 @@ def test_what_lasts_is_one_row_with_what_was_seen_last(
 
 def test_what_ended_and_comes_back_is_another_incident(sync_db: psycopg.Connection) -> None:
     first = open_incident(sync_db, kind="k", sentence="Gone.", facts={}, sync_name="shop")
-    close_incident(sync_db, first, by="ada", why="it was me")
-    close_incident(sync_db, first, by="bob", why="too late")
+    close_incidents(sync_db, incident_id=first, by="ada", why="it was me")
+    close_incidents(sync_db, incident_id=first, by="bob", why="too late")
     assert open_incidents(sync_db) == []
     assert open_incident(sync_db, kind="k", sentence="Gone.", facts={}, sync_name="shop") != first
     rows = sync_db.execute("SELECT closed_by, closed_why FROM krayin_sync.incidents ORDER BY incident_id")

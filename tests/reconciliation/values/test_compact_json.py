@@ -5,7 +5,7 @@ import math
 
 import pytest
 from hypothesis import given
-from reconciliation.values.compact_json import compact_json
+from reconciliation.values.hashing import compact_json
 
 from tests.reconciliation.samples import json_values
 

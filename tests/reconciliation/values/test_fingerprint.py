@@ -7,8 +7,7 @@ from hashlib import blake2b
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconciliation.values.compact_json import compact_json
-from reconciliation.values.hashing import canonical, stable_hash
+from reconciliation.values.hashing import canonical, compact_json, stable_hash
 
 from tests.reconciliation.samples import json_values
 

@@ -13,7 +13,7 @@ from reconciliation.webhook.events import act_on_events, take
 from statements import statement
 
 from sandbox.chatwoot import webhooks
-from tests.reconciliation.plan.test_first_load import add_workflow
+from tests.reconciliation.crm.test_workflows import add_workflow
 
 
 def receive(world, payload, sync_name="test"):

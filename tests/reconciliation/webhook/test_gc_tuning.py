@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from reconciliation.webhook.gc_tuning import freeze_gc
+from reconciliation.webhook.app import freeze_gc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

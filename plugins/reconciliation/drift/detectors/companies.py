@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.text import fold_name
 
-from reconciliation.crm.fields import ADDRESS_PREFIX, organization_fields
-from reconciliation.crm.listings import ORGANIZATION
+from reconciliation.crm.fields import ADDRESS_PREFIX, ORGANIZATION, organization_fields
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
-from reconciliation.mapping.company_names import known_names
+from reconciliation.sync_database.mapping_store import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

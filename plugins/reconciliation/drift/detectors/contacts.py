@@ -14,15 +14,12 @@ from reconciliation.crm.fields import called_by_company, lead_fields, listed_per
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.extract.streams import CONTACTS
-from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.company_names import known_names
-from reconciliation.mapping.contact import LEAD_FIELDS, map_contact
+from reconciliation.mapping.contact import LEAD_FIELDS, map_contact, with_address
 from reconciliation.mapping.desired_contact import SkippedContact
-from reconciliation.mapping.merge import flatten
-from reconciliation.plan.contact import with_address
+from reconciliation.mapping.merge import flatten, resolve_pending_write
 from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
-from reconciliation.sync_database.mapping_store import mapping_row
+from reconciliation.sync_database.mapping_store import known_names, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.crm.listings import ACTIVITY, LEAD, PERSON
+from reconciliation.crm.fields import ACTIVITY, LEAD, PERSON
 from reconciliation.drift.finding import Finding, FindingClass, Side
 
 if TYPE_CHECKING:

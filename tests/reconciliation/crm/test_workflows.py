@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from krayin.catalogue import Workflow
-from reconciliation.plan.first_load import WorkflowsNotConfirmedError, mailing_workflows
+from reconciliation.crm.workflows import WorkflowsNotConfirmedError, mailing_workflows
 from reconciliation.run.request import RunRequest
 from reconciliation.run.setup import check_sync
 from reconciliation.sync_database.run_rows import RunState

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconciliation.load.pending_write import resolve_pending_write
-from reconciliation.mapping.merge import merge
+from reconciliation.mapping.merge import merge, resolve_pending_write
 
 values = st.sampled_from(["a", "b", "c", None])
 addresses = st.lists(st.sampled_from(["a@x.de", "b@x.de", "c@x.de"]), unique=True, max_size=3)

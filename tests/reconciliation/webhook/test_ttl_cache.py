@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from reconciliation.values.ttl_cache import TTLCache
+from reconciliation.webhook.sync_registry import TTLCache
 
 
 class Source:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from krayin.catalogue import Workflow
+
 from reconciliation.errors import ReconciliationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from krayin.catalogue import Workflow
+    from krayin.client import KrayinClient
 
 # What a load triggers, and how the actions that mail somebody begin. Krayin 2.2 names the kind of record
 # in the event's place: whatever happens to one may be meant.
@@ -57,9 +59,10 @@ def mailing_workflows(workflows: Iterable[Workflow]) -> list[Workflow]:
     )
 
 
-def unconfirmed(workflows: Iterable[Workflow], confirmed: Collection[int]) -> list[Workflow]:
-    """Return the mailing ones among `workflows` whose ids are not in `confirmed`."""
-    return [workflow for workflow in mailing_workflows(workflows) if workflow.id not in confirmed]
+def unconfirmed(client: KrayinClient, confirmed: Collection[int]) -> dict[int, str]:
+    """Return in words by id the mailing workflows of a Krayin that are not among `confirmed`; one call."""
+    mailing = mailing_workflows(client.every(Workflow))
+    return {workflow.id: described(workflow) for workflow in mailing if workflow.id not in confirmed}
 
 
 def described(workflow: Workflow) -> str:
