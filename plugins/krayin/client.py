@@ -49,7 +49,6 @@ if TYPE_CHECKING:
         PersonUpdate,
     )
 
-
 SEARCH_ROWS = 50
 """Rows of one search; without a limit Krayin answers ten."""
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from reconciliation.sync_database.run_rows import Run
 
-
 # Keys of the summary, which are also the names after `krayin_sync.`.
 COUNTERS = ("read", "unchanged", "calls", "writes", "refused", "quarantined", "failed")
 GAUGES = ("waiting", "held")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from reconciliation.mapping.merge import Merged
     from reconciliation.settings.targets import LeadTargets
 
-
 CLOSE_DATE = "expected_close_date"
 ADDRESS_PREFIX = "address."
 """How the lines of an organization's address are called."""

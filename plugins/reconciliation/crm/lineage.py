@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from krayin.records import Listed
 
-
 # Salespeople delete records too: fewer than these, or less than the share, is drift.
 LEAST_GONE = 10
 LARGEST_SHARE_GONE = 0.5

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from reconciliation.crm.lineage import Lineage
 
-
 OLDEST: Final = 60.0
 """Seconds. A write that leaves out a boolean attribute sets it to 0: one added meanwhile must be known."""
 

@@ -10,8 +10,8 @@ from statements import statement
 
 from reconciliation.mapping.contact import map_contact
 from reconciliation.mapping.desired_contact import SkippedContact, desired_to_json
-from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.sync_database.mapping_store import erased_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
-
 log = logging.getLogger(__name__)
 
 PER_CALL = 100

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
-
 _FORM = "%Y-%m-%d %H:%M:%S"
 
 log = logging.getLogger(__name__)

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.ledger import Operation
     from reconciliation.sync_database.mapping_row import MappingRow
 
-
 CREATE_CONTACT = "create_contact"
 CREATE_LEAD = "create_lead"
 RECREATE = "recreate"

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from reconciliation.sync_database.ledger import Ledger, Operation
     from reconciliation.sync_database.mapping_store import MappingStore
 
-
 Note: TypeAlias = "Callable[[], object]"
 """Writes to the sync database, in a transaction that is open."""
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from chatwoot.records import Conversation, Message, SentMessage
 
-
 NOTE = "note"
 CALL = "call"
 EMAIL = "email"

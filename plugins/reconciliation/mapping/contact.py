@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from chatwoot.records import Contact
 
-
 _NUMBERS = (int, float, Decimal)
 
 COMPANY_ATTRIBUTES = ("company_name", "company", "organization")

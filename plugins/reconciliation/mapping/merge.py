@@ -16,7 +16,6 @@ from reconciliation.values.stored_text import stored_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
 OnCrmEdit = Literal["keep", "overwrite"]
 
 LIST_FIELDS = frozenset({"emails", "phones"})

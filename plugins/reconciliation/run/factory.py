@@ -18,9 +18,8 @@ from reconciliation.load.contact import ContactSink
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.loader import Loader
 from reconciliation.load.organization import OrganizationSink
-from reconciliation.load.removal import RemovalSink
+from reconciliation.load.removal import RemovalSink, SourceCheck
 from reconciliation.load.sink import LoadContext
-from reconciliation.load.source_check import SourceCheck
 from reconciliation.mapping.contact import MappingRules
 from reconciliation.plan.contact import Rules
 from reconciliation.plan.engine import PlanEngine

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from reconciliation.binding_scope import BindingScope
     from reconciliation.sync_database.ledger import Operation
 
+mapping_row: Callable[[Mapping[str, Any]], MappingRow] = TypeAdapter(MappingRow).validate_python
+"""Returns a mapping row from a database row as a dictionary."""
+
 
 class AlreadyMappedError(Exception):
     """A Krayin record belongs to another source record."""
@@ -136,10 +139,6 @@ class MappingStore:
         return {row[0]: f"{row[3]} {row[4]} of account {row[2]}" for row in rows}
 
 
-mapping_row: Callable[[Mapping[str, Any]], MappingRow] = TypeAdapter(MappingRow).validate_python
-"""Returns a mapping row from a database row as a dictionary."""
-
-
 def known_names(
     connection: psycopg.Connection, target_id: int, organization_ids: Iterable[int | None]
 ) -> dict[int, list[str]]:
@@ -149,3 +148,14 @@ def known_names(
         return {}
     rows = connection.execute(statement("mapping/company_names"), {"target_id": target_id, "crm_ids": ids})
     return dict(rows.fetchall())
+
+
+def erased_among(
+    connection: psycopg.Connection, identity: BindingScope, contact_ids: Iterable[int]
+) -> frozenset[int]:
+    """Return which of some contacts were erased and not allowed back."""
+    rows = connection.execute(
+        statement("erasure/erased"),
+        {**identity.parameters(), "contact_ids": [str(contact_id) for contact_id in contact_ids]},
+    )
+    return frozenset(int(row[0]) for row in rows)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-
 _FULL = 2
 _LONG_SECONDS = 0.05
 # What lives on may become cyclic garbage one day, which then stays: so not for ever.

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from reconciliation.sync_database.secret_box import SecretBox
 
-
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from krayin.errors import DeletionsLimited
 from krayin.rate_limiter import Permit
-from reconciliation.load.removal import REFUSALS, Removal, RemovalAction, RemovalSink
-from reconciliation.load.source_check import Presence
+from reconciliation.load.removal import REFUSALS, Presence, Removal, RemovalAction, RemovalSink
 from reconciliation.sync_database.ledger import Operation, OperationState
 
 from tests.reconciliation.load.bench import Bench, operation
@@ -20,7 +19,7 @@ from tests.reconciliation.samples import NOON
 if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from reconciliation.crm.person_deletions import PersonDeletions
-    from reconciliation.load.source_check import SourceCheck
+    from reconciliation.load.removal import SourceCheck
 
 LOST = 6
 

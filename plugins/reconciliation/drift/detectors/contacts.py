@@ -17,9 +17,8 @@ from reconciliation.extract.streams import CONTACTS
 from reconciliation.mapping.contact import LEAD_FIELDS, map_contact, with_address
 from reconciliation.mapping.desired_contact import SkippedContact
 from reconciliation.mapping.merge import flatten, resolve_pending_write
-from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingRow, MappingState
-from reconciliation.sync_database.mapping_store import known_names, mapping_row
+from reconciliation.sync_database.mapping_store import erased_among, known_names, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -16,9 +16,8 @@ from reconciliation.mapping.contact import natural_keys
 from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.plan.engine import withdraw
 from reconciliation.plan.matching import sent_keys
-from reconciliation.sync_database.erased import erased_among
 from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import MappingStore, mapping_row
+from reconciliation.sync_database.mapping_store import MappingStore, erased_among, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
