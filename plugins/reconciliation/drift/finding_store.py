@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.binding_scope import BindingScope
+from reconciliation.extract.streams import RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ class FindingStore:
 
     def present(self) -> dict[str, set[int]]:
         """Return by kind the contacts, conversations and messages with a finding that may still be there."""
-        found: dict[str, set[int]] = {"contact": set(), "conversation": set(), "message": set()}
+        found: dict[str, set[int]] = {spec.kind: set() for spec in RECORDS}
         for source_kind, source_id, contact_id, *_ in self._execute("finding/present"):
             one = contact_id if source_kind == "contact" else source_id
             if source_kind in found and one is not None:

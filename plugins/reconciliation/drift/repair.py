@@ -13,8 +13,7 @@ from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass, FindingState
 from reconciliation.extract.checksum_diff import remember
-from reconciliation.extract.streams import STAGE
-from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.extract.streams import ACTIVITIES, STAGE
 from reconciliation.mapping.desired_contact import desired_to_json
 from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.engine import Decided
@@ -113,7 +112,7 @@ class Repairs:
     findings: list[Finding] = field(default_factory=list)
     contacts: set[int] = field(default_factory=set)
     leads: set[int] = field(default_factory=set)
-    activities: dict[str, set[int]] = field(default_factory=lambda: {CONVERSATION: set(), MESSAGE: set()})
+    activities: dict[str, set[int]] = field(default_factory=lambda: {spec.kind: set() for spec in ACTIVITIES})
     companies: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
     survivors: set[int] = field(default_factory=set)
@@ -229,7 +228,7 @@ class Repairs:
         rows = self.drift.rows("staged_activity/due")
         busy = {
             (kind, source_id)
-            for kind in (CONVERSATION, MESSAGE, STAGE)
+            for kind in (*self.activities, STAGE)
             for source_id in self.drift.busy(
                 kind, [row["source_id"] for row in rows if row["source_kind"] == kind]
             )

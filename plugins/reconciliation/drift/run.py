@@ -29,7 +29,7 @@ from reconciliation.drift.request import declined_sources, policy_of
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence
-from reconciliation.extract.streams import CONTACTS, CONVERSATIONS, MESSAGES, PROGRESS, streams
+from reconciliation.extract.streams import ACTIVITIES, CONTACTS, PROGRESS, RECORDS, streams
 from reconciliation.mapping.stages import Pipeline
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
@@ -62,8 +62,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK = 500
-# The streams of records that can be gone; how far a conversation came is none.
-_RECORDS = (CONTACTS, CONVERSATIONS, MESSAGES)
 
 
 def compare(sync: Sync, request: ReconcileRequest) -> int:
@@ -222,7 +220,7 @@ class _Comparison:
             there = snapshot.there(CONTACTS.stream, scope, sorted(named))
             detector.note("contact", self.drift.mapped(named - there))
         else:
-            for spec in _RECORDS:
+            for spec in RECORDS:
                 if spec.stream in diff.streams:
                     detector.note(spec.kind, diff.keys(spec.stream, ChecksumDifference.VANISHED))
         for plan, rows in detector.plans():
@@ -235,7 +233,7 @@ class _Comparison:
         if drift.named:
             return {kind: ids & drift.named if kind == "contact" else set() for kind, ids in known.items()}
         if drift.depth == "full" and diff is not None:
-            for spec in _RECORDS:
+            for spec in RECORDS:
                 # Left out so far, or lost.
                 unmapped = drift.execute(
                     "checksum_diff/unmapped", stream=spec.stream, bits=BUCKET_BITS, source_kind=spec.kind
@@ -269,7 +267,7 @@ class _Comparison:
         conversations = drift.parts.streams(drift.identity, drift.run_id, request)
         also: dict[Stream, Selection] = {
             spec.stream: ListedIds(partial(_chunks, sorted(repairs.activities[spec.kind] | known[spec.kind])))
-            for spec in (CONVERSATIONS, MESSAGES)
+            for spec in ACTIVITIES
         }
         if again := frozenset(repairs.leads | repairs.contacts):
             also[PROGRESS.stream] = ByIds(again)

@@ -18,7 +18,7 @@ from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.crm.lineage import Lineage
 from reconciliation.erasure.pii_values import in_bytes, traces_of, without
 from reconciliation.errors import ErasureWaitsError
-from reconciliation.extract.streams import CONVERSATIONS, MESSAGES
+from reconciliation.extract.streams import ACTIVITIES
 from reconciliation.sync_database.connection import working
 from reconciliation.sync_database.incidents import require_no_incident
 
@@ -170,7 +170,7 @@ def _look_up(
         scope, contact = SourceFilter(account_id, None), ByIds(frozenset({contact_id}))
         return identity, {
             spec.kind: {str(one.key) for chunk in snapshot.rows(spec.stream, scope, contact) for one in chunk}
-            for spec in (CONVERSATIONS, MESSAGES)
+            for spec in ACTIVITIES
         }
 
 

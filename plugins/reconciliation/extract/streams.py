@@ -88,6 +88,7 @@ class StreamSpec:
     Attributes:
         stream: what Chatwoot is asked for, and the name under which checksums are remembered.
         kind: the `source_kind` of what it turns into: mapping rows, staged rows, operations, findings.
+        crm_kind: the kind of record in Krayin that it is about first.
         watermark: the name under which it is noted how far it was read.
         is_on: whether a sync brings it over.
         settings_hash: a hash of the settings that decide what it turns into.
@@ -97,6 +98,7 @@ class StreamSpec:
 
     stream: Stream
     kind: str
+    crm_kind: str
     watermark: str
     is_on: Callable[[SyncSettings], bool]
     settings_hash: Callable[[SyncSettings], bytes]
@@ -126,6 +128,7 @@ def _stage_hash(settings: SyncSettings) -> bytes:
 CONTACTS = StreamSpec(
     Stream.CONTACTS,
     CONTACT,
+    "person",
     "contacts",
     lambda _: True,
     lambda settings: settings.contents_hash(),
@@ -134,6 +137,7 @@ CONTACTS = StreamSpec(
 CONVERSATIONS = StreamSpec(
     Stream.CONVERSATIONS,
     CONVERSATION,
+    "activity",
     "conversations",
     lambda settings: settings.sync_conversations,
     _activity_hash("conversations"),
@@ -142,6 +146,7 @@ CONVERSATIONS = StreamSpec(
 MESSAGES = StreamSpec(
     Stream.MESSAGES,
     MESSAGE,
+    "activity",
     "messages",
     lambda settings: settings.sync_messages,
     _activity_hash("messages"),
@@ -150,6 +155,7 @@ MESSAGES = StreamSpec(
 PROGRESS = StreamSpec(
     Stream.PROGRESS,
     STAGE,
+    "lead",
     "stages",
     lambda settings: settings.stage_progression_enabled and bool(stages_of(settings)),
     _stage_hash,
@@ -157,6 +163,10 @@ PROGRESS = StreamSpec(
 )
 SPECS = (CONTACTS, CONVERSATIONS, MESSAGES, PROGRESS)
 """All streams, in the order in which they are read: contacts first, as the others hang on them."""
+ACTIVITIES = (CONVERSATIONS, MESSAGES)
+"""Those whose records become activities."""
+RECORDS = (CONTACTS, *ACTIVITIES)
+"""Those whose records can be gone in Chatwoot; how far a conversation came is none."""
 KINDS = {spec.stream: spec.kind for spec in SPECS}
 STREAMS = {spec.kind: spec.stream for spec in SPECS}
 

@@ -11,6 +11,7 @@ from statements import statement
 
 from reconciliation.crm.fields import lead_fields, listed_person
 from reconciliation.drift.field_differences import activity_differences, edited
+from reconciliation.extract.streams import ACTIVITIES
 from reconciliation.mapping.merge import CUSTOM_PREFIX
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def find_edits(drift: Drift, lists: CrmLists) -> CrmEdits:
         _find_edited(drift, edits)
         if drift.depth == "full":
             _find_custom(drift, lists, edits)
-    deleted = {"conversation": edits.deleted_activities, "message": edits.deleted_activities}
+    deleted = {spec.kind: edits.deleted_activities for spec in ACTIVITIES}
     deleted["company"] = edits.deleted_companies
     for row in drift.rows("mapping/gone"):
         if row["source_kind"] == "contact" and not drift.named:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciliation.drift.finding import Finding, FindingClass, FindingState, Side
+from reconciliation.extract.streams import SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciliation.drift.context import Drift
 
-_CRM_KINDS = {
-    "contact": "person",
-    "company": "organization",
-    "conversation": "activity",
-    "message": "activity",
-    "stage": "lead",
-}
+_CRM_KINDS = {"company": "organization", **{spec.kind: spec.crm_kind for spec in SPECS}}
 
 
 def unsettled(drift: Drift) -> Iterator[Finding]:
