@@ -69,7 +69,7 @@ bench: venv ## Measure speed and calls; results in benchmarks/results
 
 reference: venv ## Write the pages that are made from the code: settings and views
 	WRITE_REFERENCE=1 $(BIN)/python -m pytest -q -k the_rendered_one \
-		tests/reconciliation/settings/test_reference.py tests/reconciliation/report/test_views.py
+		tests/reconciliation/settings/test_reference.py tests/reconciliation/web/test_views.py
 
 lock: venv ## Resolve pyproject.toml into requirements.txt and requirements-image.txt, with the newest versions
 	$(BIN)/uv pip compile pyproject.toml --group sandbox --group dev --universal --python-version 3.11 \

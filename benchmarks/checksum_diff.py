@@ -24,9 +24,9 @@ from chatwoot.database.source import DatabaseSource
 from chatwoot.source import SourceFilter
 from chatwoot.streams import Stream
 from psycopg import sql
-from reconciliation.binding_scope import BindingScope, register_installation, register_target
 from reconciliation.extract.checksum_diff import ChecksumDiff, Differences, remember
 from reconciliation.migrations import upgrade
+from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
 from rich.console import Console
 from rich.table import Table
 

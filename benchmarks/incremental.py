@@ -220,7 +220,7 @@ def run(  # noqa: PLR0913
     chatwoot: str, sync: str, server: int, url: str, token: str, *, conversations: bool
 ) -> None:
     from reconciliation.run.request import RunRequest  # noqa: PLC0415
-    from reconciliation.sync_database.run_rows import RunKind  # noqa: PLC0415
+    from reconciliation.store.run_rows import RunKind  # noqa: PLC0415
 
     one = _sync(chatwoot, sync, url, token, conversations=conversations)
     with measured(server) as usage:

@@ -28,8 +28,8 @@ import httpx
 import psutil
 import psycopg
 from reconciliation.migrations import upgrade
+from reconciliation.run.events import act_on_events
 from reconciliation.run.request import RunRequest
-from reconciliation.webhook.events import act_on_events
 from rich.console import Console
 
 from benchmarks.common.results import keep
@@ -52,7 +52,7 @@ def receiver(sync_url: str, syncs: Path, port: int) -> subprocess.Popen[bytes]:
     """Start the receiver alone."""
     syncs.mkdir()
     (syncs / "test.yaml").write_text(f"name: {SYNC}\nchatwoot: {{account_id: 1}}\n")
-    command = ["-m", "uvicorn", "--factory", "reconciliation.webhook.app:standalone"]
+    command = ["-m", "uvicorn", "--factory", "reconciliation.web.webhook_app:standalone"]
     return subprocess.Popen(
         [sys.executable, *command, "--port", str(port), "--log-level", "warning", "--no-access-log"],
         env={

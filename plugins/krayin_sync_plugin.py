@@ -15,7 +15,7 @@ def _applications() -> list[Any]:
     if "airflow.api_fastapi.app" not in sys.modules:
         return []
     from reconciliation.airflow import web  # noqa: PLC0415
-    from reconciliation.webhook.setup import URL_PREFIX  # noqa: PLC0415 - see above
+    from reconciliation.web.webhook_setup import URL_PREFIX  # noqa: PLC0415 - see above
 
     return [
         {"app": web.webhook_receiver(), "name": "chatwoot", "url_prefix": URL_PREFIX},

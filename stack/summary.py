@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from reconciliation.run.summary import lines_of
-from reconciliation.sync_database.incidents import open_incidents
-from reconciliation.sync_database.run_rows import read_run
+from reconciliation.store.incidents import open_incidents
+from reconciliation.store.run_rows import read_run
 from statements import statement
 
 from stack import airflow, syncs
@@ -17,7 +17,7 @@ from stack.instance import SYNC_DATABASE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from stack.instance import Instance
     from stack.progress import Progress

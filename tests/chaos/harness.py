@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from reconciliation.sync_database.replay import ReplayRequest, replay
+from reconciliation.store.replay import ReplayRequest, replay
 
 from tests.chaos.worker import DONE, LEFT, POINTS, READ_TIMEOUT, STOPPED, Job, work
 from tests.conftest import ROOT

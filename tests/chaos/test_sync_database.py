@@ -19,8 +19,8 @@ from krayin.budget import RateBudget
 from reconciliation.crm import krayin_connection
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.migrations import upgrade
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
-from reconciliation.values.timing import Timing
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin

@@ -23,11 +23,11 @@ from krayin.client import KrayinClient
 from krayin.errors import KrayinError
 from reconciliation.crm import krayin_connection
 from reconciliation.errors import ReconciliationError
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.sync_database.ledger import Ledger, OperationState
-from reconciliation.values.timing import Timing
+from reconciliation.store.ledger import Ledger, OperationState
 
 from tests.reconciliation.world import StandInAccess
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.recover.recovery import Happened, answer_recovery, plan_recovery
+from reconciliation.admin.recovery import Happened, answer_recovery, plan_recovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciliation.recover.recovery import RecoveryPlan
+    from reconciliation.admin.recovery import RecoveryPlan
 
     from tests.reconciliation.world import World
 

@@ -25,7 +25,7 @@ from tests.reconciliation.match_cases import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

@@ -13,8 +13,8 @@ from chatwoot.source import SourceFilter
 from chatwoot.streams import Stream
 from psycopg import sql
 from psycopg.rows import namedtuple_row
-from reconciliation.binding_scope import BindingScope, register_installation, register_target
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference, remember
+from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
 
 from sandbox.chatwoot import changes, conversations
 

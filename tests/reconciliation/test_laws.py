@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reconciliation.run.events import act_on_events
 from reconciliation.run.request import RunRequest
-from reconciliation.webhook.events import act_on_events
 
 from sandbox.chatwoot import webhooks
-from tests.reconciliation.webhook.test_events import receive
+from tests.reconciliation.run.test_events import receive
 from tests.soak import SOAK
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from tests.reconciliation.world import EVERYTHING, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from stack.postgres import Cluster
 

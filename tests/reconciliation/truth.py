@@ -11,15 +11,15 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from reconciliation.report.run_report import make_report
-from reconciliation.report.store import PAGE, fetch
+from reconciliation.web.report_store import PAGE, fetch
+from reconciliation.web.run_report import make_report
 
 from stack import summary as status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

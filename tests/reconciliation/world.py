@@ -19,11 +19,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.drift.run import compare, repair
 from reconciliation.extract.look import confirm_source
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.sync_database.incidents import Incident, open_incidents
-from reconciliation.values.timing import Timing
+from reconciliation.store.incidents import Incident, open_incidents
 
 from sandbox.chatwoot import changes
 from sandbox.chatwoot_api.testing import RunningChatwootApi, running_chatwoot_api
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from chatwoot.source import ChatwootSource
     from krayin.rate_limiter import RateLimiter
     from krayin.session import ApiCall
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from sandbox.krayin.testing import RunningKrayin
 

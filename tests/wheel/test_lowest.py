@@ -22,7 +22,7 @@ pytestmark = [
 FOLDERS = (
     "tests/dags",
     "tests/reconciliation/airflow",
-    "tests/reconciliation/report",
+    "tests/reconciliation/web",
     "tests/krayin/test_client.py",
 )
 

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 LOOK = """
 import json, reconciliation, statements
 from reconciliation.airflow.dag_bundle import InstalledDags
-from reconciliation.maintenance import retention
-from reconciliation.values.templates import page
+from reconciliation.admin import retention
+from reconciliation.model.templates import page
 from reconciliation.settings import sync_files
 print(json.dumps({
     "from": reconciliation.__file__,

@@ -13,9 +13,9 @@ import httpx
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from reconciliation.admin.recovery import Happened, declare_false_alarm
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.drift.run import compare, repair
-from reconciliation.recover.recovery import Happened, declare_false_alarm
 
 from tests.reconciliation.another_krayin import empty, recover, replace_krayin, table
 from tests.worlds.scenario import ATTRIBUTES

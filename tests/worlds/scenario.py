@@ -11,12 +11,12 @@ import httpx
 import psycopg
 from chatwoot.errors import ChatwootError
 from krayin.errors import KrayinError
-from reconciliation.approval.question import answer, ask
+from reconciliation.admin.approval import answer, ask
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.drift.run import compare, repair
 from reconciliation.errors import ReconciliationError
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.krayin.testing import running_krayin

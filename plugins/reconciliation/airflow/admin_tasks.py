@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from reconciliation.admin import contact_erasure, recovery
+from reconciliation.admin.alerts import notify, watch
+from reconciliation.admin.approval import APPROVE
+from reconciliation.admin.retention import load_retention, retain
 from reconciliation.airflow.connections import (
     airflow_secret_box,
     api_base_url,
@@ -20,26 +24,21 @@ from reconciliation.airflow.connections import (
 )
 from reconciliation.airflow.sync_tasks import responder
 from reconciliation.airflow.task_errors import log_lines, task_errors
-from reconciliation.alert.alerts import notify, watch
-from reconciliation.approval.question import APPROVE
-from reconciliation.erasure import contact_erasure
 from reconciliation.extract.look import FEWER, OTHER, confirm_source
-from reconciliation.maintenance.retention import load_retention, retain
-from reconciliation.recover import recovery
 from reconciliation.run.setup import check_sync
 from reconciliation.settings.sync_files import sync_named, usable_syncs
-from reconciliation.sync_database.connection import connect
-from reconciliation.sync_database.incidents import open_incidents
-from reconciliation.sync_database.replay import ReplayRequest
-from reconciliation.sync_database.replay import replay as replay_operations
-from reconciliation.webhook.setup import set_up_webhook
+from reconciliation.store.connection import connect
+from reconciliation.store.incidents import open_incidents
+from reconciliation.store.replay import ReplayRequest
+from reconciliation.store.replay import replay as replay_operations
+from reconciliation.web.webhook_setup import set_up_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Context
 
-    from reconciliation.alert.alerts import Alert
+    from reconciliation.admin.alerts import Alert
     from reconciliation.settings.sync_settings import NotifySettings
 
 log = logging.getLogger(__name__)

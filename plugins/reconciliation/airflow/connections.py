@@ -15,8 +15,8 @@ from reconciliation.errors import ConnectionMissingError
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_files import load_syncs, sync_named
 from reconciliation.settings.sync_settings import SECRET_CONN_ID, SYNC_DB_CONN_ID
-from reconciliation.sync_database.secret_box import SecretBox
-from reconciliation.sync_database.sync_takeover import existing
+from reconciliation.store.secret_box import SecretBox
+from reconciliation.store.sync_takeover import existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

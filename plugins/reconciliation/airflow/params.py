@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,21 +11,21 @@ from airflow.sdk.exceptions import AirflowSkipException
 # As a class, which Airflow 3.2 has too.
 from airflow.sdk.observability.stats import Stats
 
+from reconciliation.admin.approval import APPROVE, answer, ask, is_to_be_asked, leave_unanswered
 from reconciliation.airflow.connections import open_sync, sync_dsn
 from reconciliation.airflow.dag_defaults import emit_held, emit_synced
 from reconciliation.airflow.params import backfill_request, reconcile_request, run_request
 from reconciliation.airflow.task_errors import log_lines, task_errors
-from reconciliation.approval.question import APPROVE, answer, ask, is_to_be_asked, leave_unanswered
+from reconciliation.run.events import act_on_events
 from reconciliation.run.summary import lines_of, numbers_of
 from reconciliation.settings.sync_files import sync_named
-from reconciliation.sync_database.connection import connect, working
-from reconciliation.sync_database.run_rows import RunKind, open_run, read_run
-from reconciliation.webhook.events import act_on_events
+from reconciliation.store.connection import connect, working
+from reconciliation.store.run_rows import RunKind, open_run, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
 # Keys of the summary, which are also the names after `krayin_sync.`.
 COUNTERS = ("read", "unchanged", "calls", "writes", "refused", "quarantined", "failed")
@@ -150,7 +150,7 @@ def repair(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 def report(name: str, run_id: int) -> dict[str, Any]:
     """Make the report of a sync's run, log where it is, and return its address and numbers."""
     from reconciliation.airflow.web import report_address  # noqa: PLC0415 - the API server's imports
-    from reconciliation.report.run_report import make_report  # noqa: PLC0415 - plots take seconds
+    from reconciliation.web.run_report import make_report  # noqa: PLC0415 - plots take seconds
 
     with working(sync_dsn()) as connection:
         made = make_report(connection, run_id, chatwoot_url=sync_named(name).chatwoot.url)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.airflow.connections import airflow_secret_box, api_base_url, given_secret, sync_dsn
-from reconciliation.report.store import PAGE
 from reconciliation.settings.sync_files import load_syncs
+from reconciliation.web.report_store import PAGE
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -21,8 +21,8 @@ def report_address(run_id: int, name: str = PAGE) -> str:
 
 def webhook_receiver() -> FastAPI:
     """Return the application that takes Chatwoot's webhooks."""
-    from reconciliation.webhook.app import create  # noqa: PLC0415 - tasks need an address only
-    from reconciliation.webhook.sync_registry import Dependencies  # noqa: PLC0415
+    from reconciliation.web.sync_registry import Dependencies  # noqa: PLC0415
+    from reconciliation.web.webhook_app import create  # noqa: PLC0415 - tasks need an address only
 
     return create(Dependencies(sync_dsn, given_secret, airflow_secret_box))
 
@@ -32,8 +32,8 @@ def status_page() -> FastAPI:
     from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
     from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415
 
-    from reconciliation.status.app import create_app  # noqa: PLC0415
     from reconciliation.web.page_context import PageContext  # noqa: PLC0415
+    from reconciliation.web.status_app import create_app  # noqa: PLC0415
 
     return create_app(
         PageContext(

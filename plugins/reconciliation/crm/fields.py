@@ -15,19 +15,19 @@ from krayin.payloads import Labelled, LeadDraft, LeadUpdate, OrganizationUpdate,
 from krayin.records import Activity, Lead, Organization, Person, Shown, labelled_rows
 from krayin.text import fold_name
 
-from reconciliation.mapping.comment import comment_mark
-from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES, natural_keys
-from reconciliation.mapping.desired_activity import KEY
-from reconciliation.mapping.merge import CUSTOM_PREFIX, same_value
-from reconciliation.values.stored_text import stored_text
+from reconciliation.model.comment import comment_mark
+from reconciliation.model.contact import ADDRESS_ATTRIBUTES, natural_keys
+from reconciliation.model.desired_activity import KEY
+from reconciliation.model.merge import CUSTOM_PREFIX, same_value
+from reconciliation.model.stored_text import stored_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from reconciliation.mapping.desired_activity import DesiredActivity
-    from reconciliation.mapping.desired_contact import Fields
-    from reconciliation.mapping.merge import Merged
+    from reconciliation.model.desired_activity import DesiredActivity
+    from reconciliation.model.desired_contact import Fields
+    from reconciliation.model.merge import Merged
     from reconciliation.settings.targets import LeadTargets
 
 CLOSE_DATE = "expected_close_date"

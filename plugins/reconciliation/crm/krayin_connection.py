@@ -18,10 +18,10 @@ from krayin.rate_limiter import NoopLimiter
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.binding_scope import register_target
 from reconciliation.crm.lineage import compare_setup
 from reconciliation.crm.person_deletions import PersonDeletions
 from reconciliation.crm.reads import CurrentAttributes
+from reconciliation.store.binding_scope import register_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

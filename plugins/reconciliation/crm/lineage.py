@@ -13,8 +13,8 @@ from statements import statement
 
 from reconciliation.crm.fields import RECORDS
 from reconciliation.errors import AnotherKrayinError
-from reconciliation.sync_database.incidents import open_incident
-from reconciliation.sync_database.mapping_store import AlreadyMappedError
+from reconciliation.store.incidents import open_incident
+from reconciliation.store.mapping_store import AlreadyMappedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

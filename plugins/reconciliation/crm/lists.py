@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.fields import Listing
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.store.binding_scope import BindingScope
 
 log = logging.getLogger(__name__)
 

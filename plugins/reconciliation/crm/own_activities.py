@@ -9,7 +9,7 @@ from krayin.records import Activity
 
 from reconciliation.crm.fields import ACTIVITIES
 from reconciliation.crm.snapshot import RecordSnapshot
-from reconciliation.mapping.desired_activity import KEY
+from reconciliation.model.desired_activity import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -12,7 +12,7 @@ from krayin.endpoints import DELETE_PERSON
 from krayin.errors import DeletionsLimited
 from krayin.rate_limiter import Lane, LimitFeedback, Permit
 
-from reconciliation.values.duration import duration
+from reconciliation.model.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from statements import statement
 
 from reconciliation.crm.fields import RECORDS, Listing, persons
 from reconciliation.crm.lineage import Lineage
-from reconciliation.values.hashing import stable_hash
+from reconciliation.model.hashing import stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

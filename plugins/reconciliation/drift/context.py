@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.drift.request import Depth, Policy
     from reconciliation.run.factory import RunFactory
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.store.binding_scope import BindingScope
 
 # Custom fields, which Krayin's lists do not show, by kind and CRM id.
 CustomFields = dict[tuple[str, int], "Mapping[str, Any]"]

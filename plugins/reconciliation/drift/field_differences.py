@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from krayin.text import NAME_CHARACTERS, TEXT_BYTES
 
 from reconciliation.drift.finding import KEPT, Finding, FindingClass, Side
-from reconciliation.mapping.merge import merge, silent
-from reconciliation.values.stored_text import stored_text
+from reconciliation.model.merge import merge, silent
+from reconciliation.model.stored_text import stored_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from reconciliation.mapping.merge import OnCrmEdit
+    from reconciliation.model.merge import OnCrmEdit
 
 # The fields of an activity that are compared; the comment by its mark.
 _SENT = ("title", "comment", "is_done", "schedule_from", "schedule_to")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.binding_scope import BindingScope
 from reconciliation.extract.streams import RECORDS
+from reconciliation.store.binding_scope import BindingScope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

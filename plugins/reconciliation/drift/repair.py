@@ -14,16 +14,16 @@ from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass, FindingState
 from reconciliation.extract.checksum_diff import remember
 from reconciliation.extract.streams import ACTIVITIES, STAGE
-from reconciliation.mapping.desired_contact import desired_to_json
+from reconciliation.model.desired_contact import desired_to_json
 from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.engine import Decided
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.organization import OrganizationPlanner
 from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import MappingStore
-from reconciliation.sync_database.run_rows import RunKind, count_calls
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.mapping_store import MappingStore
+from reconciliation.store.run_rows import RunKind, count_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from reconciliation.load.removal import Removal
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.run.streams import RunStreams
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 # What frees an address goes before what claims it.
 EARLY = timedelta(days=2)

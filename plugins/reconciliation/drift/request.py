@@ -13,9 +13,9 @@ from reconciliation.drift.finding import FindingClass, FindingState
 if TYPE_CHECKING:
     import psycopg
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.drift.finding import Finding
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.store.binding_scope import BindingScope
 
 Depth = Literal["changed", "full"]
 DECLINED = "none: somebody declined it (krayin_replay carries it out)"

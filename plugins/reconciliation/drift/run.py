@@ -13,7 +13,6 @@ from chatwoot.source import ByIds, ListedIds
 from chatwoot.streams import BUCKET_BITS
 from krayin.rate_limiter import Lane
 
-from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.crm.lists import CrmLists
 from reconciliation.drift.context import Drift
 from reconciliation.drift.detectors.activities import StagedDetector, activities_in_krayin
@@ -30,12 +29,13 @@ from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifferenc
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence
 from reconciliation.extract.streams import ACTIVITIES, CONTACTS, PROGRESS, RECORDS, streams
-from reconciliation.mapping.stages import Pipeline
+from reconciliation.model.stages import Pipeline
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.targets import final_stages
-from reconciliation.sync_database.connection import working
-from reconciliation.sync_database.run_rows import (
+from reconciliation.store.binding_scope import BindingScope, register_installation
+from reconciliation.store.connection import working
+from reconciliation.store.run_rows import (
     RunKind,
     RunState,
     failing_run,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from reconciliation.extract.checksum_diff import Differences
     from reconciliation.run.streams import RunStreams
     from reconciliation.run.sync_run import Sync
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
 log = logging.getLogger(__name__)
 

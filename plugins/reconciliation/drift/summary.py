@@ -9,7 +9,7 @@ from reconciliation.drift.finding import LABELS, FindingClass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
 
 def numbers_of(run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.records import Contact
 
-    from reconciliation.binding_scope import BindingScope
+    from reconciliation.store.binding_scope import BindingScope
 
 FLOOR = 10
 """So many rows fewer are never doubted, but for all of them."""

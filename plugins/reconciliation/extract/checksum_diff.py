@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.source import SourceFilter, SourceSnapshot
 
-    from reconciliation.binding_scope import BindingScope
+    from reconciliation.store.binding_scope import BindingScope
 
 # How far the clocks of Chatwoot's database, its replicas and the sync database may be apart.
 CLOCK_MARGIN = timedelta(minutes=1)

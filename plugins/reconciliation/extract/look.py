@@ -19,7 +19,6 @@ from chatwoot.source import ByIds, SourceFilter
 from chatwoot.streams import Stream
 from statements import statement
 
-from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import IncidentOpenError, InstallationChangedError
 from reconciliation.extract.baseline import (
     Baseline,
@@ -32,7 +31,8 @@ from reconciliation.extract.baseline import (
     note_baseline,
     note_moment,
 )
-from reconciliation.sync_database.incidents import (
+from reconciliation.store.binding_scope import BindingScope
+from reconciliation.store.incidents import (
     close_incidents,
     open_incident,
     open_incidents,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from chatwoot.source import ChatwootSource, Row, SourceSnapshot
 
     from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.sync_database.incidents import Incident
+    from reconciliation.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 

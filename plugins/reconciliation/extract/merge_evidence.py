@@ -9,7 +9,7 @@ from chatwoot.database.traces import Trace, TracesContacts
 from krayin.text import fold_email
 from statements import statement
 
-from reconciliation.mapping.contact import is_placeholder
+from reconciliation.model.contact import is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from chatwoot.database.traces import TraceReading
     from chatwoot.source import SourceSnapshot
 
-    from reconciliation.binding_scope import BindingScope
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.binding_scope import BindingScope
+    from reconciliation.store.mapping_row import MappingRow
 
 # Ids are not given out in the order of commits: so many before the last one seen are looked at again.
 MARGIN = 5_000

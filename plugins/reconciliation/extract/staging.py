@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from statements import statement
 
-from reconciliation.mapping.contact import map_contact
-from reconciliation.mapping.desired_contact import SkippedContact, desired_to_json
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import erased_among
+from reconciliation.model.contact import map_contact
+from reconciliation.model.desired_contact import SkippedContact, desired_to_json
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.mapping_store import erased_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import psycopg
     from chatwoot.records import Contact
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.extract.extract import Seen
     from reconciliation.extract.streams import DesiredStage, Rules, StreamSpec
-    from reconciliation.mapping.contact import MappingRules
-    from reconciliation.mapping.desired_activity import DesiredActivity
+    from reconciliation.model.contact import MappingRules
+    from reconciliation.model.desired_activity import DesiredActivity
+    from reconciliation.store.binding_scope import BindingScope
 
 # From here on the statistics of a table matter.
 MANY = 1000

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.streams import Stream
 
-from reconciliation.mapping.activity import ActivityRules, map_conversation, map_message
-from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
-from reconciliation.mapping.stages import Milestone, qualified_stages
-from reconciliation.values.hashing import stable_hash
+from reconciliation.model.activity import ActivityRules, map_conversation, map_message
+from reconciliation.model.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.model.hashing import stable_hash
+from reconciliation.model.stages import Milestone, qualified_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from chatwoot.records import Progress
 
-    from reconciliation.mapping.desired_activity import ActivitySkip, DesiredActivity
+    from reconciliation.model.desired_activity import ActivitySkip, DesiredActivity
     from reconciliation.settings.sync_settings import SyncSettings
 
 CONTACT = "contact"

@@ -17,11 +17,11 @@ from statements import statement
 from reconciliation.crm.fields import activity_sent
 from reconciliation.crm.own_activities import OwnActivities
 from reconciliation.load.sink import Sink, Stop, Work, deleted, later, nothing, rejected
-from reconciliation.mapping.comment import comment_mark
-from reconciliation.mapping.desired_activity import KEY, DesiredActivity
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import AlreadyMappedError
-from reconciliation.values.timing import DEFAULT, Timing
+from reconciliation.model.comment import comment_mark
+from reconciliation.model.desired_activity import KEY, DesiredActivity
+from reconciliation.model.timing import DEFAULT, Timing
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.mapping_store import AlreadyMappedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
 
     from reconciliation.load.sink import LoadContext
-    from reconciliation.sync_database.ledger import Operation
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.ledger import Operation
+    from reconciliation.store.mapping_row import MappingRow
 
 log = logging.getLogger(__name__)
 

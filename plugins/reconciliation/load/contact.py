@@ -15,7 +15,7 @@ from reconciliation.load.person import (
     PersonSink,
 )
 from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined
-from reconciliation.mapping.merge import flatten
+from reconciliation.model.merge import flatten
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
 from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
 from reconciliation.settings.targets import final_stages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
     from reconciliation.load.sink import LoadContext
-    from reconciliation.sync_database.ledger import Operation, Outcome
+    from reconciliation.store.ledger import Operation, Outcome
 
 
 class LeadSink(RecordSteps):

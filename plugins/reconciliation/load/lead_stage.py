@@ -14,7 +14,7 @@ from krayin.records import Lead
 
 from reconciliation.crm.fields import stored_lead_update
 from reconciliation.load.sink import Note, Sink, Stop, deleted, later, nothing
-from reconciliation.mapping.stages import (
+from reconciliation.model.stages import (
     LeadPosition,
     Pipeline,
     StageDecision,
@@ -22,18 +22,18 @@ from reconciliation.mapping.stages import (
     decide,
     target_since,
 )
+from reconciliation.model.timing import EXACT, same_moment
 from reconciliation.settings.targets import final_stages
-from reconciliation.sync_database.ledger import REOPEN
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.removals import RemovalMemory
-from reconciliation.values.timing import EXACT, same_moment
+from reconciliation.store.ledger import REOPEN
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.removals import RemovalMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciliation.load.sink import LoadContext
-    from reconciliation.sync_database.ledger import Operation
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.ledger import Operation
+    from reconciliation.store.mapping_row import MappingRow
 
 _FORM = "%Y-%m-%d %H:%M:%S"
 

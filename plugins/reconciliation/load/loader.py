@@ -40,16 +40,16 @@ from reconciliation.errors import (
     SyncDatabaseError,
 )
 from reconciliation.load.sink import later, quarantined, unknown
+from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.plan.estimate import batch_size, groups_of
-from reconciliation.sync_database.ledger import OperationState, Outcome
-from reconciliation.values.timing import DEFAULT, Timing
+from reconciliation.store.ledger import OperationState, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from reconciliation.crm.reads import CrmReads
     from reconciliation.load.sink import Sink
-    from reconciliation.sync_database.ledger import Ledger, Operation
+    from reconciliation.store.ledger import Ledger, Operation
 
 log = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from reconciliation.crm.fields import organization_fields, organization_update
 from reconciliation.load.sink import RecordSteps, Sink, Stop, Work, deleted
 from reconciliation.plan.organization import company_fields
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciliation.load.sink import LoadContext
-    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.store.ledger import Operation
 
 
 class OrganizationSink(RecordSteps, Sink):

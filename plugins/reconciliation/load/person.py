@@ -21,12 +21,12 @@ from reconciliation.crm.fields import (
     person_update,
 )
 from reconciliation.load.sink import RecordSteps, Stop, Work, deleted, quarantined
-from reconciliation.mapping.contact import addresses_where, natural_keys, with_address
-from reconciliation.mapping.merge import flatten
+from reconciliation.model.contact import addresses_where, natural_keys, with_address
+from reconciliation.model.merge import flatten
+from reconciliation.model.timing import same_moment
 from reconciliation.plan.matching import Ambiguous, KnownPerson, is_marked, only_one
-from reconciliation.sync_database.ledger import OperationState, Outcome
-from reconciliation.sync_database.mapping_store import known_names
-from reconciliation.values.timing import same_moment
+from reconciliation.store.ledger import OperationState, Outcome
+from reconciliation.store.mapping_store import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from krayin.records import CreatedLead
 
     from reconciliation.load.sink import LoadContext
-    from reconciliation.mapping.desired_contact import Fields
-    from reconciliation.sync_database.ledger import Operation
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.model.desired_contact import Fields
+    from reconciliation.store.ledger import Operation
+    from reconciliation.store.mapping_row import MappingRow
 
 CREATE_CONTACT = "create_contact"
 CREATE_LEAD = "create_lead"

@@ -22,8 +22,8 @@ from reconciliation.extract.streams import STREAMS
 from reconciliation.load.lead_stage import LeadMover
 from reconciliation.load.person import reserved
 from reconciliation.load.sink import Stop, later, quarantined
-from reconciliation.mapping.contact import addresses_where
-from reconciliation.mapping.merge import Merged
+from reconciliation.model.contact import addresses_where
+from reconciliation.model.merge import Merged
 from reconciliation.plan.engine import OperationRow
 from reconciliation.plan.estimate import (
     DOOMED_ACTIVITIES,
@@ -34,8 +34,8 @@ from reconciliation.plan.estimate import (
     PERSONS,
     Expected,
 )
-from reconciliation.sync_database.ledger import REMOVAL, OperationState, Outcome
-from reconciliation.sync_database.mapping_store import MappingStore
+from reconciliation.store.ledger import REMOVAL, OperationState, Outcome
+from reconciliation.store.mapping_store import MappingStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from reconciliation.crm.person_deletions import PersonDeletions
     from reconciliation.load.sink import LoadContext
     from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.store.ledger import Operation
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from reconciliation.mapping.merge import merge, resolve_pending_write
-from reconciliation.sync_database.ledger import OperationState, Outcome
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
-from reconciliation.sync_database.mapping_store import AlreadyMappedError
-from reconciliation.values.timing import DEFAULT, Timing
+from reconciliation.model.merge import merge, resolve_pending_write
+from reconciliation.model.timing import DEFAULT, Timing
+from reconciliation.store.ledger import OperationState, Outcome
+from reconciliation.store.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_store import AlreadyMappedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.reads import CrmReads
     from reconciliation.crm.snapshot import PersonSnapshot
-    from reconciliation.mapping.merge import Merged
+    from reconciliation.model.merge import Merged
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.settings.targets import LeadTargets
-    from reconciliation.sync_database.ledger import Ledger, Operation
-    from reconciliation.sync_database.mapping_store import MappingStore
+    from reconciliation.store.ledger import Ledger, Operation
+    from reconciliation.store.mapping_store import MappingStore
 
 Note: TypeAlias = "Callable[[], object]"
 """Writes to the sync database, in a transaction that is open."""

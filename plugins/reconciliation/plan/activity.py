@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from reconciliation.mapping.comment import comment_mark
-from reconciliation.mapping.desired_activity import CONVERSATION, KEY, MESSAGE, ActivitySkip, DesiredActivity
+from reconciliation.model.comment import comment_mark
+from reconciliation.model.desired_activity import CONVERSATION, KEY, MESSAGE, ActivitySkip, DesiredActivity
+from reconciliation.model.stored_text import stored_text
 from reconciliation.plan.contact import Action
 from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
 from reconciliation.plan.estimate import ACTIVITIES, Expected
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.values.stored_text import stored_text
+from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from reconciliation.crm.own_activities import OwnActivities
     from reconciliation.plan.engine import PlanEngine
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 # What to adopt of activities that are in Krayin, by source kind and id.
 Adoptable = dict[tuple[str, str], dict[str, Any]]

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 from krayin.catalogue import EmailDemand
 
 from reconciliation.crm.fields import lead_facts, lead_fields
-from reconciliation.mapping.contact import with_address
-from reconciliation.mapping.merge import flatten, merge
+from reconciliation.model.contact import with_address
+from reconciliation.model.merge import flatten, merge
 from reconciliation.plan.engine import NOW, OperationRow
 from reconciliation.plan.estimate import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
 from reconciliation.plan.guard import changed_fields
 from reconciliation.plan.matching import Ambiguous, match_lead, match_person, sent_keys
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from krayin.records import Lead
 
-    from reconciliation.mapping.desired_contact import DesiredContact, Fields
-    from reconciliation.mapping.merge import Merged, OnCrmEdit
+    from reconciliation.model.desired_contact import DesiredContact, Fields
+    from reconciliation.model.merge import Merged, OnCrmEdit
     from reconciliation.plan.matching import KnownPerson
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 
 class Action(StrEnum):

@@ -11,7 +11,7 @@ from psycopg.rows import namedtuple_row
 from statements import statement
 
 from reconciliation.extract.staging import MANY
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.desired_contact import DesiredContact
 from reconciliation.plan.contact import (
     Action,
     ContactPlan,
@@ -27,8 +27,8 @@ from reconciliation.plan.matching import find_persons
 from reconciliation.plan.organization import OrganizationPlanner
 from reconciliation.plan.planned import Planned
 from reconciliation.plan.present_records import present_records
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import erased_among
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.mapping_store import erased_among
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.plan.matching import KnownPerson, KnownPersons
     from reconciliation.plan.present_records import PlanReads
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 # Enough that a statement's own cost does not count, few enough to stay in memory.
 CHUNK = 2000

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.plan.estimate import Expected
-from reconciliation.sync_database.mapping_store import mapping_row
+from reconciliation.store.mapping_store import mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import psycopg
     from krayin.rate_limiter import Lane
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.plan.guard import ChangeGuard
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.binding_scope import BindingScope
+    from reconciliation.store.mapping_row import MappingRow
 
 # PostgreSQL reads this as the start of the transaction.
 NOW = "now"

@@ -12,7 +12,7 @@ from statements import statement
 
 from reconciliation.crm.person_deletions import deletion_seconds
 from reconciliation.crm.reads import USABLE
-from reconciliation.sync_database.ledger import LOWEST_LANE
+from reconciliation.store.ledger import LOWEST_LANE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import psycopg
     from krayin.rate_limiter import Lane
 
-    from reconciliation.sync_database.ledger import Operation
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.ledger import Operation
+    from reconciliation.store.mapping_row import MappingRow
 
 PERSONS = "persons"
 LEADS = "leads"

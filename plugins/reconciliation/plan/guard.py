@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.settings.sync_settings import ChangeLimits, RemovalLimits
-    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.store.binding_scope import BindingScope
+    from reconciliation.store.ledger import Operation
 
 
 def changed_fields(changes: Mapping[str, Iterable[str]], *, new: Collection[str] = ()) -> list[str]:

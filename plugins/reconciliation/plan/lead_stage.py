@@ -8,20 +8,20 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.extract.streams import STAGE
-from reconciliation.mapping.desired_activity import ActivitySkip
+from reconciliation.model.desired_activity import ActivitySkip
 from reconciliation.plan.activity import linked_records
 from reconciliation.plan.contact import Action
 from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
 from reconciliation.plan.estimate import LEADS, MOVED_LEADS, Expected
-from reconciliation.sync_database.ledger import REOPEN
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.ledger import REOPEN
+from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciliation.plan.activity import LinkedRecords, PlannedActivities
     from reconciliation.plan.engine import PlanEngine
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 
 def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted of it

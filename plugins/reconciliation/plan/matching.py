@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.mapping.contact import natural_keys
+from reconciliation.model.contact import natural_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from krayin.records import Lead
 
-    from reconciliation.mapping.desired_contact import DesiredContact, Fields
+    from reconciliation.model.desired_contact import DesiredContact, Fields
     from reconciliation.plan.engine import PlanEngine
 
 

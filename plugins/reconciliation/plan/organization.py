@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm.fields import ADDRESS_PREFIX
-from reconciliation.mapping.contact import ADDRESS_ATTRIBUTES
-from reconciliation.mapping.merge import CUSTOM_PREFIX, flatten, merge
+from reconciliation.model.contact import ADDRESS_ATTRIBUTES
+from reconciliation.model.hashing import stable_hash
+from reconciliation.model.merge import CUSTOM_PREFIX, flatten, merge
 from reconciliation.plan.contact import Changes, Rules, differences
 from reconciliation.plan.engine import NEVER, NOW, OperationRow, withdraw
 from reconciliation.plan.estimate import ORGANIZATIONS, Expected
 from reconciliation.plan.guard import changed_fields
-from reconciliation.values.hashing import stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from reconciliation.mapping.desired_contact import DesiredContact
-    from reconciliation.mapping.merge import OnCrmEdit
+    from reconciliation.model.desired_contact import DesiredContact
+    from reconciliation.model.merge import OnCrmEdit
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.plan.present_records import PlanReads
 

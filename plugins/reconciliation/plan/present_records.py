@@ -16,7 +16,7 @@ from reconciliation.crm.fields import (
 )
 from reconciliation.crm.reads import CrmReads, CurrentAttributes
 from reconciliation.plan.contact import Action, KnownState
-from reconciliation.sync_database.mapping_store import known_names
+from reconciliation.store.mapping_store import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciliation.plan.contact import ContactPlan
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.plan.matching import KnownPersons
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 
 class PlanReads:

@@ -20,17 +20,17 @@ from reconciliation.load.loader import Loader
 from reconciliation.load.organization import OrganizationSink
 from reconciliation.load.removal import RemovalSink, SourceCheck
 from reconciliation.load.sink import LoadContext
-from reconciliation.mapping.contact import MappingRules
+from reconciliation.model.contact import MappingRules
 from reconciliation.plan.contact import Rules
 from reconciliation.plan.engine import PlanEngine
 from reconciliation.plan.estimate import forecast
 from reconciliation.plan.guard import ChangeGuard
 from reconciliation.run.streams import RunStreams
 from reconciliation.settings.targets import final_stages
-from reconciliation.sync_database.connection import connect
-from reconciliation.sync_database.ledger import Ledger, lowest_lane
-from reconciliation.sync_database.mapping_store import MappingStore
-from reconciliation.sync_database.run_rows import LANES, RunKind
+from reconciliation.store.connection import connect
+from reconciliation.store.ledger import Ledger, lowest_lane
+from reconciliation.store.mapping_store import MappingStore
+from reconciliation.store.run_rows import LANES, RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     import psycopg
     from krayin.endpoints import EntityType
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.crm.krayin_connection import OpenKrayin
     from reconciliation.plan.estimate import Forecast
     from reconciliation.run.request import RunRequest
     from reconciliation.run.sync_run import Sync
     from reconciliation.settings.targets import LeadTargets
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.binding_scope import BindingScope
+    from reconciliation.store.run_rows import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.crm.person_deletions import PERSON_DELETIONS, deletion_seconds
 from reconciliation.errors import IncidentOpenError, RunStoppedError
 from reconciliation.load.loader import Loaded
+from reconciliation.model.duration import duration
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.write_back import WriteBack
-from reconciliation.sync_database.ledger import OperationState
-from reconciliation.sync_database.run_rows import (
+from reconciliation.store.ledger import OperationState
+from reconciliation.store.run_rows import (
     LANES,
     Run,
     RunKind,
@@ -27,7 +28,6 @@ from reconciliation.sync_database.run_rows import (
     keep_share,
     update_run,
 )
-from reconciliation.values.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from chatwoot.source import Everything
 from statements import statement
 
-from reconciliation.binding_scope import BindingScope, register_installation
 from reconciliation.crm.workflows import WorkflowsNotConfirmedError, unconfirmed
 from reconciliation.extract.checksum_diff import remember
 from reconciliation.extract.extract import extract
@@ -18,13 +17,14 @@ from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence
 from reconciliation.extract.staging import StagedContacts
 from reconciliation.extract.streams import CONTACTS
+from reconciliation.model.duration import duration
 from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.factory import RunFactory
-from reconciliation.sync_database.run_rows import LANES, RunState, count_calls, update_run
-from reconciliation.sync_database.sync_takeover import inherit
-from reconciliation.values.duration import duration
+from reconciliation.store.binding_scope import BindingScope, register_installation
+from reconciliation.store.run_rows import LANES, RunState, count_calls, update_run
+from reconciliation.store.sync_takeover import inherit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

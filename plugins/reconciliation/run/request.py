@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatwoot.source import ByIds, Window
 
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 if TYPE_CHECKING:
     from datetime import datetime

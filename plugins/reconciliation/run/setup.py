@@ -14,7 +14,7 @@ from reconciliation.extract.look import looking
 from reconciliation.extract.streams import CONVERSATIONS, streams
 from reconciliation.settings.sync_settings import CHANGE_FLOOR
 from reconciliation.settings.targets import resolve_targets
-from reconciliation.sync_database.connection import connect
+from reconciliation.store.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

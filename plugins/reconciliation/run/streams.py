@@ -18,7 +18,7 @@ from reconciliation.extract.checksum_diff import keys_of
 from reconciliation.extract.extract import Seen, extract
 from reconciliation.extract.staging import StagedActivities
 from reconciliation.extract.streams import CONTACTS, CONVERSATIONS, SPECS, Rules, stages_of, streams
-from reconciliation.mapping.activity import ActivityRules, short_name
+from reconciliation.model.activity import ActivityRules, short_name
 from reconciliation.plan.activity import ActivityPlanner, ActivitySearch, PlannedActivities
 from reconciliation.plan.lead_stage import plan_moves
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from chatwoot.streams import Stream
     from krayin.client import KrayinClient
 
-    from reconciliation.binding_scope import BindingScope
     from reconciliation.extract.streams import StreamSpec
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.run.request import RunRequest
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.store.binding_scope import BindingScope
 
 log = logging.getLogger(__name__)
 

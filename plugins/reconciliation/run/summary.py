@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciliation.model.duration import duration
 from reconciliation.run.write_back import lines_of as write_back_lines
-from reconciliation.sync_database.run_rows import Run, RunKind
-from reconciliation.values.duration import duration
+from reconciliation.store.run_rows import Run, RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,12 +12,13 @@ from krayin.rate_limiter import Lane
 from structlog.contextvars import bind_contextvars
 
 from reconciliation.crm.krayin_connection import OpenKrayin, open_krayin
+from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.run.loading import Loading
 from reconciliation.run.planning import Planning
 from reconciliation.settings.targets import LeadTargets, resolve_targets
-from reconciliation.sync_database.connection import connect, working
-from reconciliation.sync_database.incidents import require_no_incident
-from reconciliation.sync_database.run_rows import (
+from reconciliation.store.connection import connect, working
+from reconciliation.store.incidents import require_no_incident
+from reconciliation.store.run_rows import (
     Run,
     RunKind,
     RunState,
@@ -27,7 +28,6 @@ from reconciliation.sync_database.run_rows import (
     read_run,
     update_run,
 )
-from reconciliation.values.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

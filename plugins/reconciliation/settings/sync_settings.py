@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from reconciliation.values.hashing import stable_hash
+from reconciliation.model.hashing import stable_hash
 
 SYNC_DB_CONN_ID = "sync_db"
 SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection

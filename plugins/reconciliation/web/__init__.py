@@ -1,1 +1,1 @@
-"""The pages in Airflow: how the syncs are, one customer's record, and what waits for a person."""
+"""The pages in Airflow, the report of a run, and the receiver of Chatwoot's webhooks."""

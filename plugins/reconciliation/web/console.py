@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
 from reconciliation.drift.finding import LABELS
-from reconciliation.report.labels import hint
+from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
-from reconciliation.sync_database.replay import ReplayRequest, replay
-from reconciliation.values.templates import page
+from reconciliation.store.replay import ReplayRequest, replay
 from reconciliation.web import records
+from reconciliation.web.labels import hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

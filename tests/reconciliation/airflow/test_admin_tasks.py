@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from reconciliation.admin.recovery import RECOVERY
 from reconciliation.airflow import admin_tasks
 from reconciliation.extract.look import FEWER, HIDDEN
-from reconciliation.recover.recovery import RECOVERY
-from reconciliation.sync_database.incidents import open_incident
+from reconciliation.store.incidents import open_incident
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

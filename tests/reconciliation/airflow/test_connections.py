@@ -19,7 +19,7 @@ from reconciliation.airflow import connections
 from reconciliation.airflow.connections import open_sync, sync_dsn
 from reconciliation.errors import ConnectionMissingError, SyncDatabaseError
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.sync_database.connection import connect
+from reconciliation.store.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

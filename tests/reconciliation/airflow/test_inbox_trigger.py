@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from reconciliation.airflow import inbox_trigger
 from reconciliation.airflow.inbox_trigger import InboxTrigger
-from reconciliation.webhook.events import take
+from reconciliation.run.events import take
 from statements import statement
 
 WAIT = 20

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from reconciliation.airflow import sync_tasks
-from reconciliation.sync_database.run_rows import Run, RunKind, RunState
+from reconciliation.store.run_rows import Run, RunKind, RunState
 
 START = datetime(2026, 5, 5, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from reconciliation.airflow.params import backfill_request, run_request
 from reconciliation.airflow.sync_tasks import backfill
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 DAY = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
 

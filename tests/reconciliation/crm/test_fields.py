@@ -20,15 +20,15 @@ from reconciliation.crm.fields import (
     person_fields,
     person_update,
 )
-from reconciliation.mapping.contact import (
+from reconciliation.model.contact import (
     LEAD_FIELDS,
     PERSON_FIELDS,
     MappingRules,
     map_contact,
     placeholder_email,
 )
-from reconciliation.mapping.desired_contact import DesiredContact
-from reconciliation.mapping.merge import flatten, merge, same_value
+from reconciliation.model.desired_contact import DesiredContact
+from reconciliation.model.merge import flatten, merge, same_value
 from reconciliation.settings.targets import LeadTargets
 
 from tests.reconciliation.krayin_model import edit_lead, new_lead, new_person, put_person

@@ -12,7 +12,7 @@ from krayin.catalogue import Workflow
 from reconciliation.crm.workflows import WorkflowsNotConfirmedError, mailing_workflows
 from reconciliation.run.request import RunRequest
 from reconciliation.run.setup import check_sync
-from reconciliation.sync_database.run_rows import RunState
+from reconciliation.store.run_rows import RunState
 
 from sandbox.krayin.testing import usual_krayin
 

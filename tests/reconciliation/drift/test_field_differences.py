@@ -15,7 +15,7 @@ from reconciliation.drift.field_differences import (
 from reconciliation.drift.finding import Finding, FindingClass, Side
 
 if TYPE_CHECKING:
-    from reconciliation.mapping.merge import OnCrmEdit
+    from reconciliation.model.merge import OnCrmEdit
 
 SENT = {"name": "Ada", "emails": ["ada@example.com"], "phones": [], "job_title": None, "custom.level": "gold"}
 LISTED = {"name": "Ada", "emails": ["ada@example.com"], "phones": [], "job_title": None}

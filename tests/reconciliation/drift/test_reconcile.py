@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation.admin.approval import answer, ask
+from reconciliation.admin.contact_erasure import erase
 from reconciliation.airflow.params import reconcile_request
-from reconciliation.approval.question import answer, ask
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.drift.run import compare, repair
 from reconciliation.drift.summary import lines_of, numbers_of
-from reconciliation.erasure.contact_erasure import erase
 from reconciliation.extract import merge_evidence
-from reconciliation.sync_database.connection import connect
-from reconciliation.sync_database.replay import ReplayRequest, replay
-from reconciliation.sync_database.run_rows import read_run
+from reconciliation.store.connection import connect
+from reconciliation.store.replay import ReplayRequest, replay
+from reconciliation.store.run_rows import read_run
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.bulk import advance_sequences, copy_rows

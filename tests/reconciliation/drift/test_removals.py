@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from chatwoot.database.source import DatabaseSource
 from chatwoot.errors import ChatwootUnreachable
-from reconciliation.approval.question import Question, answer, ask
+from reconciliation.admin.approval import Question, answer, ask
 from reconciliation.crm import person_deletions
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.drift.run import compare, repair
 from reconciliation.run.request import RunRequest
-from reconciliation.status.facts import read_facts
-from reconciliation.status.health import health_of
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
+from reconciliation.web.facts import read_facts
+from reconciliation.web.health import health_of
 
 from sandbox.chatwoot import changes
 from tests.soak import SOAK
@@ -24,7 +24,7 @@ from tests.soak import SOAK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

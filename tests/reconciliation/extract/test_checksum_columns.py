@@ -12,9 +12,9 @@ from chatwoot.source import Everything, SourceFilter
 from chatwoot.streams import BUCKET, Stream
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from reconciliation.mapping.activity import ActivityRules, map_conversation, map_message
-from reconciliation.mapping.contact import MappingRules, map_contact
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.activity import ActivityRules, map_conversation, map_message
+from reconciliation.model.contact import MappingRules, map_contact
+from reconciliation.model.desired_contact import DesiredContact
 
 from tests.reconciliation.scenario import Scenario, make_scene
 

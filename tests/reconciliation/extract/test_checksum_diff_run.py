@@ -9,17 +9,17 @@ import psycopg
 import pytest
 from chatwoot.source import SourceFilter
 from chatwoot.streams import Stream
-from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import ChecksumDiffGoneError
 from reconciliation.extract.checksum_diff import ChecksumDiff
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.binding_scope import BindingScope
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes, conversations
 
 if TYPE_CHECKING:
     from reconciliation.extract.checksum_diff import Differences
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

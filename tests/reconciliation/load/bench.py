@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 from krayin.catalogue import load_catalogue
 from krayin.client import KrayinClient
 from krayin.rate_limiter import NoopLimiter
-from reconciliation.binding_scope import BindingScope
 from reconciliation.crm.reads import CrmReads, CurrentAttributes
 from reconciliation.errors import OperationHeldError
 from reconciliation.load.sink import LoadContext
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.settings.targets import resolve_targets
-from reconciliation.sync_database.ledger import Operation, OperationState
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
-from reconciliation.sync_database.mapping_store import AlreadyMappedError
+from reconciliation.store.binding_scope import BindingScope
+from reconciliation.store.ledger import Operation, OperationState
+from reconciliation.store.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_store import AlreadyMappedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from krayin.session import ApiCall
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.snapshot import PersonSnapshot
-    from reconciliation.sync_database.ledger import Ledger
-    from reconciliation.sync_database.mapping_store import MappingStore
+    from reconciliation.store.ledger import Ledger
+    from reconciliation.store.mapping_store import MappingStore
 
     from sandbox.krayin.testing import RunningKrayin
 

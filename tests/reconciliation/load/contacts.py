@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.desired_contact import DesiredContact
 
 from tests.reconciliation.load.bench import operation
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.store.ledger import Operation
 
     from tests.reconciliation.load.bench import Bench
 

@@ -10,9 +10,9 @@ import pytest
 from krayin.errors import OutcomeUnknown
 from reconciliation.crm.fields import activity_sent
 from reconciliation.load.activity import ActivitySink
-from reconciliation.mapping.desired_activity import DesiredActivity
-from reconciliation.sync_database.ledger import Operation, OperationState
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.model.desired_activity import DesiredActivity
+from reconciliation.store.ledger import Operation, OperationState
+from reconciliation.store.mapping_row import MappingState
 
 from tests.reconciliation.load.bench import Bench, operation, row
 from tests.reconciliation.load.contacts import ada

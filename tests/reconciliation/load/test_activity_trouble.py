@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
-from reconciliation.values.timing import Timing
 
 from sandbox.chatwoot import changes, conversations
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

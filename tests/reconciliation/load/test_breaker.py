@@ -15,8 +15,8 @@ from krayin.errors import KrayinError
 from reconciliation.crm import krayin_connection
 from reconciliation.errors import RunStoppedError, SyncDatabaseError
 from reconciliation.load.loader import BREAKER
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
-from reconciliation.values.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.load.contact import ContactSink
-from reconciliation.sync_database.ledger import OperationState
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.ledger import OperationState
+from reconciliation.store.mapping_row import MappingState
 
 from tests.reconciliation.load.bench import Bench, row
 from tests.reconciliation.load.contacts import LEAD, SENT, SENT_LEAD, ada, contact

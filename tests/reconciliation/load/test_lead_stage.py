@@ -9,9 +9,9 @@ import pytest
 from krayin.records import Lead
 from reconciliation.errors import OperationHeldError
 from reconciliation.load.lead_stage import LeadStageSink
-from reconciliation.sync_database.ledger import REOPEN, Operation, OperationState
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.removals import Closing
+from reconciliation.store.ledger import REOPEN, Operation, OperationState
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.removals import Closing
 
 from tests.reconciliation.load.bench import Bench, operation, row
 from tests.reconciliation.load.contacts import ada

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from krayin.errors import TurnedAway
-from reconciliation.binding_scope import BindingScope
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.load.contact import ContactSink
 from reconciliation.load.loader import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
+from reconciliation.model.timing import Timing
 from reconciliation.run import factory
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.ledger import Operation, OperationState
-from reconciliation.values.timing import Timing
+from reconciliation.store.binding_scope import BindingScope
+from reconciliation.store.ledger import Operation, OperationState
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.ledger import Outcome
+    from reconciliation.store.ledger import Outcome
 
     from tests.reconciliation.world import World
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from reconciliation.load.organization import OrganizationSink
-from reconciliation.sync_database.ledger import OperationState
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.ledger import OperationState
+from reconciliation.store.mapping_row import MappingState
 
 from tests.reconciliation.load.bench import operation, row
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.ledger import Operation
+    from reconciliation.store.ledger import Operation
 
     from tests.reconciliation.load.bench import Bench
 

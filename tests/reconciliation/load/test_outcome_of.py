@@ -17,10 +17,10 @@ from krayin.errors import (
     Unanswered,
     UnexpectedAnswer,
 )
-from reconciliation.binding_scope import BindingScope
 from reconciliation.load.loader import ATTEMPTS, outcome_of
-from reconciliation.sync_database.ledger import Operation, OperationState
-from reconciliation.values.timing import DEFAULT
+from reconciliation.model.timing import DEFAULT
+from reconciliation.store.binding_scope import BindingScope
+from reconciliation.store.ledger import Operation, OperationState
 
 TAKEN = {"emails.0.value": ("El valor ya ha sido registrado.",)}
 INVALID = {

@@ -8,8 +8,8 @@ import pytest
 from krayin.errors import OutcomeUnknown
 from reconciliation.errors import OperationHeldError
 from reconciliation.load.contact import ContactSink
-from reconciliation.sync_database.ledger import OperationState
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.ledger import OperationState
+from reconciliation.store.mapping_row import MappingState
 
 from tests.reconciliation.load.bench import Bench, row
 from tests.reconciliation.load.contacts import PERSON, SENT, SENT_LEAD, ada, contact

@@ -10,7 +10,7 @@ import pytest
 from krayin.errors import DeletionsLimited
 from krayin.rate_limiter import Permit
 from reconciliation.load.removal import REFUSALS, Presence, Removal, RemovalAction, RemovalSink
-from reconciliation.sync_database.ledger import Operation, OperationState
+from reconciliation.store.ledger import Operation, OperationState
 
 from tests.reconciliation.load.bench import Bench, operation
 from tests.reconciliation.load.contacts import ada

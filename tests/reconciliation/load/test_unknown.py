@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
-from reconciliation.values.timing import Timing
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from reconciliation.mapping.desired_activity import DesiredActivity
+from reconciliation.model.desired_activity import DesiredActivity
 from reconciliation.plan.activity import ActivityPlan, LinkedRecords, decide, operation_of
 from reconciliation.plan.contact import Action
 from reconciliation.plan.estimate import ACTIVITIES
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_row import MappingRow, MappingState
 
 LINKED, GONE, PENDING = MappingState.LINKED, MappingState.GONE, MappingState.PENDING
 BOTH = LinkedRecords(LINKED, LINKED, 5, 6)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.desired_contact import DesiredContact
 from reconciliation.plan.contact import Action, Expectation, decide, operation_of, planned_state
 from reconciliation.plan.estimate import Expected
 from reconciliation.plan.matching import KnownPerson
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_row import MappingRow, MappingState
 
 MAIL = "email:anna@example.com"
 ANNA = DesiredContact(7, {"name": "Anna"}, {"title": "Anna"}, natural_keys=(MAIL,))

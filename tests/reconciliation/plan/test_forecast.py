@@ -27,7 +27,7 @@ from reconciliation.plan.estimate import (
 )
 from reconciliation.run.request import RunRequest
 from reconciliation.run.summary import lines_of, numbers_of
-from reconciliation.sync_database.run_rows import Run, RunKind, RunState
+from reconciliation.store.run_rows import Run, RunKind, RunState
 
 from sandbox.chatwoot import changes
 from sandbox.krayin.testing import usual_krayin

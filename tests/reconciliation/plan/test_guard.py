@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from reconciliation.approval.question import Question, answer, ask, is_to_be_asked, leave_unanswered
+from reconciliation.admin.approval import Question, answer, ask, is_to_be_asked, leave_unanswered
 from reconciliation.plan.guard import changed_fields
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.replay import ReplayRequest, replay
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.replay import ReplayRequest, replay
+from reconciliation.store.run_rows import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ import pytest
 from reconciliation.plan.activity import LinkedRecords
 from reconciliation.plan.engine import NEVER, NOW
 from reconciliation.plan.lead_stage import decide
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_row import MappingRow, MappingState
 
 LINKED, GONE, PENDING = MappingState.LINKED, MappingState.GONE, MappingState.PENDING
 ORDER = (1, 2, 3)

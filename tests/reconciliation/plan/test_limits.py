@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from reconciliation.approval.question import ask
+from reconciliation.admin.approval import ask
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes
 from tests.reconciliation.world import ACCOUNT, on_each_krayin

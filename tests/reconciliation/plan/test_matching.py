@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.desired_contact import DesiredContact
 from reconciliation.plan.matching import Ambiguous, KnownPerson, match_person
 
 MAIL, PHONE, OTHER = "email:anna@example.com", "phone:+491701234567", "email:other@example.com"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciliation.plan.contact_planner import Move, arrange
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 

@@ -12,7 +12,7 @@ from tests.reconciliation.populated_crm import check, differences, expected_call
 from tests.soak import SOAK
 
 if TYPE_CHECKING:
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.populated_crm import Before
     from tests.reconciliation.world import World

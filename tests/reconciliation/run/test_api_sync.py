@@ -16,7 +16,7 @@ from reconciliation.drift.run import compare, repair
 from reconciliation.errors import IncidentOpenError, InstallationChangedError
 from reconciliation.extract.look import FEWER, OTHER
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes, conversations
 from sandbox.chatwoot.sample import Sample, fill

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

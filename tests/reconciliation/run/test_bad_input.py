@@ -12,8 +12,8 @@ from krayin.errors import AuthenticationFailed, ConfigurationError
 from reconciliation.errors import RunStoppedError, SettingsDoNotFitKrayinError, SyncDatabaseError
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
-from reconciliation.sync_database.connection import connect
-from reconciliation.sync_database.run_rows import RunState
+from reconciliation.store.connection import connect
+from reconciliation.store.run_rows import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from krayin.rate_limiter import Lane
 from psycopg.types.json import Jsonb
-from reconciliation.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.model.timing import Timing
 from reconciliation.plan.engine import OperationRow, PlanEngine
 from reconciliation.plan.guard import ChangeGuard
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_settings import ChangeLimits, RemovalLimits
-from reconciliation.sync_database.ledger import Ledger
-from reconciliation.sync_database.run_rows import RunKind, open_run
-from reconciliation.values.timing import Timing
+from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.store.ledger import Ledger
+from reconciliation.store.run_rows import RunKind, open_run
 
 from sandbox.chatwoot import changes
 from sandbox.chatwoot.insertion import insert_row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunState
+from reconciliation.store.run_rows import RunState
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.errors import RunStoppedError
+from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
-from reconciliation.values.timing import Timing
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes
 from sandbox.chatwoot.sample import Sample, fill
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from krayin.hook import KrayinHook
     from krayin.session import ApiCall
-    from reconciliation.sync_database.run_rows import Run
+    from reconciliation.store.run_rows import Run
 
     from stack.postgres import Cluster
 

@@ -11,12 +11,12 @@ from chatwoot.database.source import DatabaseSnapshot
 from chatwoot.errors import RowsHidden, UnknownAccount
 from chatwoot.source import Vouch
 from psycopg.conninfo import conninfo_to_dict
-from reconciliation.approval.question import answer, ask
+from reconciliation.admin.approval import answer, ask
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import FEWER, HIDDEN, OTHER
 from reconciliation.run.request import RunRequest
 from reconciliation.run.setup import check_sync
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes, conversations
 from tests.reconciliation.world import on_each_krayin, reading_role

@@ -21,7 +21,7 @@ from chatwoot.database.source import DatabaseSource
 from reconciliation.run.request import RunRequest
 from reconciliation.run.sync_run import Sync
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot import changes
 from sandbox.chatwoot.insertion import insert_row

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import FEWER, OTHER
 from reconciliation.run.request import RunRequest
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from stack.postgres import Cluster
 from tests.reconciliation.another_krayin import writes

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from reconciliation.run.summary import lines_of, numbers_of
-from reconciliation.sync_database.run_rows import Run, RunKind, RunState
+from reconciliation.store.run_rows import Run, RunKind, RunState
 
 from tests.reconciliation.samples import NOON
 

@@ -10,13 +10,13 @@ from chatwoot.api.source import ApiSource
 from chatwoot.source import ByIds, SourceFilter
 from chatwoot.streams import Stream
 from pydantic import ValidationError
-from reconciliation.mapping import contact as mapping
+from reconciliation.model import contact as mapping
 from reconciliation.run.request import RunRequest
 from reconciliation.run.summary import lines_of, numbers_of
 from reconciliation.run.sync_run import Sync
 from reconciliation.run.write_back import WriteBack
 from reconciliation.settings.sync_settings import READ_ATTRIBUTES, SyncSettings
-from reconciliation.sync_database.run_rows import RunKind
+from reconciliation.store.run_rows import RunKind
 
 from sandbox.chatwoot_api.errors import AnsweredError
 from sandbox.chatwoot_api.testing import running_chatwoot_api

@@ -11,7 +11,7 @@ from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.web.page_context import PageContext
 
-from tests.reconciliation.status.test_app import Browser, browser, signed_in
+from tests.reconciliation.web.test_status_app import Browser, browser, signed_in
 
 if TYPE_CHECKING:
     from pathlib import Path

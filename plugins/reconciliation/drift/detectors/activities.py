@@ -10,8 +10,8 @@ from reconciliation.crm.fields import activity_sent
 from reconciliation.drift.field_differences import activity_differences
 from reconciliation.drift.finding import KEPT, Finding, FindingClass, Side
 from reconciliation.extract.streams import STAGE
-from reconciliation.mapping.desired_activity import DesiredActivity
-from reconciliation.mapping.stages import (
+from reconciliation.model.desired_activity import DesiredActivity
+from reconciliation.model.stages import (
     LeadPosition,
     Milestone,
     Pipeline,
@@ -19,7 +19,7 @@ from reconciliation.mapping.stages import (
     TargetStage,
     decide,
 )
-from reconciliation.sync_database.mapping_row import MappingState
+from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciliation.crm.lists import CrmLists
     from reconciliation.drift.context import Drift
     from reconciliation.drift.detectors.crm_edits import CrmEdits
-    from reconciliation.mapping.merge import OnCrmEdit
+    from reconciliation.model.merge import OnCrmEdit
 
 ACTIVITY = "activity"
 # Of these the values are shown as well: what was said is never kept.

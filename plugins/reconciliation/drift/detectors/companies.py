@@ -9,14 +9,14 @@ from krayin.text import fold_name
 from reconciliation.crm.fields import ADDRESS_PREFIX, ORGANIZATION, organization_fields
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
-from reconciliation.sync_database.mapping_store import known_names
+from reconciliation.store.mapping_store import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from reconciliation.drift.context import Drift
     from reconciliation.drift.detectors.crm_edits import CrmEdits
-    from reconciliation.mapping.merge import OnCrmEdit
+    from reconciliation.model.merge import OnCrmEdit
 
 
 def companies_in_krayin(drift: Drift, edits: CrmEdits) -> Iterator[Finding]:

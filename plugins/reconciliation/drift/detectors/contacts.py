@@ -14,11 +14,11 @@ from reconciliation.crm.fields import called_by_company, lead_fields, listed_per
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.extract.streams import CONTACTS
-from reconciliation.mapping.contact import LEAD_FIELDS, map_contact, with_address
-from reconciliation.mapping.desired_contact import SkippedContact
-from reconciliation.mapping.merge import flatten, resolve_pending_write
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
-from reconciliation.sync_database.mapping_store import erased_among, known_names, mapping_row
+from reconciliation.model.contact import LEAD_FIELDS, map_contact, with_address
+from reconciliation.model.desired_contact import SkippedContact
+from reconciliation.model.merge import flatten, resolve_pending_write
+from reconciliation.store.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_store import erased_among, known_names, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from reconciliation.crm.lists import CrmLists
     from reconciliation.drift.context import CustomFields, Drift
-    from reconciliation.mapping.contact import MappingRules
-    from reconciliation.mapping.desired_contact import DesiredContact
+    from reconciliation.model.contact import MappingRules
+    from reconciliation.model.desired_contact import DesiredContact
     from reconciliation.plan.contact import Rules
 
 _OF_LEADS = frozenset(one.target for one in LEAD_FIELDS)

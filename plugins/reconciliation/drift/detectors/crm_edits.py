@@ -12,7 +12,7 @@ from statements import statement
 from reconciliation.crm.fields import lead_fields, listed_person
 from reconciliation.drift.field_differences import activity_differences, edited
 from reconciliation.extract.streams import ACTIVITIES
-from reconciliation.mapping.merge import CUSTOM_PREFIX
+from reconciliation.model.merge import CUSTOM_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,12 +12,12 @@ from reconciliation.drift.finding import Finding, FindingClass
 from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
 from reconciliation.extract.streams import CONTACTS, STREAMS
 from reconciliation.load.removal import Removal, RemovalAction
-from reconciliation.mapping.contact import natural_keys
-from reconciliation.mapping.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.model.contact import natural_keys
+from reconciliation.model.desired_activity import CONVERSATION, MESSAGE
 from reconciliation.plan.engine import withdraw
 from reconciliation.plan.matching import sent_keys
-from reconciliation.sync_database.mapping_row import MappingState
-from reconciliation.sync_database.mapping_store import MappingStore, erased_among, mapping_row
+from reconciliation.store.mapping_row import MappingState
+from reconciliation.store.mapping_store import MappingStore, erased_among, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from reconciliation.drift.context import Drift
     from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.sync_database.mapping_row import MappingRow
+    from reconciliation.store.mapping_row import MappingRow
 
 _NOT_OURS = "none: its records were there before us"
 

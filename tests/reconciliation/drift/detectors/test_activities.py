@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from reconciliation.crm.fields import activity_sent
 from reconciliation.drift.detectors.activities import StagedDetector, deleted_activity, edited_activity
-from reconciliation.mapping.desired_activity import DesiredActivity
-from reconciliation.mapping.stages import Pipeline
+from reconciliation.model.desired_activity import DesiredActivity
+from reconciliation.model.stages import Pipeline
 
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 CALL = DesiredActivity("message", "4", 7, "call", "Message #4", "Hello", True, NOON, NOON, "key")

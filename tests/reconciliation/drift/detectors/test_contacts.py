@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from reconciliation.drift.detectors.contacts import ComparedContact, ContactDetector, ShownRow
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.desired_contact import DesiredContact
 from reconciliation.plan.contact import Rules
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_row import MappingRow, MappingState
 
 PERSON = {"name": "Ada", "emails": ["ada@example.com"], "phones": [], "job_title": None, "organization": None}
 LEAD = {"title": "Ada", "lead_value": None, "description": "Contact 7"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass
 from reconciliation.drift.request import Policy
-from reconciliation.mapping.desired_contact import DesiredContact
+from reconciliation.model.desired_contact import DesiredContact
 from reconciliation.plan.contact import Action, ContactPlan, Expectation
 from reconciliation.plan.estimate import Expected
 from reconciliation.plan.organization import PlannedCompany

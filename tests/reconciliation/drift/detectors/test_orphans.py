@@ -6,7 +6,7 @@ import pytest
 from reconciliation.drift.detectors.orphans import Survivor, decide, decide_activity
 from reconciliation.load.removal import RemovalAction
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.sync_database.mapping_row import MappingRow, MappingState
+from reconciliation.store.mapping_row import MappingRow, MappingState
 
 REPORTED = "none, report only (on_source_delete: report)"
 SENT = {"emails": ["a@example.com"], "phones": []}

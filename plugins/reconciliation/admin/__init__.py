@@ -1,0 +1,1 @@
+"""What people ask for or must hear: approvals, alerts, erasure, retention, recovery."""

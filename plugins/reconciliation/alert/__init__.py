@@ -1,1 +1,0 @@
-"""Tells of what is wrong, once per change."""

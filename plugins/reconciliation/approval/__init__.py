@@ -1,1 +1,0 @@
-"""Plans that wait for a person's answer."""

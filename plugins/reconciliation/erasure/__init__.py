@@ -1,1 +1,0 @@
-"""Erases one contact on request."""

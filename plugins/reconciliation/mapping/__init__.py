@@ -1,1 +1,0 @@
-"""From Chatwoot's records to what Krayin should hold, without any I/O."""

@@ -1,0 +1,101 @@
+"""Comments as Krayin's page shows them: escaped text, `<br>` for line ends, never longer than the column."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from krayin.text import CUT_MARK, TEXT_BYTES, cut_characters
+
+from reconciliation.model.hashing import stable_hash
+from reconciliation.model.stored_text import stored_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from chatwoot.records import Attachment, Message
+
+LINE_END = "<br>"
+# A cut may not leave half an entity or half a tag behind.
+_TORN = re.compile(r"(?:&[^&;<>\s]{0,31}|<[^<>]*)\Z")
+_LINES = re.compile(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+_KILO = 1024
+
+
+def escaped(text: str) -> str:
+    """Return text as Krayin's page shows it literally, line ends as `<br>`."""
+    return LINE_END.join(html.escape(line, quote=True) for line in _LINES.split(stored_text(text)))
+
+
+def link(address: str) -> str:
+    """Return an address as a link."""
+    safe = html.escape(address, quote=True)
+    return f'<a href="{safe}" target="_blank">{safe}</a>'
+
+
+def comment_of(lines: Iterable[str]) -> str:
+    """Return lines (escaped already) as one comment, cut visibly where Krayin would cut silently.
+
+    Bytes are counted as sent, after escaping.
+    """
+    text = stored_text(LINE_END.join(lines))
+    encoded = text.encode()
+    if len(encoded) <= TEXT_BYTES:
+        return text
+    kept = encoded[: TEXT_BYTES - len(CUT_MARK.encode())].decode(errors="ignore")
+    return _TORN.sub("", kept).rstrip() + CUT_MARK
+
+
+def moment(at: datetime) -> str:
+    """Return a moment for reading, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def shown_value(value: Any) -> str:
+    """Return a custom attribute's value for reading."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(shown_value(one) for one in value)
+    return str(value)
+
+
+def attachment_line(attachment: Attachment) -> str:
+    """Return a file as name, type and size, escaped."""
+    known = [attachment.content_type or attachment.kind]
+    if attachment.size is not None:
+        known.append(size(attachment.size))
+    name = attachment.name or f"({attachment.kind})"
+    return escaped(f"Attachment: {cut_characters(name)} ({', '.join(known)})")
+
+
+def size(number: int) -> str:
+    """Return a number of bytes for reading."""
+    shown, unit = float(number), "B"
+    for larger in ("KB", "MB", "GB"):
+        if shown < _KILO:
+            break
+        shown, unit = shown / _KILO, larger
+    return f"{shown:.0f} {unit}" if unit == "B" else f"{shown:.1f} {unit}"
+
+
+def body_lines(message: Message, longest: int | None = None) -> list[str]:
+    """Return what a message says: its text, a remark where there is none, its files; escaped.
+
+    `longest` cuts the text to that many characters.
+    """
+    if message.is_deleted:
+        return ["(message deleted)"]
+    text = stored_text(message.content)
+    lines = [escaped(text if longest is None else cut_characters(text, longest))] if text else []
+    lines += [attachment_line(one) for one in message.attachments]
+    if message.is_failed:
+        lines.append("(not delivered)")
+    return lines or ["(no text)"]
+
+
+def comment_mark(comment: str | None) -> str:
+    """Return a short mark by which a comment is recognised; comments themselves are not kept."""
+    return stable_hash(stored_text(comment)).hex()

@@ -1,0 +1,447 @@
+"""Chatwoot contact to Krayin person, lead and organization, as declarations."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from krayin.catalogue import EmailDemand
+from krayin.text import (
+    NAME_CHARACTERS,
+    TEXT_BYTES,
+    clean_json,
+    cut_bytes,
+    cut_characters,
+    fit_lead_value,
+    fold_email,
+    fold_name,
+)
+
+from reconciliation.model.desired_contact import (
+    DesiredContact,
+    DesiredOrganization,
+    Fields,
+    Skip,
+    SkippedContact,
+)
+from reconciliation.model.phones import normalise_phone, phone_key
+from reconciliation.model.stored_text import stored_text, visible_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from chatwoot.records import Contact
+
+_NUMBERS = (int, float, Decimal)
+
+COMPANY_ATTRIBUTES = ("company_name", "company", "organization")
+# Krayin's own address form has these keys; the street stands in `address`.
+ADDRESS_ATTRIBUTES = {
+    "address": "company_address",
+    "city": "company_city",
+    "state": "company_state",
+    "country": "company_country",
+    "postcode": "company_zipcode",
+}
+_EARLIER_ID = re.compile(r"krayin:(person|lead|organization):([0-9]{1,18})")
+_TRUE = {"true", "yes", "on", "y", "t"}
+_FALSE = {"false", "no", "off", "n", "f"}
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Krayin takes a price of up to four decimals and keeps it as a double, exact to fifteen digits.
+_PRICE_STEP = Decimal("0.0001")
+_PRICE_END = Decimal(10) ** 11
+# Many contacts name the same company.
+folded = lru_cache(maxsize=8192)(fold_name)
+PLACEHOLDER_DOMAIN = "chatwoot.invalid"
+_PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
+
+
+class ContactReading:
+    """Reads one contact by the rules and collects warnings.
+
+    `email` is "" and `phones` is empty where there is none; phones are in E.164 as far as possible.
+    """
+
+    __slots__ = ("_attributes", "_sources", "contact", "email", "phones", "rules", "warnings")
+
+    def __init__(self, contact: Contact, rules: MappingRules) -> None:
+        self.contact = contact
+        self.rules = rules
+        self.warnings: list[str] = []
+        self.email = stored_text(contact.email)
+        phone = stored_text(contact.phone_number)
+        self.phones = (normalise_phone(phone, rules.phone_region) or phone,) if phone else ()
+        self._sources = contact.additional_attributes, contact.custom_attributes
+        self._attributes: dict[str, str | None] = {}
+
+    def attribute(self, name: str) -> str | None:
+        """Return an attribute as text without outer blanks, None when absent or blank.
+
+        `additional_attributes` (what Chatwoot's own form writes) go before `custom_attributes`.
+        """
+        known = self._attributes
+        if name in known:
+            return known[name]
+        text = None
+        for attributes in self._sources:
+            value = attributes.get(name)
+            if value is not None and (text := _text_of(value)) is not None:
+                break
+        known[name] = text
+        return text
+
+    def cut(self, name: str, value: str) -> str:
+        """Return the value of a field as it fits into Krayin's column."""
+        cut = cut_characters(value, NAME_CHARACTERS)
+        if cut != value:
+            self.warnings.append(f"{name} cut to {NAME_CHARACTERS} characters")
+        return cut
+
+
+def _text_of(value: Any) -> str | None:
+    if isinstance(value, str):
+        return stored_text(value) or None
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+        return None
+    return stored_text(plain(value)) or None
+
+
+def plain(value: Any) -> str:
+    """Return a text or number as text."""
+    # A number beyond what JSON readers hold comes as infinity, which says nothing.
+    return "" if isinstance(value, float) and not math.isfinite(value) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRules:
+    """The settings the mapping depends on.
+
+    `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code,
+    by CRM kind. `history_start` is an aware instant or None.
+    """
+
+    phone_region: str | None = None
+    skip_blocked: bool = True
+    skip_phone_only: bool = False
+    link_organizations: bool = False
+    history_start: datetime | None = None
+    custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def _display_name(reading: ContactReading) -> str:
+    name = visible_text(reading.contact.name) or visible_text(reading.email.partition("@")[0])
+    return reading.cut("name", name or next(iter(reading.phones), reading.email))
+
+
+def _emails(reading: ContactReading) -> list[str]:
+    return [reading.email] if reading.email else []
+
+
+def _phones(reading: ContactReading) -> list[str]:
+    return [*reading.phones]
+
+
+def _job_title(reading: ContactReading) -> str | None:
+    value = reading.attribute("job_title")
+    return reading.cut("job_title", value) if value else None
+
+
+def _organization_name(reading: ContactReading) -> str | None:
+    if not reading.rules.link_organizations:
+        return None
+    name = company_name(reading)
+    # A name of nothing but accents is to Krayin the same as no name.
+    return reading.cut("organization", name) if name and folded(name).strip() else None
+
+
+def _lead_value(reading: ContactReading) -> str | None:
+    raw = reading.attribute("lead_value")
+    if raw is None:
+        return None
+    value, warning = _fitting_lead_value(raw)
+    if warning:
+        reading.warnings.append(warning)
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _fitting_lead_value(raw: str) -> tuple[str | None, str | None]:
+    """Return the lead value that Krayin's column takes for `raw`, and a warning if that is another one."""
+    value = _number(raw)
+    if value is None:
+        return None, "lead_value is not a number and was left out"
+    # Far outside the column rounding fails; the clamp makes any sane bound equal to it.
+    fitting = fit_lead_value(min(max(value, Decimal(-1)), Decimal(10) ** 9))
+    return _digits(fitting), None if fitting == value else "lead_value changed to fit Krayin's column"
+
+
+def _description(reading: ContactReading) -> str:
+    place = ", ".join([part for key in ("city", "country") if (part := reading.attribute(key))])
+    lines = (
+        ("Chatwoot contact", str(reading.contact.id)),
+        ("Identifier", stored_text(reading.contact.identifier)),
+        ("E-mail", reading.email),
+        ("Phone", ", ".join(reading.phones)),
+        ("Company", company_name(reading)),
+        ("Job title", reading.attribute("job_title")),
+        ("Location", place),
+        ("About", reading.attribute("description")),
+    )
+    text = "\n".join([f"{label}: {value}" for label, value in lines if value])
+    cut = cut_bytes(text, TEXT_BYTES)
+    if cut != text:
+        reading.warnings.append(f"description cut to {TEXT_BYTES} bytes")
+    return cut
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One Krayin field and where its value comes from."""
+
+    target: str
+    source: str
+    read: Callable[[ContactReading], Any]
+
+
+PERSON_FIELDS = (
+    Field("name", "name, else the e-mail's local part, else the phone", _display_name),
+    Field("emails", "email", _emails),
+    Field("phones", "phone_number in E.164", _phones),
+    Field("job_title", "attribute job_title", _job_title),
+    Field("organization", "attribute company_name, company or organization", _organization_name),
+)
+LEAD_FIELDS = (
+    Field("title", "the person's name", _display_name),
+    Field("lead_value", "attribute lead_value", _lead_value),
+    Field("description", "what Chatwoot knows of the contact", _description),
+)
+
+
+def map_contact(
+    contact: Contact, rules: MappingRules, *, mapped: bool = False
+) -> DesiredContact | SkippedContact:
+    """Return what Krayin should hold for `contact`, or why it is left out.
+
+    `mapped` says that Krayin already has it through us: then `history` no longer bounds it.
+    """
+    reading = ContactReading(contact, rules)
+    reason = _skip(reading, mapped=mapped)
+    if reason is not None:
+        return SkippedContact(contact.id, reason)
+    person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
+    lead: Fields = {field.target: field.read(reading) for field in LEAD_FIELDS}
+    person["custom"] = _custom("person", reading)
+    lead["custom"] = _custom("lead", reading)
+    return DesiredContact(
+        contact_id=contact.id,
+        person=person,
+        lead=lead,
+        organization=_organization(reading, person["organization"]),
+        natural_keys=natural_keys(person["emails"], person["phones"], rules.phone_region),
+        adopt=earlier_ids(contact),
+        warnings=tuple(dict.fromkeys(reading.warnings)) if reading.warnings else (),
+        changed_at=contact.updated_at,
+    )
+
+
+def natural_keys(emails: list[str], phones: list[str], region: str | None) -> tuple[str, ...]:
+    """Return the keys by which a person with these e-mails and phones is recognised."""
+    keys = [
+        f"email:{folded_email}"
+        for email in emails
+        if (folded_email := fold_email(email)) and not folded_email.endswith(_PLACEHOLDER_END)
+    ]
+    for phone in phones:
+        key = phone_key(phone, region)
+        if key:
+            keys.append(f"phone:{key}")
+    return tuple(dict.fromkeys(keys)) if len(keys) > 1 else tuple(keys)
+
+
+def addresses_where(person: Fields, region: str | None, keep: Callable[[set[str]], bool]) -> Fields:
+    """Return those of a person's e-mails and phones that `keep` takes, told by their natural keys."""
+    return {
+        "emails": [one for one in person["emails"] if keep({*natural_keys([one], [], region)})],
+        "phones": [one for one in person["phones"] if keep({*natural_keys([], [one], region)})],
+    }
+
+
+def placeholder_email(account_id: int, contact_id: int) -> str:
+    """Return the reserved address of a contact without one; nobody can receive mail there (RFC 2606)."""
+    return f"contact-{contact_id}@account-{account_id}.{PLACEHOLDER_DOMAIN}"
+
+
+def with_address(
+    person: Fields,
+    account_id: int,
+    contact_id: int,
+    demand: EmailDemand,
+    last_sent: Mapping[str, Any] | None = None,
+) -> Fields:
+    """Return the person's fields with a reserved address where Krayin demands one and there is none.
+
+    One without a phone either needs it in any case: to Krayin, which makes a unique key of owner,
+    organization, e-mail and phone, two persons without all of these are one. `last_sent` are the fields the
+    person was given before, if any.
+    """
+    given = bool((last_sent or {}).get("emails"))
+    demanded = demand is EmailDemand.ALWAYS or (demand is EmailDemand.ONCE_GIVEN and given)
+    if person["emails"] or (person["phones"] and not demanded):
+        return person
+    return {**person, "emails": [placeholder_email(account_id, contact_id)]}
+
+
+def is_placeholder(email: str) -> bool:
+    """Tell whether `email` was made by `placeholder_email`."""
+    return fold_email(email).endswith(_PLACEHOLDER_END)
+
+
+def company_name(reading: ContactReading) -> str | None:
+    """Return the company a contact names, by the first attribute that is filled."""
+    for key in COMPANY_ATTRIBUTES:
+        name = visible_text(reading.attribute(key))
+        if name:
+            return name
+    return None
+
+
+def earlier_ids(contact: Contact) -> dict[str, int]:
+    """Return the CRM ids an earlier integration kept in `contact_inboxes.source_id`, by CRM kind."""
+    found: dict[str, int] = {}
+    for inbox in contact.inboxes:
+        if inbox.source_id.startswith("krayin:"):
+            for entry in inbox.source_id.split("|"):
+                match = _EARLIER_ID.fullmatch(entry.strip())
+                if match and int(match[2]):
+                    found[match[1]] = int(match[2])
+    return found
+
+
+def _skip(reading: ContactReading, *, mapped: bool) -> Skip | None:
+    contact, rules = reading.contact, reading.rules
+    if rules.skip_blocked and contact.blocked:
+        return Skip.BLOCKED
+    if not reading.email and not reading.phones:
+        return Skip.NO_EMAIL_OR_PHONE
+    if not reading.email and rules.skip_phone_only:
+        return Skip.PHONE_ONLY
+    if not mapped and rules.history_start is not None:
+        latest = max(contact.created_at, contact.last_activity_at or contact.created_at)
+        if latest < rules.history_start:
+            return Skip.BEFORE_HISTORY
+    return None
+
+
+def _organization(reading: ContactReading, name: str | None) -> DesiredOrganization | None:
+    if name is None:
+        return None
+    address = {
+        key: value for key, source in ADDRESS_ATTRIBUTES.items() if (value := reading.attribute(source))
+    }
+    return DesiredOrganization(
+        folded_name=folded(name),
+        name=name,
+        address={key: address.get(key, "") for key in ADDRESS_ATTRIBUTES} if address else None,
+        custom=_custom("organization", reading),
+    )
+
+
+def _custom(kind: str, reading: ContactReading) -> Fields:
+    contact, rules = reading.contact, reading.rules
+    if not rules.custom_fields.get(kind):
+        return {}
+    sources = contact.custom_attributes, contact.additional_attributes
+    types = rules.custom_types.get(kind, {})
+    values: Fields = {}
+    for source, code in rules.custom_fields[kind].items():
+        raw = next((found for one in sources if (found := one.get(source)) not in (None, "")), None)
+        try:
+            values[code] = custom_value(raw, types.get(code, "text"))
+        except ValueError as error:
+            reading.warnings.append(f"{code}: {error}")
+    return values
+
+
+def custom_value(raw: Any, krayin_type: str) -> Any:
+    """Return a Chatwoot attribute in the form Krayin's attribute type takes; None for blank.
+
+    Raises:
+        ValueError: the value cannot be put into that form; the message names the type, not the value.
+    """
+    text = _as_text(raw)
+    if not text:
+        return None
+    match krayin_type:
+        case "boolean":
+            return _boolean(text)
+        case "price":
+            return _price(text)
+        case "date":
+            return _day(text)
+        case _:
+            return cut_bytes(text, TEXT_BYTES)
+
+
+def _boolean(text: str) -> int:
+    word = text.casefold()
+    number = _number(word)
+    if number is None and word not in _TRUE | _FALSE:
+        message = "is neither yes nor no, left out"
+        raise ValueError(message)
+    return int(word in _TRUE if number is None else number != 0)
+
+
+def _price(text: str) -> str:
+    number = _number(text)
+    if number is None:
+        message = "is not a number, left out"
+        raise ValueError(message)
+    if not 0 <= number < _PRICE_END:
+        message = "is negative or too large for a price, left out"
+        raise ValueError(message)
+    return _digits(number.quantize(_PRICE_STEP, rounding=ROUND_HALF_UP))
+
+
+def _day(text: str) -> str:
+    try:
+        if _DAY.match(text):
+            return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        pass
+    message = "is not a date (YYYY-MM-DD), left out"
+    raise ValueError(message)
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _digits(number: Decimal) -> str:
+    # A nought may carry a sign.
+    return f"{number.normalize():f}" if number else "0"
+
+
+def _as_text(raw: Any) -> str:
+    match raw:
+        case None:
+            return ""
+        case bool():
+            return "yes" if raw else "no"
+        case list():
+            return ", ".join(text for item in raw if (text := _as_text(item)))
+        case dict():
+            return stored_text(json.dumps(clean_json(raw), ensure_ascii=False, sort_keys=True)) if raw else ""
+        case _:
+            return stored_text(plain(raw))

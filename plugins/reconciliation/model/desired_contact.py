@@ -1,0 +1,91 @@
+"""What Krayin should hold for one Chatwoot contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
+from enum import StrEnum
+from typing import Any
+
+from krayin.json_values import FromJson
+
+from reconciliation.model.hashing import compact_json, stable_hash
+
+# Field values as they are kept in JSON: text, lists of text, numbers as text, None for blank.
+Fields = dict[str, Any]
+
+
+class Skip(StrEnum):
+    """Why a contact is not brought over."""
+
+    NO_EMAIL_OR_PHONE = "no_email_or_phone"
+    PHONE_ONLY = "phone_only"
+    BLOCKED = "blocked"
+    BEFORE_HISTORY = "before_history"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredOrganization:
+    """The company a contact names; `folded_name` is its key, `address` Krayin's address form or None."""
+
+    folded_name: str
+    name: str
+    address: Fields | None = None
+    custom: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredContact(FromJson):
+    """The mapped fields of one contact.
+
+    `person` has name, emails, phones, job_title, organization and custom; `lead` has title,
+    lead_value, description and custom. `natural_keys` are `email:` and `phone:` keys in compared
+    form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind. `warnings` say in
+    words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last change (aware).
+    """
+
+    contact_id: int
+    person: Fields
+    lead: Fields
+    organization: DesiredOrganization | None = None
+    natural_keys: tuple[str, ...] = ()
+    adopt: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    changed_at: datetime | None = field(default=None, compare=False)
+    _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
+
+    def with_hashes(self) -> DesiredContact:
+        """Return the same contact with its fingerprints at hand."""
+        return self.knowing(self.person_hash(), self.lead_hash())
+
+    def knowing(self, person_hash: bytes, lead_hash: bytes) -> DesiredContact:
+        """Return the same contact with the fingerprints that were taken of it before."""
+        return replace(self, _hashes=(person_hash, lead_hash))
+
+    def person_hash(self) -> bytes:
+        """Return the hash of the person's fields and the organization's, which are planned with it."""
+        if self._hashes is not None:
+            return self._hashes[0]
+        organization = self.organization
+        if organization is None:
+            return stable_hash(self.person)
+        return stable_hash([self.person, organization.name, organization.address, organization.custom])
+
+    def lead_hash(self) -> bytes:
+        """Return the hash of the lead's fields."""
+        if self._hashes is not None:
+            return self._hashes[1]
+        return stable_hash(self.lead)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedContact:
+    """A contact that is left out, and why."""
+
+    contact_id: int
+    reason: Skip
+
+
+def desired_to_json(desired: DesiredContact) -> str:
+    """Return a desired contact as JSON text."""
+    return compact_json(desired).decode("utf-8", "surrogatepass")

@@ -1,1 +1,0 @@
-"""What becomes of our bindings when Krayin is another one than we knew."""

@@ -1,1 +1,0 @@
-"""The report of a run: plots, tables and every finding, kept in the sync database."""

@@ -1,1 +1,0 @@
-"""The page in Airflow that says how the syncs are."""

@@ -1,0 +1,1 @@
+"""What the bridge itself keeps: mapping, ledger, runs, incidents."""

@@ -1,1 +1,0 @@
-"""What the bridge itself keeps: mapping, ledger, runs."""

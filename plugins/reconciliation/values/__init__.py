@@ -1,1 +1,0 @@
-"""Small pure helpers: texts, numbers and times, and their forms."""

@@ -1,0 +1,208 @@
+"""Makes the report of a finished run."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from psycopg import IsolationLevel
+from psycopg.rows import dict_row
+from statements import statement
+
+from reconciliation.drift.finding import LABELS
+from reconciliation.model.duration import duration
+from reconciliation.model.templates import page, share
+from reconciliation.store.run_rows import Run, read_run
+from reconciliation.web import report_store as store
+from reconciliation.web.findings import CHUNK, PackedFile, WrittenFindings, write_findings
+from reconciliation.web.labels import hint
+from reconciliation.web.plots import bars_plot, hours_plot, line_plot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import psycopg
+    from markupsafe import Markup
+
+log = logging.getLogger(__name__)
+
+SHOWN = 100
+MINUTES = 60
+# Seconds that an axis of durations may show, from a tenth of a second to a week.
+STEPS = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400)
+LEAST_SECONDS = 0.1
+WIDE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was made: the run, the names of its files, how many findings stand in them, bytes kept."""
+
+    run_id: int
+    files: tuple[str, ...]
+    findings: int
+    kept_bytes: int
+
+
+def make_report(connection: psycopg.Connection, run_id: int, *, chatwoot_url: str | None = None) -> Report:
+    """Make the report of a run and keep it in the sync database, in place of an earlier one of the run.
+
+    It says how things stand now, as one moment shows them, and which comparison that rests on: the
+    run's own or, for any other run, the last one before it. Memory does not grow with the number of
+    findings but for their packed files.
+
+    Args:
+        connection: to the sync database, in autocommit mode, no transaction under way.
+        run_id: the run, usually one that has ended.
+        chatwoot_url: the address agents open, for links to contacts.
+
+    Raises:
+        LookupError: there is no such run.
+    """
+    now = datetime.now(UTC)
+    facts = _Facts(connection, run_id, chatwoot_url)
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        with connection.transaction():
+            files, findings = facts.files(now)
+    finally:
+        connection.isolation_level = None
+    with connection.transaction():
+        for file in files:
+            store.keep(connection, run_id, file)
+    return Report(
+        run_id,
+        tuple(file.name for file in files),
+        findings,
+        sum(len(file.content) for file in files),
+    )
+
+
+class _Facts:
+    """Reads what a report shows, from the views, in the transaction under way."""
+
+    def __init__(self, connection: psycopg.Connection, run_id: int, chatwoot_url: str | None) -> None:
+        self.connection = connection
+        self.run_id = run_id
+        self.chatwoot_url = chatwoot_url.rstrip("/") if chatwoot_url else None
+
+    def files(self, now: datetime) -> tuple[list[PackedFile], int]:
+        run = read_run(self.connection, self.run_id)
+        compared = next(iter(self._rows("sync_run/comparison", run_id=run.id)), None)
+        since = compared["started_at"] if compared else run.started_at
+        written = write_findings(self._chunks(run.sync_name, since), self._chatwoot_page, show=SHOWN)
+        html = self._page(run, compared, since, written, now).encode()
+        kept = PackedFile(store.PAGE, "text/html; charset=utf-8", len(html), gzip.compress(html, mtime=0))
+        return [kept, *written.files], written.total
+
+    def _page(
+        self,
+        run: Run,
+        compared: Mapping[str, Any] | None,
+        since: datetime,
+        written: WrittenFindings,
+        now: datetime,
+    ) -> str:
+        scope = next(iter(self._rows("sync_run/scope", sync_name=run.sync_name)), None)
+        by_field = self._rows("finding/by_field", sync_name=run.sync_name)
+        quarantine = self._rows("operation/quarantine_by_reason", sync_name=run.sync_name)
+        fields = ((f"{row['crm_kind']} {row['field']}", row["findings"]) for row in by_field if row["field"])
+        budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"]) if scope else []
+        allowed = sum(row["allowed_per_minute"] for row in budget) * MINUTES or None
+        account = {"krayin": scope["base_url"], "account_id": scope["account_id"]} if scope else None
+        return page(
+            "report.html.j2",
+            sync_name=run.sync_name,
+            run=run,
+            compared=compared,
+            open_findings=sum(row["findings"] for row in by_field),
+            repair_calls=sum(row["repair_calls"] for row in by_field),
+            ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
+            plots={
+                "coverage": self._coverage_plot(run),
+                "classes": _bars("classes", ((LABELS[row["class"]], row["findings"]) for row in by_field)),
+                "fields": _bars("fields", fields),
+                "calls": self._calls_plot(scope, allowed, now),
+                "latency": self._latency_plot(run, now),
+                "quarantine": _bars(
+                    "quarantine", ((row["error_class"], row["operations"]) for row in quarantine)
+                ),
+            },
+            allowed_per_hour=allowed,
+            by_field=by_field,
+            coverage=self._rows("sync_run/coverage", **account) if account else [],
+            quarantine=quarantine,
+            shown=written.first,
+            total=written.total,
+            labels=LABELS,
+            hint=hint,
+            made_at=now,
+        )
+
+    # --- plots --------------------------------------------------------------------------------
+
+    def _coverage_plot(self, run: Run) -> Markup | None:
+        history = self._rows("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
+        values = [float(row["coverage"]) for row in history]
+        if not values:
+            return None
+        lowest = min(values)
+        # A sync that is all right shall not look like a mountain range.
+        room = max(1 - lowest, 0.001) * 0.1
+        moments = [row["finished_at"] for row in history]
+        limits = (max(0.0, lowest - 2 * room), 1.0)
+        return line_plot("coverage", moments, {"coverage": values}, unit=share, limits=limits)
+
+    def _calls_plot(
+        self, scope: Mapping[str, Any] | None, allowed: int | None, now: datetime
+    ) -> Markup | None:
+        hours = self._rows("api_call/by_hour", target_id=scope["target_id"], until=now) if scope else []
+        return hours_plot("calls", hours, allowed) if any(row["calls"] for row in hours) else None
+
+    def _latency_plot(self, run: Run, now: datetime) -> Markup | None:
+        rows = self._rows("sync_run/latency", sync_name=run.sync_name, until=now)
+        if not rows:
+            return None
+        measured = pd.DataFrame(rows).astype({"p95_seconds": float})
+        days = measured.pivot_table(index="day", columns="path", values="p95_seconds")
+        names = {"webhook": "from the webhook", "change": "from the change"}
+        lines = {names[path]: list(days[path]) for path in names if path in days}
+        axis = _axis_of_seconds(measured["p95_seconds"].min(), measured["p95_seconds"].max())
+        return line_plot("latency", list(days.index), lines, unit=duration, **axis)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def _chunks(self, sync_name: str, since: datetime) -> Iterator[Sequence[Mapping[str, Any]]]:
+        with self.connection.cursor("findings", row_factory=dict_row) as cursor:
+            cursor.execute(statement("finding/samples"), {"sync_name": sync_name, "since": since})
+            while rows := cursor.fetchmany(CHUNK):
+                yield rows
+
+    def _chatwoot_page(self, row: Mapping[str, Any]) -> str | None:
+        if self.chatwoot_url is None or row["contact_id"] is None:
+            return None
+        return f"{self.chatwoot_url}/app/accounts/{row['account_id']}/contacts/{row['contact_id']}"
+
+    def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement(name), parameters).fetchall()
+
+
+def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
+    """Return how an axis from seconds to hours is laid out: in even steps only while both ends are near."""
+    if most < WIDE * max(least, LEAST_SECONDS):
+        return {"limits": (0.0, max(most, LEAST_SECONDS) * 1.1)}
+    low = max(step for step in STEPS if step <= max(least, STEPS[0]))
+    high = min((step for step in STEPS if step >= most), default=STEPS[-1])
+    return {"limits": (low, max(high, most)), "steps": [step for step in STEPS if low <= step <= high]}
+
+
+def _bars(name: str, counted: Iterable[tuple[str, int]]) -> Markup | None:
+    """Return the plot of numbers summed up by their labels, the largest first."""
+    table = pd.DataFrame(counted, columns=["label", "number"])
+    sums = table.groupby("label")["number"].sum().sort_values(ascending=False, kind="stable")
+    return None if sums.empty else bars_plot(name, list(sums.index), [int(number) for number in sums])

@@ -1,1 +1,0 @@
-"""Takes Chatwoot's webhooks and acts upon them."""
