@@ -26,11 +26,15 @@ _DIGITS = re.compile(r"[+\d][\d\s()./-]*")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a record: what was sent last, what Krayin showed last, and the open difference if any."""
+    """One field of a record: what was sent last, what Krayin showed last, and the open difference if any.
+
+    `is_read` tells whether Krayin's list shows the field and was read since the record is there.
+    """
 
     name: str
     sent: Any
     shown: Any
+    is_read: bool
     finding: Row | None
 
 
@@ -147,7 +151,10 @@ def _fields(row: Row, findings: Sequence[Row]) -> list[Field]:
         if each["field"] and (each["crm_kind"], each["crm_id"]) == (row["crm_kind"], row["crm_id"])
     }
     names = dict.fromkeys([*sent, *(name for name in shown if name in differing), *differing])
-    return [Field(name, sent.get(name), shown.get(name), differing.get(name)) for name in names]
+    return [
+        Field(name, sent.get(name), shown.get(name), is_read=name in shown, finding=differing.get(name))
+        for name in names
+    ]
 
 
 def _containing(text: str) -> str:
