@@ -283,3 +283,23 @@ def test_a_comparison_finds_krayin_as_it_should_be_and_leaves_a_report(stack: Ru
         answer = stack.api.client.get(path)
         assert answer.status_code == 200
         assert "sandbox" in answer.text
+
+
+def test_a_contact_is_found_and_what_is_decided_stands_in_the_audit_log(stack: RunningStack) -> None:
+    with psycopg.connect(stack.sync_dsn) as connection:
+        row = connection.execute(
+            "SELECT source_id, last_sent ->> 'name' FROM krayin_sync.mapping"
+            " WHERE crm_kind = 'person' AND state = 'linked' ORDER BY id LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    contact, name = row
+    stack.api.paused()  # signs in
+    client, ours = stack.api.client, {"Sec-Fetch-Site": "same-origin"}
+    found = client.post("/krayin-sync/find", data={"text": name}, headers=ours)
+    assert (found.status_code, f"records/sandbox/{contact}" in found.text) == (200, True)
+    assert name in client.get(f"/krayin-sync/records/sandbox/{contact}").text
+    answer = client.post("/krayin-sync/work/sandbox", data={"operations": ["1"]}, headers=ours)
+    assert answer.status_code == 303
+    logged = client.get("/api/v2/eventLogs", params={"event": "krayin_sync.replay"}).json()["event_logs"]
+    assert [(one["owner"], one["extra"]) for one in logged] == [("admin", "operations 1")]
+    assert client.post("/krayin-sync/work/sandbox", data={"operations": ["1"]}).status_code == 403
