@@ -5,9 +5,10 @@ from pathlib import Path
 
 import yaml
 from pydantic import BaseModel
-from reconciliation.settings.reference import render
 from reconciliation.settings.sync_files import load_sync
 from reconciliation.settings.sync_settings import SyncSettings
+
+from tests.reconciliation.settings.settings_reference import render
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "include" / "syncs" / "example.yaml.sample"

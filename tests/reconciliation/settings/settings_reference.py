@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
-
 from reconciliation.settings.sync_settings import SyncSettings
 
 if TYPE_CHECKING:
