@@ -11,6 +11,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from reconciliation.run.summary import lines_of
 from reconciliation.web.report_store import PAGE, fetch
 from reconciliation.web.run_report import make_report
 
@@ -212,11 +213,11 @@ class Truth:
     # --- make status --------------------------------------------------------------------------
 
     def _check_status(self, run: Run) -> None:
-        shown = status.of_run(self.world.sync_url, run.sync_name)
+        shown = status.shown_run(self.world.sync_url, run.sync_name)
         assert shown is not None
         if run.kind != "reconcile":
-            assert shown["run_id"] == run.id
-            lines = "\n".join(status.lines(shown))
+            assert shown.id == run.id
+            lines = "\n".join(lines_of(shown))
             for action in ("created", "updated", "adopted"):
                 for kind, number in run.summary.get(action, {}).items():
                     assert re.search(rf"{action} .*\b{number} {kind[:-1]}", lines), lines
