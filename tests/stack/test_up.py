@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -245,8 +246,8 @@ def test_status_and_logs_tell_what_runs(stack: RunningStack) -> None:
     assert "scheduler healthy" in status.stdout
     assert stack.url in status.stdout
     logs = command_line("logs", "--lines", "3", **ports)
-    prefixes = {line.split("|")[0].strip() for line in logs.stdout.splitlines() if " | " in line}
-    assert {"api-server", "scheduler", "dag-processor", "triggerer", "postgres"} <= prefixes
+    shown = set(re.findall(r"^==> .*/([a-z-]+)\.log <==$", logs.stdout, re.MULTILINE))
+    assert {"api-server", "scheduler", "dag-processor", "triggerer", "server"} <= shown
     refused = command_line("reset", **ports)
     assert refused.returncode == 1
     assert "CONFIRM=yes make reset" in refused.stderr
