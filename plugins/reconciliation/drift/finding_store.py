@@ -125,3 +125,10 @@ def accept(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -
     return connection.execute(
         statement("finding/accept"), {"sync_name": sync_name, "ids": list(ids)}
     ).rowcount
+
+
+def reopen(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -> int:
+    """Note that somebody took that back; return how many there were."""
+    return connection.execute(
+        statement("finding/reopen"), {"sync_name": sync_name, "ids": list(ids)}
+    ).rowcount

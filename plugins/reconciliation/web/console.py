@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
 from reconciliation.drift.finding import LABELS
+from reconciliation.drift.finding_store import accept, reopen
 from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.replay import ReplayRequest, replay
@@ -18,7 +19,7 @@ from reconciliation.web import records
 from reconciliation.web.labels import hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     import psycopg
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 BIGGEST_ID: Final = 2**63 - 1
 LONGEST_TEXT: Final = 200
 NAME: Final = "^[A-Za-z0-9_.-]+$"
+DECISIONS: Final = {"accept": accept, "reopen": reopen}
 Id = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
 Before = Annotated[int | None, Query(ge=1, le=BIGGEST_ID)]
 Ids = Annotated[list[Annotated[int, Form(ge=1, le=BIGGEST_ID)]], Form()]
@@ -99,18 +101,18 @@ class _Console:
         self, request: Request, text: Annotated[str, Form(max_length=LONGEST_TEXT)] = ""
     ) -> HTMLResponse:
         found: list[tuple[str, bool, int, list[Row]]] = []
+        syncs = self._readable(request)
         with self._database() as connection:
-            for name in self._readable(request):
+            for name in syncs:
                 scope = records.scope_of(connection, name)
-                values = self._may_act(request, name)
                 if scope is None:
                     continue
+                values = self._may_act(request, name)
                 by_contact: dict[int, list[Row]] = {}
                 # That a part of a name or number is found tells that there is such a customer.
                 for row in records.find(connection, scope, text, ids_only=not values):
                     by_contact.setdefault(row["contact_id"], []).append(row)
                 found += [(name, values, contact_id, rows) for contact_id, rows in by_contact.items()]
-        syncs = self._readable(request)
         return HTMLResponse(page("find.html.j2", text=text, found=found, syncs=syncs))
 
     def record(self, request: Request, sync_name: str, contact_id: Id) -> HTMLResponse:
@@ -118,16 +120,17 @@ class _Console:
         with self._database() as connection:
             scope = records.scope_of(connection, sync_name)
             record = scope and records.record_of(connection, sync_name, scope, contact_id)
-        if not record:
+        if not (scope and record):
             raise HTTPException(
                 HTTPStatus.NOT_FOUND, f"The sync {sync_name} knows nothing of contact {contact_id} yet."
             )
+        url = None if isinstance(sync, BrokenSync) else sync.chatwoot.url
         html = page(
             "record.html.j2",
             sync=sync_name,
             contact_id=contact_id,
-            account_id=scope["account_id"] if scope else None,
-            chatwoot_url=_chatwoot_url(sync),
+            account_id=scope["account_id"],
+            chatwoot_page=records.chatwoot_page(url, scope["account_id"], contact_id),
             record=record,
             values=self._may_act(request, sync_name),
             labels=LABELS,
@@ -165,7 +168,7 @@ class _Console:
     ) -> RedirectResponse:
         self._acting(request, sync_name)
         with self._database() as connection:
-            decided = records.decide_differences(connection, decision, sync_name, findings)
+            decided = DECISIONS[decision](connection, sync_name, findings)
         if not decided:
             raise HTTPException(HTTPStatus.CONFLICT, "These differences have changed meanwhile. Look again.")
         event, facts = f"krayin_sync.finding_{decision}", f"findings {', '.join(map(str, findings))}"
@@ -210,15 +213,15 @@ class _Console:
         self._context.audit(request.state.user, "krayin_sync.replay", sync_name, f"operations {listed}")
         return RedirectResponse(f"../work?sync={sync_name}", HTTPStatus.SEE_OTHER)
 
-    def _readable(self, request: Request) -> list[str]:
-        dags: Mapping[str, bool] = request.state.readable
-        return [sync.name for sync in self._context.syncs() if f"{sync.name}__sync" in dags]
+    def _readable(self, request: Request) -> dict[str, SyncSettings | BrokenSync]:
+        return self._context.readable_syncs(request.state.readable)
 
     def _sync(self, request: Request, sync_name: str) -> SyncSettings | BrokenSync:
+        sync = self._readable(request).get(sync_name)
         # Who may not see a sync is not told either whether there is one.
-        if sync_name not in self._readable(request):
+        if sync is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such sync.")
-        return next(sync for sync in self._context.syncs() if sync.name == sync_name)
+        return sync
 
     def _may_act(self, request: Request, sync_name: str) -> bool:
         return self._context.may_start(request.state.user, f"{sync_name}__sync")
@@ -230,7 +233,3 @@ class _Console:
                 HTTPStatus.FORBIDDEN,
                 f"You may look at {sync_name}, but not start it: that right decides here.",
             )
-
-
-def _chatwoot_url(sync: SyncSettings | BrokenSync) -> str | None:
-    return None if isinstance(sync, BrokenSync) or not sync.chatwoot.url else sync.chatwoot.url.rstrip("/")

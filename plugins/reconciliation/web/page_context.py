@@ -33,3 +33,7 @@ class PageContext:
     audit: Callable[[Any, str, str, str], None]
     syncs: Callable[[], Sequence[SyncSettings | BrokenSync]]
     sync_dsn: Callable[[], str]
+
+    def readable_syncs(self, dags: Mapping[str, bool]) -> dict[str, SyncSettings | BrokenSync]:
+        """Return by name the syncs whose DAG is among `dags`, those that somebody may read."""
+        return {sync.name: sync for sync in self.syncs() if f"{sync.name}__sync" in dags}

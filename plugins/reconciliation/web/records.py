@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import dict_row
 from statements import statement
@@ -55,9 +55,16 @@ class ContactRecord:
     operations: Sequence[Row]
 
 
+def chatwoot_page(url: str | None, account_id: int, contact_id: int | None) -> str | None:
+    """Return the address of a contact's page; `url` is the one agents open, None where it is not known."""
+    if not url or contact_id is None:
+        return None
+    return f"{url.rstrip('/')}/app/accounts/{account_id}/contacts/{contact_id}"
+
+
 def scope_of(connection: psycopg.Connection, sync_name: str) -> Row | None:
     """Return between which Krayin and Chatwoot account a sync works, None before its first run."""
-    return _one(connection, "watermark/scope", {"sync_name": sync_name})
+    return next(iter(_all(connection, "watermark/scope", {"sync_name": sync_name})), None)
 
 
 def find(connection: psycopg.Connection, scope: Mapping[str, Any], text: str, *, ids_only: bool) -> list[Row]:
@@ -129,15 +136,6 @@ def difference_page(connection: psycopg.Connection, sync_name: str, **filters: A
     return _all(connection, "finding/page", {"sync_name": sync_name, "size": PAGE, **filters})
 
 
-def decide_differences(
-    connection: psycopg.Connection, decision: Literal["accept", "reopen"], sync_name: str, ids: Sequence[int]
-) -> int:
-    """Note that differences may stay, or that they may not after all; return how many were still there."""
-    return connection.execute(
-        statement(f"finding/{decision}"), {"sync_name": sync_name, "ids": list(ids)}
-    ).rowcount
-
-
 def run_page(connection: psycopg.Connection, sync_name: str, before: int | None) -> list[Row]:
     """Return up to 50 runs of a sync older than the run `before`, the newest first."""
     return _all(connection, "sync_run/page", {"sync_name": sync_name, "before": before, "size": PAGE})
@@ -165,7 +163,3 @@ def _containing(text: str) -> str:
 def _all(connection: psycopg.Connection, name: str, parameters: Mapping[str, Any]) -> list[Row]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement(name), parameters).fetchall()
-
-
-def _one(connection: psycopg.Connection, name: str, parameters: Mapping[str, Any]) -> Row | None:
-    return next(iter(_all(connection, name, parameters)), None)

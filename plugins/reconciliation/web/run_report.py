@@ -21,6 +21,7 @@ from reconciliation.web import report_store as store
 from reconciliation.web.findings import CHUNK, PackedFile, WrittenFindings, write_findings
 from reconciliation.web.labels import hint
 from reconciliation.web.plots import bars_plot, hours_plot, line_plot
+from reconciliation.web.records import chatwoot_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ class _Facts:
     def __init__(self, connection: psycopg.Connection, run_id: int, chatwoot_url: str | None) -> None:
         self.connection = connection
         self.run_id = run_id
-        self.chatwoot_url = chatwoot_url.rstrip("/") if chatwoot_url else None
+        self.chatwoot_url = chatwoot_url
 
     def files(self, now: datetime) -> tuple[list[PackedFile], int]:
         run = read_run(self.connection, self.run_id)
@@ -183,9 +184,7 @@ class _Facts:
                 yield rows
 
     def _chatwoot_page(self, row: Mapping[str, Any]) -> str | None:
-        if self.chatwoot_url is None or row["contact_id"] is None:
-            return None
-        return f"{self.chatwoot_url}/app/accounts/{row['account_id']}/contacts/{row['contact_id']}"
+        return chatwoot_page(self.chatwoot_url, row["account_id"], row["contact_id"])
 
     def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:

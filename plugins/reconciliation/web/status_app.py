@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from statements import statement
@@ -20,7 +20,7 @@ from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.connection import connect
 from reconciliation.web import report_store as store
-from reconciliation.web.console import console_routes
+from reconciliation.web.console import Id, console_routes
 from reconciliation.web.facts import SyncFacts, read_facts
 from reconciliation.web.health import Health, Level, health_of
 from reconciliation.web.labels import hint
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from reconciliation.web.page_context import PageContext
 
 SLOWEST: Final = "15s"
-BIGGEST_ID: Final = 2**63 - 1
 HEADERS: Final = {
     # Nothing is loaded from anywhere, no script runs, nobody else may put it into a frame.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -110,7 +109,7 @@ class _Pages:
     def status(self, request: Request) -> HTMLResponse:
         now = datetime.now(UTC)
         dags: Mapping[str, bool] = request.state.readable
-        syncs = [sync for sync in self._context.syncs() if f"{sync.name}__sync" in dags]
+        syncs = list(self._context.readable_syncs(dags).values())
         facts: dict[str, SyncFacts] = {}
         trouble = None
         try:
@@ -130,9 +129,7 @@ class _Pages:
         )
         return HTMLResponse(html, HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK)
 
-    def report_file(
-        self, request: Request, run_id: Annotated[int, Path(ge=1, le=BIGGEST_ID)], name: str
-    ) -> Response:
+    def report_file(self, request: Request, run_id: Id, name: str) -> Response:
         with self.database() as connection:
             file = store.fetch(connection, run_id, name)
         # Who may not see a sync is not told either whether it has this report.
