@@ -24,12 +24,15 @@ WITH conversation AS NOT MATERIALIZED (
 ),
 spoken AS NOT MATERIALIZED (
     SELECT
-        id, conversation_id, message_type, content_type, status, created_at, content, sender_type, sender_id,
-        content_attributes, additional_attributes
-    FROM messages
+        id, conversation_id, message_type, content_type, status, created_at,
+        CASE WHEN message_type <> 3 THEN content END AS content,
+        sender_type, sender_id, content_attributes, additional_attributes,
+        nullif(concat_ws(E'\x01', extras.body, extras.details), '') AS extras
+    FROM messages AS spoken
+    -- include: message_parts/extras
     WHERE account_id = %(account_id)s
-        AND message_type IN (0, 1)
-        AND NOT private
+        AND
+        -- include: message_parts/is_public
         AND (%(keys)s::bigint[] IS NULL OR conversation_id = ANY(ARRAY(SELECT id FROM conversation)))
 ),
 files AS (
@@ -81,6 +84,7 @@ said AS (
                             spoken.message_type + 8 * coalesce(spoken.status = 3, false)::integer
                         )
                         # coalesce(files.hash, 0)
+                        # coalesce(hashtextextended(spoken.extras COLLATE "C", 1), 0)
                     )
                 )
             )
@@ -134,6 +138,9 @@ FROM (
                             # coalesce(said.hash, 0)
                         )
                         # coalesce(earlier.hash, 0)
+                        # coalesce(hashtextextended(
+                            nullif(conversation.additional_attributes ->> 'mail_subject', '') COLLATE "C", 1
+                        ), 0)
                     )
                 )
             )
@@ -212,10 +219,10 @@ written AS (
         AND age(xmin) < 2147483647
     UNION
     SELECT conversation_id
-    FROM messages
+    FROM messages AS spoken
     WHERE account_id = %(account_id)s
-        AND NOT private
-        AND message_type IN (0, 1)
+        AND
+        -- include: message_parts/is_public
         AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
         AND age(xmin) < 2147483647
     UNION
@@ -288,6 +295,8 @@ LEFT JOIN LATERAL (
         'message_type', message.message_type,
         'content_type', message.content_type,
         'content', left(message.content, %(letters)s),
+        'body', left(message.body, 10 * %(letters)s),
+        'details', message.details,
         'flags', message.flags,
         'sender_type', message.sender_type,
         'sender_name', message.sender_name,
@@ -297,8 +306,9 @@ LEFT JOIN LATERAL (
     ) ORDER BY message.created_at, message.id) AS messages
     FROM (
         SELECT
-            spoken.id, spoken.message_type, spoken.content_type, spoken.content, spoken.status, spoken.created_at,
-            spoken.sender_type,
+            spoken.id, spoken.message_type, spoken.content_type, spoken.status, spoken.created_at, spoken.sender_type,
+            CASE WHEN spoken.message_type <> 3 THEN spoken.content END AS content,
+            nullif(extras.body, spoken.content) AS body, extras.details,
             CASE spoken.sender_type
                 WHEN 'Contact' THEN (SELECT contact.name FROM contacts AS contact WHERE contact.id = spoken.sender_id)
                 WHEN 'User' THEN (
@@ -328,10 +338,11 @@ LEFT JOIN LATERAL (
                 WHERE attachment.message_id = spoken.id
             ) AS attachments
         FROM messages AS spoken
+        -- include: message_parts/extras
         WHERE spoken.conversation_id = conversation.id
             AND spoken.account_id = conversation.account_id
-            AND spoken.message_type IN (0, 1)
-            AND NOT spoken.private
+            AND
+            -- include: message_parts/is_public
         ORDER BY spoken.created_at DESC, spoken.id DESC
         LIMIT %(recent)s
     ) AS message

@@ -51,7 +51,8 @@ files AS (
 message AS (
     SELECT
         spoken.id, spoken.conversation_id, spoken.message_type, spoken.content_type, spoken.status, spoken.created_at,
-        coalesce(spoken.content, '') AS content,
+        CASE WHEN spoken.message_type = 3 THEN '' ELSE coalesce(spoken.content, '') END AS content,
+        nullif(concat_ws(E'\x01', extras.subject, extras.body, extras.details), '') AS extras,
         coalesce(spoken.sender_type, '') || ':' || CASE spoken.sender_type
             WHEN 'Contact' THEN coalesce(customer.name, '')
             WHEN 'User' THEN coalesce(nullif(agent.display_name, ''), agent.name, '')
@@ -72,9 +73,10 @@ message AS (
     LEFT JOIN contacts AS customer ON spoken.sender_type = 'Contact' AND customer.id = spoken.sender_id
     LEFT JOIN users AS agent ON spoken.sender_type = 'User' AND agent.id = spoken.sender_id
     LEFT JOIN agent_bots AS bot ON spoken.sender_type = 'AgentBot' AND bot.id = spoken.sender_id
+    -- include: message_parts/extras
     WHERE spoken.account_id = %(account_id)s
-        AND spoken.message_type IN (0, 1)
-        AND NOT spoken.private
+        AND
+        -- include: message_parts/is_public
         AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
         AND (%(keys)s::bigint[] IS NULL OR spoken.id = ANY(%(keys)s::bigint[]))
 )
@@ -100,6 +102,7 @@ FROM (
                         )
                         # conversation.hash
                         # coalesce(files.hash, 0)
+                        # coalesce(hashtextextended(message.extras COLLATE "C", 1), 0)
                     )
                 )
             )
@@ -129,10 +132,10 @@ SELECT id FROM messages WHERE account_id = %(account_id)s AND id = ANY(%(keys)s:
 --   index_conversations_on_contact_id, index_messages_on_conversation_account_type_created (an array and no join: only
 --   so it falls away where it is NULL).
 SELECT id
-FROM messages
+FROM messages AS spoken
 WHERE account_id = %(account_id)s
-    AND NOT private
-    AND message_type IN (0, 1)
+    AND
+    -- include: message_parts/is_public
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
     AND (
@@ -162,34 +165,34 @@ WITH next AS (
     SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
 )
 SELECT id
-FROM messages
+FROM messages AS spoken
 WHERE account_id = %(account_id)s
-    AND NOT private
-    AND message_type IN (0, 1)
+    AND
+    -- include: message_parts/is_public
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
     AND age(xmin) < 2147483647
 UNION
-SELECT message.id
+SELECT spoken.id
 FROM attachments AS attachment
-JOIN messages AS message ON message.id = attachment.message_id
+JOIN messages AS spoken ON spoken.id = attachment.message_id
 WHERE attachment.account_id = %(account_id)s
-    AND message.account_id = %(account_id)s
-    AND NOT message.private
-    AND message.message_type IN (0, 1)
-    AND (%(inboxes)s::bigint[] IS NULL OR message.inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND spoken.account_id = %(account_id)s
+    AND
+    -- include: message_parts/is_public
+    AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
     AND ((age(attachment.xmin) - (SELECT age FROM next)) & 4294967295)
         <= %(next_xid)s::bigint - %(since_xid)s::bigint
     AND age(attachment.xmin) < 2147483647
 UNION
-SELECT message.id
+SELECT spoken.id
 FROM conversations AS conversation
-JOIN messages AS message ON message.conversation_id = conversation.id
+JOIN messages AS spoken ON spoken.conversation_id = conversation.id
 WHERE conversation.account_id = %(account_id)s
-    AND message.account_id = %(account_id)s
-    AND NOT message.private
-    AND message.message_type IN (0, 1)
-    AND (%(inboxes)s::bigint[] IS NULL OR message.inbox_id = ANY(%(inboxes)s::bigint[]))
+    AND spoken.account_id = %(account_id)s
+    AND
+    -- include: message_parts/is_public
+    AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
     AND ((age(conversation.xmin) - (SELECT age FROM next)) & 4294967295)
         <= %(next_xid)s::bigint - %(since_xid)s::bigint
     AND age(conversation.xmin) < 2147483647
@@ -209,9 +212,9 @@ ORDER BY 1
 -- Indexes: messages_pkey, conversations_pkey, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 SELECT
-    message.id,
-    message.account_id,
-    message.conversation_id,
+    spoken.id,
+    spoken.account_id,
+    spoken.conversation_id,
     conversation.display_id,
     conversation.contact_id,
     (
@@ -221,30 +224,33 @@ SELECT
     ) AS earlier_ids,
     inbox.name AS inbox_name,
     coalesce(inbox.channel_type, '') AS channel_type,
-    message.message_type,
-    message.content_type,
-    left(message.content, %(letters)s) AS content,
-    message.status,
-    message.sender_type,
-    CASE message.sender_type
+    spoken.message_type,
+    spoken.content_type,
+    CASE WHEN spoken.message_type <> 3 THEN left(spoken.content, %(letters)s) END AS content,
+    extras.subject,
+    nullif(extras.body, spoken.content) AS body,
+    extras.details,
+    spoken.status,
+    spoken.sender_type,
+    CASE spoken.sender_type
         WHEN 'Contact' THEN customer.name
         WHEN 'User' THEN coalesce(nullif(agent.display_name, ''), agent.name)
         WHEN 'AgentBot' THEN bot.name
     END AS sender_name,
     array_remove(ARRAY[
-        CASE WHEN message.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
-        CASE WHEN message.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
-        CASE WHEN message.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END,
-        CASE WHEN message.additional_attributes ? 'campaign_id' THEN 'campaign' END
+        CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+        CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+        CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END,
+        CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' END
     ], NULL) AS flags,
-    message.created_at::text AS created_at,
+    spoken.created_at::text AS created_at,
     files.attachments
-FROM messages AS message
-JOIN conversations AS conversation ON conversation.id = message.conversation_id
+FROM messages AS spoken
+JOIN conversations AS conversation ON conversation.id = spoken.conversation_id
 LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
-LEFT JOIN contacts AS customer ON message.sender_type = 'Contact' AND customer.id = message.sender_id
-LEFT JOIN users AS agent ON message.sender_type = 'User' AND agent.id = message.sender_id
-LEFT JOIN agent_bots AS bot ON message.sender_type = 'AgentBot' AND bot.id = message.sender_id
+LEFT JOIN contacts AS customer ON spoken.sender_type = 'Contact' AND customer.id = spoken.sender_id
+LEFT JOIN users AS agent ON spoken.sender_type = 'User' AND agent.id = spoken.sender_id
+LEFT JOIN agent_bots AS bot ON spoken.sender_type = 'AgentBot' AND bot.id = spoken.sender_id
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object(
         'file_type', attachment.file_type,
@@ -256,10 +262,11 @@ LEFT JOIN LATERAL (
     LEFT JOIN active_storage_attachments AS stored
         ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
     LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
-    WHERE attachment.message_id = message.id
+    WHERE attachment.message_id = spoken.id
 ) AS files ON true
-WHERE message.id = ANY(%(ids)s::bigint[])
-    AND message.account_id = %(account_id)s
-    AND message.message_type IN (0, 1)
-    AND NOT message.private
-ORDER BY message.id
+-- include: message_parts/extras
+WHERE spoken.id = ANY(%(ids)s::bigint[])
+    AND spoken.account_id = %(account_id)s
+    AND
+    -- include: message_parts/is_public
+ORDER BY spoken.id

@@ -24,6 +24,8 @@ FILE_KINDS = (
     "ig_reel", "ig_post", "ig_story", "embed",
 )  # fmt: skip
 """What Chatwoot tells attachments apart by; its database keeps the place in this list."""
+DETAILS = ("items", "submitted_values", "submitted_email", "data", "is_reaction", "is_unsupported")
+"""What of a message's attributes goes into its details; `message_parts.sql` names the same."""
 Attributes = dict[str, Any]
 """A JSON object as it stands in the database: keys and values of any kind."""
 
@@ -135,7 +137,12 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A public message. `content` is "" for a deleted one and for one of files only; times are UTC."""
+    """A public message, or the answer to a survey; times are UTC.
+
+    `content` is "" for a deleted one, for one of files only and for an answer. Of a mail `subject` is its
+    subject and `body` its text as Chatwoot took it apart, None where that is `content`. `details` are the
+    choices it offers, what was answered, and how a call went: `DETAILS` of its attributes, without nulls.
+    """
 
     id: int
     author: Author
@@ -146,6 +153,9 @@ class Message:
     is_email: bool
     created_at: datetime
     attachments: tuple[Attachment, ...] = ()
+    subject: str = field(default="", repr=False)
+    body: str | None = field(default=None, repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ class Conversation:
     `display_id` is the number people see, one of its account; `contact_id` is None when the contact
     was deleted. `earlier_ids` are the texts in which an earlier integration noted the contact's CRM ids.
     `status` and `priority` are None where Chatwoot says something this version does not know; `priority`
-    also where there is none.
+    also where there is none. `subject` is that of its first mail.
     """
 
     id: int
@@ -177,6 +187,7 @@ class Conversation:
     custom_attributes: Mapping[str, Any] = field(repr=False, hash=False)
     is_email: bool
     messages: tuple[Message, ...] = field(repr=False)
+    subject: str = field(default="", repr=False)
 
     @property
     def key(self) -> int:

@@ -15,6 +15,7 @@ _WHEEL = (_HERE / "include").is_dir()
 SHIPPED = _HERE / "include" if _WHEEL else _PROJECT
 EDITED = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "include" if _WHEEL else _PROJECT
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *-- include: (\w+/\w+)\n", re.MULTILINE)
 
 
 def folder() -> Path:
@@ -52,6 +53,10 @@ def statement(name: str) -> LiteralString:
 
 @cache
 def statements(noun: str) -> dict[str, LiteralString]:
-    """Return every statement of `include/sql/<noun>.sql` by its name."""
-    _, *parts = _NAME.split(script(noun))
+    """Return every statement of `include/sql/<noun>.sql` by its name.
+
+    For a line `-- include: <noun>/<name>` stands a part that several statements have in common.
+    """
+    text: LiteralString = _INCLUDE.sub(lambda found: statement(found[1]), script(noun))
+    _, *parts = _NAME.split(text)
     return dict(zip(parts[::2], parts[1::2], strict=True))

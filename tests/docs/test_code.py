@@ -110,6 +110,12 @@ def test_the_code_names_every_statement_there_is_and_no_other():
     assert named <= there
     # A name put together at run time, as in f"{noun}/erase", shows its last part.
     used = {one for one in there if f'"{one}"' in text or f'{one[one.index("/") :]}"' in text}
+    # A part that statements have in common is named by them.
+    used |= {
+        name
+        for file in folder.glob("*.sql")
+        for name in re.findall(r"-- include: (\w+/\w+)", file.read_text("utf-8"))
+    }
     assert used | {f"quality/{check}" for check in statements("quality")} == there
 
 

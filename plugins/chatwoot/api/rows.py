@@ -6,14 +6,19 @@ docs/chatwoot-api.md lists it.
 
 from __future__ import annotations
 
+import json
 import mimetypes
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from chatwoot.errors import ChatwootApiUnreachable
 from chatwoot.records import (
+    DETAILS,
     FILE_KINDS,
+    LETTERS,
     Attachment,
     Author,
     Contact,
@@ -34,8 +39,23 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _VISITOR, _LEAD = 0, 1
-_INCOMING, _OUTGOING = 0, 1
+_INCOMING, _OUTGOING, _TEMPLATE = 0, 1, 3
 _AUTHORS = {"user": Author.AGENT, "agent_bot": Author.BOT, "captain_assistant": Author.ASSISTANT}
+# What `message_parts.sql` leaves out of a mail's body, and how much it reads of each part.
+_UNSEEN = (
+    re.compile(r"<style.*?</style\s*>", re.IGNORECASE | re.DOTALL),
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"data:[\w/+.;=-]+,[\w/+=%]{64,}", re.IGNORECASE),
+)
+_SUBJECT_LETTERS, _DETAIL_LETTERS = 1_000, 20_000
+_BODIES = (
+    ("text_content", "reply"),
+    ("html_content", "reply"),
+    (),
+    ("text_content", "full"),
+    ("html_content", "full"),
+)
+_KINDS = {"sticker", "voice_call"}
 _STORED_FILE = "/active_storage/"
 _UNTITLED = frozenset({"location", "fallback", "contact"})
 EARLIER = "krayin:"
@@ -140,7 +160,8 @@ def conversation(  # noqa: PLR0913, PLR0917 - what an element does not say of it
         labels=tuple(sorted(row.get("labels") or ())),
         custom_attributes=_object(row.get("custom_attributes"), "custom_attributes"),
         is_email=bool(additional.get("mail_subject")),
-        messages=tuple(message(one, letters) for one in said),
+        messages=tuple(replace(message(one, letters, 10 * letters), subject="") for one in said),
+        subject=_text(additional.get("mail_subject")),
     )
 
 
@@ -160,8 +181,8 @@ def sent_message(  # noqa: PLR0913, PLR0917 - what an element does not say of it
     )
 
 
-def message(row: Json, letters: int) -> Message:
-    """Return a message with at most so many letters of its content.
+def message(row: Json, letters: int, body_letters: int = LETTERS) -> Message:
+    """Return a message with at most so many letters of its content and its body.
 
     Raises:
         ValueError, TypeError, KeyError, AttributeError: it is none.
@@ -170,22 +191,65 @@ def message(row: Json, letters: int) -> Message:
     sender = row.get("sender") or {}
     is_deleted = attributes == {"deleted": True}
     kind = str(sender.get("type") or "").lower()
+    content = row.get("content") or ""
+    body = _body(attributes.get("email"), content, is_email=row.get("content_type") == "incoming_email")
+    mail = attributes.get("email")
     return Message(
         id=row["id"],
         author=_author(row, attributes, kind),
         sender_name="" if kind == "captain_assistant" else _name(sender),
-        content="" if is_deleted else (row.get("content") or "")[:letters],
+        content="" if is_deleted or row["message_type"] == _TEMPLATE else content[:letters],
         is_deleted=is_deleted,
         is_failed=row.get("status") == "failed",
         is_email=row.get("content_type") == "incoming_email",
         created_at=_time(row.get("created_at"), "messages.created_at"),
         attachments=tuple(_attachment(one) for one in row.get("attachments") or ()),
+        subject=_text(mail.get("subject"))[:_SUBJECT_LETTERS] if isinstance(mail, dict) else "",
+        body=None if body in {None, content} else body[:body_letters],
+        details=_details(row, attributes),
     )
 
 
+def _body(mail: Any, content: str, *, is_email: bool) -> str | None:
+    """Return a mail's text as the database's `message_parts.extras` chooses it, None for no mail."""
+    if mail is None and not is_email:
+        return None
+    for place in _BODIES:
+        found: Any = mail if place else content
+        for key in place:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, str) and (text := found.lstrip()):
+            text = text[:1_000_000]
+            for unseen in _UNSEEN:
+                text = unseen.sub("", text)
+            return text[:LETTERS]
+    return None
+
+
+def _details(row: Json, attributes: Mapping[str, Any]) -> Json:
+    kind = row.get("content_type")
+    named = {"kind": kind if kind in _KINDS else None, **{name: attributes.get(name) for name in DETAILS}}
+    found: Json = _without_nulls(named)
+    return found if len(json.dumps(found, ensure_ascii=False)) <= _DETAIL_LETTERS else {}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
 def is_public(row: Json) -> bool:
-    """Tell whether a message was said by or to the customer: no note, no line of the log, no template."""
-    return row.get("message_type") in {_INCOMING, _OUTGOING} and row.get("private") is False
+    """Tell whether a message was said by or to the customer: no note, no line of the log, no template.
+
+    The exception is a survey that the customer answered.
+    """
+    is_answer = (
+        row.get("message_type") == _TEMPLATE
+        and row.get("content_type") == "input_csat"
+        and "csat_survey_response" in ((row.get("content_attributes") or {}).get("submitted_values") or {})
+    )
+    return (row.get("message_type") in {_INCOMING, _OUTGOING} or is_answer) and row.get("private") is False
 
 
 @or_broken(int, *_SHAPELESS)
@@ -243,7 +307,7 @@ def moment(value: object) -> datetime | None:
 
 
 def _author(row: Json, attributes: Mapping[str, Any], kind: str) -> Author:
-    if row["message_type"] == _INCOMING:
+    if row["message_type"] in {_INCOMING, _TEMPLATE}:
         return Author.CONTACT
     if isinstance(attributes.get("automation_rule_id"), int):
         return Author.AUTOMATION

@@ -34,6 +34,7 @@ _decoded = json.JSONDecoder().raw_decode
 _STATUSES = {int(one): one for one in Status}
 _PRIORITIES = {int(one): one for one in Priority}
 _INCOMING = 0
+_TEMPLATE = 3
 _INCOMING_EMAIL = 8
 _FAILED = 3
 _AUTHORS = {"User": Author.AGENT, "AgentBot": Author.BOT, "Captain::Assistant": Author.ASSISTANT}
@@ -91,6 +92,7 @@ def conversation(row: Any) -> Conversation:
         custom_attributes=_object(row.custom_attributes, "custom_attributes"),
         is_email=bool(row.mail_subject),
         messages=tuple(_message(one) for one in row.messages or ()),
+        subject=row.mail_subject,
     )
 
 
@@ -131,12 +133,15 @@ def _message(row: Mapping[str, Any]) -> Message:
         is_email=row["content_type"] == _INCOMING_EMAIL,
         created_at=_parsed(row["created_at"], "messages.created_at"),
         attachments=_attachments(row["attachments"] or ()),
+        subject=row.get("subject") or "",
+        body=row["body"],
+        details=_object(row["details"], "content_attributes"),
     )
 
 
 def _author(row: Mapping[str, Any]) -> Author:
     flags = row["flags"]
-    if row["message_type"] == _INCOMING:
+    if row["message_type"] in {_INCOMING, _TEMPLATE}:
         return Author.CONTACT
     if "automation" in flags:
         return Author.AUTOMATION

@@ -15,6 +15,7 @@ from reconciliation.model.comment import (
     comment_of,
     escaped,
     link,
+    marked_lines,
     moment,
     shown_value,
 )
@@ -23,7 +24,7 @@ from reconciliation.model.hashing import stable_hash
 from reconciliation.model.stored_text import visible_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from chatwoot.records import Conversation, Message, SentMessage
@@ -34,6 +35,7 @@ EMAIL = "email"
 
 # How much of each recent message a conversation shows.
 RECENT_CHARACTERS = 500
+_MAIL = "Channel::Email"
 _EARLIER_PERSON = re.compile(r"krayin:person:(\d{1,18})")
 _AUTHORS = {
     Author.CONTACT: ("customer", "Customer"),
@@ -116,14 +118,22 @@ def map_conversation(
     latest = max([conversation.created_at, *(one.created_at for one in conversation.messages)])
     if not mapped and rules.history_start is not None and latest < rules.history_start:
         return ActivitySkip.BEFORE_HISTORY
+    is_mailbox = conversation.channel_type == _MAIL
+
+    def shown(message: Message) -> list[str]:
+        return body_lines(message, RECENT_CHARACTERS, is_mail=is_mailbox or message.is_email)
+
+    def marked(message: Message) -> list[str]:
+        return marked_lines(message, RECENT_CHARACTERS)
+
     return DesiredActivity(
         source_kind=CONVERSATION,
         source_id=str(conversation.display_id),
         contact_id=conversation.contact_id,
         type=activity_type(conversation.channel_type, is_email=conversation.is_email),
         title=f"Conversation #{conversation.display_id}",
-        comment=comment_of(_details(conversation, rules)),
-        said=comment_mark(comment_of(_details(_unnamed(conversation), rules))),
+        comment=comment_of(_details(conversation, rules, shown)),
+        said=comment_mark(comment_of(_details(_unnamed(conversation), rules, marked))),
         is_done=conversation.status is Status.RESOLVED,
         start=conversation.created_at,
         end=latest,
@@ -144,8 +154,9 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
     said = f"{_signature(message)}, {moment(message.created_at)}"
     # Above what is said: a cut may then not tear it.
     link_line = [*_link_line(rules, sent.account_id, sent.display_id)]
-    body = body_lines(message)
-    lines = [*link_line, escaped(f"{said}, {_place(sent.inbox_name, sent.channel_type)}:"), *body]
+    body = body_lines(message, is_mail=message.is_email or sent.channel_type == _MAIL)
+    place = _place(sent.inbox_name, sent.channel_type)
+    lines = [*_subject_line(message.subject), *link_line, escaped(f"{said}, {place}:"), *body]
     return DesiredActivity(
         source_kind=MESSAGE,
         source_id=str(message.id),
@@ -153,7 +164,7 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
         type=activity_type(sent.channel_type, is_email=message.is_email),
         title=f"Message from {name}{ending}",
         comment=comment_of(lines),
-        said=comment_mark(comment_of([*link_line, message.author, *body])),
+        said=comment_mark(comment_of([*link_line, message.author, *marked_lines(message)])),
         is_done=True,
         start=message.created_at,
         end=message.created_at,
@@ -168,7 +179,15 @@ def earlier_person(earlier_ids: Sequence[str]) -> int | None:
     return next((int(match[1]) for match in found if match), None)
 
 
-def _details(conversation: Conversation, rules: ActivityRules) -> Iterator[str]:
+def _subject_line(subject: str) -> Iterator[str]:
+    if shown := " ".join(visible_text(subject).split()):
+        yield escaped(f"Subject: {cut_characters(shown)}")
+
+
+def _details(
+    conversation: Conversation, rules: ActivityRules, body: Callable[[Message], list[str]]
+) -> Iterator[str]:
+    yield from _subject_line(conversation.subject)
     yield f"Status: {conversation.status.name.lower() if conversation.status is not None else 'unknown'}"
     yield escaped(f"Inbox: {_place(conversation.inbox_name, conversation.channel_type)}")
     if conversation.assignee:
@@ -191,13 +210,14 @@ def _details(conversation: Conversation, rules: ActivityRules) -> Iterator[str]:
         if number:
             yield ""
         yield escaped(f"{moment(message.created_at)} {_signature(message)}:")
-        yield from body_lines(message, RECENT_CHARACTERS)
+        yield from body(message)
 
 
 def _unnamed(conversation: Conversation) -> Conversation:
-    """Return it without the names of people, inbox and team: they may be called otherwise by now."""
+    """Return it without its subject and the names of people, inbox and team, which may be others by now."""
     return replace(
         conversation,
+        subject="",
         inbox_name="",
         assignee=None if conversation.assignee is None else str(conversation.assignee_id),
         team=None if conversation.team is None else str(conversation.team_id),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from krayin.text import CUT_MARK, TEXT_BYTES, cut_characters
 
 from reconciliation.model.hashing import stable_hash
+from reconciliation.model.mail_text import mail_text
+from reconciliation.model.message_details import offer_lines, outcome_lines
 from reconciliation.model.stored_text import stored_text
 
 if TYPE_CHECKING:
@@ -81,15 +83,34 @@ def size(number: int) -> str:
     return f"{shown:.0f} {unit}" if unit == "B" else f"{shown:.1f} {unit}"
 
 
-def body_lines(message: Message, longest: int | None = None) -> list[str]:
-    """Return what a message says: its text, a remark where there is none, its files; escaped.
+def body_lines(message: Message, longest: int | None = None, *, is_mail: bool = False) -> list[str]:
+    """Return what a message says: its text, what it offers, what came of it, its files; escaped.
 
-    `longest` cuts the text to that many characters.
+    `longest` cuts the text to that many characters. With `is_mail` it is read as a mail (`mail_text`).
     """
+    if is_mail:
+        text = mail_text(message.content if message.body is None else message.body, message.subject)
+    elif message.details.get("is_reaction") is True:
+        text = f"Reaction: {message.content}"
+    else:
+        text = message.content
+    return _body(message, text, longest, [*offer_lines(message.details), *outcome_lines(message.details)])
+
+
+def marked_lines(message: Message, longest: int | None = None) -> list[str]:
+    """Return what of a message makes a difference when it changes; see `DesiredActivity.said`.
+
+    How a text is read from it has changed and will again: what was said before that is history.
+    """
+    return _body(message, message.content, longest, outcome_lines(message.details))
+
+
+def _body(message: Message, text: str, longest: int | None, more: Iterable[str]) -> list[str]:
     if message.is_deleted:
         return ["(message deleted)"]
-    text = stored_text(message.content)
+    text = stored_text(text)
     lines = [escaped(text if longest is None else cut_characters(text, longest))] if text else []
+    lines += [escaped(one) for one in more]
     lines += [attachment_line(one) for one in message.attachments]
     if message.is_failed:
         lines.append("(not delivered)")

@@ -68,6 +68,34 @@ GAPS = {
 }
 
 
+def mail(text: str = "", html: str = "", full: str = "", subject: str | None = "Order 17") -> dict[str, Any]:
+    parts = {
+        "text_content": {"reply": text, "full": text or full},
+        "html_content": {"reply": html, "full": html},
+    }
+    return {"email": {"subject": subject, **parts}}
+
+
+# Content, content type and attributes of messages that say more than their content.
+TAKEN_APART: list[tuple[str | None, int, Any]] = [
+    ("Yes", 8, mail("Yes")),
+    ("Yes\n> No", 8, mail("Yes")),
+    (None, 8, mail(html="<p>Only <b>HTML</b></p>")),
+    ("  ", 8, mail(full=" Whole ")),
+    ("x", 8, mail(f"<style>{'a' * 70_000}</style><!-- b -->c", subject="s" * 2_000)),
+    ("x", 8, mail("y" * 70_000, subject=None)),
+    ("Odd", 8, {"email": "text"}),
+    ("Odd", 8, {"email": {"subject": None, "text_content": []}}),
+    ("Choose", 4, {"items": [{"title": "A", "value": None}], "submitted_values": [{"title": "A"}]}),
+    ("Too much", 5, {"items": [{"title": "x" * 30_000}]}),
+    ("Voice Call", 12, {"data": {"status": "completed", "duration_seconds": 65}}),
+    (None, 11, {}),
+    ("Mail", 3, {"submitted_email": "ada@example.com"}),
+    ("\N{THUMBS UP SIGN}", 0, {"is_reaction": True, "in_reply_to": 4}),
+    ("Odd", 0, {"items": "many", "data": [None, {"a": None}]}),
+]
+
+
 @pytest.fixture(scope="module")
 def sample_url(new_database: Callable[..., str]) -> str:
     url = new_database("chatwoot")
@@ -109,6 +137,11 @@ def decorate(connection: Connection[Any]) -> None:
     say(connection, talk, "Campaign's", additional_attributes={"campaign_id": 1}, **by_agent)
     say(connection, talk, "x" * 70_000, content_type=8)
     say(connection, talk, "Failed", status=3, **by_agent)
+    for content, content_type, attributes in TAKEN_APART:
+        say(connection, talk, content, content_type=content_type, content_attributes=attributes)
+    answer = {"submitted_values": {"csat_survey_response": {"rating": 4, "feedback_message": "Fine"}}}
+    say(connection, talk, "Secret: rate us", message_type=3, content_type=9, content_attributes=answer)
+    say(connection, talk, "Secret: rate us", message_type=3, content_type=9)
     say(connection, talk, "Secret", private=True, **by_agent)
     mailbox = connection.execute(
         "SELECT id FROM inboxes WHERE account_id = 1 AND channel_type = 'Channel::Email'"
@@ -212,6 +245,25 @@ def test_messages_of_every_author_and_with_files_are_among_those_compared(sample
         (one.name, one.content_type, one.size) for one in files
     ]
     assert any(row.earlier_ids == ("krayin:person:123|krayin:lead:456",) for row in told.values())
+
+
+def test_what_messages_say_beside_their_content_is_the_same_from_both(sample_url, sample_api):
+    told, known = read(source_of(sample_api), "messages"), read(DatabaseSource(sample_url), "messages")
+    said = [(row.message.subject, row.message.body, row.message.details) for row in known.values()]
+    assert said == [
+        (told[key].message.subject, told[key].message.body, told[key].message.details) for key in known
+    ]
+    found = [one for one in said if one != ("", None, {})]
+    assert len(found) == len(TAKEN_APART) - 3 + 2  # An answered survey, and a mail longer than is read.
+    assert ("Order 17", "Only <b>HTML</b>", {}) not in found
+    assert ("Order 17", "<p>Only <b>HTML</b></p>", {}) in found
+    assert ("s" * 1_000, "c", {}) in found
+    assert ("", "y" * 66_000, {}) in found
+    assert (
+        "",
+        None,
+        {"submitted_values": {"csat_survey_response": {"rating": 4, "feedback_message": "Fine"}}},
+    ) in found
 
 
 @pytest.mark.parametrize("what", ["contacts", *TALK])

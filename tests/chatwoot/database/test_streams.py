@@ -161,6 +161,80 @@ def test_an_email_that_quotes_a_deletion_is_none(
     assert found.message.is_email
 
 
+ANSWER = {"submitted_values": {"csat_survey_response": {"rating": 4, "feedback_message": "Fine"}}}
+
+
+def test_of_a_survey_only_the_answer_is_read(
+    chatwoot: Connection[Any], source: DatabaseSource, talk: int
+) -> None:
+    survey = {"message_type": 3, "content_type": 9}
+    conversations.add_message(chatwoot, talk, SECRET, content_attributes={"display_type": "emoji"}, **survey)
+    conversations.add_message(chatwoot, talk, SECRET, content_attributes=ANSWER, private=True, **survey)
+    assert read(source)[1] == []
+    *_, mark = read(source)
+    conversations.add_message(chatwoot, talk, SECRET, content_attributes=ANSWER, **survey)
+    (conversation,), (message,), _ = read(source, ChangedSince(mark))
+    assert (message.message.author, message.message.content) == (Author.CONTACT, "")
+    assert message.message.details == ANSWER
+    assert conversation.messages == (message.message,)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        # As Rails writes it, as an importer does, and what neither does.
+        (
+            json.dumps(json.dumps({"email": {"subject": "a\0b", "text_content": {"reply": "c\\u0000\0"}}})),
+            ("ab", "c\\u0000"),
+        ),
+        (json.dumps({"email": {"subject": "a\0b", "text_content": {"reply": "c"}}}), ("ab", "c")),
+        ('"plain words with \\"email\\": in them"', ("", None)),
+        ("[1]", ("", None)),
+        ('"{}"', ("", None)),
+        ("null", ("", None)),
+    ],
+)
+def test_odd_attributes_of_a_mail_end_nothing(
+    chatwoot: Connection[Any],
+    source: DatabaseSource,
+    talk: int,
+    attributes: str,
+    said: tuple[str, str | None],
+) -> None:
+    number = conversations.add_message(chatwoot, talk, "See below", content_type=8)
+    chatwoot.execute("UPDATE messages SET content_attributes = %s::json WHERE id = %s", (attributes, number))
+    _, (found,), _ = read(source)
+    assert (found.message.subject, found.message.body) == said
+    with source.snapshot() as snapshot:
+        assert snapshot.hashes(Stream.MESSAGES, SourceFilter(1), [number])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"email": {"subject": "Other"}},
+        {"email": {"text_content": {"reply": "Other"}}},
+        {"email": {"html_content": {"full": "Other"}}},
+        {"submitted_values": [{"title": "A"}]},
+        {"data": {"status": "completed"}},
+        {"items": [{"title": "A"}]},
+    ],
+)
+def test_what_is_read_of_attributes_changes_a_hash_and_nothing_else_does(
+    chatwoot: Connection[Any], source: DatabaseSource, talk: int, attributes: dict[str, Any]
+) -> None:
+    number = conversations.add_message(chatwoot, talk, None, content_type=8)
+    seen = set()
+    for told in ({}, {"translations": {"de": "x"}}, attributes, {**attributes, "cc_emails": ["a@b.example"]}):
+        chatwoot.execute(
+            "UPDATE messages SET content_attributes = %s::json WHERE id = %s",
+            (json.dumps(json.dumps(told)), number),
+        )
+        with source.snapshot() as snapshot:
+            seen.add(snapshot.hashes(Stream.MESSAGES, SourceFilter(1), [number])[number])
+    assert len(seen) == 2
+
+
 def test_only_what_was_written_since_is_read(
     chatwoot: Connection[Any], source: DatabaseSource, ada: int, talk: int, website: int
 ) -> None:
