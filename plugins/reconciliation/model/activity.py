@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from chatwoot.records import Author, Status
@@ -25,7 +26,7 @@ from reconciliation.model.stored_text import visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from chatwoot.records import Conversation, Message, SentMessage
 
@@ -93,12 +94,13 @@ class ActivityRules:
     """By what conversations and messages are mapped.
 
     `installation` is a short name of the Chatwoot, part of the key; `base_url` its address for
-    links (None: no links); `history_start` an aware instant or None.
+    links (None: no links); `history_start` an aware instant or None; `zone` is that of the times shown.
     """
 
     installation: str
     base_url: str | None = None
     history_start: datetime | None = None
+    zone: tzinfo = UTC
 
 
 def short_name(installation: str) -> str:
@@ -133,7 +135,7 @@ def map_conversation(
         type=activity_type(conversation.channel_type, is_email=conversation.is_email),
         title=f"Conversation #{conversation.display_id}",
         comment=comment_of(_details(conversation, rules, shown)),
-        said=comment_mark(comment_of(_details(_unnamed(conversation), rules, marked))),
+        said=comment_mark(comment_of(_details(_unnamed(conversation), replace(rules, zone=UTC), marked))),
         is_done=conversation.status is Status.RESOLVED,
         start=conversation.created_at,
         end=latest,
@@ -151,7 +153,7 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
         return ActivitySkip.BEFORE_HISTORY
     ending = f" - Conversation #{sent.display_id}"
     name = cut_characters(_name(message), 255 - len("Message from ") - len(ending))
-    said = f"{_signature(message)}, {moment(message.created_at)}"
+    said = f"{_signature(message)}, {moment(message.created_at, rules.zone)}"
     # Above what is said: a cut may then not tear it.
     link_line = [*_link_line(rules, sent.account_id, sent.display_id)]
     body = body_lines(message, is_mail=message.is_email or sent.channel_type == _MAIL)
@@ -201,7 +203,7 @@ def _details(
     for name, value in sorted(conversation.custom_attributes.items()):
         if value not in (None, "", [], {}):
             yield escaped(f"{name}: {cut_characters(shown_value(value))}")
-    yield f"Started: {moment(conversation.created_at)}"
+    yield f"Started: {moment(conversation.created_at, rules.zone)}"
     yield from _link_line(rules, conversation.account_id, conversation.display_id)
     if conversation.messages:
         yield ""
@@ -209,7 +211,7 @@ def _details(
     for number, message in enumerate(conversation.messages):
         if number:
             yield ""
-        yield escaped(f"{moment(message.created_at)} {_signature(message)}:")
+        yield escaped(f"{moment(message.created_at, rules.zone)} {_signature(message)}:")
         yield from body(message)
 
 

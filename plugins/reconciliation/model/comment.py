@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from krayin.text import CUT_MARK, TEXT_BYTES, cut_characters
@@ -15,7 +16,7 @@ from reconciliation.model.stored_text import stored_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from chatwoot.records import Attachment, Message
 
@@ -50,9 +51,9 @@ def comment_of(lines: Iterable[str]) -> str:
     return _TORN.sub("", kept).rstrip() + CUT_MARK
 
 
-def moment(at: datetime) -> str:
-    """Return a moment for reading, in UTC."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+def moment(at: datetime, zone: tzinfo = UTC) -> str:
+    """Return a moment for reading, with the name of its zone."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def shown_value(value: Any) -> str:

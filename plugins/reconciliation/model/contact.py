@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from reconciliation.model.stored_text import stored_text, visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from datetime import tzinfo
 
     from chatwoot.records import Contact
 
@@ -53,6 +54,7 @@ ADDRESS_ATTRIBUTES = {
 _EARLIER_ID = re.compile(r"krayin:(person|lead|organization):([0-9]{1,18})")
 _TRUE = {"true", "yes", "on", "y", "t"}
 _FALSE = {"false", "no", "off", "n", "f"}
+_MIDNIGHT = time()
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Krayin takes a price of up to four decimals and keeps it as a double, exact to fifteen digits.
 _PRICE_STEP = Decimal("0.0001")
@@ -124,7 +126,7 @@ class MappingRules:
     """The settings the mapping depends on.
 
     `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code,
-    by CRM kind. `history_start` is an aware instant or None.
+    by CRM kind. `history_start` is an aware instant or None; `zone` that of the account.
     """
 
     phone_region: str | None = None
@@ -132,6 +134,7 @@ class MappingRules:
     skip_phone_only: bool = False
     link_organizations: bool = False
     history_start: datetime | None = None
+    zone: tzinfo = UTC
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -364,14 +367,16 @@ def _custom(kind: str, reading: ContactReading) -> Fields:
     for source, code in rules.custom_fields[kind].items():
         raw = next((found for one in sources if (found := one.get(source)) not in (None, "")), None)
         try:
-            values[code] = custom_value(raw, types.get(code, "text"))
+            values[code] = custom_value(raw, types.get(code, "text"), rules.zone)
         except ValueError as error:
             reading.warnings.append(f"{code}: {error}")
     return values
 
 
-def custom_value(raw: Any, krayin_type: str) -> Any:
+def custom_value(raw: Any, krayin_type: str, zone: tzinfo = UTC) -> Any:
     """Return a Chatwoot attribute in the form Krayin's attribute type takes; None for blank.
+
+    `zone` is where a moment has its day, if none is picked in it (`_picked_day`).
 
     Raises:
         ValueError: the value cannot be put into that form; the message names the type, not the value.
@@ -385,7 +390,7 @@ def custom_value(raw: Any, krayin_type: str) -> Any:
         case "price":
             return _price(text)
         case "date":
-            return _day(text)
+            return _day(text, zone)
         case _:
             return cut_bytes(text, TEXT_BYTES)
 
@@ -410,14 +415,33 @@ def _price(text: str) -> str:
     return _digits(number.quantize(_PRICE_STEP, rounding=ROUND_HALF_UP))
 
 
-def _day(text: str) -> str:
-    try:
-        if _DAY.match(text):
+def _day(text: str, zone: tzinfo) -> str:
+    if _DAY.match(text):
+        with suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(text)
+            if at.utcoffset() == timedelta(0):
+                return _picked_day(at, zone).date().isoformat()
+        # With a zone of its own, or none, it says the day itself.
+        with suppress(ValueError):
             return date.fromisoformat(text[:10]).isoformat()
-    except ValueError:
-        pass
     message = "is not a date (YYYY-MM-DD), left out"
     raise ValueError(message)
+
+
+def _picked_day(at: datetime, zone: tzinfo) -> datetime:
+    """Return a moment as it was where it was picked.
+
+    Chatwoot's page stores a day as its beginning where the agent is, in UTC. That is in `zone`, else where
+    it is midnight then: zones lie from UTC-12 to +14 in quarters of an hour. Where two fit, it is Hawaii at
+    ten, and from then to noon New Zealand. What begins no day is a moment, and its day that in `zone`.
+    """
+    local = at.astimezone(zone)
+    if local.time() == _MIDNIGHT:
+        return local
+    if at.minute % 15 or at.second or at.microsecond:
+        return local
+    begun = timedelta(hours=at.hour, minutes=at.minute)
+    return at - begun if begun <= timedelta(hours=10) else at - begun + timedelta(days=1)
 
 
 def _number(text: str) -> Decimal | None:

@@ -72,6 +72,7 @@ class RunFactory:
             and not self.krayin.client.takes_no_email(self.snapshot_of_persons().anybody_has_an_email),
             link_organizations=settings.sync_to_organization,
             history_start=settings.history_start(datetime.now(UTC)),
+            zone=settings.zone,
             custom_fields=settings.custom_fields.model_dump(),
             custom_types=self.targets.custom_types,
         )

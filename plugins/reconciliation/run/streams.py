@@ -118,7 +118,9 @@ class RunStreams:
             return
         since = self.settings.history_start(now)
         rules = Rules(
-            ActivityRules(short_name(snapshot.installation), self.settings.chatwoot.url, since),
+            ActivityRules(
+                short_name(snapshot.installation), self.settings.chatwoot.url, since, self.settings.zone
+            ),
             stages_of(self.settings),
             self.order,
             self.settings.new_lead_after_close,

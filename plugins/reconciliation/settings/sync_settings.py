@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -59,6 +60,15 @@ def _region(value: str) -> str:
         message = "must be a two-letter country code such as 'DE' or 'US'"
         raise ValueError(message)
     return value.upper()
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        message = "must be an IANA time zone such as 'Europe/Berlin' or 'UTC'"
+        raise ValueError(message) from None
+    return value
 
 
 def _history(value: object) -> object:
@@ -332,6 +342,10 @@ class SyncSettings(_Strict):
     """How far back records are brought over: 'all', an age such as '90 days', or a date."""
     default_phone_region: Annotated[str, AfterValidator(_region)] | None = None
     """Country of phone numbers written without a country code."""
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    """Time zone of the account, an IANA name such as `Europe/Berlin`: for times in activities, and for the
+    day of a date attribute that holds a moment. Activities in Krayin keep the times they have.
+    """
     on_crm_edit: Literal["keep", "overwrite"] = "keep"
     """What happens to fields edited in Krayin since our last write, when their contact changes. Fields that
     Chatwoot never filled are always kept.
@@ -384,6 +398,11 @@ class SyncSettings(_Strict):
         """The Airflow connection of Chatwoot's API, None where none is named."""
         return self.chatwoot.conn_id if self.chatwoot.source == "api" else self.webhook.api_conn_id
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the account."""
+        return ZoneInfo(self.timezone)
+
     def history_start(self, now: datetime) -> datetime | None:
         """Return the instant before which records stay behind, None for no bound; `now` is aware."""
         if isinstance(self.history, timedelta):
@@ -402,4 +421,7 @@ class SyncSettings(_Strict):
             },
         )  # fmt: skip
         deciding["inboxes"] = sorted(set(self.chatwoot.inboxes)) if self.chatwoot.inboxes else None
+        if self.timezone != "UTC":
+            # Whoever does not set it gets no other hash by an upgrade.
+            deciding["timezone"] = self.timezone
         return stable_hash(deciding)

@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from chatwoot.records import Attachment, Author, Conversation, Message, Priority, SentMessage, Status
@@ -83,6 +84,16 @@ def test_a_conversation_tells_its_details() -> None:
         "Hello",
     ]
     assert (found.type, found.is_done, found.key) == ("email", True, "abcd1234:conversation:1:12")
+
+
+def test_times_are_those_of_the_account_and_make_no_difference() -> None:
+    there = replace(RULES, zone=ZoneInfo("Europe/Berlin"))
+    for record, mapped in ((TALK, map_conversation), (SENT, map_message)):
+        here, now = mapped(record, RULES, mapped=False), mapped(record, there, mapped=False)
+        assert isinstance(here, DesiredActivity)
+        assert isinstance(now, DesiredActivity)
+        assert now.comment == here.comment.replace("12:00 UTC", "14:00 CEST")
+        assert (now.comment != here.comment, now.hash()) == (True, here.hash())
 
 
 def test_a_state_of_a_later_chatwoot_is_unknown_and_not_done() -> None:

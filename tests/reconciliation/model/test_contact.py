@@ -4,6 +4,7 @@ import json
 import unicodedata
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from chatwoot.records import ContactInbox
@@ -344,6 +345,35 @@ def test_natural_keys_are_folded_and_never_a_placeholder():
 def test_custom_values_take_the_form_of_their_type(raw, kind, value):
     assert custom_value(raw, kind) == value
     assert type(custom_value(raw, kind)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "zone", "value"),
+    [
+        # Picked as the 24th in Berlin, in winter and summer; New York; Kathmandu; Honolulu; Auckland.
+        ("2026-12-23T23:00:00.000Z", "UTC", "2026-12-24"),
+        ("2026-12-23T23:00:00.000Z", "Europe/Berlin", "2026-12-24"),
+        ("2026-07-23T22:00:00.000Z", "UTC", "2026-07-24"),
+        ("2026-12-24T05:00:00.000Z", "UTC", "2026-12-24"),
+        ("2026-12-23T18:15:00.000Z", "UTC", "2026-12-24"),
+        ("2026-12-24T10:00:00.000Z", "UTC", "2026-12-24"),
+        ("2026-12-23T11:00:00.000Z", "UTC", "2026-12-24"),
+        ("2026-12-23T10:00:00.000Z", "Pacific/Kiritimati", "2026-12-24"),
+        ("2026-12-24T11:00:00.000Z", "Pacific/Pago_Pago", "2026-12-24"),
+        ("2026-12-23T23:00:00+00:00", "Asia/Tokyo", "2026-12-24"),
+        ("2026-12-24T00:00:00+01:00", "UTC", "2026-12-24"),
+        ("2026-12-24T00:00:00", "America/New_York", "2026-12-24"),
+        ("2026-12-24", "Asia/Tokyo", "2026-12-24"),
+        # A moment.
+        ("2026-12-23T23:07:12Z", "UTC", "2026-12-23"),
+        ("2026-12-23T23:07:12Z", "Europe/Berlin", "2026-12-24"),
+        ("9999-12-31T23:00:00Z", "UTC", "9999-12-31"),
+        ("0001-01-01T05:07:00Z", "America/New_York", "0001-01-01"),
+        ("2026-12-24 or later", "UTC", "2026-12-24"),
+    ],
+)
+def test_a_date_is_the_day_that_was_picked(raw, zone, value):
+    assert custom_value(raw, "date", ZoneInfo(zone)) == value
 
 
 @pytest.mark.parametrize(

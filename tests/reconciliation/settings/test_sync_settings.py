@@ -108,6 +108,22 @@ def test_history_starts():
     assert settings(history="2026-01-31").history_start(NOON) == datetime(2026, 1, 31, tzinfo=UTC)
 
 
+def test_time_zones():
+    assert str(settings().zone) == "UTC"
+    assert str(settings(timezone="Asia/Kathmandu").zone) == "Asia/Kathmandu"
+    for wrong in (
+        "Berlin",
+        "",
+        "CEST",
+        "+02:00",
+        "Europe",
+        "../etc/passwd",
+        "/etc/passwd",
+        "Europe/Berlin\0",
+    ):
+        assert "IANA time zone" in refused(timezone=wrong)
+
+
 def test_regions():
     assert settings(default_phone_region="de").default_phone_region == "DE"
     for wrong in ("Germany", "XX", "", "+49"):
@@ -174,6 +190,7 @@ def test_settings_cannot_be_changed():
 @pytest.mark.parametrize(
     "given",
     [
+        {"timezone": "Europe/Berlin"},
         {"phone_only_contacts": "skip"},
         {"custom_fields": {"person": {"a": "b"}}},
         {"sync_to_organization": True},
