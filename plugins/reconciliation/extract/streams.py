@@ -115,8 +115,13 @@ def _hash(stream: str, settings: SyncSettings, **deciding: Any) -> bytes:
     return stable_hash({**shared, **deciding})
 
 
-def _activity_hash(stream: str) -> Callable[[SyncSettings], bytes]:
-    return lambda one: _hash(stream, one, link=one.activity_link, url=one.chatwoot.url)
+def _activity_hash(stream: str, kind: str) -> Callable[[SyncSettings], bytes]:
+    def settings_hash(settings: SyncSettings) -> bytes:
+        # Whoever has no template gets no other hash by an upgrade.
+        templates = {place: one.source for place, one in settings.templates.of(kind).items()}
+        return _hash(stream, settings, link=settings.activity_link, url=settings.chatwoot.url, **templates)
+
+    return settings_hash
 
 
 def _stage_hash(settings: SyncSettings) -> bytes:
@@ -140,7 +145,7 @@ CONVERSATIONS = StreamSpec(
     "activity",
     "conversations",
     lambda settings: settings.sync_conversations,
-    _activity_hash("conversations"),
+    _activity_hash("conversations", CONVERSATION),
     lambda row, rules, mapped: map_conversation(row, rules.activities, mapped=mapped),
 )
 MESSAGES = StreamSpec(
@@ -149,7 +154,7 @@ MESSAGES = StreamSpec(
     "activity",
     "messages",
     lambda settings: settings.sync_messages,
-    _activity_hash("messages"),
+    _activity_hash("messages", MESSAGE),
     lambda row, rules, mapped: map_message(row, rules.activities, mapped=mapped),
 )
 PROGRESS = StreamSpec(

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from chatwoot.records import Author, Status
 from krayin.text import cut_characters
 
-from reconciliation.model.comment import (
-    body_lines,
-    comment_mark,
-    comment_of,
-    escaped,
-    link,
-    marked_lines,
-    moment,
-    shown_value,
-)
+from reconciliation.model.comment import body, comment_mark, comment_of, marked, moment, shown_value
 from reconciliation.model.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
 from reconciliation.model.hashing import stable_hash
-from reconciliation.model.stored_text import visible_text
+from reconciliation.model.stored_text import stored_text, visible_text
+from reconciliation.model.text_template import MOST_ITEMS, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from chatwoot.records import Conversation, Message, SentMessage
+
+    from reconciliation.model.text_template import TextTemplate
 
 NOTE = "note"
 CALL = "call"
@@ -36,6 +30,7 @@ EMAIL = "email"
 
 # How much of each recent message a conversation shows.
 RECENT_CHARACTERS = 500
+_LONGEST_NAME = 200
 _MAIL = "Channel::Email"
 _EARLIER_PERSON = re.compile(r"krayin:person:(\d{1,18})")
 _AUTHORS = {
@@ -94,13 +89,19 @@ class ActivityRules:
     """By what conversations and messages are mapped.
 
     `installation` is a short name of the Chatwoot, part of the key; `base_url` its address for
-    links (None: no links); `history_start` an aware instant or None; `zone` is that of the times shown.
+    links (None: no links); `history_start` an aware instant or None; `zone` is that of the times shown;
+    `templates` are the texts of one's own, by place.
     """
 
     installation: str
     base_url: str | None = None
     history_start: datetime | None = None
     zone: tzinfo = UTC
+    templates: Mapping[str, TextTemplate] = field(default_factory=dict)
+
+    def sources(self, kind: str) -> list[str]:
+        """Return the templates of a kind as written: with another one its activities are others."""
+        return [one.source for place, one in sorted(self.templates.items()) if place.startswith(kind)]
 
 
 def short_name(installation: str) -> str:
@@ -122,20 +123,20 @@ def map_conversation(
         return ActivitySkip.BEFORE_HISTORY
     is_mailbox = conversation.channel_type == _MAIL
 
-    def shown(message: Message) -> list[str]:
-        return body_lines(message, RECENT_CHARACTERS, is_mail=is_mailbox or message.is_email)
+    def shown(message: Message) -> str:
+        return body(message, RECENT_CHARACTERS, is_mail=is_mailbox or message.is_email)
 
-    def marked(message: Message) -> list[str]:
-        return marked_lines(message, RECENT_CHARACTERS)
-
+    link = _address(rules, conversation.account_id, conversation.display_id)
+    values = _conversation_values(conversation, rules.zone, link, shown)
+    same = _conversation_values(_unnamed(conversation), UTC, link, lambda one: marked(one, RECENT_CHARACTERS))
+    mark = [*rules.sources(CONVERSATION), text_of("conversation_comment", same, {})]
     return DesiredActivity(
         source_kind=CONVERSATION,
         source_id=str(conversation.display_id),
         contact_id=conversation.contact_id,
         type=activity_type(conversation.channel_type, is_email=conversation.is_email),
-        title=f"Conversation #{conversation.display_id}",
-        comment=comment_of(_details(conversation, rules, shown)),
-        said=comment_mark(comment_of(_details(_unnamed(conversation), replace(rules, zone=UTC), marked))),
+        **_texts(CONVERSATION, values, rules),
+        said=comment_mark(comment_of("\n".join(mark), link)),
         is_done=conversation.status is Status.RESOLVED,
         start=conversation.created_at,
         end=latest,
@@ -151,22 +152,15 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
         return ActivitySkip.NO_CONTACT
     if not mapped and rules.history_start is not None and message.created_at < rules.history_start:
         return ActivitySkip.BEFORE_HISTORY
-    ending = f" - Conversation #{sent.display_id}"
-    name = cut_characters(_name(message), 255 - len("Message from ") - len(ending))
-    said = f"{_signature(message)}, {moment(message.created_at, rules.zone)}"
-    # Above what is said: a cut may then not tear it.
-    link_line = [*_link_line(rules, sent.account_id, sent.display_id)]
-    body = body_lines(message, is_mail=message.is_email or sent.channel_type == _MAIL)
-    place = _place(sent.inbox_name, sent.channel_type)
-    lines = [*_subject_line(message.subject), *link_line, escaped(f"{said}, {place}:"), *body]
+    link = _address(rules, sent.account_id, sent.display_id)
+    mark = [*rules.sources(MESSAGE), *filter(None, [link]), message.author, marked(message)]
     return DesiredActivity(
         source_kind=MESSAGE,
         source_id=str(message.id),
         contact_id=sent.contact_id,
         type=activity_type(sent.channel_type, is_email=message.is_email),
-        title=f"Message from {name}{ending}",
-        comment=comment_of(lines),
-        said=comment_mark(comment_of([*link_line, message.author, *marked_lines(message)])),
+        **_texts(MESSAGE, _message_values(sent, rules.zone, link), rules),
+        said=comment_mark(comment_of("\n".join(mark), link)),
         is_done=True,
         start=message.created_at,
         end=message.created_at,
@@ -175,44 +169,84 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
     )
 
 
+class _Texts(TypedDict):
+    title: str
+    comment: str
+    earlier_title: str
+
+
+def _texts(kind: str, values: Mapping[str, Any], rules: ActivityRules) -> _Texts:
+    title, ready = (cut_characters(text_of(f"{kind}_title", values, own)) for own in (rules.templates, {}))
+    return {
+        "title": title,
+        "comment": comment_of(text_of(f"{kind}_comment", values, rules.templates), values["link"]),
+        "earlier_title": ready if title != ready else "",
+    }
+
+
+def _message_values(sent: SentMessage, zone: tzinfo, link: str) -> dict[str, Any]:
+    message = sent.message
+    return {
+        "number": str(sent.display_id),
+        **_said(message, zone, body(message, is_mail=message.is_email or sent.channel_type == _MAIL)),
+        **_place(sent.inbox_name, sent.channel_type),
+        "subject": _subject(message.subject),
+        "link": link,
+        "files": [one.name or one.kind for one in message.attachments[:MOST_ITEMS]],
+    }
+
+
+def _conversation_values(
+    conversation: Conversation, zone: tzinfo, link: str, text: Callable[[Message], str]
+) -> dict[str, Any]:
+    bot = " (bot)" if conversation.assignee_is_bot else ""
+    attributes = {
+        name: cut_characters(stored_text(shown_value(value)))
+        for name, value in sorted(conversation.custom_attributes.items())
+        if value not in (None, "", [], {})
+    }
+    return {
+        "number": str(conversation.display_id),
+        "status": "unknown" if conversation.status is None else conversation.status.name.lower(),
+        **_place(conversation.inbox_name, conversation.channel_type),
+        "assignee": f"{conversation.assignee}{bot}" if conversation.assignee else "",
+        "team": conversation.team or "",
+        "priority": "" if conversation.priority is None else conversation.priority.name.lower(),
+        "started": moment(conversation.created_at, zone),
+        "subject": _subject(conversation.subject),
+        "link": link,
+        "labels": [*conversation.labels[:MOST_ITEMS]],
+        "attributes": attributes,
+        "attribute_list": [{"name": name, "value": value} for name, value in attributes.items()],
+        "messages": [_said(one, zone, text(one)) for one in conversation.messages],
+    }
+
+
+def _said(message: Message, zone: tzinfo, text: str) -> dict[str, str]:
+    name = " ".join(visible_text(message.sender_name).split())
+    role, other = _AUTHORS[message.author]
+    return {
+        # So much that a title still shows what follows the name.
+        "author": cut_characters(name or other, _LONGEST_NAME),
+        "role": role,
+        "time": moment(message.created_at, zone),
+        "text": text,
+    }
+
+
+def _place(inbox_name: str, channel_type: str) -> dict[str, str]:
+    inbox, channel = stored_text(inbox_name), channel_of(channel_type).name
+    return {"inbox": inbox, "channel": channel, "place": f"{inbox} ({channel})" if inbox else channel}
+
+
+def _subject(subject: str) -> str:
+    return cut_characters(" ".join(visible_text(subject).split()))
+
+
 def earlier_person(earlier_ids: Sequence[str]) -> int | None:
     """Return the person that an earlier integration noted in texts like `krayin:person:5|krayin:lead:6`."""
     found = (_EARLIER_PERSON.fullmatch(entry.strip()) for text in earlier_ids for entry in text.split("|"))
     return next((int(match[1]) for match in found if match), None)
-
-
-def _subject_line(subject: str) -> Iterator[str]:
-    if shown := " ".join(visible_text(subject).split()):
-        yield escaped(f"Subject: {cut_characters(shown)}")
-
-
-def _details(
-    conversation: Conversation, rules: ActivityRules, body: Callable[[Message], list[str]]
-) -> Iterator[str]:
-    yield from _subject_line(conversation.subject)
-    yield f"Status: {conversation.status.name.lower() if conversation.status is not None else 'unknown'}"
-    yield escaped(f"Inbox: {_place(conversation.inbox_name, conversation.channel_type)}")
-    if conversation.assignee:
-        yield escaped(f"Assignee: {conversation.assignee}{' (bot)' if conversation.assignee_is_bot else ''}")
-    if conversation.team:
-        yield escaped(f"Team: {conversation.team}")
-    if conversation.priority is not None:
-        yield f"Priority: {conversation.priority.name.lower()}"
-    if conversation.labels:
-        yield escaped(f"Labels: {', '.join(conversation.labels)}")
-    for name, value in sorted(conversation.custom_attributes.items()):
-        if value not in (None, "", [], {}):
-            yield escaped(f"{name}: {cut_characters(shown_value(value))}")
-    yield f"Started: {moment(conversation.created_at, rules.zone)}"
-    yield from _link_line(rules, conversation.account_id, conversation.display_id)
-    if conversation.messages:
-        yield ""
-        yield "Latest messages:"
-    for number, message in enumerate(conversation.messages):
-        if number:
-            yield ""
-        yield escaped(f"{moment(message.created_at, rules.zone)} {_signature(message)}:")
-        yield from body(message)
 
 
 def _unnamed(conversation: Conversation) -> Conversation:
@@ -227,23 +261,9 @@ def _unnamed(conversation: Conversation) -> Conversation:
     )
 
 
-def _link_line(rules: ActivityRules, account_id: int, display_id: int) -> Iterator[str]:
-    if rules.base_url:
-        yield link(f"{rules.base_url.rstrip('/')}/app/accounts/{account_id}/conversations/{display_id}")
-
-
-def _place(inbox_name: str, channel_type: str) -> str:
-    channel = channel_of(channel_type).name
-    return f"{inbox_name} ({channel})" if inbox_name else channel
-
-
-def _name(message: Message) -> str:
-    # The title is one line.
-    return " ".join(visible_text(message.sender_name).split()) or _AUTHORS[message.author][1]
-
-
-def _signature(message: Message) -> str:
-    return f"{_name(message)} ({_AUTHORS[message.author][0]})"
+def _address(rules: ActivityRules, account_id: int, display_id: int) -> str:
+    base = (rules.base_url or "").rstrip("/")
+    return f"{base}/app/accounts/{account_id}/conversations/{display_id}" if base else ""
 
 
 def activity_key(installation: str, kind: str, account_id: int, number: int | str) -> str:

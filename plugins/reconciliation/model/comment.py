@@ -32,21 +32,19 @@ def escaped(text: str) -> str:
     return LINE_END.join(html.escape(line, quote=True) for line in _LINES.split(stored_text(text)))
 
 
-def link(address: str) -> str:
-    """Return an address as a link."""
-    safe = html.escape(address, quote=True)
-    return f'<a href="{safe}" target="_blank">{safe}</a>'
+def comment_of(text: str, link: str = "") -> str:
+    """Return text as a comment, cut visibly where Krayin would cut silently.
 
-
-def comment_of(lines: Iterable[str]) -> str:
-    """Return lines (escaped already) as one comment, cut visibly where Krayin would cut silently.
-
-    Bytes are counted as sent, after escaping.
+    Bytes are counted as sent, after escaping. The address `link` can be clicked where it stands in the text.
     """
-    text = stored_text(LINE_END.join(lines))
-    encoded = text.encode()
+    comment = escaped(text)
+    if link:
+        address = escaped(link)
+        anchor = f'<a href="{address}" target="_blank">{address}</a>'
+        comment = re.sub(rf"{re.escape(address)}(?![\w/?#-])", lambda _: anchor, comment)
+    encoded = comment.encode()
     if len(encoded) <= TEXT_BYTES:
-        return text
+        return comment
     kept = encoded[: TEXT_BYTES - len(CUT_MARK.encode())].decode(errors="ignore")
     return _TORN.sub("", kept).rstrip() + CUT_MARK
 
@@ -66,12 +64,12 @@ def shown_value(value: Any) -> str:
 
 
 def attachment_line(attachment: Attachment) -> str:
-    """Return a file as name, type and size, escaped."""
+    """Return a file as name, type and size."""
     known = [attachment.content_type or attachment.kind]
     if attachment.size is not None:
         known.append(size(attachment.size))
     name = attachment.name or f"({attachment.kind})"
-    return escaped(f"Attachment: {cut_characters(name)} ({', '.join(known)})")
+    return f"Attachment: {cut_characters(name)} ({', '.join(known)})"
 
 
 def size(number: int) -> str:
@@ -84,8 +82,8 @@ def size(number: int) -> str:
     return f"{shown:.0f} {unit}" if unit == "B" else f"{shown:.1f} {unit}"
 
 
-def body_lines(message: Message, longest: int | None = None, *, is_mail: bool = False) -> list[str]:
-    """Return what a message says: its text, what it offers, what came of it, its files; escaped.
+def body(message: Message, longest: int | None = None, *, is_mail: bool = False) -> str:
+    """Return what a message says: its text, what it offers, what came of it, its files.
 
     `longest` cuts the text to that many characters. With `is_mail` it is read as a mail (`mail_text`).
     """
@@ -98,7 +96,7 @@ def body_lines(message: Message, longest: int | None = None, *, is_mail: bool = 
     return _body(message, text, longest, [*offer_lines(message.details), *outcome_lines(message.details)])
 
 
-def marked_lines(message: Message, longest: int | None = None) -> list[str]:
+def marked(message: Message, longest: int | None = None) -> str:
     """Return what of a message makes a difference when it changes; see `DesiredActivity.said`.
 
     How a text is read from it has changed and will again: what was said before that is history.
@@ -106,16 +104,16 @@ def marked_lines(message: Message, longest: int | None = None) -> list[str]:
     return _body(message, message.content, longest, outcome_lines(message.details))
 
 
-def _body(message: Message, text: str, longest: int | None, more: Iterable[str]) -> list[str]:
+def _body(message: Message, text: str, longest: int | None, more: Iterable[str]) -> str:
     if message.is_deleted:
-        return ["(message deleted)"]
+        return "(message deleted)"
     text = stored_text(text)
-    lines = [escaped(text if longest is None else cut_characters(text, longest))] if text else []
-    lines += [escaped(one) for one in more]
-    lines += [attachment_line(one) for one in message.attachments]
+    lines = [text if longest is None else cut_characters(text, longest)] if text else []
+    lines += map(stored_text, more)
+    lines += [stored_text(attachment_line(one)) for one in message.attachments]
     if message.is_failed:
         lines.append("(not delivered)")
-    return lines or ["(no text)"]
+    return "\n".join(lines) or "(no text)"
 
 
 def comment_mark(comment: str | None) -> str:

@@ -33,12 +33,15 @@ from reconciliation.model.desired_contact import (
 )
 from reconciliation.model.phones import normalise_phone, phone_key
 from reconciliation.model.stored_text import stored_text, visible_text
+from reconciliation.model.text_template import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from chatwoot.records import Contact
+
+    from reconciliation.model.text_template import TextTemplate
 
 _NUMBERS = (int, float, Decimal)
 
@@ -126,7 +129,8 @@ class MappingRules:
     """The settings the mapping depends on.
 
     `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code,
-    by CRM kind. `history_start` is an aware instant or None; `zone` that of the account.
+    by CRM kind. `history_start` is an aware instant or None; `zone` that of the account; `templates`
+    the texts of one's own, by place.
     """
 
     phone_region: str | None = None
@@ -135,6 +139,7 @@ class MappingRules:
     link_organizations: bool = False
     history_start: datetime | None = None
     zone: tzinfo = UTC
+    templates: Mapping[str, TextTemplate] = field(default_factory=dict)
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -142,6 +147,32 @@ class MappingRules:
 def _display_name(reading: ContactReading) -> str:
     name = visible_text(reading.contact.name) or visible_text(reading.email.partition("@")[0])
     return reading.cut("name", name or next(iter(reading.phones), reading.email))
+
+
+def _lead_title(reading: ContactReading) -> str:
+    return reading.cut("title", _lead_text("lead_title", reading))
+
+
+def _lead_text(place: str, reading: ContactReading) -> str:
+    contact, own = reading.contact, reading.rules.templates
+    values: dict[str, Any] = {
+        "name": _display_name(reading),
+        "email": reading.email,
+        "phone": ", ".join(reading.phones),
+        "identifier": stored_text(contact.identifier),
+        "company": company_name(reading) or "",
+        "contact_id": str(contact.id),
+        "about": reading.attribute("description") or "",
+        **{name: reading.attribute(name) or "" for name in ("job_title", "city", "country")},
+    }
+    if own:
+        values["attributes"] = shown_values(contact.additional_attributes, contact.custom_attributes)
+    return text_of(place, values, own)
+
+
+def shown_values(*attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return attributes for reading; of the same name the last one that is filled."""
+    return {name: text for one in attributes for name, value in one.items() if (text := _as_text(value))}
 
 
 def _emails(reading: ContactReading) -> list[str]:
@@ -187,18 +218,7 @@ def _fitting_lead_value(raw: str) -> tuple[str | None, str | None]:
 
 
 def _description(reading: ContactReading) -> str:
-    place = ", ".join([part for key in ("city", "country") if (part := reading.attribute(key))])
-    lines = (
-        ("Chatwoot contact", str(reading.contact.id)),
-        ("Identifier", stored_text(reading.contact.identifier)),
-        ("E-mail", reading.email),
-        ("Phone", ", ".join(reading.phones)),
-        ("Company", company_name(reading)),
-        ("Job title", reading.attribute("job_title")),
-        ("Location", place),
-        ("About", reading.attribute("description")),
-    )
-    text = "\n".join([f"{label}: {value}" for label, value in lines if value])
+    text = _lead_text("lead_description", reading)
     cut = cut_bytes(text, TEXT_BYTES)
     if cut != text:
         reading.warnings.append(f"description cut to {TEXT_BYTES} bytes")
@@ -222,7 +242,7 @@ PERSON_FIELDS = (
     Field("organization", "attribute company_name, company or organization", _organization_name),
 )
 LEAD_FIELDS = (
-    Field("title", "the person's name", _display_name),
+    Field("title", "the person's name", _lead_title),
     Field("lead_value", "attribute lead_value", _lead_value),
     Field("description", "what Chatwoot knows of the contact", _description),
 )

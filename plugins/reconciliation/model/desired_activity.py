@@ -29,7 +29,8 @@ class ActivitySkip(StrEnum):
 class DesiredActivity(FromJson):
     """An activity as it should be; `start` and `end` are aware, both the same moment for a message.
 
-    `key` is what it is found again by, `earlier_person` the person an earlier integration noted. `said` is a
+    `key` is what it is found again by, `earlier_person` the person an earlier integration noted, and
+    `earlier_title` the title it gave where that is another one. `said` is a
     mark of the comment without the names in it: what was said under an old name is history.
     """
 
@@ -45,6 +46,7 @@ class DesiredActivity(FromJson):
     key: str
     said: str = ""
     earlier_person: int | None = None
+    earlier_title: str = field(default="", repr=False)
 
     def hash(self) -> bytes:
         """Return a hash of what is sent after creation; Krayin cannot change an activity's type.

@@ -155,7 +155,7 @@ class ActivitySearch:
                 for one in self.own.client.activities_of("person", wanted.earlier_person)
                 if one.type in _TYPES and KEY not in one.additional
             ]
-        title = stored_text(wanted.title)
+        title = stored_text(wanted.earlier_title or wanted.title)
         same = next((one for one in self._left if one.title == title and one.id not in taken), None)
         if same is not None:
             self._left.remove(same)

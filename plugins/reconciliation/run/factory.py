@@ -73,6 +73,7 @@ class RunFactory:
             link_organizations=settings.sync_to_organization,
             history_start=settings.history_start(datetime.now(UTC)),
             zone=settings.zone,
+            templates=settings.templates.of("lead"),
             custom_fields=settings.custom_fields.model_dump(),
             custom_types=self.targets.custom_types,
         )

@@ -119,7 +119,11 @@ class RunStreams:
         since = self.settings.history_start(now)
         rules = Rules(
             ActivityRules(
-                short_name(snapshot.installation), self.settings.chatwoot.url, since, self.settings.zone
+                short_name(snapshot.installation),
+                self.settings.chatwoot.url,
+                since,
+                self.settings.zone,
+                self.settings.templates.of("conversation", "message"),
             ),
             stages_of(self.settings),
             self.order,

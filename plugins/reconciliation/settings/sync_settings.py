@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -15,10 +15,15 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from reconciliation.model.hashing import stable_hash
+
+if TYPE_CHECKING:
+    from reconciliation.model.text_template import TextTemplate
 
 SYNC_DB_CONN_ID = "sync_db"
 SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection
@@ -208,6 +213,45 @@ class CustomFields(_Strict):
         return self
 
 
+class Templates(_Strict):
+    """Texts of your own, as Jinja2 templates: docs/guides/templates.md has what they may name."""
+
+    lead_title: str | None = None
+    """Title of a lead, for example `{{ name }} ({{ attributes.plan }})`. Default: the contact's name."""
+    lead_description: str | None = None
+    """Description of a lead. Default: what Chatwoot knows of the contact."""
+    conversation_title: str | None = None
+    """Title of a conversation's activity. Default: `Conversation #12`."""
+    conversation_comment: str | None = None
+    """Comment of a conversation's activity. Default: its details and latest messages."""
+    message_title: str | None = None
+    """Title of a message's activity. Default: `Message from Ada - Conversation #12`."""
+    message_comment: str | None = None
+    """Comment of a message's activity. Default: who, when, where and what."""
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_template(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            _template(str(info.field_name), value)
+        return value
+
+    def of(self, *kinds: str) -> dict[str, TextTemplate]:
+        """Return the templates that are set for some kinds (lead, conversation, message), by place."""
+        return {
+            place: _template(place, source)
+            for place, source in self
+            if source is not None and place.startswith(kinds)
+        }
+
+
+def _template(place: str, source: str) -> TextTemplate:
+    # Jinja would be imported with every parse of a DAG file.
+    from reconciliation.model.text_template import text_template  # noqa: PLC0415
+
+    return text_template(place, source)
+
+
 class ChangeLimits(_Strict):
     """How much may be changed in Krayin within a period before a person is asked."""
 
@@ -326,6 +370,8 @@ class SyncSettings(_Strict):
     """
     custom_fields: CustomFields = CustomFields()
     """Chatwoot attribute to Krayin attribute code."""
+    templates: Templates = Templates()
+    """Texts of your own for leads and activities."""
     new_lead_after_close: bool = False
     """Make a new lead for a customer who writes again after the lead was won or lost."""
     confirmed_workflows: Annotated[
@@ -388,7 +434,9 @@ class SyncSettings(_Strict):
             message = "write_back_attribute needs webhook.api_conn_id: ids are written through Chatwoot's API"
             raise ValueError(message)
         fields = self.custom_fields
-        if name in READ_ATTRIBUTES | fields.person.keys() | fields.lead.keys() | fields.organization.keys():
+        named = {one for template in self.templates.of("lead").values() for one in template.attributes}
+        read = READ_ATTRIBUTES | named
+        if name in read | fields.person.keys() | fields.lead.keys() | fields.organization.keys():
             message = f"write_back_attribute: {name!r} is brought over to Krayin; choose another attribute"
             raise ValueError(message)
         return self
@@ -424,4 +472,6 @@ class SyncSettings(_Strict):
         if self.timezone != "UTC":
             # Whoever does not set it gets no other hash by an upgrade.
             deciding["timezone"] = self.timezone
+        for place, template in self.templates.of("lead").items():
+            deciding[place] = template.source
         return stable_hash(deciding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -377,3 +378,31 @@ def test_two_workers_make_every_activity_once(world: World) -> None:
     assert len(keys) == len(set(keys)) == 4 * 9
     assert sum(row["is_done"] for row in rows) == 4 * 8
     assert world.rows("SELECT count(*) FROM activity_mark") == [(0,)]
+
+
+def test_a_mail_an_answer_and_a_call_come_over_readable(world: World) -> None:
+    _, talk = ada_with_a_talk(world, "Channel::Email", additional_attributes={"mail_subject": "Order 17"})
+    mail = {"subject": "Order 17", "text_content": {"reply": ""}, "html_content": {"full": "<p>Hello</p>"}}
+    say(world, talk, None, content_type=8, content_attributes={"email": mail})
+    survey = {"message_type": 3, "content_type": 9}
+    answer = {"submitted_values": {"csat_survey_response": {"rating": 4, "feedback_message": "Fine"}}}
+    say(world, talk, SECRET, content_attributes={"display_type": "emoji"}, **survey)
+    say(world, talk, SECRET, content_attributes=answer, **survey)
+    call = say(world, talk, "Voice Call", content_type=12, content_attributes={"data": {"status": "ringing"}})
+    world.run(**BOTH)
+    conversation, *said = [row["comment"] for row in activities(world)]
+    assert conversation.startswith("Subject: Order 17<br>Status: open<br>")
+    assert [one.rpartition(":<br>")[2] for one in said] == [
+        "Hello", "Rating: 4 of 5<br>Fine", "Voice Call<br>Call: ringing",
+    ]  # fmt: skip
+    assert said[0].startswith("Subject: Order 17<br>")
+    assert SECRET not in str(activities(world))
+    data = {"data": {"status": "completed", "call_direction": "inbound", "duration_seconds": 125}}
+    with chatwoot(world) as connection:
+        connection.execute(
+            "UPDATE messages SET content_attributes = to_json(%s::text) WHERE id = %s",
+            (json.dumps(data), call),
+        )
+    world.run(**BOTH)
+    assert activities(world)[-1]["comment"].endswith("Call: incoming, completed, 2 min 5 s")
+    assert writes(world, world.run(RunRequest(full=True), **BOTH).id) == []

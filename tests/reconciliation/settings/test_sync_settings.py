@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from reconciliation.extract.streams import CONVERSATIONS, MESSAGES
 from reconciliation.settings.sync_settings import SyncSettings
 
 from tests.reconciliation.samples import NOON, json_values
@@ -124,6 +125,27 @@ def test_time_zones():
         assert "IANA time zone" in refused(timezone=wrong)
 
 
+def test_templates():
+    assert "there are about, attributes" in refused(templates={"lead_title": "{{ nmae }}"})
+    assert "can loop over lists only" in refused(
+        templates={"message_title": "{% for a in text %}{% endfor %}"}
+    )
+    good = settings(templates={"lead_title": "{{ name }}", "message_title": "{{ author }}"}).templates
+    assert (good.of("lead").keys(), good.of("conversation", "message").keys()) == (
+        {"lead_title"},
+        {"message_title"},
+    )
+    read = {"templates": {"lead_title": "{{ attributes.ids }}"}, "webhook": {"api_conn_id": "api"}}
+    assert "is brought over" in refused(write_back_attribute="ids", **read)
+
+
+def test_a_template_of_a_stream_has_it_compared_once_more():
+    plain, other = settings(), settings(templates={"message_title": "{{ author }}"})
+    assert CONVERSATIONS.settings_hash(other) == CONVERSATIONS.settings_hash(plain)
+    assert MESSAGES.settings_hash(other) != MESSAGES.settings_hash(plain)
+    assert other.contents_hash() == plain.contents_hash()
+
+
 def test_regions():
     assert settings(default_phone_region="de").default_phone_region == "DE"
     for wrong in ("Germany", "XX", "", "+49"):
@@ -191,6 +213,7 @@ def test_settings_cannot_be_changed():
     "given",
     [
         {"timezone": "Europe/Berlin"},
+        {"templates": {"lead_title": "{{ name }}"}},
         {"phone_only_contacts": "skip"},
         {"custom_fields": {"person": {"a": "b"}}},
         {"sync_to_organization": True},
