@@ -26,7 +26,12 @@ from chatwoot.streams import Stream
 from psycopg import sql
 from reconciliation.extract.checksum_diff import ChecksumDiff, Differences, remember
 from reconciliation.migrations import upgrade
-from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.store.binding_scope import (
+    BindingScope,
+    register_installation,
+    register_scope,
+    register_target,
+)
 from rich.console import Console
 from rich.table import Table
 
@@ -124,9 +129,9 @@ MESSAGES = """
     CROSS JOIN generate_series(1, 10) AS n
 """
 MAPPING = """
-    INSERT INTO krayin_sync.mapping (target_id, installation_id, account_id, source_kind, source_id, crm_kind,
-        crm_id, origin, state, source_hash, acked_hash, last_sent, source_read_at, planned_at)
-    SELECT %(target_id)s, %(installation_id)s, 1, 'contact', n::text, kind, n, 'created', 'linked',
+    INSERT INTO krayin_sync.mapping (target_id, scope_id, source_kind, source_id, crm_kind, crm_id, origin,
+        state, source_hash, acked_hash, last_sent, source_read_at, planned_at)
+    SELECT %(target_id)s, %(scope_id)s, 'contact', n::text, kind, n, 'created', 'linked',
         decode(md5(n::text), 'hex'), decode(md5(n::text), 'hex'),
         jsonb_build_object('name', 'Mariana Oliveira ' || n, 'emails',
             jsonb_build_array(jsonb_build_object('value', 'mariana.oliveira' || n || '@example.com'))),
@@ -223,7 +228,8 @@ def made(cluster: Cluster, contacts: int, messages: int) -> Databases:
             connection.execute(statement, size)
         connection.execute("VACUUM ANALYZE")
     with psycopg.connect(sync, autocommit=True) as connection:
-        identity = BindingScope(
+        identity = register_scope(
+            connection,
             register_target(connection, "https://crm.example.com/api/v1"),
             register_installation(connection, "benchmark"),
             1,

@@ -205,9 +205,8 @@ def catch_up(  # noqa: PLR0913
         connection.execute("UPDATE watermark SET position = %s", (Jsonb(mark.to_json()),))
         for spec in streams(one.settings):
             connection.execute(
-                "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position,"
-                " settings_hash, run_id)"
-                " SELECT sync_name, %s, target_id, installation_id, account_id, %s, %s, run_id FROM watermark"
+                "INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash, run_id)"
+                " SELECT sync_name, %s, scope_id, %s, %s, run_id FROM watermark"
                 " WHERE stream = 'contacts' ON CONFLICT DO NOTHING",
                 (spec.watermark, Jsonb(mark.to_json()), spec.settings_hash(one.settings)),
             )

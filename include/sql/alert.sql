@@ -63,7 +63,8 @@ SELECT
     (SELECT string_agg(format('Incident %%s: %%s', id, sentence), E'\n' ORDER BY id) FROM krayin_sync.incident
      WHERE closed_at IS NULL
        AND (sync_name = %(sync_name)s OR sync_name IS NULL AND target_id IN (
-           SELECT target_id FROM krayin_sync.watermark WHERE sync_name = %(sync_name)s))) AS incidents
+           SELECT scope.target_id FROM krayin_sync.watermark JOIN krayin_sync.scope ON scope.id = watermark.scope_id
+           WHERE watermark.sync_name = %(sync_name)s))) AS incidents
 
 
 -- name: told

@@ -1,6 +1,6 @@
 -- name: begin
 -- A new checksum diff, in place of the one before of the sync.
--- Parameters: sync_name, target_id, installation_id, account_id, read_at.
+-- Parameters: sync_name, scope_id, read_at.
 -- Indexes: checksum_diff_new_bucket_pkey, checksum_diff_difference_pkey; the table of checksum diffs has few rows.
 WITH replaced AS (
     DELETE FROM krayin_sync.checksum_diff WHERE sync_name = %(sync_name)s RETURNING id
@@ -11,8 +11,8 @@ buckets AS (
 differences AS (
     DELETE FROM krayin_sync.checksum_diff_difference WHERE diff_id IN (SELECT id FROM replaced)
 )
-INSERT INTO krayin_sync.checksum_diff (sync_name, target_id, installation_id, account_id, read_at)
-VALUES (%(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(read_at)s)
+INSERT INTO krayin_sync.checksum_diff (sync_name, scope_id, read_at)
+VALUES (%(sync_name)s, %(scope_id)s, %(read_at)s)
 RETURNING id
 
 
@@ -83,8 +83,8 @@ COPY krayin_sync.checksum_diff_new_bucket (diff_id, stream_id, bucket, checksum,
 -- name: planned_since
 -- Records that were planned from a reading later than the remembered checksum diff, and mapped records that are not
 -- among the rows of this one; of both only those that no difference names.
--- Parameters: diff_id, stream, stream_id, target_id, installation_id, account_id, source_kind; planned_since
---   (timestamptz, NULL: ever); every_mapped: look at all mapped records, not only at those planned since.
+-- Parameters: diff_id, stream, stream_id, scope_id, source_kind; planned_since (timestamptz, NULL: ever);
+--   every_mapped: look at all mapped records, not only at those planned since.
 -- Indexes: mapping_read_later, checksum_diff_new_bucket_pkey, checksum_bucket_pkey, checksum_diff_difference_pkey.
 COPY (
     SELECT DISTINCT mapped.key, mapped.is_there
@@ -97,8 +97,7 @@ COPY (
         FROM (
             SELECT source_id::bigint AS key, source_read_at
             FROM krayin_sync.mapping
-            WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-              AND source_kind = %(source_kind)s AND state <> 'orphaned'
+            WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND state <> 'orphaned'
               AND source_read_at > CASE
                   WHEN %(every_mapped)s THEN '-infinity' ELSE coalesce(%(planned_since)s::timestamptz, '-infinity')
               END
@@ -168,15 +167,12 @@ SELECT bucket, hashes FROM krayin_sync.checksum_bucket WHERE stream_id = %(strea
 
 -- name: stream_open
 -- What a sync remembers of a stream; memories made by another formula are dropped.
--- Parameters: sync_name, stream, target_id, installation_id, account_id, formula.
--- Indexes: checksum_stream_sync_name_stream_target_id_installation_id_acc_key, checksum_bucket_pkey.
+-- Parameters: sync_name, stream, scope_id, formula.
+-- Indexes: checksum_stream_of_scope, checksum_bucket_pkey.
 WITH opened AS (
-    INSERT INTO krayin_sync.checksum_stream AS stream
-        (sync_name, stream, target_id, installation_id, account_id, formula)
-    VALUES (
-        %(sync_name)s, %(stream)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(formula)s
-    )
-    ON CONFLICT (sync_name, stream, target_id, installation_id, account_id) DO UPDATE
+    INSERT INTO krayin_sync.checksum_stream AS stream (sync_name, stream, scope_id, formula)
+    VALUES (%(sync_name)s, %(stream)s, %(scope_id)s, %(formula)s)
+    ON CONFLICT (sync_name, stream, scope_id) DO UPDATE
     SET formula = excluded.formula,
         diff_id = CASE WHEN stream.formula = excluded.formula THEN stream.diff_id END,
         read_at = CASE WHEN stream.formula = excluded.formula THEN stream.read_at END
@@ -191,28 +187,26 @@ SELECT id, diff_id, read_at FROM opened
 
 -- name: take
 -- Take the checksum diff that a plan ends with, if it is complete, of that sync, and was not taken before.
--- Parameters: diff_id, sync_name, target_id, installation_id, account_id.
+-- Parameters: diff_id, sync_name, scope_id.
 -- Indexes: checksum_diff_pkey.
 UPDATE krayin_sync.checksum_diff
 SET remembered_at = clock_timestamp()
 WHERE id = %(diff_id)s AND compared_at IS NOT NULL AND remembered_at IS NULL AND sync_name = %(sync_name)s
-  AND target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND scope_id = %(scope_id)s
 RETURNING id
 
 
 -- name: unmapped
 -- Records that Chatwoot has in the scope of a sync and the mapping does not know: left out so far, or lost.
--- Parameters: sync_name, stream, target_id, installation_id, account_id, bits (of a key within its bucket), source_kind.
--- Indexes: checksum_bucket_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: sync_name, stream, scope_id, bits (of a key within its bucket), source_kind.
+-- Indexes: checksum_bucket_pkey, mapping_of_source.
 SELECT (bucket.bucket << %(bits)s::integer) + seen.place - 1
 FROM krayin_sync.checksum_stream AS stream
 JOIN krayin_sync.checksum_bucket AS bucket ON bucket.stream_id = stream.id
 CROSS JOIN LATERAL unnest(bucket.hashes) WITH ORDINALITY AS seen (hash, place)
-WHERE stream.sync_name = %(sync_name)s AND stream.stream = %(stream)s AND stream.target_id = %(target_id)s
-  AND stream.installation_id = %(installation_id)s AND stream.account_id = %(account_id)s
+WHERE stream.sync_name = %(sync_name)s AND stream.stream = %(stream)s AND stream.scope_id = %(scope_id)s
   AND seen.hash IS NOT NULL
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.mapping AS mapping
-      WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-        AND mapping.account_id = %(account_id)s AND mapping.source_kind = %(source_kind)s
+      WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind = %(source_kind)s
         AND mapping.source_id = ((bucket.bucket << %(bits)s::integer) + seen.place - 1)::text)

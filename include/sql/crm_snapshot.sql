@@ -1,14 +1,15 @@
 -- name: anybody_has_an_email
 -- Whether any person in Krayin is known to have an e-mail: Krayin showed one, or took one from us.
 -- Parameters: target_id.
--- Indexes: crm_snapshot_key_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: crm_snapshot_key_pkey, mapping_one_source_per_record.
 SELECT 1
 FROM krayin_sync.crm_snapshot_key
 WHERE target_id = %(target_id)s AND crm_kind = 'person' AND starts_with(key, 'email:')
 UNION ALL
 SELECT 1
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND crm_kind = 'person' AND state = 'linked' AND last_sent -> 'emails' <> '[]'
+WHERE target_id = %(target_id)s AND crm_kind = 'person' AND crm_id IS NOT NULL AND state = 'linked'
+  AND last_sent -> 'emails' <> '[]'
 LIMIT 1
 
 
@@ -17,12 +18,13 @@ LIMIT 1
 -- Parameters: target_id, keys (text[]).
 -- Indexes: crm_snapshot_key_pkey, crm_snapshot_pkey, mapping_one_source_per_record.
 SELECT found.key, found.crm_id, snapshot.facts,
-       mapping.installation_id, mapping.account_id, mapping.source_id
+       mapping.scope_id, scope.account_id, mapping.source_id
 FROM krayin_sync.crm_snapshot_key AS found
 JOIN krayin_sync.crm_snapshot AS snapshot USING (target_id, crm_kind, crm_id)
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = found.target_id AND mapping.crm_kind = 'person'
       AND mapping.crm_id = found.crm_id AND mapping.state = 'linked'
+LEFT JOIN krayin_sync.scope ON scope.id = mapping.scope_id
 WHERE found.target_id = %(target_id)s AND found.crm_kind = 'person' AND found.key = ANY(%(keys)s)
 
 
@@ -44,13 +46,12 @@ WHERE target_id = %(target_id)s AND crm_kind = ANY(%(crm_kinds)s) AND seen_at < 
 -- name: compared_anew
 -- Records that did not change in Krayin, but were planned or written since they were compared, have now been
 -- compared again.
--- Parameters: target_id, installation_id, account_id, crm_kinds (text[]), before.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
+-- Parameters: scope_id, crm_kinds (text[]), before.
+-- Indexes: mapping_of_source, crm_snapshot_pkey.
 UPDATE krayin_sync.crm_snapshot AS snapshot
 SET compared_at = %(before)s
 FROM krayin_sync.mapping AS mapping
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.crm_kind = ANY(%(crm_kinds)s)
+WHERE mapping.scope_id = %(scope_id)s AND mapping.crm_kind = ANY(%(crm_kinds)s)
   AND snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind
   AND snapshot.crm_id = mapping.crm_id
   AND (mapping.acked_at > snapshot.compared_at AND mapping.acked_at < %(before)s
@@ -59,15 +60,14 @@ WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installa
 
 -- name: duplicates
 -- The Krayin records that have one of some keys, and whose they are.
--- Parameters: target_id, installation_id, account_id, crm_kind, keys (text[]).
+-- Parameters: target_id, scope_id, crm_kind, keys (text[]).
 -- Indexes: crm_snapshot_key_pkey, crm_snapshot_pkey, mapping_one_source_per_record.
 SELECT found.key, found.crm_id, snapshot.facts, mapping.source_kind, mapping.source_id
 FROM krayin_sync.crm_snapshot_key AS found
 JOIN krayin_sync.crm_snapshot AS snapshot USING (target_id, crm_kind, crm_id)
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = found.target_id AND mapping.crm_kind = found.crm_kind AND mapping.crm_id = found.crm_id
-      AND mapping.crm_kind <> 'organization' AND mapping.state = 'linked'
-      AND mapping.installation_id = %(installation_id)s AND mapping.account_id = %(account_id)s
+      AND mapping.crm_kind <> 'organization' AND mapping.state = 'linked' AND mapping.scope_id = %(scope_id)s
 WHERE found.target_id = %(target_id)s AND found.crm_kind = %(crm_kind)s AND found.key = ANY(%(keys)s)
 ORDER BY found.key, found.crm_id
 
@@ -78,11 +78,12 @@ ORDER BY found.key, found.crm_id
 -- Parameters: since (interval: receipts of this age at most).
 -- Indexes: crm_snapshot_pkey.
 DELETE FROM krayin_sync.crm_snapshot AS snapshot
-USING krayin_sync.erasure AS erasure,
-      jsonb_each(erasure.receipt -> 'deleted') AS deleted (crm_kind, ids),
-      jsonb_array_elements_text(deleted.ids) AS crm_id
+USING krayin_sync.erasure AS erasure
+JOIN krayin_sync.scope ON scope.id = erasure.scope_id
+CROSS JOIN jsonb_each(erasure.receipt -> 'deleted') AS deleted (crm_kind, ids)
+CROSS JOIN jsonb_array_elements_text(deleted.ids) AS crm_id
 WHERE erasure.requested_at > clock_timestamp() - %(since)s
-  AND snapshot.target_id = erasure.target_id AND snapshot.crm_kind = deleted.crm_kind
+  AND snapshot.target_id = scope.target_id AND snapshot.crm_kind = deleted.crm_kind
   AND snapshot.crm_id = crm_id::bigint
 
 
@@ -166,11 +167,12 @@ SET next_page = excluded.next_page,
 -- Persons by id as Krayin showed them last, and whose they are already.
 -- Parameters: target_id, crm_ids (bigint[]).
 -- Indexes: crm_snapshot_pkey, mapping_one_source_per_record.
-SELECT NULL::text AS key, snapshot.crm_id, snapshot.facts, mapping.installation_id, mapping.account_id, mapping.source_id
+SELECT NULL::text AS key, snapshot.crm_id, snapshot.facts, mapping.scope_id, scope.account_id, mapping.source_id
 FROM krayin_sync.crm_snapshot AS snapshot
 LEFT JOIN krayin_sync.mapping AS mapping
        ON mapping.target_id = snapshot.target_id AND mapping.crm_kind = 'person'
       AND mapping.crm_id = snapshot.crm_id AND mapping.state = 'linked'
+LEFT JOIN krayin_sync.scope ON scope.id = mapping.scope_id
 WHERE snapshot.target_id = %(target_id)s AND snapshot.crm_kind = 'person' AND snapshot.crm_id = ANY(%(crm_ids)s)
 
 

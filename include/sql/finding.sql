@@ -9,18 +9,16 @@ WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state IN ('open', 'rep
 
 -- name: again
 -- The mapping rows of records that had a difference at the last comparison.
--- Parameters: sync_name, target_id, installation_id, account_id.
--- Indexes: finding_present, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: sync_name, scope_id.
+-- Indexes: finding_present, mapping_of_source.
 SELECT DISTINCT mapping.id
 FROM krayin_sync.finding AS finding
 JOIN krayin_sync.mapping AS mapping
-  ON mapping.target_id = finding.target_id AND mapping.installation_id = finding.installation_id
- AND mapping.account_id = finding.account_id AND mapping.source_kind = finding.source_kind
+  ON mapping.scope_id = finding.scope_id AND mapping.source_kind = finding.source_kind
  AND mapping.source_id = finding.source_id AND mapping.crm_kind = finding.crm_kind
 WHERE finding.sync_name = %(sync_name)s AND finding.state NOT IN ('repaired', 'resolved')
   AND finding.source_kind IN ('company', 'conversation', 'message')
-  AND finding.target_id = %(target_id)s AND finding.installation_id = %(installation_id)s
-  AND finding.account_id = %(account_id)s
+  AND finding.scope_id = %(scope_id)s
 
 
 -- name: by_field
@@ -73,8 +71,7 @@ WHERE finding.sync_name = %(sync_name)s AND finding.reconciliation_id <> %(recon
       WHERE operation.id = finding.operation_id AND operation.state IN ('planned', 'held', 'in_flight', 'unknown'))
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.operation
-      WHERE operation.target_id = finding.target_id AND operation.installation_id = finding.installation_id
-        AND operation.account_id = finding.account_id AND operation.source_kind = finding.source_kind
+      WHERE operation.scope_id = finding.scope_id AND operation.source_kind = finding.source_kind
         AND operation.source_id = finding.source_id AND operation.state IN ('planned', 'held')
         AND operation.run_id <> %(run_id)s)
 
@@ -90,13 +87,12 @@ GROUP BY state
 
 -- name: erase
 -- Take everything out of the findings on a contact but ids, classes and states.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: finding_of_contact.
 UPDATE krayin_sync.finding
 SET detail = '{}', state = CASE WHEN state IN ('repaired', 'resolved') THEN state ELSE 'resolved' END,
     ended_at = coalesce(ended_at, clock_timestamp())
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND contact_id = %(contact_id)s::text::bigint
+WHERE scope_id = %(scope_id)s AND contact_id = %(contact_id)s::text::bigint
 
 
 -- name: expire
@@ -115,14 +111,13 @@ RETURNING id
 
 -- name: link
 -- Which operation of a run repairs each finding; a stage's finding is repaired by the contact's stage move.
--- Parameters: reconciliation_id, run_id, target_id, installation_id, account_id.
+-- Parameters: reconciliation_id, run_id, scope_id.
 -- Indexes: finding_of_reconciliation, operation_of_run.
 UPDATE krayin_sync.finding AS finding
 SET operation_id = operation.id
 FROM krayin_sync.operation AS operation
 WHERE finding.reconciliation_id = %(reconciliation_id)s AND finding.state = 'repairing'
-  AND operation.run_id = %(run_id)s AND operation.target_id = %(target_id)s
-  AND operation.installation_id = %(installation_id)s AND operation.account_id = %(account_id)s
+  AND operation.run_id = %(run_id)s AND operation.scope_id = %(scope_id)s
   AND operation.source_kind = CASE WHEN finding.class = 'moved_stage' THEN 'stage' ELSE finding.source_kind END
   AND operation.source_id = finding.source_id
 
@@ -131,9 +126,10 @@ WHERE finding.reconciliation_id = %(reconciliation_id)s AND finding.state = 'rep
 -- The findings in which one of an erased contact's values stands.
 -- Parameters: target_id, values (text[]).
 -- Indexes: none: a scan, erasures are rare.
-SELECT id, repair, detail
+SELECT finding.id, repair, detail
 FROM krayin_sync.finding
-WHERE target_id = %(target_id)s
+JOIN krayin_sync.scope ON scope.id = finding.scope_id
+WHERE scope.target_id = %(target_id)s
   AND EXISTS (
       SELECT FROM unnest(%(values)s::text[]) AS value
       WHERE strpos(repair, value) > 0
@@ -182,10 +178,11 @@ UPDATE krayin_sync.finding SET repair = %(text)s, detail = %(document)s WHERE id
 SELECT finding.id AS finding_id, finding.class, finding.state, finding.side, finding.field, finding.source_kind,
        CASE WHEN finding.source_kind <> 'company' THEN finding.source_id END AS source_id,
        finding.contact_id, finding.crm_kind, finding.crm_id, finding.repair_calls,
-       finding.first_seen, finding.last_seen, finding.ended_at, finding.account_id,
+       finding.first_seen, finding.last_seen, finding.ended_at, scope.account_id,
        krayin_sync.krayin_page(target.base_url, finding.crm_kind, finding.crm_id) AS krayin_page
 FROM krayin_sync.finding AS finding
-JOIN krayin_sync.krayin_target AS target ON target.id = finding.target_id
+JOIN krayin_sync.scope ON scope.id = finding.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 WHERE finding.sync_name = %(sync_name)s
   AND (finding.state NOT IN ('repaired', 'resolved') OR finding.ended_at >= %(since)s)
 ORDER BY finding.class, finding.id
@@ -219,22 +216,21 @@ WHERE reconciliation_id = %(reconciliation_id)s AND state = 'repairing' AND oper
 -- name: write
 -- Keep what a comparison found; what was found before keeps its first sight, and its acceptance as long as
 -- it stays the same. Nothing is kept of contacts that were erased while the comparison was under way.
--- Parameters: reconciliation_id, sync_name, target_id, installation_id, account_id, findings (JSON array of objects).
+-- Parameters: reconciliation_id, sync_name, scope_id, findings (JSON array of objects).
 -- Indexes: finding_present, erasure_of_contact.
 INSERT INTO krayin_sync.finding
-    (reconciliation_id, sync_name, target_id, installation_id, account_id, key, source_kind, source_id, contact_id,
-     crm_kind, crm_id, class, field, side, detail, repair, repair_calls, state)
-SELECT %(reconciliation_id)s, %(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s,
-       key, source_kind, source_id, contact_id, crm_kind, crm_id, class, field, side, detail, repair, repair_calls, state
+    (reconciliation_id, sync_name, scope_id, key, source_kind, source_id, contact_id, crm_kind, crm_id, class, field, side,
+     detail, repair, repair_calls, state)
+SELECT %(reconciliation_id)s, %(sync_name)s, scope.id, key, source_kind, source_id, contact_id, crm_kind, crm_id, class,
+       field, side, detail, repair, repair_calls, state
 FROM jsonb_to_recordset(%(findings)s) AS found (
     key text, source_kind text, source_id text, contact_id bigint, crm_kind text, crm_id bigint, class text,
     field text, side text, detail jsonb, repair text, repair_calls smallint, state text)
+JOIN krayin_sync.scope ON scope.id = %(scope_id)s
 WHERE NOT EXISTS (
     SELECT FROM krayin_sync.erasure
-    WHERE erasure.target_id = %(target_id)s AND erasure.installation_id = %(installation_id)s
-      AND erasure.account_id = %(account_id)s AND erasure.lifted_at IS NULL
-      AND erasure.contact_hash = krayin_sync.contact_hash(
-          %(target_id)s, %(installation_id)s, %(account_id)s, found.contact_id::text))
+    WHERE erasure.scope_id = scope.id AND erasure.lifted_at IS NULL
+      AND erasure.contact_hash = krayin_sync.contact_hash(scope, found.contact_id::text))
 ORDER BY key
 ON CONFLICT (sync_name, key) WHERE state NOT IN ('repaired', 'resolved') DO UPDATE
 SET reconciliation_id = excluded.reconciliation_id,
@@ -253,12 +249,12 @@ SET reconciliation_id = excluded.reconciliation_id,
 
 -- name: of_contact
 -- What differs of a contact now.
--- Parameters: sync_name, target_id, installation_id, account_id, contact_id (bigint).
+-- Parameters: sync_name, scope_id, contact_id (bigint).
 -- Indexes: finding_of_contact.
 SELECT id, class, crm_kind, crm_id, field, side, state, repair, detail, first_seen, last_seen
 FROM krayin_sync.finding
-WHERE sync_name = %(sync_name)s AND target_id = %(target_id)s AND installation_id = %(installation_id)s
-  AND account_id = %(account_id)s AND contact_id = %(contact_id)s AND state NOT IN ('repaired', 'resolved')
+WHERE sync_name = %(sync_name)s AND scope_id = %(scope_id)s AND contact_id = %(contact_id)s
+  AND state NOT IN ('repaired', 'resolved')
 ORDER BY crm_kind, field, id
 
 
@@ -276,18 +272,18 @@ WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state = 'accepted'
 -- accepted, a salesperson's own value, and what was cut to fit are for information: nothing has to be done about them.
 -- Parameters: sync_name, class (or NULL), field (or NULL), information (boolean or NULL), before (id or NULL), size.
 -- Indexes: finding_present.
-SELECT id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail, first_seen,
-       last_seen,
-       krayin_sync.krayin_page((SELECT base_url FROM krayin_sync.krayin_target WHERE krayin_target.id = target_id),
-                               crm_kind, crm_id) AS page
+SELECT finding.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail,
+       first_seen, last_seen, krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
 FROM krayin_sync.finding
+JOIN krayin_sync.scope ON scope.id = finding.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')
   AND (%(class)s::text IS NULL OR class = %(class)s)
   AND (%(field)s::text IS NULL OR field = %(field)s)
   AND (%(information)s::boolean IS NULL
        OR (state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs') = %(information)s)
-  AND (%(before)s::bigint IS NULL OR id < %(before)s)
-ORDER BY id DESC
+  AND (%(before)s::bigint IS NULL OR finding.id < %(before)s)
+ORDER BY finding.id DESC
 LIMIT %(size)s
 
 

@@ -24,9 +24,10 @@ WHERE id = %(target_id)s
 -- Indexes: watermark_pkey, krayin_target_base_url_key.
 SELECT target.id, target.base_url
 FROM krayin_sync.krayin_target AS target
-LEFT JOIN krayin_sync.watermark ON watermark.target_id = target.id AND watermark.sync_name = %(sync_name)s
+LEFT JOIN (krayin_sync.watermark JOIN krayin_sync.scope ON scope.id = watermark.scope_id)
+       ON scope.target_id = target.id AND watermark.sync_name = %(sync_name)s
 WHERE target.id <> %(target_id)s AND target.base_url NOT LIKE '%%#moved-%%'
-  AND CASE WHEN %(base_url)s::text IS NULL THEN watermark.target_id IS NOT NULL
+  AND CASE WHEN %(base_url)s::text IS NULL THEN watermark.sync_name IS NOT NULL
            ELSE starts_with(target.base_url, %(base_url)s) END
 ORDER BY watermark.moved_at DESC NULLS LAST
 LIMIT 1
@@ -48,6 +49,25 @@ RETURNING id
 INSERT INTO krayin_sync.chatwoot_installation (identity) VALUES (%(identity)s)
 ON CONFLICT (identity) DO UPDATE SET identity = excluded.identity
 RETURNING id
+
+
+-- name: scope_id
+-- The id of a scope, registered at first sight. A known one is not written to: that would wait for whoever plans.
+-- Parameters: target_id, installation_id, account_id.
+-- Indexes: scope_of_account.
+WITH known AS (
+    SELECT id
+    FROM krayin_sync.scope
+    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+), registered AS (
+    INSERT INTO krayin_sync.scope (target_id, installation_id, account_id)
+    SELECT %(target_id)s, %(installation_id)s, %(account_id)s
+    WHERE NOT EXISTS (SELECT FROM known)
+    -- Somebody may have registered it this very moment.
+    ON CONFLICT (target_id, installation_id, account_id) DO UPDATE SET account_id = excluded.account_id
+    RETURNING id
+)
+SELECT id FROM known UNION ALL SELECT id FROM registered
 
 
 -- name: known

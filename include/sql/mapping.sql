@@ -19,52 +19,50 @@ WHERE id = %(id)s
 
 -- name: activities_of_contact
 -- The conversations and messages of a contact, as far as operations tell.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: none: a scan, erasures are rare.
 SELECT DISTINCT source_kind, source_id
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND contact_id = %(contact_id)s::text::bigint AND source_kind IN ('conversation', 'message')
+WHERE scope_id = %(scope_id)s AND contact_id = %(contact_id)s::text::bigint
+  AND source_kind IN ('conversation', 'message')
 
 
 -- name: activity_contacts
 -- Which person and lead some contacts are; held until the end of the transaction, so that a record linked
 -- meanwhile releases what is planned here to wait for it.
--- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, erasure_of_contact.
+-- Parameters: scope_id, contact_ids (text[]).
+-- Indexes: mapping_of_source, erasure_of_contact.
 SELECT source_id, crm_kind, crm_id, state, origin
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND crm_kind IN ('person', 'lead')
+JOIN krayin_sync.scope ON scope.id = mapping.scope_id
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s)
+  AND crm_kind IN ('person', 'lead')
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.erasure
-      WHERE erasure.target_id = mapping.target_id AND erasure.installation_id = mapping.installation_id
-        AND erasure.account_id = mapping.account_id AND erasure.lifted_at IS NULL
-        AND erasure.contact_hash = krayin_sync.contact_hash(
-            mapping.target_id, mapping.installation_id, mapping.account_id, mapping.source_id)
+      WHERE erasure.scope_id = mapping.scope_id AND erasure.lifted_at IS NULL
+        AND erasure.contact_hash = krayin_sync.contact_hash(scope, mapping.source_id)
   )
 ORDER BY source_id, crm_kind
-FOR SHARE
+FOR SHARE OF mapping
 
 
 -- name: activity_hashes
 -- What was last planned of some conversations, messages or stage moves; what was taken for gone is planned anew.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, source_kind, source_ids (text[]).
+-- Indexes: mapping_of_source.
 SELECT source_id, CASE WHEN state <> 'orphaned' THEN source_hash ELSE ''::bytea END
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
 
 
 -- name: activity_linked
 -- Which of some conversations or messages are linked to an activity, or were until it was deleted in Krayin.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, source_kind, source_ids (text[]).
+-- Indexes: mapping_of_source.
 SELECT source_id
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND crm_kind = 'activity' AND source_id = ANY(%(source_ids)s)
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND crm_kind = 'activity'
+  AND source_id = ANY(%(source_ids)s)
   AND state IN ('linked', 'gone')
 
 
@@ -105,19 +103,21 @@ WHERE survivor.id = %(survivor)s
 -- which a backup may have brought back.
 -- Parameters: target_id.
 -- Indexes: none: a scan; removal_standing, mapping_one_source_per_record.
-SELECT mapping.id, installation.identity AS installation, installation_id, account_id, source_kind, source_id, crm_kind,
+SELECT mapping.id, installation.identity AS installation, scope_id, account_id, source_kind, source_id, crm_kind,
        crm_id, crm_created_at, last_sent, pending_write, former_crm_ids, false AS was_deleted
 FROM krayin_sync.mapping
-JOIN krayin_sync.chatwoot_installation AS installation ON installation.id = mapping.installation_id
-WHERE target_id = %(target_id)s AND source_kind <> 'stage' AND crm_id IS NOT NULL
+JOIN krayin_sync.scope ON scope.id = mapping.scope_id
+JOIN krayin_sync.chatwoot_installation AS installation ON installation.id = scope.installation_id
+WHERE mapping.target_id = %(target_id)s AND source_kind <> 'stage' AND crm_id IS NOT NULL
   AND (state IN ('linked', 'orphaned') OR crm_kind = 'organization')
 UNION ALL
-SELECT mapping.id, installation.identity, installation_id, account_id, source_kind, source_id, crm_kind,
+SELECT mapping.id, installation.identity, scope_id, account_id, source_kind, source_id, crm_kind,
        removal.crm_id, (removal.before ->> 'created_at')::timestamptz, NULL, NULL, '{}', true
 FROM krayin_sync.removal
-JOIN krayin_sync.mapping USING (target_id, installation_id, account_id, source_kind, source_id, crm_kind)
-JOIN krayin_sync.chatwoot_installation AS installation ON installation.id = mapping.installation_id
-WHERE target_id = %(target_id)s AND removal.action = 'deleted' AND removal.ended_at IS NULL
+JOIN krayin_sync.mapping USING (scope_id, source_kind, source_id, crm_kind)
+JOIN krayin_sync.scope ON scope.id = scope_id
+JOIN krayin_sync.chatwoot_installation AS installation ON installation.id = scope.installation_id
+WHERE removal.target_id = %(target_id)s AND removal.action = 'deleted' AND removal.ended_at IS NULL
   AND mapping.state = 'orphaned' AND mapping.crm_id IS NULL AND removal.before ? 'created_at'
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.mapping AS other
@@ -147,26 +147,25 @@ GROUP BY crm_id
 
 -- name: contacts_of_records
 -- The mapping of some contacts with what Krayin showed last of their records.
--- Parameters: target_id, installation_id, account_id, source_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
+-- Parameters: scope_id, source_ids (text[]).
+-- Indexes: mapping_of_source, crm_snapshot_pkey.
 SELECT mapping.source_id, mapping.source_kind, mapping.crm_kind, mapping.id, mapping.crm_id, mapping.origin,
        mapping.state, mapping.source_hash, mapping.acked_hash, mapping.last_sent, mapping.pending_write, snapshot.facts
 FROM krayin_sync.mapping AS mapping
 LEFT JOIN krayin_sync.crm_snapshot AS snapshot
        ON snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind
       AND snapshot.crm_id = mapping.crm_id
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.source_kind IN ('contact', 'stage')
+WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind IN ('contact', 'stage')
   AND mapping.source_id = ANY(%(source_ids)s)
 
 
 -- name: conversations_of
 -- Conversations that hang on some persons through us, by the person.
--- Parameters: target_id, installation_id, account_id, person_ids (text[]).
+-- Parameters: target_id, scope_id, person_ids (text[]).
 -- Indexes: mapping_activity_person.
 SELECT last_sent ->> 'person', max(source_id::bigint)
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s
   AND source_kind = 'conversation' AND crm_kind = 'activity' AND last_sent ->> 'person' = ANY(%(person_ids)s)
 GROUP BY 1
 
@@ -174,14 +173,13 @@ GROUP BY 1
 -- name: count
 -- How many contacts and companies have their record in Krayin, counted no further than needed; those whose
 -- removal is being planned have it still.
--- Parameters: target_id, installation_id, account_id, most (stop counting here).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, most (stop counting here).
+-- Indexes: mapping_of_source.
 SELECT count(*)
 FROM (
     SELECT 1
     FROM krayin_sync.mapping
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND source_kind IN ('contact', 'company') AND crm_kind IN ('person', 'organization')
+    WHERE scope_id = %(scope_id)s AND source_kind IN ('contact', 'company') AND crm_kind IN ('person', 'organization')
       AND (state = 'linked' OR (state = 'orphaned' AND settled_at IS NULL AND crm_id IS NOT NULL))
     LIMIT %(most)s
 ) AS mapped
@@ -189,20 +187,20 @@ FROM (
 
 -- name: deleted
 -- Note that records are gone in Krayin.
--- Parameters: target_id, installation_id, account_id, crm_kind, crm_ids (bigint[]).
+-- Parameters: target_id, scope_id, crm_kind, crm_ids (bigint[]).
 -- Indexes: mapping_one_source_per_record, mapping_organizations.
 UPDATE krayin_sync.mapping
 SET state = 'gone', crm_id = NULL, acked_hash = NULL, last_sent = NULL, pending_write = NULL
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND crm_kind = %(crm_kind)s AND source_kind <> 'stage' AND crm_id = ANY(%(crm_ids)s)
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s AND crm_kind = %(crm_kind)s
+  AND source_kind <> 'stage' AND crm_id = ANY(%(crm_ids)s)
   AND (state = 'linked' OR crm_kind = 'organization')
 
 
 -- name: due
 -- Linked records whose state in Krayin, or what was sent to them, is news since they were last compared.
--- Parameters: target_id, installation_id, account_id, everything (boolean), again (bigint[]: mapping rows to look at
+-- Parameters: scope_id, everything (boolean), again (bigint[]: mapping rows to look at
 --             in any case).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
+-- Indexes: mapping_of_source, crm_snapshot_pkey.
 SELECT mapping.id, mapping.source_kind, mapping.source_id, mapping.crm_kind, mapping.crm_id, mapping.last_sent,
        mapping.pending_write, mapping.source_hash, mapping.acked_hash, snapshot.facts,
        person.crm_id AS person_id, stage.last_sent -> 'stage' AS stage_id
@@ -210,15 +208,12 @@ FROM krayin_sync.mapping AS mapping
 JOIN krayin_sync.crm_snapshot AS snapshot
   ON snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind AND snapshot.crm_id = mapping.crm_id
 LEFT JOIN krayin_sync.mapping AS person
-       ON mapping.crm_kind = 'lead' AND person.target_id = mapping.target_id
-      AND person.installation_id = mapping.installation_id AND person.account_id = mapping.account_id
+       ON mapping.crm_kind = 'lead' AND person.scope_id = mapping.scope_id
       AND person.source_kind = 'contact' AND person.source_id = mapping.source_id AND person.crm_kind = 'person'
 LEFT JOIN krayin_sync.mapping AS stage
-       ON mapping.crm_kind = 'lead' AND stage.target_id = mapping.target_id
-      AND stage.installation_id = mapping.installation_id AND stage.account_id = mapping.account_id
+       ON mapping.crm_kind = 'lead' AND stage.scope_id = mapping.scope_id
       AND stage.source_kind = 'stage' AND stage.source_id = mapping.source_id AND stage.crm_kind = 'lead'
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.source_kind <> 'stage'
+WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind <> 'stage'
   AND (mapping.state = 'linked' OR mapping.crm_kind = 'organization')
   AND (%(everything)s
        OR snapshot.compared_hash IS DISTINCT FROM snapshot.hash
@@ -250,46 +245,44 @@ WHERE id = ANY(%(ids)s)
 
 -- name: forget_organization
 -- Have the persons of some contacts linked to their organization anew, which somebody deleted.
--- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, contact_ids (text[]).
+-- Indexes: mapping_of_source.
 UPDATE krayin_sync.mapping
 SET source_hash = ''::bytea, acked_hash = NULL, last_sent = last_sent - 'organization'
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND crm_kind = 'person' AND source_id = ANY(%(contact_ids)s)
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND crm_kind = 'person' AND source_id = ANY(%(contact_ids)s)
 
 
 -- name: forget_record
 -- A record of ours that was just deleted is nobody's any more, whatever becomes of the rest of its contact's.
--- Parameters: target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, source_kind, source_id, crm_kind, crm_id.
+-- Indexes: mapping_of_source.
 UPDATE krayin_sync.mapping
 SET crm_id = nullif(crm_id, %(crm_id)s),
     last_sent = CASE WHEN crm_id = %(crm_id)s THEN NULL ELSE last_sent END,
     pending_write = CASE WHEN crm_id = %(crm_id)s THEN NULL ELSE pending_write END,
     former_crm_ids = array_remove(former_crm_ids, %(crm_id)s::bigint)
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = %(source_id)s AND crm_kind = %(crm_kind)s AND state = 'orphaned'
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = %(source_id)s
+  AND crm_kind = %(crm_kind)s AND state = 'orphaned'
 
 
 -- name: gone
 -- The source records whose record was deleted in Krayin.
--- Parameters: target_id, installation_id, account_id.
+-- Parameters: scope_id.
 -- Indexes: mapping_gone.
 SELECT id, source_kind, source_id, crm_kind
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND state = 'gone'
+WHERE scope_id = %(scope_id)s AND state = 'gone'
 ORDER BY source_kind, length(source_id), source_id, crm_kind
 
 
 -- name: hashes
 -- What was last planned for some contacts, to leave out those that did not change.
--- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, contact_ids (text[]).
+-- Indexes: mapping_of_source.
 SELECT source_id, crm_kind, source_hash, state, active_at
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND crm_kind IN ('person', 'lead')
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s)
+  AND crm_kind IN ('person', 'lead')
 
 
 -- name: known
@@ -326,17 +319,17 @@ WHERE mapping.target_id = %(target_id)s AND mapping.crm_kind = %(crm_kind)s AND 
 
 -- name: link
 -- Note which Krayin record a source record is, and what was written to it.
--- Parameters: target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id, origin,
---             acked_hash (or NULL: nothing written yet), last_sent (JSON or NULL), crm_created_at (or NULL).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, mapping_one_source_per_record.
+-- Parameters: target_id, scope_id, source_kind, source_id, crm_kind, crm_id, origin, acked_hash (or NULL: nothing
+--             written yet), last_sent (JSON or NULL), crm_created_at (or NULL).
+-- Indexes: mapping_of_source, mapping_one_source_per_record.
 INSERT INTO krayin_sync.mapping
-    (target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id, origin, state, acked_hash,
-     last_sent, acked_at, crm_created_at)
+    (target_id, scope_id, source_kind, source_id, crm_kind, crm_id, origin, state, acked_hash, last_sent,
+     acked_at, crm_created_at)
 VALUES
-    (%(target_id)s, %(installation_id)s, %(account_id)s, %(source_kind)s, %(source_id)s, %(crm_kind)s, %(crm_id)s,
-     %(origin)s, 'linked', %(acked_hash)s, %(last_sent)s, CASE WHEN %(acked_hash)s::bytea IS NOT NULL THEN clock_timestamp() END,
+    (%(target_id)s, %(scope_id)s, %(source_kind)s, %(source_id)s, %(crm_kind)s, %(crm_id)s, %(origin)s, 'linked',
+     %(acked_hash)s, %(last_sent)s, CASE WHEN %(acked_hash)s::bytea IS NOT NULL THEN clock_timestamp() END,
      %(crm_created_at)s)
-ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind) DO UPDATE
+ON CONFLICT (scope_id, source_kind, source_id, crm_kind) DO UPDATE
 SET crm_id = excluded.crm_id,
     -- A lead that is followed by a new one stays the contact's.
     former_crm_ids = CASE WHEN mapping.state = 'linked' AND mapping.crm_kind = 'lead' AND mapping.crm_id <> excluded.crm_id
@@ -357,21 +350,20 @@ SET crm_id = excluded.crm_id,
 -- name: link_organization
 -- Note which Krayin organization a company is; an address planned for it may now be sent. Returns its origin
 -- where the company was not linked to it before.
--- Parameters: target_id, installation_id, account_id, folded_name, crm_id, origin.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, operation_planned.
+-- Parameters: target_id, scope_id, folded_name, crm_id, origin.
+-- Indexes: mapping_of_source, operation_planned.
 WITH before AS (
     SELECT crm_id
     FROM krayin_sync.mapping
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND source_kind = 'company' AND source_id = %(folded_name)s AND crm_kind = 'organization'
+    WHERE scope_id = %(scope_id)s AND source_kind = 'company' AND source_id = %(folded_name)s
+      AND crm_kind = 'organization'
 ),
 linked AS (
     INSERT INTO krayin_sync.mapping
-        (target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id, origin, state)
+        (target_id, scope_id, source_kind, source_id, crm_kind, crm_id, origin, state)
     VALUES
-        (%(target_id)s, %(installation_id)s, %(account_id)s, 'company', %(folded_name)s, 'organization', %(crm_id)s,
-         %(origin)s, 'linked')
-    ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind) DO UPDATE
+        (%(target_id)s, %(scope_id)s, 'company', %(folded_name)s, 'organization', %(crm_id)s, %(origin)s, 'linked')
+    ON CONFLICT (scope_id, source_kind, source_id, crm_kind) DO UPDATE
     SET acked_hash = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.acked_hash END,
         last_sent = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.last_sent END,
         pending_write = CASE WHEN mapping.crm_id = excluded.crm_id THEN mapping.pending_write END,
@@ -383,8 +375,7 @@ linked AS (
 due AS (
     UPDATE krayin_sync.operation
     SET next_attempt_at = clock_timestamp()
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND source_kind = 'company' AND source_id = %(folded_name)s AND state = 'planned'
+    WHERE scope_id = %(scope_id)s AND source_kind = 'company' AND source_id = %(folded_name)s AND state = 'planned'
       AND next_attempt_at = 'infinity'
 )
 SELECT origin
@@ -394,23 +385,23 @@ WHERE NOT EXISTS (SELECT FROM before WHERE crm_id = %(crm_id)s)
 
 -- name: linked
 -- All linked records of one kind with what was sent to them.
--- Parameters: target_id, installation_id, account_id, crm_kind.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, crm_kind.
+-- Indexes: mapping_of_source.
 SELECT source_id, crm_id, last_sent
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND crm_kind = %(crm_kind)s AND state = 'linked' AND crm_id IS NOT NULL
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND crm_kind = %(crm_kind)s AND state = 'linked'
+  AND crm_id IS NOT NULL
 ORDER BY crm_id
 
 
 -- name: lock
 -- The mapping of a chunk of records, locked so that two planners take turns.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]), crm_kinds (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, source_kind, source_ids (text[]), crm_kinds (text[]).
+-- Indexes: mapping_of_source.
 SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, source_read_at
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s) AND crm_kind = ANY(%(crm_kinds)s)
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+  AND crm_kind = ANY(%(crm_kinds)s)
 ORDER BY source_id, crm_kind
 FOR UPDATE
 
@@ -419,24 +410,26 @@ FOR UPDATE
 -- Which of some Krayin records already belong to a source record; leads that were followed by a new one still do.
 -- Parameters: target_id, crm_kind, crm_ids (bigint[]).
 -- Indexes: mapping_one_source_per_record, mapping_former_records.
-SELECT crm_id, installation_id, account_id, source_kind, source_id
+SELECT crm_id, account_id, source_kind, source_id
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND crm_id = ANY(%(crm_ids)s) AND state = 'linked'
+JOIN krayin_sync.scope ON scope.id = mapping.scope_id
+WHERE mapping.target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND crm_id = ANY(%(crm_ids)s) AND state = 'linked'
 UNION ALL
-SELECT former.crm_id, installation_id, account_id, source_kind, source_id
-FROM krayin_sync.mapping, unnest(former_crm_ids) AS former (crm_id)
-WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND former_crm_ids <> '{}'
+SELECT former.crm_id, account_id, source_kind, source_id
+FROM krayin_sync.mapping
+JOIN krayin_sync.scope ON scope.id = mapping.scope_id
+CROSS JOIN unnest(former_crm_ids) AS former (crm_id)
+WHERE mapping.target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND former_crm_ids <> '{}'
   AND former_crm_ids && %(crm_ids)s::bigint[] AND former.crm_id = ANY(%(crm_ids)s)
 
 
 -- name: merged_with
 -- With which contacts one was merged, as comparisons found: those that it swallowed, and the one that swallowed it.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: finding_of_contact; a scan for those it swallowed, erasures are rare.
 SELECT DISTINCT contact_id, contact_id = %(contact_id)s::text::bigint AS is_loser, (detail ->> 'merged_into')::bigint
 FROM krayin_sync.finding
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND class = 'orphan' AND detail ? 'merged_into'
+WHERE scope_id = %(scope_id)s AND class = 'orphan' AND detail ? 'merged_into'
   AND (contact_id = %(contact_id)s::text::bigint OR detail -> 'merged_into' = %(contact_id)s::text::jsonb)
 ORDER BY 1
 
@@ -462,56 +455,52 @@ WHERE target.id = %(target_id)s
 
 -- name: of_record
 -- The mapping of some source records as it stands now.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, source_kind, source_ids (text[]).
+-- Indexes: mapping_of_source.
 SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, former_crm_ids
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
 
 
 -- name: organizations_planned
 -- Note which version of each company was planned.
--- Parameters: target_id, installation_id, account_id, folded_names (text[]), source_hashes (bytea[]), source_read_at.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: target_id, scope_id, folded_names (text[]), source_hashes (bytea[]), source_read_at.
+-- Indexes: mapping_of_source.
 INSERT INTO krayin_sync.mapping
-    (target_id, installation_id, account_id, source_kind, source_id, crm_kind, source_hash, source_read_at, planned_at)
-SELECT %(target_id)s, %(installation_id)s, %(account_id)s, 'company', folded_name, 'organization', source_hash,
+    (target_id, scope_id, source_kind, source_id, crm_kind, source_hash, source_read_at, planned_at)
+SELECT %(target_id)s, %(scope_id)s, 'company', folded_name, 'organization', source_hash,
        %(source_read_at)s, clock_timestamp()
 FROM unnest(%(folded_names)s::text[], %(source_hashes)s::bytea[]) AS planned (folded_name, source_hash)
 ORDER BY folded_name
-ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind) DO UPDATE
+ON CONFLICT (scope_id, source_kind, source_id, crm_kind) DO UPDATE
 SET source_hash = excluded.source_hash, source_read_at = excluded.source_read_at, planned_at = excluded.planned_at
 
 
 -- name: organizations_wanted
 -- What each company should look like: the fields of its lowest contact id that knows an address. Companies of
 -- which no contact knows one are left out unless one was planned before.
--- Parameters: target_id, installation_id, account_id, folded_names (text[]).
+-- Parameters: scope_id, folded_names (text[]).
 -- The first name that is not lower is found in the index whatever the statistics say; the join tells whether it is the
 -- one that was asked for.
--- Indexes: organization_member_by_name, organization_member_with_address,
---          mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: organization_member_by_name, organization_member_with_address, mapping_of_source.
 SELECT wanted.folded_name, coalesce(winner.name, member.name) AS name, winner.address, mapping.crm_id,
        mapping.source_hash, mapping.last_sent
 FROM unnest(%(folded_names)s::text[]) AS wanted (folded_name)
 LEFT JOIN LATERAL (
     SELECT folded_name, name, address
     FROM krayin_sync.organization_member
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND folded_name >= wanted.folded_name AND address IS NOT NULL
+    WHERE scope_id = %(scope_id)s AND folded_name >= wanted.folded_name AND address IS NOT NULL
     ORDER BY folded_name, contact_id
     LIMIT 1
 ) AS winner ON winner.folded_name = wanted.folded_name
 LEFT JOIN krayin_sync.mapping AS mapping
-       ON mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-      AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'company'
+       ON mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'company'
       AND mapping.source_id = wanted.folded_name AND mapping.crm_kind = 'organization'
 LEFT JOIN LATERAL (
     SELECT folded_name, name
     FROM krayin_sync.organization_member
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND folded_name >= wanted.folded_name AND winner.name IS NULL AND mapping.source_hash IS NOT NULL
+    WHERE scope_id = %(scope_id)s AND folded_name >= wanted.folded_name AND winner.name IS NULL
+      AND mapping.source_hash IS NOT NULL
     ORDER BY folded_name, contact_id
     LIMIT 1
 ) AS member ON member.folded_name = wanted.folded_name
@@ -521,23 +510,22 @@ ORDER BY wanted.folded_name
 
 -- name: orphan
 -- Note that source records are gone in Chatwoot; what waits for them is not to be carried out.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id, source_kind, source_ids (text[]).
+-- Indexes: mapping_of_source.
 UPDATE krayin_sync.mapping
 SET state = 'orphaned', settled_at = CASE WHEN crm_id IS NULL THEN clock_timestamp() END
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s) AND state <> 'orphaned'
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+  AND state <> 'orphaned'
 
 
 -- name: orphans
 -- Contacts that are gone in Chatwoot and whose records have not been seen to.
--- Parameters: target_id, installation_id, account_id.
+-- Parameters: scope_id.
 -- Indexes: mapping_orphaned.
 SELECT source_kind, source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write,
        former_crm_ids, former_adopted_ids
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND state = 'orphaned' AND settled_at IS NULL
+WHERE scope_id = %(scope_id)s AND state = 'orphaned' AND settled_at IS NULL
 ORDER BY source_kind, length(source_id), source_id, crm_kind
 
 
@@ -557,11 +545,11 @@ WHERE target_id = %(target_id)s AND crm_kind = 'lead' AND former_crm_ids <> '{}'
 
 -- name: owners
 -- Whose persons or leads some Krayin records are.
--- Parameters: target_id, installation_id, account_id, crm_kind, crm_ids (bigint[]).
+-- Parameters: target_id, scope_id, crm_kind, crm_ids (bigint[]).
 -- Indexes: mapping_one_source_per_record.
 SELECT crm_id, source_id
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s
   AND source_kind = 'contact' AND crm_kind = %(crm_kind)s AND crm_id = ANY(%(crm_ids)s) AND state = 'linked'
 
 
@@ -589,12 +577,12 @@ WHERE mapping.id = planned.id
 
 -- name: records_of_contact
 -- The Krayin records of a contact and of what was said with it.
--- Parameters: target_id, installation_id, account_id, contact_id (text), conversation_ids (text[]), message_ids (text[]),
+-- Parameters: scope_id, contact_id (text), conversation_ids (text[]), message_ids (text[]),
 --             activity_ids (bigint[], of Krayin).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, mapping_one_source_per_record.
+-- Indexes: mapping_of_source, mapping_one_source_per_record.
 SELECT id, source_kind, source_id, crm_kind, crm_id, origin, former_crm_ids, former_adopted_ids, last_sent, pending_write
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE scope_id = %(scope_id)s
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s)
        OR (source_kind = 'conversation' AND source_id = ANY(%(conversation_ids)s))
        OR (source_kind = 'message' AND source_id = ANY(%(message_ids)s))
@@ -603,10 +591,10 @@ WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND ac
 
 -- name: register
 -- A pending mapping row for every record of a chunk that has none, so that planners meet at a row lock.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]), crm_kinds (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
-INSERT INTO krayin_sync.mapping (target_id, installation_id, account_id, source_kind, source_id, crm_kind)
-SELECT %(target_id)s, %(installation_id)s, %(account_id)s, %(source_kind)s, source_id, crm_kind
+-- Parameters: target_id, scope_id, source_kind, source_ids (text[]), crm_kinds (text[]).
+-- Indexes: mapping_of_source.
+INSERT INTO krayin_sync.mapping (target_id, scope_id, source_kind, source_id, crm_kind)
+SELECT %(target_id)s, %(scope_id)s, %(source_kind)s, source_id, crm_kind
 FROM unnest(%(source_ids)s::text[]) AS source_id
 CROSS JOIN unnest(%(crm_kinds)s::text[]) AS crm_kind
 ORDER BY source_id, crm_kind
@@ -633,21 +621,20 @@ WHERE item.recovery_id = %(recovery_id)s AND mapping.id = item.mapping_id
 -- name: restage
 -- Have the stages of leads planned anew that are to be made again or were found under another id.
 -- Parameters: recovery_id.
--- Indexes: recovery_item_pkey, mapping_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: recovery_item_pkey, mapping_pkey, mapping_of_source.
 UPDATE krayin_sync.mapping AS stage
 SET source_hash = ''::bytea, acked_hash = NULL, last_sent = NULL, pending_write = NULL
 FROM krayin_sync.recovery_item AS item
 JOIN krayin_sync.mapping AS lead ON lead.id = item.mapping_id AND lead.crm_kind = 'lead'
 WHERE item.recovery_id = %(recovery_id)s AND item.action <> 'keep'
-  AND stage.target_id = lead.target_id AND stage.installation_id = lead.installation_id
-  AND stage.account_id = lead.account_id AND stage.source_kind = 'stage' AND stage.source_id = lead.source_id
+  AND stage.scope_id = lead.scope_id AND stage.source_kind = 'stage' AND stage.source_id = lead.source_id
 
 
 -- name: returned
 -- Source records that are in Chatwoot again have their Krayin records back, unless these are somebody else's
 -- by now.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, mapping_one_source_per_record.
+-- Parameters: scope_id, source_kind, source_ids (text[]).
+-- Indexes: mapping_of_source, mapping_one_source_per_record.
 UPDATE krayin_sync.mapping AS mapping
 SET state = CASE WHEN taken.found OR mapping.crm_id IS NULL OR mapping.origin IS NULL THEN 'pending' ELSE 'linked' END,
     crm_id = CASE WHEN taken.found THEN NULL ELSE mapping.crm_id END,
@@ -659,15 +646,14 @@ CROSS JOIN LATERAL (
         WHERE other.target_id = self.target_id AND other.crm_kind = self.crm_kind AND other.crm_id = self.crm_id
           AND other.crm_kind <> 'organization' AND other.state = 'linked' AND other.id <> self.id) AS found
 ) AS taken
-WHERE self.id = mapping.id AND mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.source_kind = %(source_kind)s
+WHERE self.id = mapping.id AND mapping.scope_id = %(scope_id)s AND mapping.source_kind = %(source_kind)s
   AND mapping.source_id = ANY(%(source_ids)s) AND mapping.state = 'orphaned'
 
 
 -- name: scope
 -- How many contacts a sync knows, and how many of their records are linked, by kind.
--- Parameters: target_id, installation_id, account_id.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id.
+-- Indexes: mapping_of_source.
 SELECT count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'person'
                               AND state <> 'orphaned'),
        jsonb_build_object(
@@ -676,21 +662,20 @@ SELECT count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'person'
            'organization', count(*) FILTER (WHERE crm_kind = 'organization' AND crm_id IS NOT NULL),
            'activity', count(*) FILTER (WHERE crm_kind = 'activity' AND state = 'linked'))
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE scope_id = %(scope_id)s
 
 
 -- name: seen_records
 -- What Krayin showed last of some records of ours, beside what was sent to them.
--- Parameters: target_id, installation_id, account_id, crm_kind, crm_ids (bigint[]; NULL: by source_ids), source_ids
+-- Parameters: target_id, scope_id, crm_kind, crm_ids (bigint[]; NULL: by source_ids), source_ids
 --             (text[], NULL: by crm_ids).
--- Indexes: mapping_one_source_per_record, mapping_target_id_installation_id_account_id_source_kind_so_key,
---          crm_snapshot_pkey.
+-- Indexes: mapping_one_source_per_record, mapping_of_source, crm_snapshot_pkey.
 SELECT mapping.crm_id, mapping.source_id, mapping.last_sent, snapshot.facts
 FROM krayin_sync.mapping AS mapping
 JOIN krayin_sync.crm_snapshot AS snapshot
   ON snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind AND snapshot.crm_id = mapping.crm_id
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.crm_kind = %(crm_kind)s AND mapping.source_kind <> 'stage'
+WHERE mapping.target_id = %(target_id)s AND mapping.scope_id = %(scope_id)s AND mapping.crm_kind = %(crm_kind)s
+  AND mapping.source_kind <> 'stage'
   AND (mapping.crm_id = ANY(%(crm_ids)s::bigint[]) OR mapping.source_id = ANY(%(source_ids)s::text[]))
 
 
@@ -720,14 +705,13 @@ WHERE mapping.id = ANY(%(ids)s) AND mapping.state = 'linked'
       WHERE mark.target_id = %(target_id)s AND mark.crm_id = mapping.crm_id)
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.operation AS operation
-      WHERE operation.target_id = mapping.target_id AND operation.installation_id = mapping.installation_id
-        AND operation.account_id = mapping.account_id AND operation.source_kind = mapping.source_kind
+      WHERE operation.scope_id = mapping.scope_id AND operation.source_kind = mapping.source_kind
         AND operation.source_id = mapping.source_id AND operation.state IN ('planned', 'held'))
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.operation AS operation
-      WHERE operation.target_id = mapping.target_id AND operation.installation_id = mapping.installation_id
-        AND operation.account_id = mapping.account_id AND operation.source_kind = mapping.source_kind
-        AND operation.source_id = mapping.source_id AND operation.state IN ('in_flight', 'unknown'))
+      WHERE operation.target_id = mapping.target_id AND operation.scope_id = mapping.scope_id
+        AND operation.source_kind = mapping.source_kind AND operation.source_id = mapping.source_id
+        AND operation.state IN ('in_flight', 'unknown'))
 
 
 -- name: settled_with
@@ -771,12 +755,11 @@ WHERE item.recovery_id = %(recovery_id)s AND item.action <> 'keep' AND mapping.i
 
 -- name: unseen
 -- Linked records that a full reading of Krayin's list did not show.
--- Parameters: target_id, installation_id, account_id, crm_kind, began.
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
+-- Parameters: scope_id, crm_kind, began.
+-- Indexes: mapping_of_source, crm_snapshot_pkey.
 SELECT DISTINCT mapping.crm_id
 FROM krayin_sync.mapping AS mapping
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.crm_kind = %(crm_kind)s AND mapping.source_kind <> 'stage'
+WHERE mapping.scope_id = %(scope_id)s AND mapping.crm_kind = %(crm_kind)s AND mapping.source_kind <> 'stage'
   AND mapping.crm_id IS NOT NULL AND (mapping.state = 'linked' OR mapping.crm_kind = 'organization')
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.crm_snapshot AS snapshot
@@ -786,23 +769,22 @@ WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installa
 
 -- name: contacts_of_ids
 -- The contacts that have an id themselves, or whose person or lead has it in Krayin.
--- Parameters: target_id, installation_id, account_id, id (bigint).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, mapping_one_source_per_record.
+-- Parameters: target_id, scope_id, id (bigint).
+-- Indexes: mapping_of_source, mapping_one_source_per_record.
 SELECT source_id::bigint AS contact_id
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND source_id = %(id)s::bigint::text
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = %(id)s::bigint::text
 UNION
 SELECT source_id::bigint
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND crm_kind IN ('person', 'lead') AND crm_id = %(id)s AND state = 'linked'
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s AND source_kind = 'contact'
+  AND crm_kind IN ('person', 'lead') AND crm_id = %(id)s AND state = 'linked'
 
 
 -- name: contacts_like
 -- The contacts whose e-mail, phone or name has a part: among what Krayin showed of their persons, what was sent since
 -- then, and what waits in quarantine.
--- Parameters: target_id, installation_id, account_id, key (LIKE pattern), name (LIKE pattern), size.
+-- Parameters: target_id, scope_id, key (LIKE pattern), name (LIKE pattern), size.
 -- Indexes: mapping_one_source_per_record, crm_snapshot_pkey, operation_quarantined_record; else a scan.
 WITH seen AS (
     SELECT crm_id FROM krayin_sync.crm_snapshot_key
@@ -813,16 +795,14 @@ WITH seen AS (
 ), found AS (
     SELECT mapping.source_id
     FROM krayin_sync.mapping AS mapping
-    WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-      AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
-      AND mapping.state = 'linked' AND mapping.crm_id IN (SELECT crm_id FROM seen)
+    WHERE mapping.target_id = %(target_id)s AND mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'contact'
+      AND mapping.crm_kind = 'person' AND mapping.state = 'linked' AND mapping.crm_id IN (SELECT crm_id FROM seen)
     UNION
     -- Persons get ever higher ids: those above were made since Krayin's list was read.
     SELECT mapping.source_id
     FROM krayin_sync.mapping AS mapping
-    WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-      AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
-      AND mapping.state = 'linked'
+    WHERE mapping.target_id = %(target_id)s AND mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'contact'
+      AND mapping.crm_kind = 'person' AND mapping.state = 'linked'
       AND mapping.crm_id > coalesce((SELECT max(crm_id) FROM krayin_sync.crm_snapshot
                                      WHERE target_id = %(target_id)s AND crm_kind = 'person'), 0)
       AND (mapping.last_sent ->> 'name' ILIKE %(name)s OR mapping.last_sent ->> 'emails' ILIKE %(key)s
@@ -830,8 +810,7 @@ WITH seen AS (
     UNION
     SELECT operation.source_id
     FROM krayin_sync.operation AS operation
-    WHERE operation.target_id = %(target_id)s AND operation.installation_id = %(installation_id)s
-      AND operation.account_id = %(account_id)s AND operation.source_kind = 'contact' AND operation.state = 'quarantined'
+    WHERE operation.scope_id = %(scope_id)s AND operation.source_kind = 'contact' AND operation.state = 'quarantined'
       AND (operation.payload -> 'person' ->> 'name' ILIKE %(name)s
            OR EXISTS (SELECT FROM unnest(operation.natural_keys) AS own (key) WHERE own.key LIKE %(key)s))
 )
@@ -840,8 +819,8 @@ SELECT source_id::bigint AS contact_id FROM found ORDER BY source_id::bigint DES
 
 -- name: links_of_contact
 -- The bindings of a contact with what was last sent and what Krayin showed last.
--- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
--- Indexes: mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_pkey.
+-- Parameters: scope_id, contact_ids (text[]).
+-- Indexes: mapping_of_source, crm_snapshot_pkey.
 SELECT mapping.source_id::bigint AS contact_id, mapping.crm_kind, mapping.crm_id, mapping.state, mapping.origin,
        mapping.acked_at, mapping.last_sent, shown.facts, shown.seen_at,
        krayin_sync.krayin_page(target.base_url, mapping.crm_kind, mapping.crm_id) AS page
@@ -849,7 +828,6 @@ FROM krayin_sync.mapping AS mapping
 JOIN krayin_sync.krayin_target AS target ON target.id = mapping.target_id
 LEFT JOIN krayin_sync.crm_snapshot AS shown
        ON shown.target_id = mapping.target_id AND shown.crm_kind = mapping.crm_kind AND shown.crm_id = mapping.crm_id
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact'
+WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'contact'
   AND mapping.source_id = ANY(%(contact_ids)s)
 ORDER BY mapping.source_id::bigint DESC, mapping.crm_kind DESC

@@ -1,10 +1,11 @@
 -- name: erase
 -- Forget which conversations and addresses an erased contact had, by which a merge would be recognised.
--- Parameters: installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: contact_trace_pkey.
-DELETE FROM krayin_sync.merge_evidence
-WHERE installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND contact_id = %(contact_id)s::text::bigint
+DELETE FROM krayin_sync.merge_evidence AS evidence
+USING krayin_sync.scope
+WHERE scope.id = %(scope_id)s AND evidence.installation_id = scope.installation_id
+  AND evidence.account_id = scope.account_id AND evidence.contact_id = %(contact_id)s::text::bigint
 
 
 -- name: mark

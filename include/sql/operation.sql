@@ -42,9 +42,9 @@ ORDER BY sync_name, lane
 -- Plan, among the next staged contacts, those of whom nothing is known: no mapping, no person in Krayin with
 -- one of their e-mails or phones, no id of an earlier integration. Each is created by one call. What else is
 -- staged comes back as `rest`, to be planned contact by contact.
--- Parameters: run_id, after (contact id), size, sync_name, lane, target_id, installation_id, account_id, read_at,
+-- Parameters: run_id, after (contact id), size, sync_name, lane, target_id, scope_id, read_at,
 --             examples (how many ids to return of those planned).
--- Indexes: staged_contact_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key, crm_snapshot_key_pkey.
+-- Indexes: staged_contact_pkey, mapping_of_source, crm_snapshot_key_pkey.
 -- Sets are compared as `(... IN (SELECT ...)) IS TRUE`, which is always done by hashing: a join would be planned by the
 -- statistics of tables that are just being filled, and loop.
 WITH staged AS MATERIALIZED (
@@ -60,8 +60,7 @@ WITH staged AS MATERIALIZED (
 mapped AS MATERIALIZED (
     SELECT source_id
     FROM krayin_sync.mapping
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND source_kind = 'contact' AND source_id = ANY(ARRAY(SELECT source_id FROM staged))
+    WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(ARRAY(SELECT source_id FROM staged))
 ),
 claimed AS (
     SELECT contact_id, unnest(natural_keys) AS key FROM staged
@@ -81,9 +80,8 @@ unknown AS MATERIALIZED (
 registered AS (
     -- Another planner may be inserting the same contacts: it is waited for, and what it planned is left alone.
     INSERT INTO krayin_sync.mapping
-        (target_id, installation_id, account_id, source_kind, source_id, crm_kind, source_hash, source_read_at,
-         planned_at)
-    SELECT %(target_id)s, %(installation_id)s, %(account_id)s, 'contact', source_id, crm_kind,
+        (target_id, scope_id, source_kind, source_id, crm_kind, source_hash, source_read_at, planned_at)
+    SELECT %(target_id)s, %(scope_id)s, 'contact', source_id, crm_kind,
            CASE crm_kind WHEN 'person' THEN person_hash ELSE lead_hash END, %(read_at)s, clock_timestamp()
     FROM unknown
     CROSS JOIN (VALUES ('lead'), ('person')) AS kinds (crm_kind)
@@ -96,9 +94,9 @@ newcomer AS MATERIALIZED (
 ),
 planned AS (
     INSERT INTO krayin_sync.operation
-        (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id, payload,
+        (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,
          source_read_at, source_changed_at, natural_keys, forecast_calls, next_attempt_at)
-    SELECT %(run_id)s, %(sync_name)s, %(lane)s, %(target_id)s, %(installation_id)s, %(account_id)s, 'contact', source_id,
+    SELECT %(run_id)s, %(sync_name)s, %(lane)s, %(target_id)s, %(scope_id)s, 'contact', source_id,
            jsonb_build_object(
                'person', desired -> 'person', 'person_hash', encode(person_hash, 'hex'),
                'lead', desired -> 'lead', 'lead_hash', encode(lead_hash, 'hex'),
@@ -113,13 +111,13 @@ planned AS (
 ),
 named AS (
     INSERT INTO krayin_sync.organization_member
-        (target_id, installation_id, account_id, contact_id, folded_name, name, address)
-    SELECT %(target_id)s, %(installation_id)s, %(account_id)s, contact_id, company ->> 'folded_name', company ->> 'name',
+        (scope_id, contact_id, folded_name, name, address)
+    SELECT %(scope_id)s, contact_id, company ->> 'folded_name', company ->> 'name',
            CASE WHEN jsonb_typeof(company -> 'address') = 'object' OR jsonb_strip_nulls(company -> 'custom') <> '{}'
                 THEN jsonb_build_object('address', company -> 'address', 'custom', company -> 'custom') END
     FROM newcomer
     WHERE jsonb_typeof(company) = 'object'
-    ON CONFLICT (target_id, installation_id, account_id, contact_id) DO UPDATE
+    ON CONFLICT (scope_id, contact_id) DO UPDATE
     SET folded_name = excluded.folded_name, name = excluded.name, address = excluded.address
 )
 SELECT (SELECT max(contact_id) FROM staged) AS last,
@@ -133,11 +131,11 @@ SELECT (SELECT max(contact_id) FROM staged) AS last,
 
 -- name: busy_of_contact
 -- How many calls for a contact are being made, or have an outcome that is not known yet.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: target_id, scope_id, contact_id (text).
 -- Indexes: operation_busy.
 SELECT count(*)
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s
   AND (worker IS NOT NULL OR state IN ('in_flight', 'unknown'))
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s) OR contact_id = %(contact_id)s::text::bigint)
 
@@ -148,15 +146,15 @@ WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND ac
 -- stage are one record: both write the lead. Of several unresolved ones that share something the oldest
 -- goes first, so that they never wait for each other.
 -- Parameters: target_id, sync_name, lowest_lane, worker, lease (interval), size.
--- Indexes: operation_queue, operation_busy, operation_pkey.
+-- Indexes: operation_queue, operation_busy, operation_pkey, scope_pkey.
 WITH busy AS MATERIALIZED (
-    SELECT id, installation_id, account_id, source_id, natural_keys,
+    SELECT id, scope_id, source_id, natural_keys,
            CASE source_kind WHEN 'stage' THEN 'contact' ELSE source_kind END AS record_kind,
            worker IS NULL AND state = 'unknown' AS unresolved
     FROM krayin_sync.operation
     WHERE target_id = %(target_id)s AND (worker IS NOT NULL OR state IN ('in_flight', 'unknown'))
 ), taken AS (
-    SELECT waiting.id
+    SELECT waiting.id, waiting.scope_id
     FROM krayin_sync.operation AS waiting
     WHERE waiting.target_id = %(target_id)s AND waiting.sync_name = %(sync_name)s
       AND waiting.lane <= %(lowest_lane)s
@@ -167,8 +165,7 @@ WITH busy AS MATERIALIZED (
           WHERE busy.id <> waiting.id
             AND NOT (busy.unresolved AND waiting.state = 'unknown' AND busy.id > waiting.id)
             AND ((busy.record_kind = CASE waiting.source_kind WHEN 'stage' THEN 'contact' ELSE waiting.source_kind END
-                  AND busy.source_id = waiting.source_id
-                  AND busy.installation_id = waiting.installation_id AND busy.account_id = waiting.account_id)
+                  AND busy.source_id = waiting.source_id AND busy.scope_id = waiting.scope_id)
                  OR busy.natural_keys && waiting.natural_keys)
       )
     ORDER BY waiting.lane, waiting.next_attempt_at, waiting.id
@@ -178,12 +175,13 @@ UPDATE krayin_sync.operation AS operation
 SET worker = %(worker)s, lease_until = clock_timestamp() + %(lease)s,
     fence = nextval('krayin_sync.operation_fence')
 FROM taken
+JOIN krayin_sync.scope ON scope.id = taken.scope_id
 -- Asked again: a planner may have replaced the row since it was looked at.
 WHERE operation.id = taken.id AND operation.state IN ('planned', 'unknown') AND operation.worker IS NULL
-RETURNING operation.id, operation.fence, operation.lane, operation.installation_id, operation.account_id,
-          operation.source_kind, operation.source_id, operation.payload, operation.natural_keys, operation.state,
-          operation.step, operation.attempts, operation.sent_at, operation.error_class, operation.error_message,
-          operation.next_attempt_at, operation.forecast_calls, operation.forecast_reads
+RETURNING operation.id, operation.fence, operation.lane, scope.id AS scope_id, scope.installation_id,
+          scope.account_id, operation.source_kind, operation.source_id, operation.payload, operation.natural_keys,
+          operation.state, operation.step, operation.attempts, operation.sent_at, operation.error_class,
+          operation.error_message, operation.next_attempt_at, operation.forecast_calls, operation.forecast_reads
 
 
 -- name: count_of_run
@@ -230,12 +228,12 @@ WHERE target_id = %(target_id)s AND sync_name = %(sync_name)s AND lane <= %(lowe
 
 -- name: erase
 -- Take everything out of a contact's operations but ids, states and times.
--- Parameters: target_id, installation_id, account_id, contact_id (text), conversation_ids (text[]), message_ids (text[]).
+-- Parameters: scope_id, contact_id (text), conversation_ids (text[]), message_ids (text[]).
 -- Indexes: none: a scan, erasures are rare.
 UPDATE krayin_sync.operation
 SET payload = '{}', natural_keys = '{}', releases = '{}', candidates = NULL, result = '{}', forecast_company = NULL,
     error_message = CASE WHEN error_message IS NOT NULL THEN 'erased' END
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE scope_id = %(scope_id)s
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s)
        OR contact_id = %(contact_id)s::text::bigint
        OR (source_kind = 'conversation' AND source_id = ANY(%(conversation_ids)s))
@@ -385,8 +383,7 @@ FROM krayin_sync.operation AS older
 WHERE newer.run_id = %(run_id)s AND newer.state = 'planned' AND newer.worker IS NULL AND newer.changes <> '{}'
   AND newer.approval_id IS NULL
   AND older.approval_id = ANY(%(approval_ids)s) AND older.state = 'superseded'
-  AND older.target_id = newer.target_id AND older.installation_id = newer.installation_id
-  AND older.account_id = newer.account_id AND older.source_kind = newer.source_kind
+  AND older.scope_id = newer.scope_id AND older.source_kind = newer.source_kind
   AND older.source_id = newer.source_id
 
 
@@ -394,7 +391,7 @@ WHERE newer.run_id = %(run_id)s AND newer.state = 'planned' AND newer.worker IS 
 -- Write plan rows.
 -- Parameters: rows by COPY, columns as named.
 COPY krayin_sync.operation
-    (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id, payload,
+    (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,
      source_read_at, natural_keys, forecast_calls, forecast_reads, releases, state, error_class,
      error_message, candidates, next_attempt_at, finished_at, source_changed_at,
      contact_id, waits_for, changes, removes)
@@ -465,16 +462,15 @@ SELECT pg_advisory_xact_lock(hashtextextended('krayin_sync.claim', %(target_id)s
 -- name: made_again
 -- Mark what a run plans to make again after we had deleted it: that is asked about.
 -- Parameters: run_id.
--- Indexes: operation_of_run, removal_of_source, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: operation_of_run, removal_of_source, mapping_of_source.
 UPDATE krayin_sync.operation
 SET changes = changes || '{contact.made_again}'::text[]
 WHERE run_id = %(run_id)s AND state = 'planned' AND worker IS NULL AND approval_id IS NULL AND source_kind = 'contact'
   AND NOT payload ? 'retire' AND NOT 'contact.made_again' = ANY(changes)
   AND EXISTS (
       SELECT FROM krayin_sync.removal
-      JOIN krayin_sync.mapping USING (target_id, installation_id, account_id, source_kind, source_id, crm_kind)
-      WHERE removal.target_id = operation.target_id AND removal.installation_id = operation.installation_id
-        AND removal.account_id = operation.account_id AND removal.source_kind = 'contact'
+      JOIN krayin_sync.mapping USING (scope_id, source_kind, source_id, crm_kind)
+      WHERE removal.scope_id = operation.scope_id AND removal.source_kind = 'contact'
         AND removal.source_id = operation.source_id AND removal.action = 'deleted' AND removal.ended_at IS NULL
         AND mapping.crm_id IS NULL
   )
@@ -498,9 +494,13 @@ WHERE (state = 'superseded' AND approval_id = ANY(%(merged_ids)s))
 -- The Krayin at a new address is the one that was known at another: it keeps its id, and what was bound under the
 -- new address meanwhile is added to it.
 -- Parameters: former_id, present_id.
--- Indexes: krayin_target_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key,
---          mapping_one_source_per_record.
-WITH forgotten AS (
+-- Indexes: krayin_target_pkey, mapping_of_source, mapping_one_source_per_record.
+WITH scopes AS (
+    INSERT INTO krayin_sync.scope (target_id, installation_id, account_id)
+    SELECT %(former_id)s, installation_id, account_id FROM krayin_sync.scope WHERE target_id = %(present_id)s
+    ON CONFLICT (target_id, installation_id, account_id) DO UPDATE SET account_id = excluded.account_id
+    RETURNING id, installation_id, account_id
+), forgotten AS (
     DELETE FROM krayin_sync.krayin_catalogue WHERE target_id IN (%(former_id)s, %(present_id)s)
 ), stopped AS (
     UPDATE krayin_sync.operation
@@ -508,12 +508,13 @@ WITH forgotten AS (
     WHERE target_id = %(present_id)s AND state IN ('planned', 'held', 'unknown', 'quarantined')
 )
 UPDATE krayin_sync.mapping AS added
-SET target_id = %(former_id)s
-WHERE added.target_id = %(present_id)s AND added.state = 'linked'
+SET target_id = %(former_id)s, scope_id = scopes.id
+FROM krayin_sync.scope AS present
+JOIN scopes USING (installation_id, account_id)
+WHERE present.id = added.scope_id AND added.target_id = %(present_id)s AND added.state = 'linked'
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.mapping AS own
-      WHERE own.target_id = %(former_id)s AND own.installation_id = added.installation_id
-        AND own.account_id = added.account_id AND own.source_kind = added.source_kind
+      WHERE own.scope_id = scopes.id AND own.source_kind = added.source_kind
         AND own.source_id = added.source_id AND own.crm_kind = added.crm_kind)
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.mapping AS other
@@ -568,15 +569,14 @@ WHERE target_id = %(target_id)s
 
 -- name: natural_keys_alike
 -- Persons in Krayin that a contact's plans found by its e-mail or phone, and that are not linked to it.
--- Parameters: target_id, installation_id, account_id, contact_id (text), person_ids (bigint[]: those that are).
+-- Parameters: scope_id, contact_id (text), person_ids (bigint[]: those that are).
 -- Indexes: none: a scan, erasures are rare; crm_snapshot_key_pkey, crm_snapshot_key_of_record.
 SELECT DISTINCT seen.crm_id
 FROM krayin_sync.operation AS operation
 CROSS JOIN unnest(operation.natural_keys) AS wanted (key)
 JOIN krayin_sync.crm_snapshot_key AS seen
   ON seen.target_id = operation.target_id AND seen.crm_kind = 'person' AND seen.key = wanted.key
-WHERE operation.target_id = %(target_id)s AND operation.installation_id = %(installation_id)s
-  AND operation.account_id = %(account_id)s AND operation.source_kind = 'contact'
+WHERE operation.scope_id = %(scope_id)s AND operation.source_kind = 'contact'
   AND operation.source_id = %(contact_id)s AND seen.crm_id <> ALL(%(person_ids)s::bigint[])
 ORDER BY 1
 
@@ -596,12 +596,11 @@ RETURNING run_id
 
 -- name: payloads_of_contact
 -- What operations hold of a contact, to know it again elsewhere.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: none: a scan, erasures are rare.
 SELECT payload -> 'person', payload -> 'lead'
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND source_id = %(contact_id)s
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = %(contact_id)s
 
 
 -- name: progress
@@ -627,12 +626,11 @@ ORDER BY operations DESC, error_class
 
 -- name: quarantine_replaced
 -- A quarantined plan whose source record changed gives way to the new plan.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
+-- Parameters: scope_id, source_kind, source_ids (text[]).
 -- Indexes: operation_quarantined_record.
 UPDATE krayin_sync.operation
 SET state = 'superseded', finished_at = clock_timestamp()
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
   AND state = 'quarantined'
 
 
@@ -668,12 +666,10 @@ WITH due AS (
               CASE WHEN contact_id IS NOT NULL THEN ARRAY[contact_id::text] ELSE ARRAY(
                   SELECT member.contact_id::text
                   FROM krayin_sync.organization_member AS member
-                  WHERE member.target_id = waiting.target_id AND member.installation_id = waiting.installation_id
-                    AND member.account_id = waiting.account_id AND member.folded_name = waiting.source_id
+                  WHERE member.scope_id = waiting.scope_id AND member.folded_name = waiting.source_id
               ) END) AS waited_for (source_id)
           JOIN krayin_sync.operation AS contact USING (source_id)
-          WHERE contact.target_id = waiting.target_id AND contact.installation_id = waiting.installation_id
-            AND contact.account_id = waiting.account_id AND contact.source_kind = 'contact'
+          WHERE contact.scope_id = waiting.scope_id AND contact.source_kind = 'contact'
             AND contact.state = 'planned' AND contact.next_attempt_at < 'infinity'
       )
 ),
@@ -698,14 +694,13 @@ ORDER BY place
 -- Of what a sync has planned, what costs in a way of its own: the deletions of persons, and the organizations
 -- asked for by name because nobody knows them yet.
 -- Parameters: target_id, sync_name, lowest_lane.
--- Indexes: operation_queue, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: operation_queue, mapping_of_source.
 SELECT count(*) FILTER (WHERE 'person.deleted' = ANY(removes)) AS deletions,
        count(DISTINCT payload ->> 'organization') FILTER (
            WHERE 'company' = ANY(forecast_reads)
              AND NOT EXISTS (
                  SELECT FROM krayin_sync.mapping
-                 WHERE mapping.target_id = operation.target_id AND mapping.installation_id = operation.installation_id
-                   AND mapping.account_id = operation.account_id AND mapping.source_kind = 'company'
+                 WHERE mapping.scope_id = operation.scope_id AND mapping.source_kind = 'company'
                    AND mapping.source_id = operation.payload ->> 'organization' AND mapping.crm_kind = 'organization'
                    AND mapping.crm_id IS NOT NULL)
        ) AS companies
@@ -740,8 +735,8 @@ WHERE operation.id = mine.id AND operation.fence = mine.fence AND operation.work
 -- name: releasing
 -- What contacts with a person in Krayin were last sent and are to have from now on, as far as they changed:
 -- their new version is staged in this run, or planned and not carried out yet.
--- Parameters: run_id, target_id, installation_id, account_id, contact_ids (bigint[]).
--- Indexes: staged_contact_pkey, operation_planned, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: run_id, scope_id, contact_ids (bigint[]).
+-- Indexes: staged_contact_pkey, operation_planned, mapping_of_source.
 SELECT mapping.crm_id, mapping.last_sent,
        coalesce(staged.desired -> 'natural_keys', to_jsonb(operation.natural_keys)) AS wanted,
        operation.releases
@@ -749,11 +744,9 @@ FROM krayin_sync.mapping AS mapping
 LEFT JOIN krayin_sync.staged_contact AS staged
        ON staged.run_id = %(run_id)s AND staged.contact_id = mapping.source_id::bigint
 LEFT JOIN krayin_sync.operation AS operation
-       ON operation.target_id = mapping.target_id AND operation.installation_id = mapping.installation_id
-      AND operation.account_id = mapping.account_id AND operation.source_kind = 'contact'
+       ON operation.scope_id = mapping.scope_id AND operation.source_kind = 'contact'
       AND operation.source_id = mapping.source_id AND operation.state IN ('planned', 'held')
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
+WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'contact' AND mapping.crm_kind = 'person'
   AND mapping.state = 'linked' AND mapping.source_id = ANY(SELECT unnest(%(contact_ids)s::bigint[])::text)
   AND (staged.contact_id IS NOT NULL OR operation.releases <> '{}')
 
@@ -773,7 +766,7 @@ RETURNING operation.id
 -- Drop open plans that name records of the Krayin that was, and have their source records planned anew. What only
 -- holds what is wanted goes on; an open outcome is resolved by looking Krayin up.
 -- Parameters: target_id.
--- Indexes: operation_queue, operation_quarantine, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: operation_queue, operation_quarantine, mapping_of_source.
 WITH unresolved AS (
     UPDATE krayin_sync.operation
     SET payload = payload || jsonb_build_object('adopt', CASE WHEN source_kind = 'contact' THEN '{}'::jsonb END),
@@ -788,13 +781,12 @@ WITH unresolved AS (
                     OR step IS NOT NULL)
            OR state = 'unknown' AND (payload ? 'retire' OR payload ? 'reopen')
            OR state = 'quarantined' AND error_class IN ('id_reused', 'activity_taken', 'person_taken', 'lead_taken'))
-    RETURNING installation_id, account_id, source_kind, source_id
+    RETURNING scope_id, source_kind, source_id
 )
 UPDATE krayin_sync.mapping
 SET source_hash = ''::bytea, state = CASE WHEN mapping.state = 'quarantined' THEN 'pending' ELSE mapping.state END
 FROM dropped
-WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = dropped.installation_id
-  AND mapping.account_id = dropped.account_id AND mapping.source_kind = dropped.source_kind
+WHERE mapping.scope_id = dropped.scope_id AND mapping.source_kind = dropped.source_kind
   AND mapping.source_id = dropped.source_id
 
 
@@ -813,8 +805,7 @@ WHERE operation.sync_name = %(sync_name)s AND operation.state = 'quarantined'
   AND NOT EXISTS (
       SELECT 1
       FROM krayin_sync.operation AS newer
-      WHERE newer.target_id = operation.target_id AND newer.installation_id = operation.installation_id
-        AND newer.account_id = operation.account_id AND newer.source_kind = operation.source_kind
+      WHERE newer.scope_id = operation.scope_id AND newer.source_kind = operation.source_kind
         AND newer.source_id = operation.source_id AND newer.id <> operation.id
         AND (newer.state IN ('planned', 'held', 'in_flight', 'unknown')
              OR (newer.state = 'quarantined' AND newer.id > operation.id))
@@ -833,8 +824,7 @@ WHERE operation.approval_id = %(approval_id)s AND operation.sync_name = %(sync_n
   AND NOT EXISTS (
       SELECT 1
       FROM krayin_sync.operation AS newer
-      WHERE newer.target_id = operation.target_id AND newer.installation_id = operation.installation_id
-        AND newer.account_id = operation.account_id AND newer.source_kind = operation.source_kind
+      WHERE newer.scope_id = operation.scope_id AND newer.source_kind = operation.source_kind
         AND newer.source_id = operation.source_id AND newer.id > operation.id AND newer.state <> 'superseded'
   )
 RETURNING operation.id, operation.source_kind, operation.source_id
@@ -874,40 +864,38 @@ RETURNING id
 
 -- name: supersede
 -- A newer plan takes the place of older ones that nobody works on.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
+-- Parameters: scope_id, source_kind, source_ids (text[]).
 -- Indexes: operation_planned.
 UPDATE krayin_sync.operation
 SET state = 'superseded', finished_at = clock_timestamp(), worker = NULL, lease_until = NULL,
     fence = nextval('krayin_sync.operation_fence')
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
   AND state IN ('planned', 'held')
 
 
 -- name: unsettled
 -- What somebody must decide, and calls whose outcome is not known.
--- Parameters: target_id, installation_id, account_id, sync_name.
+-- Parameters: scope_id, sync_name.
 -- Indexes: operation_quarantine, operation_busy.
 SELECT id, source_kind, source_id, state, error_class, error_message, candidates, contact_id
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND sync_name = %(sync_name)s AND state IN ('quarantined', 'unknown')
+WHERE scope_id = %(scope_id)s AND sync_name = %(sync_name)s AND state IN ('quarantined', 'unknown')
 ORDER BY id
 
 
 -- name: waiting
 -- Which of some source records have work planned or under way: what differs of them is being seen to.
--- Parameters: target_id, installation_id, account_id, source_kind, source_ids (text[]).
+-- Parameters: target_id, scope_id, source_kind, source_ids (text[]).
 -- Indexes: operation_planned, operation_busy.
 SELECT source_id
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s) AND state IN ('planned', 'held')
+WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+  AND state IN ('planned', 'held')
 UNION
 SELECT source_id
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s) AND state IN ('in_flight', 'unknown')
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s AND source_kind = %(source_kind)s
+  AND source_id = ANY(%(source_ids)s) AND state IN ('in_flight', 'unknown')
 
 
 -- name: waiting_in_report
@@ -927,12 +915,11 @@ WHERE target_id = %(target_id)s
 
 -- name: withdraw_of_contact
 -- What is planned of a contact and of what was said with it is not carried out any more.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: operation_planned, operation_waiting_for_contact.
 UPDATE krayin_sync.operation
 SET state = 'superseded', finished_at = clock_timestamp()
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND state IN ('planned', 'held', 'quarantined', 'declined') AND worker IS NULL
+WHERE scope_id = %(scope_id)s AND state IN ('planned', 'held', 'quarantined', 'declined') AND worker IS NULL
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s) OR contact_id = %(contact_id)s::text::bigint)
 
 
@@ -945,8 +932,7 @@ SET state = 'superseded', worker = NULL, lease_until = NULL, finished_at = clock
 WHERE older.id = %(id)s AND older.fence = %(fence)s AND older.worker IS NOT NULL
   AND EXISTS (
       SELECT 1 FROM krayin_sync.operation AS newer
-      WHERE newer.target_id = older.target_id AND newer.installation_id = older.installation_id
-        AND newer.account_id = older.account_id AND newer.source_kind = older.source_kind
+      WHERE newer.scope_id = older.scope_id AND newer.source_kind = older.source_kind
         AND newer.source_id = older.source_id AND newer.state IN ('planned', 'held') AND newer.id <> older.id
   )
 RETURNING older.id
@@ -954,12 +940,12 @@ RETURNING older.id
 
 -- name: of_contact
 -- The newest operations of a contact and of what was said with it.
--- Parameters: target_id, installation_id, account_id, contact_id (bigint), size.
+-- Parameters: scope_id, contact_id (bigint), size.
 -- Indexes: operation_of_record, operation_of_contact.
 SELECT id, source_kind, source_id, state, step, error_class, error_message, attempts, result, created_at, finished_at,
        next_attempt_at, run_id, candidates
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE scope_id = %(scope_id)s
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s::bigint::text)
        OR contact_id = %(contact_id)s::bigint)
 ORDER BY id DESC
@@ -970,10 +956,11 @@ LIMIT %(size)s
 -- What waits for a person, the newest first: one page of a sync, of one reason if one is given.
 -- Parameters: sync_name, error_class (or NULL), before (operation id or NULL), size.
 -- Indexes: operation_quarantine.
-SELECT id, account_id, source_kind, source_id, contact_id, error_class, error_message, candidates, finished_at
+SELECT operation.id, account_id, source_kind, source_id, contact_id, error_class, error_message, candidates, finished_at
 FROM krayin_sync.operation
+JOIN krayin_sync.scope ON scope.id = operation.scope_id
 WHERE sync_name = %(sync_name)s AND state = 'quarantined'
   AND (%(error_class)s::text IS NULL OR error_class = %(error_class)s)
-  AND (%(before)s::bigint IS NULL OR id < %(before)s)
-ORDER BY id DESC
+  AND (%(before)s::bigint IS NULL OR operation.id < %(before)s)
+ORDER BY operation.id DESC
 LIMIT %(size)s

@@ -3,11 +3,10 @@
 -- Indexes: erasure_of_contact.
 SELECT count(*)
 FROM krayin_sync.erasure
+JOIN krayin_sync.scope ON scope.id = erasure.scope_id
 JOIN krayin_sync.mapping
-  ON mapping.target_id = erasure.target_id AND mapping.installation_id = erasure.installation_id
- AND mapping.account_id = erasure.account_id AND mapping.source_kind = 'contact' AND mapping.state = 'linked'
- AND krayin_sync.contact_hash(mapping.target_id, mapping.installation_id, mapping.account_id, mapping.source_id)
-     = erasure.contact_hash
+  ON mapping.scope_id = scope.id AND mapping.source_kind = 'contact' AND mapping.state = 'linked'
+ AND krayin_sync.contact_hash(scope, mapping.source_id) = erasure.contact_hash
 WHERE erasure.lifted_at IS NULL AND erasure.finished_at IS NOT NULL
 
 
@@ -44,8 +43,7 @@ WHERE source_kind = 'contact' AND crm_kind = 'person' AND state IN ('pending', '
   AND source_hash IS NOT NULL AND planned_at > clock_timestamp() - interval '1 day'
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.operation
-      WHERE operation.target_id = mapping.target_id AND operation.installation_id = mapping.installation_id
-        AND operation.account_id = mapping.account_id AND operation.source_kind = 'contact'
+      WHERE operation.scope_id = mapping.scope_id AND operation.source_kind = 'contact'
         AND operation.source_id = mapping.source_id
   )
 
@@ -58,7 +56,7 @@ FROM (
     SELECT 1
     FROM krayin_sync.operation
     WHERE state IN ('planned', 'held')
-    GROUP BY target_id, installation_id, account_id, source_kind, source_id
+    GROUP BY scope_id, source_kind, source_id
     HAVING count(*) > 1
 ) AS doubled
 
@@ -69,11 +67,11 @@ SELECT count(*)
 FROM (
     SELECT target_id, crm_kind, crm_id
     FROM (
-        SELECT target_id, crm_kind, crm_id, installation_id, account_id, source_id
+        SELECT target_id, crm_kind, crm_id, scope_id, source_id
         FROM krayin_sync.mapping
         WHERE source_kind = 'contact' AND state = 'linked' AND crm_id IS NOT NULL
         UNION
-        SELECT target_id, crm_kind, unnest(former_crm_ids), installation_id, account_id, source_id
+        SELECT target_id, crm_kind, unnest(former_crm_ids), scope_id, source_id
         FROM krayin_sync.mapping WHERE former_crm_ids <> '{}'
     ) AS owned
     GROUP BY target_id, crm_kind, crm_id

@@ -29,16 +29,17 @@ WHERE id = %(id)s
 -- The comparison of a run and what it counted.
 -- Parameters: run_id.
 -- Indexes: reconciliation_of_run.
-SELECT id, sync_name, target_id, installation_id, account_id, depth, counts
-FROM krayin_sync.reconciliation
+SELECT compared.id, sync_name, depth, counts, scope.id, target_id, installation_id, account_id
+FROM krayin_sync.reconciliation AS compared
+JOIN krayin_sync.scope ON scope.id = compared.scope_id
 WHERE run_id = %(run_id)s
 
 
 -- name: open
 -- Begin a comparison, or begin the one of this run anew.
--- Parameters: run_id, sync_name, target_id, installation_id, account_id, depth, repair.
+-- Parameters: run_id, sync_name, scope_id, depth, repair.
 -- Indexes: reconciliation_of_run.
-INSERT INTO krayin_sync.reconciliation (run_id, sync_name, target_id, installation_id, account_id, depth, repair)
-VALUES (%(run_id)s, %(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(depth)s, %(repair)s)
+INSERT INTO krayin_sync.reconciliation (run_id, sync_name, scope_id, depth, repair)
+VALUES (%(run_id)s, %(sync_name)s, %(scope_id)s, %(depth)s, %(repair)s)
 ON CONFLICT (run_id) DO UPDATE SET started_at = clock_timestamp(), finished_at = NULL, counts = '{}'
 RETURNING id

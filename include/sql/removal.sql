@@ -1,11 +1,10 @@
 -- name: any_deleted
 -- Whether we have deleted persons or leads that nobody made again.
--- Parameters: target_id, installation_id, account_id.
+-- Parameters: scope_id.
 -- Indexes: removal_of_source.
 SELECT EXISTS (
     SELECT FROM krayin_sync.removal
-    WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-      AND source_kind = 'contact' AND action = 'deleted' AND ended_at IS NULL
+    WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND action = 'deleted' AND ended_at IS NULL
 )
 
 
@@ -41,12 +40,12 @@ WHERE target_id = %(target_id)s AND crm_kind = 'lead' AND crm_id = %(crm_id)s AN
 
 -- name: counts
 -- By sync, what we closed or deleted and have not undone though its contact is in Chatwoot.
--- Indexes: removal_of_source, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: removal_of_source, mapping_of_source.
 SELECT removal.sync_name,
        count(*) FILTER (WHERE removal.action = 'closed' AND mapping.crm_id = removal.crm_id) AS closed,
        count(*) FILTER (WHERE removal.action = 'deleted' AND mapping.crm_id IS NULL) AS deleted
 FROM krayin_sync.removal
-JOIN krayin_sync.mapping USING (target_id, installation_id, account_id, source_kind, source_id, crm_kind)
+JOIN krayin_sync.mapping USING (scope_id, source_kind, source_id, crm_kind)
 WHERE removal.ended_at IS NULL AND removal.source_kind = 'contact' AND mapping.state <> 'orphaned'
 GROUP BY removal.sync_name
 
@@ -54,19 +53,17 @@ GROUP BY removal.sync_name
 -- name: due
 -- Leads that we closed though their contacts are in Chatwoot, as far as nobody has decided about their
 -- reopening: none is planned, waits for an answer, was declined or set aside since.
--- Parameters: target_id, installation_id, account_id.
--- Indexes: removal_of_source, mapping_target_id_installation_id_account_id_source_kind_so_key, operation_planned,
+-- Parameters: scope_id.
+-- Indexes: removal_of_source, mapping_of_source, operation_planned,
 --          operation_busy; of those declined or set aside a scan for each such lead, of whom there are few.
 SELECT removal.source_id, removal.crm_id
 FROM krayin_sync.removal
-JOIN krayin_sync.mapping USING (target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id)
-WHERE removal.target_id = %(target_id)s AND removal.installation_id = %(installation_id)s
-  AND removal.account_id = %(account_id)s AND removal.action = 'closed' AND removal.ended_at IS NULL
+JOIN krayin_sync.mapping USING (scope_id, source_kind, source_id, crm_kind, crm_id)
+WHERE removal.scope_id = %(scope_id)s AND removal.action = 'closed' AND removal.ended_at IS NULL
   AND mapping.state = 'linked'
   AND NOT EXISTS (
       SELECT FROM krayin_sync.operation
-      WHERE operation.target_id = removal.target_id AND operation.installation_id = removal.installation_id
-        AND operation.account_id = removal.account_id AND operation.source_kind = 'stage'
+      WHERE operation.scope_id = removal.scope_id AND operation.source_kind = 'stage'
         AND operation.source_id = removal.source_id
         AND (operation.state IN ('planned', 'held', 'in_flight', 'unknown')
              OR (operation.state IN ('declined', 'quarantined') AND operation.payload ? 'reopen'
@@ -87,25 +84,23 @@ WHERE target_id = %(target_id)s AND crm_kind = 'lead' AND crm_id = %(crm_id)s AN
 
 -- name: end_made_again
 -- What we removed and has another record in Krayin now is over.
--- Parameters: target_id, installation_id, account_id.
--- Indexes: removal_of_source, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id.
+-- Indexes: removal_of_source, mapping_of_source.
 UPDATE krayin_sync.removal
 SET ended_at = clock_timestamp(), ended_as = 'made_again'
 FROM krayin_sync.mapping
-WHERE removal.target_id = %(target_id)s AND removal.installation_id = %(installation_id)s
-  AND removal.account_id = %(account_id)s AND removal.ended_at IS NULL
-  AND mapping.target_id = removal.target_id AND mapping.installation_id = removal.installation_id
-  AND mapping.account_id = removal.account_id AND mapping.source_kind = removal.source_kind
+WHERE removal.scope_id = %(scope_id)s AND removal.ended_at IS NULL
+  AND mapping.scope_id = removal.scope_id AND mapping.source_kind = removal.source_kind
   AND mapping.source_id = removal.source_id AND mapping.crm_kind = removal.crm_kind
   AND mapping.state = 'linked' AND mapping.crm_id <> removal.crm_id
 
 
 -- name: erase
 -- Forget what we removed from Krayin of an erased contact: nothing of it is to be undone.
--- Parameters: target_id, installation_id, account_id, contact_id (text), conversation_ids, message_ids (text[]).
+-- Parameters: scope_id, contact_id (text), conversation_ids, message_ids (text[]).
 -- Indexes: removal_of_source for what is not over.
 DELETE FROM krayin_sync.removal
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE scope_id = %(scope_id)s
   AND ((source_kind = 'contact' AND source_id = %(contact_id)s)
        OR (source_kind = 'conversation' AND source_id = ANY(%(conversation_ids)s))
        OR (source_kind = 'message' AND source_id = ANY(%(message_ids)s)))
@@ -127,29 +122,28 @@ WHERE target_id = %(target_id)s AND ended_at IS NULL
 -- name: remember
 -- Note what is about to be closed or deleted, and of what is deleted when it was made: by that it is known
 -- again where a backup brings it back. What is noted already stays.
--- Parameters: sync_name, target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id, action,
+-- Parameters: sync_name, scope_id, source_kind, source_id, crm_kind, crm_id, action,
 --             before, after (JSON).
--- Indexes: removal_standing, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Indexes: removal_standing, mapping_of_source.
 INSERT INTO krayin_sync.removal
-    (sync_name, target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id, action, before, after)
-VALUES (%(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(source_kind)s, %(source_id)s,
+    (sync_name, target_id, scope_id, source_kind, source_id, crm_kind, crm_id, action, before, after)
+VALUES (%(sync_name)s, %(target_id)s, %(scope_id)s, %(source_kind)s, %(source_id)s,
         %(crm_kind)s, %(crm_id)s, %(action)s, %(before)s || CASE WHEN %(action)s = 'deleted' THEN coalesce((
             SELECT jsonb_build_object('created_at', crm_created_at)
             FROM krayin_sync.mapping
-            WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-              AND source_kind = %(source_kind)s AND source_id = %(source_id)s AND crm_kind = %(crm_kind)s
+            WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = %(source_id)s
+              AND crm_kind = %(crm_kind)s
               AND crm_id = %(crm_id)s AND crm_created_at IS NOT NULL), '{}') ELSE '{}' END, %(after)s)
 ON CONFLICT DO NOTHING
 
 
 -- name: standing
 -- Leads that we closed and have not reopened though their contacts are in Chatwoot.
--- Parameters: target_id, installation_id, account_id.
--- Indexes: removal_of_source, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: scope_id.
+-- Indexes: removal_of_source, mapping_of_source.
 SELECT removal.source_id, removal.crm_id, removal.before -> 'stage_id', removal.after -> 'stage_id'
 FROM krayin_sync.removal
-JOIN krayin_sync.mapping USING (target_id, installation_id, account_id, source_kind, source_id, crm_kind, crm_id)
-WHERE removal.target_id = %(target_id)s AND removal.installation_id = %(installation_id)s
-  AND removal.account_id = %(account_id)s AND removal.action = 'closed' AND removal.ended_at IS NULL
+JOIN krayin_sync.mapping USING (scope_id, source_kind, source_id, crm_kind, crm_id)
+WHERE removal.scope_id = %(scope_id)s AND removal.action = 'closed' AND removal.ended_at IS NULL
   AND mapping.state = 'linked'
 ORDER BY removal.id

@@ -36,8 +36,8 @@ WHERE run_id = %(run_id)s AND source_kind = %(source_kind)s AND source_id = ANY(
 
 -- name: due
 -- The activities and stage moves that a run staged, with what is known of each.
--- Parameters: run_id, target_id, installation_id, account_id.
--- Indexes: staged_activity_pkey, crm_snapshot_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: run_id, scope_id.
+-- Indexes: staged_activity_pkey, crm_snapshot_pkey, mapping_of_source.
 SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired,
        coalesce(mapping.acked_hash = staged.source_hash, false) AS is_accepted, mapping.state,
        mapping.crm_id, mapping.last_sent, person.state AS person_state, lead.state AS lead_state,
@@ -45,16 +45,13 @@ SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired,
        coalesce(lead.former_crm_ids <> '{}', false) AS follows_lead
 FROM krayin_sync.staged_activity AS staged
 LEFT JOIN krayin_sync.mapping AS mapping
-       ON mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-      AND mapping.account_id = %(account_id)s AND mapping.source_kind = staged.source_kind
+       ON mapping.scope_id = %(scope_id)s AND mapping.source_kind = staged.source_kind
       AND mapping.source_id = staged.source_id
 LEFT JOIN krayin_sync.mapping AS person
-       ON person.target_id = %(target_id)s AND person.installation_id = %(installation_id)s
-      AND person.account_id = %(account_id)s AND person.source_kind = 'contact'
+       ON person.scope_id = %(scope_id)s AND person.source_kind = 'contact'
       AND person.source_id = staged.contact_id::text AND person.crm_kind = 'person'
 LEFT JOIN krayin_sync.mapping AS lead
-       ON lead.target_id = %(target_id)s AND lead.installation_id = %(installation_id)s
-      AND lead.account_id = %(account_id)s AND lead.source_kind = 'contact'
+       ON lead.scope_id = %(scope_id)s AND lead.source_kind = 'contact'
       AND lead.source_id = staged.contact_id::text AND lead.crm_kind = 'lead'
 LEFT JOIN krayin_sync.crm_snapshot AS snapshot
        ON snapshot.target_id = lead.target_id AND snapshot.crm_kind = 'lead' AND snapshot.crm_id = lead.crm_id
@@ -74,13 +71,12 @@ WHERE contact_id = %(contact_id)s::text::bigint
 -- name: keep_known
 -- Leave conversations as they were brought over that a look showed which may not be whole: their texts quote
 -- messages, and what is not seen of these would be taken out.
--- Parameters: run_id, target_id, installation_id, account_id.
--- Indexes: staged_activity_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: run_id, scope_id.
+-- Indexes: staged_activity_pkey, mapping_of_source.
 DELETE FROM krayin_sync.staged_activity AS staged
 USING krayin_sync.mapping
 WHERE staged.run_id = %(run_id)s AND staged.source_kind = 'conversation'
-  AND mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-  AND mapping.account_id = %(account_id)s AND mapping.source_kind = staged.source_kind
+  AND mapping.scope_id = %(scope_id)s AND mapping.source_kind = staged.source_kind
   AND mapping.source_id = staged.source_id AND mapping.crm_kind = 'activity' AND mapping.state = 'linked'
 
 

@@ -57,15 +57,15 @@ LIMIT %(size)s
 
 -- name: new_contacts
 -- The contacts of a run that were never planned before: all that was said with them is news.
--- Parameters: run_id, target_id, installation_id, account_id.
--- Indexes: staged_contact_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: run_id, scope_id.
+-- Indexes: staged_contact_pkey, mapping_of_source.
 SELECT staged.contact_id
 FROM krayin_sync.staged_contact AS staged
 WHERE staged.run_id = %(run_id)s
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.mapping
-      WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-        AND source_kind = 'contact' AND source_id = staged.contact_id::text AND crm_kind = 'person'
+      WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = staged.contact_id::text
+        AND crm_kind = 'person'
         AND source_hash IS NOT NULL
   )
 
@@ -78,8 +78,8 @@ COPY krayin_sync.staged_contact (run_id, contact_id, desired, person_hash, lead_
 
 -- name: unlinked
 -- Whether a run staged any contact that has no person in Krayin through us yet.
--- Parameters: run_id, target_id, installation_id, account_id.
--- Indexes: staged_contact_pkey, mapping_target_id_installation_id_account_id_source_kind_so_key.
+-- Parameters: run_id, scope_id.
+-- Indexes: staged_contact_pkey, mapping_of_source.
 SELECT EXISTS (
     SELECT 1
     FROM krayin_sync.staged_contact AS staged
@@ -87,8 +87,7 @@ SELECT EXISTS (
       AND NOT EXISTS (
           SELECT 1
           FROM krayin_sync.mapping AS mapping
-          WHERE mapping.target_id = %(target_id)s AND mapping.installation_id = %(installation_id)s
-            AND mapping.account_id = %(account_id)s AND mapping.source_kind = 'contact'
+          WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'contact'
             AND mapping.source_id = staged.contact_id::text AND mapping.crm_kind = 'person'
             AND mapping.state = 'linked'
       )

@@ -191,14 +191,15 @@ UPDATE krayin_sync.sync_run SET message = %(text)s, summary = %(document)s WHERE
 -- Which Krayin and which Chatwoot account a sync works between, as its last run knew.
 -- Parameters: sync_name.
 -- Indexes: watermark_pkey, reconciliation_latest.
-SELECT target.id AS target_id, target.base_url, known.account_id
+SELECT target.id AS target_id, target.base_url, scope.account_id
 FROM (
-    (SELECT target_id, account_id, moved_at FROM krayin_sync.watermark WHERE sync_name = %(sync_name)s)
+    (SELECT scope_id, moved_at FROM krayin_sync.watermark WHERE sync_name = %(sync_name)s)
     UNION ALL
-    (SELECT target_id, account_id, started_at FROM krayin_sync.reconciliation
+    (SELECT scope_id, started_at FROM krayin_sync.reconciliation
      WHERE sync_name = %(sync_name)s ORDER BY id DESC LIMIT 1)
 ) AS known
-JOIN krayin_sync.krayin_target AS target ON target.id = known.target_id
+JOIN krayin_sync.scope ON scope.id = known.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 ORDER BY known.moved_at DESC
 LIMIT 1
 

@@ -1,7 +1,8 @@
 -- name: compare_all
 -- Have every sync to a Krayin compare everything in Chatwoot with what was planned once more.
 -- Parameters: target_id.
-UPDATE krayin_sync.watermark SET settings_hash = ''::bytea WHERE target_id = %(target_id)s
+UPDATE krayin_sync.watermark SET settings_hash = ''::bytea
+WHERE scope_id IN (SELECT id FROM krayin_sync.scope WHERE target_id = %(target_id)s)
 
 
 -- name: known
@@ -22,25 +23,22 @@ SELECT EXISTS (
 
 -- name: move
 -- Note how far a stream of a sync has been read; in the transaction that writes the last plan rows.
--- Parameters: sync_name, stream, target_id, installation_id, account_id, watermark (JSON), settings_hash, run_id.
+-- Parameters: sync_name, stream, scope_id, watermark (JSON), settings_hash, run_id.
 -- Indexes: watermark_pkey.
-INSERT INTO krayin_sync.watermark
-    (sync_name, stream, target_id, installation_id, account_id, position, settings_hash, run_id)
-VALUES
-    (%(sync_name)s, %(stream)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(watermark)s, %(settings_hash)s, %(run_id)s)
-ON CONFLICT (sync_name, stream, target_id, installation_id, account_id) DO UPDATE
+INSERT INTO krayin_sync.watermark (sync_name, stream, scope_id, position, settings_hash, run_id)
+VALUES (%(sync_name)s, %(stream)s, %(scope_id)s, %(watermark)s, %(settings_hash)s, %(run_id)s)
+ON CONFLICT (sync_name, stream, scope_id) DO UPDATE
 SET position = excluded.position, settings_hash = excluded.settings_hash, run_id = excluded.run_id,
     moved_at = clock_timestamp()
 
 
 -- name: read
 -- How far a stream of a sync has been read, with which settings.
--- Parameters: sync_name, stream, target_id, installation_id, account_id.
+-- Parameters: sync_name, stream, scope_id.
 -- Indexes: watermark_pkey.
 SELECT position, settings_hash
 FROM krayin_sync.watermark
-WHERE sync_name = %(sync_name)s AND stream = %(stream)s AND target_id = %(target_id)s
-  AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+WHERE sync_name = %(sync_name)s AND stream = %(stream)s AND scope_id = %(scope_id)s
 
 
 -- name: shown
@@ -49,7 +47,8 @@ WHERE sync_name = %(sync_name)s AND stream = %(stream)s AND target_id = %(target
 SELECT DISTINCT ON (mark.sync_name) mark.sync_name, run.started_at AS read_at, target.base_url AS krayin
 FROM krayin_sync.watermark AS mark
 JOIN krayin_sync.sync_run AS run ON run.id = mark.run_id
-JOIN krayin_sync.krayin_target AS target ON target.id = mark.target_id
+JOIN krayin_sync.scope ON scope.id = mark.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 WHERE mark.stream = 'contacts'
 ORDER BY mark.sync_name, mark.moved_at DESC
 
@@ -58,8 +57,9 @@ ORDER BY mark.sync_name, mark.moved_at DESC
 -- Between which Krayin and which Chatwoot account a sync works, as its newest look at contacts noted it.
 -- Parameters: sync_name.
 -- Indexes: watermark_pkey.
-SELECT watermark.target_id, watermark.installation_id, watermark.account_id
-FROM krayin_sync.watermark AS watermark
+SELECT scope.id AS scope_id, scope.target_id, scope.account_id
+FROM krayin_sync.watermark
+JOIN krayin_sync.scope ON scope.id = watermark.scope_id
 WHERE watermark.sync_name = %(sync_name)s AND watermark.stream = 'contacts'
 ORDER BY watermark.moved_at DESC
 LIMIT 1

@@ -43,14 +43,13 @@ SET body = ''
 WHERE event.body <> '' AND event.processed_at IS NOT NULL
   AND EXISTS (
       SELECT 1
-      FROM krayin_sync.erasure, unnest(event.entities) AS entity
+      FROM krayin_sync.erasure
+      JOIN krayin_sync.scope ON scope.id = erasure.scope_id
+      CROSS JOIN unnest(event.entities) AS entity
       WHERE erasure.lifted_at IS NULL AND starts_with(entity, 'contact:')
-        AND erasure.contact_hash = krayin_sync.contact_hash(
-            erasure.target_id, erasure.installation_id, erasure.account_id, substring(entity FROM 9))
+        AND erasure.contact_hash = krayin_sync.contact_hash(scope, substring(entity FROM 9))
         AND (event.sync_name = erasure.sync_name OR event.sync_name IN (
-            SELECT sync_name FROM krayin_sync.watermark
-            WHERE watermark.target_id = erasure.target_id AND watermark.installation_id = erasure.installation_id
-              AND watermark.account_id = erasure.account_id))
+            SELECT sync_name FROM krayin_sync.watermark WHERE watermark.scope_id = scope.id))
   )
 
 

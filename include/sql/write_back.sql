@@ -3,68 +3,63 @@
 -- are in all. A contact without a record in Krayin is left as it is. Those that failed before come last, so that
 -- one at which Chatwoot always fails holds up no other.
 -- Parameters: sync_name, target_id, account_id; attribute; size: how many at most.
--- Indexes: mapping's unique one by (target_id, installation_id, account_id, ...); write_back_pkey.
+-- Indexes: mapping_of_source; write_back_pkey.
 SELECT
-    known.installation_id,
+    known.scope_id,
     known.contact_id,
     known.value,
     count(*) OVER () AS due
 FROM (
     SELECT
-        mapping.installation_id,
+        mapping.scope_id,
         mapping.source_id::bigint AS contact_id,
         string_agg('krayin:' || mapping.crm_kind || ':' || mapping.crm_id, '|' ORDER BY mapping.crm_kind DESC) AS value
     FROM krayin_sync.mapping AS mapping
+    JOIN krayin_sync.scope AS scope ON scope.id = mapping.scope_id
     JOIN krayin_sync.watermark AS watermark
         ON watermark.sync_name = %(sync_name)s
         AND watermark.stream = 'contacts'
-        AND watermark.target_id = mapping.target_id
-        AND watermark.installation_id = mapping.installation_id
-        AND watermark.account_id = mapping.account_id
-    WHERE mapping.target_id = %(target_id)s
-        AND mapping.account_id = %(account_id)s
+        AND watermark.scope_id = mapping.scope_id
+    WHERE scope.target_id = %(target_id)s
+        AND scope.account_id = %(account_id)s
         AND mapping.source_kind = 'contact'
         AND mapping.crm_kind IN ('person', 'lead')
         AND mapping.state = 'linked'
-    GROUP BY mapping.installation_id, mapping.source_id
+    GROUP BY mapping.scope_id, mapping.source_id
 ) AS known
 LEFT JOIN krayin_sync.write_back AS written
     ON written.sync_name = %(sync_name)s
-    AND written.target_id = %(target_id)s
-    AND written.installation_id = known.installation_id
-    AND written.account_id = %(account_id)s
+    AND written.scope_id = known.scope_id
     AND written.contact_id = known.contact_id
 WHERE (written.value IS DISTINCT FROM known.value OR written.attribute <> %(attribute)s)
     AND (written.next_attempt_at IS NULL OR written.next_attempt_at <= clock_timestamp())
-ORDER BY written.error_message IS NOT NULL, known.installation_id, known.contact_id
+ORDER BY written.error_message IS NOT NULL, known.scope_id, known.contact_id
 LIMIT %(size)s
 
 
 -- name: erase
 -- Forget which ids were written back to an erased contact.
--- Parameters: target_id, installation_id, account_id, contact_id (text).
+-- Parameters: scope_id, contact_id (text).
 -- Indexes: none: a scan, erasures are rare.
 DELETE FROM krayin_sync.write_back
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND contact_id = %(contact_id)s::text::bigint
+WHERE scope_id = %(scope_id)s AND contact_id = %(contact_id)s::text::bigint
 
 
 -- name: note
 -- Note what became of writing one contact's ids back.
--- Parameters: sync_name, target_id, installation_id, account_id, contact_id; attribute; value (text, NULL: refused);
---   error_message (text, NULL: none); pause (interval, NULL: nothing to repeat).
+-- Parameters: sync_name, scope_id, contact_id; attribute; value (text, NULL: refused); error_message (text, NULL:
+--   none); pause (interval, NULL: nothing to repeat).
 -- Indexes: write_back_pkey.
 INSERT INTO krayin_sync.write_back AS noted (
-    sync_name, target_id, installation_id, account_id, contact_id, attribute, value, written_at, next_attempt_at,
-    error_message
+    sync_name, scope_id, contact_id, attribute, value, written_at, next_attempt_at, error_message
 )
 VALUES (
-    %(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s, %(contact_id)s, %(attribute)s, %(value)s,
+    %(sync_name)s, %(scope_id)s, %(contact_id)s, %(attribute)s, %(value)s,
     CASE WHEN %(value)s::text IS NOT NULL THEN clock_timestamp() END,
     clock_timestamp() + %(pause)s::interval,
     %(error_message)s
 )
-ON CONFLICT (sync_name, target_id, installation_id, account_id, contact_id) DO UPDATE
+ON CONFLICT (sync_name, scope_id, contact_id) DO UPDATE
 SET attribute = excluded.attribute,
     value = excluded.value,
     written_at = coalesce(excluded.written_at, noted.written_at),

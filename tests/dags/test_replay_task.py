@@ -32,12 +32,17 @@ def quarantine(url: str, error_class: str, source_id: str) -> int:
         connection.execute(
             "INSERT INTO chatwoot_installation (identity) VALUES ('one') ON CONFLICT DO NOTHING"
         )
+        connection.execute(
+            "INSERT INTO scope (target_id, installation_id, account_id)"
+            " SELECT target.id, installation.id, 1 FROM krayin_target AS target, chatwoot_installation AS installation"
+            " ON CONFLICT DO NOTHING"
+        )
         connection.execute("INSERT INTO sync_run (sync_name, kind) VALUES ('support', 'manual')")
         row = connection.execute(
-            "INSERT INTO operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind,"
+            "INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind,"
             " source_id, payload, source_read_at, forecast_calls, state, error_class, finished_at)"
             " VALUES ((SELECT min(id) FROM sync_run), 'support', 1, (SELECT min(id) FROM krayin_target),"
-            " (SELECT min(id) FROM chatwoot_installation), 1, 'contact', %s, '{}', now(), 1, 'quarantined', %s, now())"
+            " (SELECT min(id) FROM scope), 'contact', %s, '{}', now(), 1, 'quarantined', %s, now())"
             " RETURNING id",
             (source_id, error_class),
         ).fetchone()

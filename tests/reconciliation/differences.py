@@ -239,9 +239,9 @@ def _lose_answer(scenario: Scenario) -> None:
         connection.execute(
             """
             INSERT INTO krayin_sync.operation
-                (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id, payload,
+                (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,
                  source_read_at, forecast_calls, state, step, next_attempt_at)
-            SELECT run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id, payload,
+            SELECT run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,
                    source_read_at, 1, 'unknown', 'update_lead', now() + interval '1 hour'
             FROM krayin_sync.operation WHERE source_kind = 'contact' AND source_id = %s AND state = 'done'
             """,

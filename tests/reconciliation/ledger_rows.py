@@ -21,9 +21,15 @@ class Ledger:
             "INSERT INTO krayin_target (base_url) VALUES ('https://crm.example.com/api/v1') "
             "ON CONFLICT (base_url) DO UPDATE SET base_url = excluded.base_url RETURNING id"
         )
-        self.installation = self._one(
+        installation = self._one(
             "INSERT INTO chatwoot_installation (identity) VALUES ('here') "
             "ON CONFLICT (identity) DO UPDATE SET identity = excluded.identity RETURNING id"
+        )
+        self.scope = self._one(
+            "INSERT INTO scope (target_id, installation_id, account_id) VALUES (%s, %s, 1) "
+            "ON CONFLICT ON CONSTRAINT scope_of_account DO UPDATE SET account_id = 1 RETURNING id",
+            self.target,
+            installation,
         )
 
     def run(self, **columns: Any) -> int:
@@ -58,7 +64,7 @@ class Ledger:
         return self.insert(
             "operation",
             **self._owner(),
-            **{"run_id": run_id, "source_id": source_id, **defaults, **columns},
+            **{"target_id": self.target, "run_id": run_id, "source_id": source_id, **defaults, **columns},
         )
 
     def reconciliation(self, run_id: int, counts: dict[str, int], **columns: Any) -> int:
@@ -93,12 +99,7 @@ class Ledger:
             connection.execute(query, parameters)
 
     def _owner(self) -> dict[str, Any]:
-        return {
-            "sync_name": self.sync_name,
-            "target_id": self.target,
-            "installation_id": self.installation,
-            "account_id": 1,
-        }
+        return {"sync_name": self.sync_name, "scope_id": self.scope}
 
     def _one(self, query: str, *parameters: Any) -> int:
         with psycopg.connect(self.url, autocommit=True, options="-c search_path=krayin_sync") as connection:

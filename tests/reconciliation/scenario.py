@@ -14,7 +14,12 @@ from chatwoot.streams import Stream
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference, remember
-from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.store.binding_scope import (
+    BindingScope,
+    register_installation,
+    register_scope,
+    register_target,
+)
 
 from sandbox.chatwoot import changes, conversations
 
@@ -70,9 +75,8 @@ class Scenario:
 
     @property
     def identity(self) -> BindingScope:
-        return BindingScope(
-            register_target(self.sync, "http://krayin"), register_installation(self.sync, "chatwoot"), 1
-        )
+        krayin = register_target(self.sync, "http://krayin")
+        return register_scope(self.sync, krayin, register_installation(self.sync, "chatwoot"), 1)
 
     def write(self, statements: str) -> None:
         """Execute statements as Chatwoot, in one transaction."""
@@ -121,11 +125,11 @@ class Scenario:
         """Note a record as planned from a reading."""
         self.sync.execute(
             """
-            INSERT INTO krayin_sync.mapping (target_id, installation_id, account_id, source_kind, source_id, crm_kind,
-                crm_id, origin, state, source_read_at)
-            VALUES (%(target_id)s, %(installation_id)s, %(account_id)s, %(kind)s, %(key)s::text, %(crm_kind)s,
+            INSERT INTO krayin_sync.mapping (target_id, scope_id, source_kind, source_id, crm_kind, crm_id,
+                origin, state, source_read_at)
+            VALUES (%(target_id)s, %(scope_id)s, %(kind)s, %(key)s::text, %(crm_kind)s,
                 %(key)s::text::bigint, 'created', 'linked', %(read_at)s)
-            ON CONFLICT (target_id, installation_id, account_id, source_kind, source_id, crm_kind)
+            ON CONFLICT (scope_id, source_kind, source_id, crm_kind)
             DO UPDATE SET source_read_at = excluded.source_read_at
             """,
             {

@@ -202,7 +202,7 @@ class Truth:
         """A stage is in Krayin where the contact's lead is, and nothing about it waits."""
         rows = self.world.rows(
             "SELECT lead.crm_id FROM mapping AS stage JOIN mapping AS lead"
-            " USING (target_id, installation_id, account_id, source_id)"
+            " USING (scope_id, source_id)"
             " WHERE stage.source_kind = 'stage' AND lead.source_kind = 'contact' AND lead.crm_kind = 'lead'"
             " AND lead.state = 'linked'"
             " AND NOT EXISTS (SELECT FROM operation AS o WHERE o.source_kind = 'stage'"

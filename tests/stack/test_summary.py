@@ -97,11 +97,14 @@ def test_how_far_a_run_is(sync_database: str) -> None:
     with psycopg.connect(sync_database) as connection:
         connection.execute("INSERT INTO krayin_sync.krayin_target (base_url) VALUES ('http://k')")
         connection.execute("INSERT INTO krayin_sync.chatwoot_installation (identity) VALUES ('c')")
+        connection.execute(
+            "INSERT INTO krayin_sync.scope (target_id, installation_id, account_id) VALUES (1, 1, 1)"
+        )
         for number, state in enumerate(["planned", "in_flight", "unknown", "done", "quarantined"]):
             connection.execute(
-                "INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, installation_id, account_id,"
+                "INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, scope_id,"
                 " source_kind, source_id, payload, source_read_at, forecast_calls, state)"
-                " VALUES (2, 'shop', 1, 1, 1, 1, 'contact', %s, '{}', now(), 1, %s)",
+                " VALUES (2, 'shop', 1, 1, 1, 'contact', %s, '{}', now(), 1, %s)",
                 (str(number), state),
             )
     assert summary.work(sync_database, "shop", "second") == summary.Work(settled=2, left=3)

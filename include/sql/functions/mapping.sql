@@ -3,8 +3,7 @@ CREATE OR REPLACE FUNCTION release_waiting() RETURNS trigger LANGUAGE plpgsql AS
 BEGIN
     UPDATE krayin_sync.operation
     SET next_attempt_at = clock_timestamp()
-    WHERE target_id = NEW.target_id AND installation_id = NEW.installation_id AND account_id = NEW.account_id
-      AND contact_id = NEW.source_id::bigint AND waits_for = NEW.crm_kind
+    WHERE scope_id = NEW.scope_id AND contact_id = NEW.source_id::bigint AND waits_for = NEW.crm_kind
       AND state = 'planned' AND next_attempt_at > clock_timestamp();
     RETURN NULL;
 END $$;

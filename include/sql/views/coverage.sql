@@ -1,15 +1,15 @@
 CREATE OR REPLACE VIEW external_ids AS
 WITH records AS (
-    SELECT target_id, installation_id, account_id, source_id,
+    SELECT scope_id, source_id,
            max(crm_id) FILTER (WHERE crm_kind = 'person') AS person_id,
            max(crm_id) FILTER (WHERE crm_kind = 'lead') AS lead_id,
            max(former_crm_ids) FILTER (WHERE crm_kind = 'lead') AS former_lead_ids
     FROM mapping
     WHERE source_kind = 'contact' AND state = 'linked'
-    GROUP BY target_id, installation_id, account_id, source_id
+    GROUP BY scope_id, source_id
 ),
 hanging AS (
-    SELECT activity.target_id, owner.installation_id, owner.account_id, owner.source_id,
+    SELECT owner.scope_id, owner.source_id,
            array_agg(activity.crm_id ORDER BY activity.crm_id) AS activity_ids
     FROM mapping AS activity
     JOIN mapping AS owner
@@ -17,11 +17,11 @@ hanging AS (
      AND owner.crm_kind = CASE WHEN activity.last_sent ? 'person' THEN 'person' ELSE 'lead' END
      AND owner.crm_id = coalesce(activity.last_sent ->> 'person', activity.last_sent ->> 'lead')::bigint
     WHERE activity.crm_kind = 'activity' AND activity.state = 'linked'
-    GROUP BY activity.target_id, owner.installation_id, owner.account_id, owner.source_id
+    GROUP BY owner.scope_id, owner.source_id
 )
 SELECT target.base_url AS krayin,
        installation.identity AS chatwoot,
-       records.account_id,
+       scope.account_id,
        records.source_id::bigint AS contact_id,
        records.person_id,
        records.lead_id,
@@ -34,18 +34,16 @@ SELECT target.base_url AS krayin,
            'krayin:organization:' || company.crm_id,
            'krayin:activity:' || array_to_string(hanging.activity_ids, '|krayin:activity:')) AS external_ids
 FROM records
-JOIN krayin_target AS target ON target.id = records.target_id
-JOIN chatwoot_installation AS installation ON installation.id = records.installation_id
+JOIN scope ON scope.id = records.scope_id
+JOIN krayin_target AS target ON target.id = scope.target_id
+JOIN chatwoot_installation AS installation ON installation.id = scope.installation_id
 LEFT JOIN organization_member AS member
-       ON member.target_id = records.target_id AND member.installation_id = records.installation_id
-      AND member.account_id = records.account_id AND member.contact_id = records.source_id::bigint
+       ON member.scope_id = records.scope_id AND member.contact_id = records.source_id::bigint
 LEFT JOIN mapping AS company
-       ON company.target_id = member.target_id AND company.installation_id = member.installation_id
-      AND company.account_id = member.account_id AND company.source_kind = 'company'
+       ON company.scope_id = member.scope_id AND company.source_kind = 'company'
       AND company.source_id = member.folded_name AND company.crm_kind = 'organization' AND company.state = 'linked'
 LEFT JOIN hanging
-       ON hanging.target_id = records.target_id AND hanging.installation_id = records.installation_id
-      AND hanging.account_id = records.account_id AND hanging.source_id = records.source_id;
+       ON hanging.scope_id = records.scope_id AND hanging.source_id = records.source_id;
 
 COMMENT ON VIEW external_ids IS 'Which Krayin records a contact is; one row per contact that has any.';
 COMMENT ON COLUMN external_ids.krayin IS 'Address of Krayin''s API; `https://crm.example.com/api/v1`';
@@ -62,7 +60,7 @@ COMMENT ON COLUMN external_ids.external_ids IS 'All of them in one text, former 
 
 CREATE OR REPLACE VIEW coverage AS
 SELECT target.base_url AS krayin,
-       known.account_id,
+       scope.account_id,
        known.source_kind,
        known.crm_kind,
        count(*) AS records,
@@ -76,8 +74,7 @@ SELECT target.base_url AS krayin,
        count(*) FILTER (WHERE known.state = 'orphaned') AS orphaned,
        round(count(*) FILTER (WHERE known.state = 'linked')::numeric / count(*), 4) AS coverage
 FROM (
-    SELECT mapping.target_id, mapping.account_id, mapping.source_kind, mapping.crm_kind, mapping.source_hash,
-           mapping.acked_hash,
+    SELECT mapping.scope_id, mapping.source_kind, mapping.crm_kind, mapping.source_hash, mapping.acked_hash,
            CASE WHEN lead.id IS NULL THEN mapping.origin ELSE lead.origin END AS origin,
            CASE WHEN lead.state <> 'linked' THEN lead.state
                 WHEN lead.id IS NOT NULL AND mapping.state = 'pending' AND mapping.acked_hash IS NOT NULL THEN 'linked'
@@ -85,11 +82,11 @@ FROM (
     FROM mapping
     LEFT JOIN mapping AS lead
            ON mapping.source_kind = 'stage' AND lead.source_kind = 'contact' AND lead.crm_kind = 'lead'
-          AND lead.target_id = mapping.target_id AND lead.installation_id = mapping.installation_id
-          AND lead.account_id = mapping.account_id AND lead.source_id = mapping.source_id
+          AND lead.scope_id = mapping.scope_id AND lead.source_id = mapping.source_id
 ) AS known
-JOIN krayin_target AS target ON target.id = known.target_id
-GROUP BY target.base_url, known.account_id, known.source_kind, known.crm_kind;
+JOIN scope ON scope.id = known.scope_id
+JOIN krayin_target AS target ON target.id = scope.target_id
+GROUP BY target.base_url, scope.account_id, known.source_kind, known.crm_kind;
 
 COMMENT ON VIEW coverage IS 'How much of what is known of Chatwoot has its record in Krayin now; one row per kind of record.';
 COMMENT ON COLUMN coverage.krayin IS 'Address of Krayin''s API; `https://crm.example.com/api/v1`';

@@ -38,7 +38,8 @@ SELECT finding.id AS finding_id,
        reconciliation.run_id,
        finding.detail
 FROM finding
-JOIN krayin_target AS target ON target.id = finding.target_id
+JOIN scope ON scope.id = finding.scope_id
+JOIN krayin_target AS target ON target.id = scope.target_id
 JOIN reconciliation ON reconciliation.id = finding.reconciliation_id
 WHERE finding.state NOT IN ('repaired', 'resolved');
 

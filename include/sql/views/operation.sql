@@ -1,15 +1,15 @@
 CREATE OR REPLACE VIEW error_summary AS
 SELECT sync_name, source_kind, state, error_class,
        count(*) AS operations,
-       count(DISTINCT (target_id, installation_id, account_id, source_id)) AS records,
+       count(DISTINCT (scope_id, source_id)) AS records,
        min(created_at) AS oldest,
        max(coalesce(finished_at, created_at)) AS newest
 FROM (
     -- In two parts, so that each finds its index among the many that are over.
-    SELECT sync_name, source_kind, state, error_class, target_id, installation_id, account_id, source_id, created_at, finished_at
+    SELECT sync_name, source_kind, state, error_class, scope_id, source_id, created_at, finished_at
     FROM operation WHERE state IN ('planned', 'in_flight', 'unknown')
     UNION ALL
-    SELECT sync_name, source_kind, state, error_class, target_id, installation_id, account_id, source_id, created_at, finished_at
+    SELECT sync_name, source_kind, state, error_class, scope_id, source_id, created_at, finished_at
     FROM operation WHERE state IN ('rejected', 'quarantined')
 ) AS unfinished
 WHERE error_class IS NOT NULL

@@ -18,7 +18,7 @@ from reconciliation.admin.pii_values import in_bytes, traces_of, without
 from reconciliation.crm.lineage import Lineage
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.extract.streams import ACTIVITIES
-from reconciliation.store.binding_scope import BindingScope, register_installation
+from reconciliation.store.binding_scope import BindingScope, register_installation, register_scope
 from reconciliation.store.connection import working
 from reconciliation.store.incidents import require_no_incident
 
@@ -156,7 +156,7 @@ def identity_of(sync: Sync, connection: psycopg.Connection) -> BindingScope:
     """Return the ids of a sync's target, installation and account; Krayin is asked at most once an hour."""
     with sync.open_krayin(connection) as krayin, sync.source.snapshot() as snapshot:
         installation = register_installation(connection, snapshot.installation)
-        return BindingScope(krayin.target_id, installation, sync.settings.chatwoot.account_id)
+        return register_scope(connection, krayin.target_id, installation, sync.settings.chatwoot.account_id)
 
 
 def _look_up(
@@ -166,7 +166,7 @@ def _look_up(
     with sync.source.snapshot() as snapshot:
         account_id = sync.settings.chatwoot.account_id
         installation = register_installation(connection, snapshot.installation)
-        identity = BindingScope(target_id, installation, account_id)
+        identity = register_scope(connection, target_id, installation, account_id)
         scope, contact = SourceFilter(account_id, None), ByIds(frozenset({contact_id}))
         return identity, {
             spec.kind: {str(one.key) for chunk in snapshot.rows(spec.stream, scope, contact) for one in chunk}

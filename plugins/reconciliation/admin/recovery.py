@@ -306,7 +306,7 @@ def _bindings(connection: psycopg.Connection, target_id: int, phone_region: str 
     return [
         Binding(
             row_id=row["id"],
-            contact=(row["installation_id"], row["account_id"], row["source_id"]),
+            contact=(row["scope_id"], row["source_id"]),
             crm_kind=row["crm_kind"],
             crm_id=row["crm_id"],
             created_at=row["crm_created_at"],

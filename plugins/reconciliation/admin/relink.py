@@ -53,7 +53,7 @@ class Binding:
     """
 
     row_id: int
-    contact: tuple[int, int, str]
+    contact: tuple[int, str]
     crm_kind: str
     crm_id: int
     created_at: datetime | None
@@ -91,7 +91,7 @@ def relink(bindings: Iterable[Binding], records: Mapping[str, Mapping[int, Recor
     by_kind: dict[str, list[Binding]] = defaultdict(list)
     for binding in bindings:
         by_kind[binding.crm_kind].append(binding)
-    persons: dict[tuple[int, int, str], int] = {}
+    persons: dict[tuple[int, str], int] = {}
     decisions: list[Decision] = []
     for kind in ORDER:
         decided = _of_kind(kind, by_kind[kind], records.get(kind, {}), persons)
@@ -108,7 +108,7 @@ def _of_kind(
     kind: str,
     bindings: Sequence[Binding],
     records: Mapping[int, Record],
-    persons: Mapping[tuple[int, int, str], int],
+    persons: Mapping[tuple[int, str], int],
 ) -> list[Decision]:
     kept = {
         one.row_id

@@ -112,8 +112,8 @@ def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[
     row = connection.execute(statement("reconciliation/of_run"), {"run_id": run_id}).fetchone()
     if row is None:
         return {}
-    number, name, target_id, installation_id, account_id, depth, counted = row
-    store = FindingStore(connection, number, name, BindingScope(target_id, installation_id, account_id))
+    number, name, depth, counted, *scope = row
+    store = FindingStore(connection, number, name, BindingScope(*scope))
     in_sync = store.in_sync(counted.get("in_scope", 0), counted.get("waiting", 0))
     counts = {**counted, **store.counts(), "in_sync": in_sync}
     store.finish(counts)

@@ -33,7 +33,7 @@ from reconciliation.model.stages import Pipeline
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.targets import final_stages
-from reconciliation.store.binding_scope import BindingScope, register_installation
+from reconciliation.store.binding_scope import register_installation, register_scope
 from reconciliation.store.connection import working
 from reconciliation.store.run_rows import (
     RunKind,
@@ -116,7 +116,7 @@ def _compare(sync: Sync, connection: psycopg.Connection, run_id: int, request: R
     with sync.opened(connection, run_id, Lane.DRIFT) as (krayin, targets):
         with looking(connection, settings, sync.source, reads_all=False) as snapshot:
             installation = register_installation(connection, snapshot.installation)
-        identity = BindingScope(krayin.target_id, installation, settings.chatwoot.account_id)
+        identity = register_scope(connection, krayin.target_id, installation, settings.chatwoot.account_id)
         if policy.classes and not (request.repair or request.contact_ids):
             # Who asks by hand for all repairs, or for certain contacts, asks for these too.
             policy = replace(policy, declined=declined_sources(connection, identity))

@@ -31,7 +31,7 @@ from reconciliation.extract.baseline import (
     note_baseline,
     note_moment,
 )
-from reconciliation.store.binding_scope import BindingScope
+from reconciliation.store.binding_scope import BindingScope, register_scope
 from reconciliation.store.incidents import (
     close_incidents,
     open_incident,
@@ -290,7 +290,11 @@ class Look:
 
     def _open(self, kind: str, sentence: str) -> int:
         facts = {
-            "identity": self.identity.parameters(),
+            "identity": {
+                "target_id": self.identity.target_id,
+                "installation_id": self.identity.installation_id,
+                "account_id": self.identity.account_id,
+            },
             "baseline": self.now.to_json(),
             "fallen": self.fallen,
         }
@@ -315,7 +319,7 @@ def confirm_source(connection: psycopg.Connection, incident: Incident, *, by: st
         note_baseline(
             connection,
             incident.sync_name,
-            BindingScope(**incident.facts["identity"]),
+            register_scope(connection, **incident.facts["identity"]),
             {**incident.facts["baseline"], "confirmed": True},
         )
         close_incidents(connection, incident_id=incident.id, by=by, why="what Chatwoot shows now is right")

@@ -140,15 +140,14 @@ def find_persons(
         *engine.execute("crm_snapshot/candidates", keys=keys),
         *engine.execute("crm_snapshot/persons_known", crm_ids=kept),
     ):
-        key, crm_id, facts, installation, account, source_id = row
+        key, crm_id, facts, scope_id, account, source_id = row
         facts_of[crm_id] = facts
         keys_of.setdefault(crm_id, set())
         if key is not None:
             keys_of[crm_id].add(key)
         if source_id is not None:
-            owners[crm_id] = installation, account, source_id
-    own = engine.identity.installation_id, engine.identity.account_id
-    ours = [int(source_id) for *account, source_id in owners.values() if tuple(account) == own]
+            owners[crm_id] = scope_id, account, source_id
+    ours = [int(source_id) for scope_id, _, source_id in owners.values() if scope_id == engine.identity.id]
     for crm_id, last_sent, wanted, releases in (
         engine.execute("operation/releasing", contact_ids=ours) if ours else ()
     ):

@@ -22,7 +22,7 @@ from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.factory import RunFactory
-from reconciliation.store.binding_scope import BindingScope, register_installation
+from reconciliation.store.binding_scope import register_installation, register_scope
 from reconciliation.store.run_rows import LANES, RunState, count_calls, update_run
 from reconciliation.store.sync_takeover import inherit
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reconciliation.run.streams import RunStreams
     from reconciliation.run.sync_run import Sync
     from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.store.binding_scope import BindingScope
 
     AlsoPlanned = Callable[[psycopg.Connection, int], object]
 
@@ -97,7 +98,9 @@ class Planning:
     def _read(self, parts: RunFactory, snapshot: SourceSnapshot) -> _Read:
         request, settings = self.request, self._settings
         installation = register_installation(self.connection, snapshot.installation)
-        identity = BindingScope(parts.krayin.target_id, installation, settings.chatwoot.account_id)
+        identity = register_scope(
+            self.connection, parts.krayin.target_id, installation, settings.chatwoot.account_id
+        )
         scope = self.sync.scope
         snapshot.check(scope)
         look = Look.begin(self.connection, settings, identity, snapshot)

@@ -83,26 +83,26 @@ class WriteBack:
             },
         ).fetchall()
 
-    def _write(self, installation_id: int, contact_id: int, value: str) -> None:
+    def _write(self, scope_id: int, contact_id: int, value: str) -> None:
         try:
             written: str = write_attribute(self.session, contact_id, self.attribute, value)
         except ChatwootApiUnreachable as error:
             # It may be this contact at which Chatwoot fails: the next run takes it last.
-            self._note(installation_id, contact_id, None, error.reason)
+            self._note(scope_id, contact_id, None, error.reason)
             raise
         except ChatwootApiRefused as refused:
             if refused.status not in _OF_ONE:
                 raise
-            self._note(installation_id, contact_id, None, f"refused ({refused.status})", PAUSE)
+            self._note(scope_id, contact_id, None, f"refused ({refused.status})", PAUSE)
             self.counts[REFUSED] += 1
             return
         # A contact that is gone has nothing to be written any more.
-        self._note(installation_id, contact_id, value)
+        self._note(scope_id, contact_id, value)
         self.counts[written] += 1
 
     def _note(
         self,
-        installation_id: int,
+        scope_id: int,
         contact_id: int,
         value: str | None,
         error_message: str | None = None,
@@ -112,9 +112,7 @@ class WriteBack:
             statement("write_back/note"),
             {
                 "sync_name": self.sync_name,
-                "target_id": self.target_id,
-                "installation_id": installation_id,
-                "account_id": self.session.account_id,
+                "scope_id": scope_id,
                 "contact_id": contact_id,
                 "attribute": self.attribute,
                 "value": value,

@@ -1,4 +1,4 @@
-"""Whose records are meant: the Krayin, the Chatwoot and the account every key starts with."""
+"""Whose records are meant: a Krayin, a Chatwoot and an account of it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BindingScope:
-    """The ids that stand at the start of every key of the sync database."""
+    """One row of the table `scope`: `id` stands at the start of every key of what is bound."""
 
+    id: int
     target_id: int
     installation_id: int
     account_id: int
 
     def parameters(self) -> dict[str, Any]:
-        """Return the three ids as statement parameters."""
-        return {
-            "target_id": self.target_id,
-            "installation_id": self.installation_id,
-            "account_id": self.account_id,
-        }
+        """Return the scope and its Krayin as statement parameters."""
+        return {"target_id": self.target_id, "scope_id": self.id}
 
 
 def register_target(connection: psycopg.Connection, base_url: str) -> int:
@@ -36,6 +33,14 @@ def register_target(connection: psycopg.Connection, base_url: str) -> int:
 def register_installation(connection: psycopg.Connection, identity: str) -> int:
     """Return the id of the Chatwoot that calls itself `identity`, registering it at first sight."""
     return _one_id(connection, "krayin_target/installation_id", {"identity": identity})
+
+
+def register_scope(
+    connection: psycopg.Connection, target_id: int, installation_id: int, account_id: int
+) -> BindingScope:
+    """Return the scope of a Krayin, a Chatwoot and an account of it, registering it at first sight."""
+    ids = {"target_id": target_id, "installation_id": installation_id, "account_id": account_id}
+    return BindingScope(_one_id(connection, "krayin_target/scope_id", ids), **ids)
 
 
 def _one_id(connection: psycopg.Connection, name: str, parameters: dict[str, Any]) -> int:

@@ -295,7 +295,7 @@ class Ledger:
         return self._connection.execute(statement(name), {**claim, **facts}).fetchone()
 
     def _operation(self, row: Mapping[str, Any]) -> Operation:
-        scope = BindingScope(self._target_id, row["installation_id"], row["account_id"])
+        scope = BindingScope(row["scope_id"], self._target_id, row["installation_id"], row["account_id"])
         return _OPERATION.validate_python({**row, "identity": scope})
 
 

@@ -136,7 +136,7 @@ class MappingStore:
             statement("mapping/mapped_to"),
             {"target_id": target_id, "crm_kind": crm_kind, "crm_ids": list(crm_ids)},
         )
-        return {row[0]: f"{row[3]} {row[4]} of account {row[2]}" for row in rows}
+        return {row[0]: f"{row[2]} {row[3]} of account {row[1]}" for row in rows}
 
 
 def known_names(

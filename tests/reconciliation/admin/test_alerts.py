@@ -144,21 +144,22 @@ def test_what_ended_before_it_could_be_told_is_not_told(db: psycopg.Connection) 
 def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
     db.execute("INSERT INTO krayin_target (base_url) VALUES ('http://k')")
     db.execute("INSERT INTO chatwoot_installation (identity) VALUES ('c')")
+    db.execute("INSERT INTO scope (target_id, installation_id, account_id) VALUES (1, 1, 1)")
     end_run(db, "done")
     db.execute("INSERT INTO approval (sync_name, state) VALUES ('s', 'asked')")
     for number, (state, sent) in enumerate(
         (("quarantined", None), ("unknown", "2 hours"), ("unknown", "1 minute"), ("held", None))
     ):
         db.execute(
-            "INSERT INTO operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind,"
+            "INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind,"
             " source_id, payload, source_read_at, forecast_calls, state, sent_at, changes, approval_id)"
-            " VALUES (1, 's', 1, 1, 1, 1, 'contact', %s, '{}', now(), 1, %s, now() - %s::interval, '{person.name}',"
+            " VALUES (1, 's', 1, 1, 1, 'contact', %s, '{}', now(), 1, %s, now() - %s::interval, '{person.name}',"
             " CASE WHEN %s = 'held' THEN 1 END)",
             (str(number), state, sent, state),
         )
     db.execute(
-        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position, settings_hash, run_id,"
-        " moved_at) VALUES ('s', 'contacts', 1, 1, 1, '{}', '', 1, now() - interval '3 hours')"
+        "INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash, run_id,"
+        " moved_at) VALUES ('s', 'contacts', 1, '{}', '', 1, now() - interval '3 hours')"
     )
     db.execute(
         "INSERT INTO api_call (at, target_id, run_id, method, route, status, milliseconds, outcome)"

@@ -45,9 +45,8 @@ BREAKS = {
     ),
     "erased_contacts_back": (
         (
-            "INSERT INTO erasure (sync_name, target_id, installation_id, account_id, contact_hash, finished_at)"
-            " SELECT 'test', target_id, installation_id, account_id,"
-            " contact_hash(target_id, installation_id, account_id, '1'), now() FROM mapping LIMIT 1"
+            "INSERT INTO erasure (sync_name, scope_id, contact_hash, finished_at)"
+            " SELECT 'test', scope.id, contact_hash(scope, '1'), now() FROM scope"
         ),
     ),
 }
@@ -91,10 +90,11 @@ def test_a_sync_that_reads_no_more_is_noticed(sync_db: psycopg.Connection) -> No
     sync_db.execute("SET search_path = krayin_sync")
     sync_db.execute("INSERT INTO krayin_target (base_url) VALUES ('http://k')")
     sync_db.execute("INSERT INTO chatwoot_installation (identity) VALUES ('c')")
+    sync_db.execute("INSERT INTO scope (target_id, installation_id, account_id) VALUES (1, 1, 1)")
     sync_db.execute("INSERT INTO sync_run (sync_name, kind) VALUES ('s', 'scheduled')")
     sync_db.execute(
-        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position, settings_hash,"
-        " run_id, moved_at) VALUES ('s', 'contacts', 1, 1, 1, '{}', '', 1, now() - interval '1 hour')"
+        "INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash,"
+        " run_id, moved_at) VALUES ('s', 'contacts', 1, '{}', '', 1, now() - interval '1 hour')"
     )
     assert is_read(4000)
     assert not is_read(3000)

@@ -24,6 +24,7 @@ def old(sync_db: psycopg.Connection) -> psycopg.Connection:
     sync_db.execute("SET search_path = krayin_sync")
     sync_db.execute("INSERT INTO krayin_target (base_url) VALUES ('http://k')")
     sync_db.execute("INSERT INTO chatwoot_installation (identity) VALUES ('c')")
+    sync_db.execute("INSERT INTO scope (target_id, installation_id, account_id) VALUES (1, 1, 1)")
     for age in ("400 days", "0 days"):
         sync_db.execute(
             "INSERT INTO sync_run (sync_name, kind, state, started_at, finished_at)"
@@ -38,10 +39,10 @@ def old(sync_db: psycopg.Connection) -> psycopg.Connection:
         for number, state in enumerate(STATES):
             over = state in {"done", "rejected", "quarantined", "superseded", "declined"}
             sync_db.execute(
-                "INSERT INTO operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind,"
+                "INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind,"
                 " source_id, payload, source_read_at, natural_keys, forecast_calls, state, worker, lease_until,"
                 " created_at, finished_at, approval_id)"
-                " VALUES (%s, 's', 1, 1, 1, 1, 'contact', %s, '{\"person\": {}}', now(), '{email:x}', 1, %s, %s, %s,"
+                " VALUES (%s, 's', 1, 1, 1, 'contact', %s, '{\"person\": {}}', now(), '{email:x}', 1, %s, %s, %s,"
                 " now() - %s::interval, CASE WHEN %s THEN now() - %s::interval END,"
                 " (SELECT min(id) FROM approval WHERE state = 'open' AND %s = 'held'))",
                 (

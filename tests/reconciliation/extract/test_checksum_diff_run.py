@@ -30,9 +30,7 @@ TALK = {"sync_conversations": True, "sync_messages": True}
 
 def checksum_diff(world: World) -> tuple[int, dict[str, Any]]:
     """Compare everything; return the id of the checksum_diff and what it found."""
-    identity = BindingScope(
-        *world.rows("SELECT target_id, installation_id, account_id FROM watermark LIMIT 1")[0]
-    )
+    identity = BindingScope(*world.rows("SELECT id, target_id, installation_id, account_id FROM scope")[0])
     with (
         psycopg.connect(world.sync_url, autocommit=True) as connection,
         world.sync().source.snapshot() as snapshot,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sandbox.krayin.testing import RunningKrayin
 
-WHO = BindingScope(1, 1, 1)
+WHO = BindingScope(1, 1, 1, 1)
 Notes = list[tuple[Any, ...]]
 
 

@@ -193,7 +193,7 @@ def test_leases_of_a_batch_are_kept_up_while_it_is_worked_on(
 
 def test_a_row_that_the_limiter_turned_away_is_not_blamed_at_once() -> None:
     error = TurnedAway("turned away", status=500)
-    identity = BindingScope(1, 1, 1)
+    identity = BindingScope(1, 1, 1, 1)
     states = []
     for attempts in range(ATTEMPTS_TURNED_AWAY):
         operation = Operation(

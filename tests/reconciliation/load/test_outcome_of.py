@@ -31,7 +31,7 @@ INVALID = {
 
 def operation(attempts=0, error_message=None) -> Operation:
     return Operation(
-        1, 1, 1, BindingScope(1, 1, 1), "contact", "7", {}, (), OperationState.PLANNED, None, attempts, None, None,
+        1, 1, 1, BindingScope(1, 1, 1, 1), "contact", "7", {}, (), OperationState.PLANNED, None, attempts, None, None,
         error_message,
     )  # fmt: skip
 

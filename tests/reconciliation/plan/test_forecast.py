@@ -224,8 +224,8 @@ def test_what_waits_counts_if_what_it_waits_for_is_planned(sync_db_url: str) -> 
 
     def member(contact: int, company: str) -> None:
         rows.insert_raw(
-            "INSERT INTO organization_member VALUES (%s, %s, 1, %s, %s, %s)",
-            rows.target, rows.installation, contact, company, company,
+            "INSERT INTO organization_member VALUES (%s, %s, %s, %s)",
+            rows.scope, contact, company, company,
         )  # fmt: skip
 
     for number in range(1, 31):
@@ -258,8 +258,7 @@ def test_an_organization_is_asked_for_once_and_not_if_it_is_known(sync_db_url: s
     rows.insert(
         "mapping",
         target_id=rows.target,
-        installation_id=rows.installation,
-        account_id=1,
+        scope_id=rows.scope,
         source_kind="company",
         source_id="known",
         crm_kind="organization",

@@ -25,9 +25,9 @@ MAPPING = """
     FROM mapping ORDER BY 1, 2, 3
 """
 ERASE = """
-    INSERT INTO krayin_sync.erasure (sync_name, target_id, installation_id, account_id, contact_hash)
-    SELECT %(sync_name)s, %(target_id)s, %(installation_id)s, %(account_id)s,
-           krayin_sync.contact_hash(%(target_id)s, %(installation_id)s, %(account_id)s, %(source_id)s)
+    INSERT INTO krayin_sync.erasure (sync_name, scope_id, contact_hash)
+    SELECT %(sync_name)s, scope.id, krayin_sync.contact_hash(scope, %(source_id)s)
+    FROM krayin_sync.scope WHERE scope.id = %(scope_id)s
 """
 MEMBERS = "SELECT contact_id, folded_name, name, address FROM organization_member ORDER BY 1"
 

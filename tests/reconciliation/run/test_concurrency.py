@@ -16,7 +16,7 @@ from reconciliation.plan.engine import OperationRow, PlanEngine
 from reconciliation.plan.guard import ChangeGuard
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_settings import ChangeLimits, RemovalLimits
-from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.store.binding_scope import register_installation, register_scope, register_target
 from reconciliation.store.ledger import Ledger
 from reconciliation.store.run_rows import RunKind, open_run
 
@@ -105,18 +105,17 @@ def test_contacts_of_two_accounts_with_one_address_make_one_person_and_a_questio
 
 
 INSERT = """
-INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind,
-    source_id, payload, source_read_at, natural_keys, forecast_calls, state)
-VALUES (%s, 'test', 1, %s, %s, %s, 'contact', %s, %s, now(), %s, 1, %s) RETURNING id
+INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id,
+    payload, source_read_at, natural_keys, forecast_calls, state)
+VALUES (%s, 'test', 1, %s, %s, 'contact', %s, %s, now(), %s, 1, %s) RETURNING id
 """
 
 
 def test_unresolved_operations_that_share_an_address_do_not_wait_for_each_other(
     sync_db: psycopg.Connection,
 ) -> None:
-    identity = BindingScope(
-        register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1
-    )
+    krayin = register_target(sync_db, "http://crm.test")
+    identity = register_scope(sync_db, krayin, register_installation(sync_db, "one"), 1)
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
     ids = []
     for source_id, state in (("1", "unknown"), ("2", "unknown"), ("3", "planned")):
@@ -134,9 +133,8 @@ def test_unresolved_operations_that_share_an_address_do_not_wait_for_each_other(
 def test_a_lease_that_ran_out_is_taken_up_again_unless_somebody_took_the_operation(
     sync_db: psycopg.Connection,
 ) -> None:
-    identity = BindingScope(
-        register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1
-    )
+    krayin = register_target(sync_db, "http://crm.test")
+    identity = register_scope(sync_db, krayin, register_installation(sync_db, "one"), 1)
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
     for source_id in ("1", "2"):
         sync_db.execute(
@@ -159,9 +157,8 @@ def test_a_lease_that_ran_out_is_taken_up_again_unless_somebody_took_the_operati
 
 def test_an_operation_given_back_while_it_is_planned_anew_is_replaced(sync_db: psycopg.Connection) -> None:
     """The planner had looked when the worker still held it."""
-    identity = BindingScope(
-        register_target(sync_db, "http://crm.test"), register_installation(sync_db, "one"), 1
-    )
+    krayin = register_target(sync_db, "http://crm.test")
+    identity = register_scope(sync_db, krayin, register_installation(sync_db, "one"), 1)
     run_id = open_run(sync_db, "test", RunKind.MANUAL, dag_run_id=None, dry_run=False)
     for source_id in ("1", "2"):
         sync_db.execute(

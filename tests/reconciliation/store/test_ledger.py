@@ -9,7 +9,12 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 from reconciliation.errors import LeaseLostError
-from reconciliation.store.binding_scope import BindingScope, register_installation, register_target
+from reconciliation.store.binding_scope import (
+    BindingScope,
+    register_installation,
+    register_scope,
+    register_target,
+)
 from reconciliation.store.ledger import Ledger, Operation, OperationState, Outcome
 from reconciliation.store.run_rows import RunKind, open_run
 
@@ -17,17 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INSERT = """
-INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind,
-    source_id, payload, source_read_at, natural_keys, forecast_calls)
-VALUES (%s, 'test', %s, %s, %s, %s, %s, %s, %s, now(), %s, 1) RETURNING id
+INSERT INTO krayin_sync.operation (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id,
+    payload, source_read_at, natural_keys, forecast_calls)
+VALUES (%s, 'test', %s, %s, %s, %s, %s, %s, now(), %s, 1) RETURNING id
 """
 
 
 @pytest.fixture
 def identity(sync_db: psycopg.Connection) -> BindingScope:
-    return BindingScope(
-        register_target(sync_db, "http://crm.test/api/v1"), register_installation(sync_db, "chatwoot-1"), 1
-    )
+    krayin = register_target(sync_db, "http://crm.test/api/v1")
+    return register_scope(sync_db, krayin, register_installation(sync_db, "chatwoot-1"), 1)
 
 
 @pytest.fixture
@@ -111,7 +115,7 @@ def test_a_contact_and_its_stage_are_not_held_by_two_workers(
 
 def test_after_a_move_without_an_answer_the_change_of_its_contact_waits_even_in_one_batch() -> None:
     stage = Operation(
-        id=1, fence=1, lane=0, identity=BindingScope(1, 1, 1), source_kind="stage", source_id="7", payload={},
+        id=1, fence=1, lane=0, identity=BindingScope(1, 1, 1, 1), source_kind="stage", source_id="7", payload={},
         natural_keys=(), state=OperationState.PLANNED, step=None, attempts=0, sent_at=None, error_class=None,
         error_message=None,
     )  # fmt: skip

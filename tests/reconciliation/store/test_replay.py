@@ -76,9 +76,9 @@ def test_only_what_is_meant_is_planned_again(world: World, ambiguous: int) -> No
 
 def test_a_newer_plan_is_not_overtaken(world: World, ambiguous: int) -> None:
     world.rows("""
-        INSERT INTO operation (run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id,
+        INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id,
             payload, source_read_at, forecast_calls)
-        SELECT run_id, sync_name, lane, target_id, installation_id, account_id, source_kind, source_id, payload,
+        SELECT run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,
             source_read_at, forecast_calls FROM operation RETURNING id
     """)
     assert ask(world, everything=True) == Replayed(planned=0, left=1)

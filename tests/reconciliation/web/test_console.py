@@ -184,12 +184,12 @@ def test_a_difference_is_accepted_and_that_is_taken_back(
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
         run = connection.execute("SELECT max(id) FROM krayin_sync.sync_run").fetchone()
         finding = connection.execute(
-            "WITH seen AS (INSERT INTO krayin_sync.reconciliation (run_id, sync_name, target_id, installation_id,"
-            " account_id, depth, finished_at) SELECT %s, 'test', target_id, installation_id, account_id, 'full', now()"
+            "WITH seen AS (INSERT INTO krayin_sync.reconciliation (run_id, sync_name, scope_id, depth,"
+            " finished_at) SELECT %s, 'test', scope_id, 'full', now()"
             " FROM krayin_sync.mapping LIMIT 1 RETURNING *) INSERT INTO krayin_sync.finding (reconciliation_id,"
-            " sync_name, target_id, installation_id, account_id, key, source_kind, source_id, contact_id, crm_kind,"
+            " sync_name, scope_id, key, source_kind, source_id, contact_id, crm_kind,"
             " crm_id, class, field, side, detail, repair, state)"
-            " SELECT seen.id, 'test', seen.target_id, seen.installation_id, seen.account_id, 'k', 'contact',"
+            " SELECT seen.id, 'test', seen.scope_id, 'k', 'contact',"
             " %s::text, %s, 'person', mapping.crm_id, 'changed', 'job_title', 'ours',"
             """ '{"chatwoot": "Engineer", "krayin": "Countess"}', 'update person', 'open'"""
             " FROM seen, krayin_sync.mapping WHERE crm_kind = 'person' RETURNING id",

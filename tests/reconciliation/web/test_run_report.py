@@ -75,9 +75,9 @@ def compared(sync_db_url: str) -> tuple[str, int]:
                      candidates=Jsonb([{"name": SECRETS[0]}]), finished_at=now)  # fmt: skip
     ledger.call(run, str(now))
     ledger.insert_raw(
-        "INSERT INTO mapping (target_id, installation_id, account_id, source_kind, source_id, crm_kind, last_sent)"
-        " VALUES (%s, %s, 1, 'contact', '7', 'person', %s)",
-        ledger.target, ledger.installation, Jsonb({"name": SECRETS[0]}),
+        "INSERT INTO mapping (target_id, scope_id, source_kind, source_id, crm_kind, last_sent)"
+        " VALUES (%s, %s, 'contact', '7', 'person', %s)",
+        ledger.target, ledger.scope, Jsonb({"name": SECRETS[0]}),
     )  # fmt: skip
     return sync_db_url, run
 
@@ -216,9 +216,9 @@ def test_long_lists_are_cut_on_the_page_and_whole_in_the_files(sync_db_url: str)
 def plant(url: str, reconciliation_id: int, number: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO krayin_sync.finding (reconciliation_id, sync_name, target_id, installation_id, account_id,"
+            "INSERT INTO krayin_sync.finding (reconciliation_id, sync_name, scope_id,"
             " key, source_kind, source_id, contact_id, crm_kind, crm_id, class, field, detail, repair, state)"
-            " SELECT id, sync_name, target_id, installation_id, 1, n::text, 'contact', n::text, n, 'person', n,"
+            " SELECT id, sync_name, scope_id, n::text, 'contact', n::text, n, 'person', n,"
             " 'changed', 'emails', jsonb_build_object('ours', repeat('x', 500)), 'update', 'open'"
             " FROM krayin_sync.reconciliation, generate_series(1, %s) AS n WHERE id = %s",
             [number, reconciliation_id],

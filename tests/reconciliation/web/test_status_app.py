@@ -226,9 +226,9 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
     ledger = Ledger(sync_db_url)
     run = ledger.run(finished_at=now - timedelta(minutes=2), started_at=now - timedelta(minutes=3))
     ledger.insert_raw(
-        "INSERT INTO watermark (sync_name, stream, target_id, installation_id, account_id, position, settings_hash, run_id)"
-        " VALUES ('test', 'contacts', %s, %s, 1, '{}', 'x', %s)",
-        ledger.target, ledger.installation, run,
+        "INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash, run_id)"
+        " VALUES ('test', 'contacts', %s, '{}', 'x', %s)",
+        ledger.scope, run,
     )  # fmt: skip
     ledger.insert_raw(
         "INSERT INTO rate_budget (key, window_seconds, setting, setting_at, clock) VALUES (%s, 60, 60, now(), now())",
