@@ -140,6 +140,15 @@ WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s) OR contact_id = %(contact_id)s::text::bigint)
 
 
+-- name: carried_out
+-- Record that a planned operation was carried out along with another one.
+-- Parameters: id, result (JSON object, merged).
+-- Indexes: operation_pkey.
+UPDATE krayin_sync.operation
+SET state = 'done', result = result || %(result)s, finished_at = clock_timestamp()
+WHERE id = %(id)s AND state = 'planned' AND worker IS NULL
+
+
 -- name: claim
 -- Take the next operations of a sync for one worker: the highest lane first, none whose source record,
 -- e-mail, phone or new organization another worker holds or whose last call is unresolved. A contact and its
@@ -205,6 +214,17 @@ FROM (
       )
     LIMIT %(most)s
 ) AS changed
+
+
+-- name: creations_of
+-- Which of some contacts are new to Krayin, so that their lead is made with them.
+-- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
+-- Indexes: operation_planned.
+SELECT source_id
+FROM krayin_sync.operation
+WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND state = 'planned'
+  AND forecast_calls > 0 AND forecast_reads = '{}'
 
 
 -- name: declined
@@ -911,6 +931,16 @@ WHERE target_id = %(target_id)s
   AND lane <= %(lowest_lane)s
   AND state IN ('planned', 'unknown', 'in_flight')
   AND next_attempt_at < 'infinity'
+
+
+-- name: waiting_move
+-- The planned move of a contact's lead that waits until the lead is made.
+-- Parameters: target_id, installation_id, account_id, source_id.
+-- Indexes: operation_planned.
+SELECT id, payload
+FROM krayin_sync.operation
+WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
+  AND source_kind = 'stage' AND source_id = %(source_id)s AND state = 'planned' AND worker IS NULL AND waits_for = 'lead'
 
 
 -- name: withdraw_of_contact

@@ -29,10 +29,9 @@ from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifferenc
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence
 from reconciliation.extract.streams import ACTIVITIES, CONTACTS, PROGRESS, RECORDS, streams
-from reconciliation.model.stages import Pipeline
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
-from reconciliation.settings.targets import final_stages
+from reconciliation.settings.targets import pipeline_of
 from reconciliation.store.binding_scope import register_installation, register_scope
 from reconciliation.store.connection import working
 from reconciliation.store.run_rows import (
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from reconciliation.drift.finding import Finding
     from reconciliation.drift.request import ReconcileRequest
     from reconciliation.extract.checksum_diff import Differences
+    from reconciliation.model.stages import Pipeline
     from reconciliation.run.streams import RunStreams
     from reconciliation.run.sync_run import Sync
     from reconciliation.store.run_rows import Run
@@ -144,7 +144,7 @@ class _Comparison:
         read = read_lists(drift, lists)
         (before,) = drift.execute("crm_snapshot/clock").fetchone() or (None,)
         edits = find_edits(drift, lists)
-        pipeline = self._pipeline()
+        pipeline = pipeline_of(self.drift.parts.targets, self.drift.parts.krayin.catalogue)
         with looking(drift.connection, drift.settings, sync.source) as snapshot:
             scope, read_at = sync.scope, snapshot.read_at
             snapshot.check(scope)
@@ -289,10 +289,6 @@ class _Comparison:
         recreate, account_id = drift.policy.recreate, drift.identity.account_id
         detector = ContactDetector(account_id, rules, recreate, pipeline.order, edits.custom)
         return ContactReader(drift, snapshot, scope, lists, drift.parts.mapping_rules(), detector)
-
-    def _pipeline(self) -> Pipeline:
-        catalogue, pipeline_id = self.drift.parts.krayin.catalogue, self.drift.parts.targets.pipeline_id
-        return Pipeline(pipeline_id, catalogue.stage_order(pipeline_id), final_stages(catalogue))
 
     # --- the end ------------------------------------------------------------------------------
 

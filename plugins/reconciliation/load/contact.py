@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
+from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.person import (
     CREATE_LEAD,
     CREATIONS,
@@ -16,6 +17,7 @@ from reconciliation.load.person import (
 )
 from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined
 from reconciliation.model.merge import flatten
+from reconciliation.model.timing import EXACT
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
 from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead
 from reconciliation.settings.targets import final_stages
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from krayin.records import Lead
 
+    from reconciliation.load.lead_stage import WaitingMove
     from reconciliation.load.sink import LoadContext
     from reconciliation.store.ledger import Operation, Outcome
 
@@ -35,11 +38,11 @@ class LeadSink(RecordSteps):
     crm_kind = "lead"
     entity = "leads"
 
-    def __init__(self, context: LoadContext, persons: PersonSink) -> None:
-        """Work with `context`; `persons` writes the contacts' persons."""
+    def __init__(self, context: LoadContext, persons: PersonSink, stages: LeadStageSink) -> None:
+        """Work with `context`; `persons` writes the contacts' persons, `stages` moves their leads."""
         super().__init__(context)
         self.payload, self.put = lead_update, self.client.update_lead
-        self.persons = persons
+        self.persons, self.stages = persons, stages
 
     def chosen(self, operations: Sequence[tuple[Operation, int]]) -> set[int]:
         """Return the leads that the operations are going to take over."""
@@ -73,7 +76,7 @@ class LeadSink(RecordSteps):
         if work.row("lead") is None:
             lead = self._own_or_only_lead(work, person.crm_id)
             if lead is None:
-                self._create(work, person.crm_id)
+                self._create(work, person.crm_id, self.stages.waiting(work.operation))
                 return
             marked = is_marked(lead, work.lead)
             origin, sent = ("created", flatten(work.lead)) if marked else ("adopted", None)
@@ -109,7 +112,10 @@ class LeadSink(RecordSteps):
         later = [lead for lead in leads.values() if lead.id > closed]
         lost = marked_lead(self._free(work.operation, later), work.lead)
         if lost is None:
-            self._create(work, person_id)
+            closed_at = leads[closed].closed_at
+            # Without that moment nothing tells what was qualified with which of the two.
+            move = self.stages.waiting(work.operation, closed_at + EXACT) if closed_at is not None else None
+            self._create(work, person_id, move)
             return True
         # A call of ours that was not answered made it.
         self.link(work, "lead", lost.id, "created", last_sent=flatten(work.lead))
@@ -144,17 +150,20 @@ class LeadSink(RecordSteps):
         owned = self.store.owners(operation.identity.target_id, "lead", [lead.id for lead in leads])
         return [lead for lead in leads if lead.id not in owned]
 
-    def _create(self, work: ContactWork, person_id: int) -> None:
+    def _create(self, work: ContactWork, person_id: int, move: WaitingMove | None) -> None:
         row = work.row("person")
         if work.was_tried and row is not None and self.reads.entity("persons", person_id) is None:
             # With a dead person Krayin fails on the lead, and does not say why.
             self.persons.gone(work, row)
-        draft = lead_draft(work.lead, self.targets, booleans=self.booleans, person_id=person_id)
-        with self.intent(work.operation, CREATE_LEAD):
+        work.move = move
+        targets = self.stages.targets_with(move)
+        draft = lead_draft(work.lead, targets, booleans=self.booleans, person_id=person_id)
+        with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
             lead = self.client.create_lead(draft).lead
         with self.lineage.linking(lead=lead):
             self.link_made(work, "lead", lead, flatten(work.lead), work.lead_hash)
         work.result["lead"] = "created"
+        self.stages.finish(work, lead)
 
 
 def _undecided(work: ContactWork, leads: Sequence[Lead]) -> Outcome:
@@ -176,8 +185,9 @@ class ContactSink(Sink):
     def __init__(self, context: LoadContext) -> None:
         """Work with `context`."""
         super().__init__(context)
-        self.persons = PersonSink(context)
-        self.leads = LeadSink(context, self.persons)
+        stages = LeadStageSink(context)
+        self.persons = PersonSink(context, stages)
+        self.leads = LeadSink(context, self.persons, stages)
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +15,26 @@ from reconciliation.crm.fields import stored_lead_update
 from reconciliation.load.sink import Note, Sink, Stop, deleted, later, nothing
 from reconciliation.model.stages import (
     LeadPosition,
-    Pipeline,
     StageDecision,
     TargetStage,
     decide,
     target_since,
 )
 from reconciliation.model.timing import EXACT, same_moment
-from reconciliation.settings.targets import final_stages
+from reconciliation.settings.targets import final_stages, pipeline_of
 from reconciliation.store.ledger import REOPEN
 from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.removals import RemovalMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
+    from reconciliation.load.person import ContactWork
     from reconciliation.load.sink import LoadContext
+    from reconciliation.settings.targets import LeadTargets
     from reconciliation.store.ledger import Operation
     from reconciliation.store.mapping_row import MappingRow
-
-_FORM = "%Y-%m-%d %H:%M:%S"
 
 log = logging.getLogger(__name__)
 MOVE_STAGE = "move_stage"
@@ -45,25 +44,23 @@ CORRECTIONS = 2
 _GONE = deleted("the lead of its contact")
 
 
-@dataclass(slots=True)
-class ServerClock:
-    """The offset of Krayin's zone as far as known.
+@dataclass(frozen=True, slots=True)
+class WaitingMove:
+    """The planned move of a lead that is not made yet.
 
-    Krayin 2.1.5 reads `closed_at` as its own local time, has no way to say which zone that is, and
-    shows it as an instant. So what was sent and what is shown tell the offset; daylight saving makes
-    another one true at another time, which the next answer then tells.
+    Attributes:
+        operation_id: the operation that would carry it out.
+        row: the mapping row of the lead's stage.
+        hash: of what is planned.
+        target: the stage the lead is to reach.
+        stage_id: the stage to make the lead in; another one than the target's where that closes the lead.
     """
 
-    offset: timedelta = timedelta(0)
-
-    def local(self, moment: datetime) -> str:
-        """Return an aware moment as Krayin's clock shows it, as far as we know."""
-        return (moment.astimezone(UTC) + self.offset).strftime(_FORM)
-
-    def learn(self, sent: str, shown: datetime) -> None:
-        """Learn from a local time that was sent and the instant (aware) that Krayin made of it."""
-        wall = datetime.strptime(sent, _FORM).replace(tzinfo=UTC)
-        self.offset = wall - shown.astimezone(UTC)
+    operation_id: int
+    row: MappingRow
+    hash: bytes
+    target: TargetStage
+    stage_id: int
 
 
 class LeadMover(Sink):
@@ -84,11 +81,26 @@ class LeadMover(Sink):
         return lead
 
     def move(
-        self, operation: Operation, step: str, lead_id: int, note: Note = nothing, **changes: Any
+        self,
+        operation: Operation,
+        step: str,
+        lead_id: int,
+        note: Note = nothing,
+        *,
+        made: Lead | None = None,
+        **changes: Any,
     ) -> Lead:
-        """Write these columns of a lead, intended first together with what `note` writes."""
-        stored = self.reads.entity("leads", lead_id) or {}
-        update = stored_lead_update(stored, self.reads.attributes.booleans("leads"), **changes)
+        """Write these columns of a lead, intended first together with what `note` writes.
+
+        `made` is the lead as Krayin showed it when it was made just now.
+        """
+        if made is not None:
+            self.reads.attributes.refresh()
+        booleans = self.reads.attributes.booleans("leads")
+        # Then there is nothing in it that an absent key would wipe.
+        is_bare = made is not None and made.expected_close_at is None and not booleans
+        stored = {} if is_bare else self.reads.entity("leads", lead_id) or {}
+        update = stored_lead_update(stored, booleans, **changes)
         with self.intent(operation, step, note):
             return self.client.update_lead(lead_id, update)
 
@@ -99,9 +111,7 @@ class LeadStageSink(LeadMover):
     def __init__(self, context: LoadContext) -> None:
         """Work with `context`."""
         super().__init__(context)
-        self.clock = ServerClock()
-        order = context.catalogue.stage_order(context.targets.pipeline_id)
-        self.pipeline = Pipeline(context.targets.pipeline_id, order, self.final)
+        self.pipeline = pipeline_of(context.targets, context.catalogue)
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk where the leads stand."""
@@ -128,6 +138,65 @@ class LeadStageSink(LeadMover):
                 return {"stage": str(self._follow(operation, row, row.crm_id, reopened or shown))}
         self.store.set_state(row.id, MappingState.GONE)
         raise Stop(_GONE)
+
+    def waiting(self, operation: Operation, since: datetime | None = None) -> WaitingMove | None:
+        """Return the move that waits for the lead which a contact's operation is about to make, if any.
+
+        `since` is when the lead before it was closed (aware): what was qualified by then was so with that.
+        A move that does not lead further than where new leads begin is none.
+        """
+        planned = self.ledger.waiting_move(operation)
+        order, first = self.pipeline.order, self.targets.stage_id
+        if planned is None or first in self.final:
+            return None
+        operation_id, payload = planned
+        target = target_since(_qualified(payload), since)
+        if since is not None and target.reached_at <= since:
+            return None
+        if order.index(target.stage_id) <= order.index(first):
+            return None
+        row = self.rows(operation, "stage")["lead"]
+        stage_id = first if target.stage_id in self.final else target.stage_id
+        return WaitingMove(operation_id, row, bytes.fromhex(payload["hash"]), target, stage_id)
+
+    def targets_with(self, waiting: WaitingMove | None) -> LeadTargets:
+        """Return where to make a lead for which that move waits."""
+        return self.targets if waiting is None else replace(self.targets, stage_id=waiting.stage_id)
+
+    def note_made_in(self, waiting: WaitingMove | None) -> Note:
+        """Return what notes, with the intent to make a lead, in which stage that will be."""
+        if waiting is None or waiting.stage_id != waiting.target.stage_id:
+            return nothing
+        row, tried = waiting.row, _tried_on(None, waiting.target)
+        return partial(self.store.attempt, row, row.last_sent, tried)
+
+    def finish(self, work: ContactWork, lead: Lead) -> None:
+        """Finish the move that waited for a lead which was made just now and is linked.
+
+        Where it stands elsewhere than it was made, as a workflow of Krayin may have moved it, the planned
+        move decides.
+        """
+        operation, waiting = work.operation, work.move
+        if waiting is None or lead.stage_id != waiting.stage_id:
+            return
+        if waiting.stage_id != waiting.target.stage_id:
+            self._move(
+                operation,
+                lead.id,
+                waiting.row,
+                waiting.target,
+                made=lead,
+                lead_pipeline_stage_id=waiting.target.stage_id,
+            )
+        self.acknowledge(
+            operation,
+            MOVE_STAGE,
+            waiting.row,
+            waiting.hash,
+            _kept(lead.id, waiting.target),
+            partial(self.ledger.carried_out, waiting.operation_id, {"stage": str(StageDecision.MOVE)}),
+        )
+        work.result["stage"] = str(StageDecision.MOVE)
 
     def _lead_row(self, operation: Operation) -> MappingRow | None:
         return self.rows(operation, "contact").get("lead")
@@ -161,9 +230,7 @@ class LeadStageSink(LeadMover):
         own = self.rows(operation)["lead"]
         tried = _tried(row, own, shown)
         standing = self._standing(row, own, shown, tried)
-        qualified = [
-            TargetStage.from_json(one) for one in operation.payload.get("earned", (operation.payload,))
-        ]
+        qualified = _qualified(operation.payload)
         wanted = target_since(qualified, standing.since)
         verdict = decide(wanted, standing, self.pipeline, self.settings.on_crm_edit)
         if verdict is StageDecision.CLOSED and self._may_be_followed(operation, qualified, shown):
@@ -217,17 +284,23 @@ class LeadStageSink(LeadMover):
         )
 
     def _move(
-        self, operation: Operation, lead_id: int, own: MappingRow, wanted: TargetStage, **changes: Any
+        self,
+        operation: Operation,
+        lead_id: int,
+        own: MappingRow,
+        wanted: TargetStage,
+        *,
+        made: Lead | None = None,
+        **changes: Any,
     ) -> None:
         """Write a stage, and when a lead was closed; the answer tells how that was read."""
-        moment = {"reached_at": wanted.reached_at.isoformat()}
-        note = partial(self.store.attempt, own, own.last_sent, {**_kept(lead_id, wanted), **moment})
+        note = partial(self.store.attempt, own, own.last_sent, _tried_on(lead_id, wanted))
         if wanted.stage_id not in self.final:
-            self.move(operation, MOVE_STAGE, lead_id, note, **changes)
+            self.move(operation, MOVE_STAGE, lead_id, note, made=made, **changes)
             return
         for _ in range(1 + CORRECTIONS):
             local = self.clock.local(wanted.reached_at)
-            lead = self.move(operation, MOVE_STAGE, lead_id, note, closed_at=local, **changes)
+            lead = self.move(operation, MOVE_STAGE, lead_id, note, made=made, closed_at=local, **changes)
             # The same final stage again would close the lead anew.
             changes = {}
             if lead.closed_at is None or same_moment(lead.closed_at, wanted.reached_at):
@@ -238,10 +311,21 @@ class LeadStageSink(LeadMover):
 def _tried(row: MappingRow, own: MappingRow, shown: Lead) -> TargetStage | None:
     """Return the move without an answer that brought the lead where it stands, whichever plan's it was."""
     pending_write = own.pending_write or {}
-    if pending_write.get("lead") != row.crm_id or pending_write["stage"] != shown.stage_id:
+    # One without a lead is of the lead that was about to be made then.
+    if not pending_write or pending_write["lead"] not in {None, row.crm_id}:
+        return None
+    if pending_write["stage"] != shown.stage_id:
         return None
     return TargetStage.from_json(pending_write)
 
 
-def _kept(lead_id: int, moved: TargetStage) -> dict[str, Any]:
+def _tried_on(lead_id: int | None, stage: TargetStage) -> dict[str, Any]:
+    return {**_kept(lead_id, stage), "reached_at": stage.reached_at.isoformat()}
+
+
+def _qualified(payload: Mapping[str, Any]) -> list[TargetStage]:
+    return [TargetStage.from_json(one) for one in payload.get("earned", (payload,))]
+
+
+def _kept(lead_id: int | None, moved: TargetStage) -> dict[str, Any]:
     return {"lead": lead_id, "stage": moved.stage_id, "milestone": str(moved.milestone)}

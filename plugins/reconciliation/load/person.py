@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from krayin.records import CreatedLead
 
+    from reconciliation.load.lead_stage import LeadStageSink, WaitingMove
     from reconciliation.load.sink import LoadContext
     from reconciliation.model.desired_contact import Fields
     from reconciliation.store.ledger import Operation
@@ -64,6 +65,8 @@ class ContactWork(Work):
     lead_hash: bytes
     organization: str | None
     adopt: Mapping[str, int]
+    move: WaitingMove | None = field(default=None, kw_only=True)
+    """That of the lead which is about to be made."""
 
     @property
     def was_tried(self) -> bool:
@@ -94,9 +97,10 @@ class PersonSink(RecordSteps):
     crm_kind = "person"
     entity = "persons"
 
-    def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
+    def __init__(self, context: LoadContext, stages: LeadStageSink) -> None:
+        """Work with `context`; `stages` knows in which stage a lead is to be made."""
         super().__init__(context)
+        self.stages = stages
         self.payload, self.put = person_update, self.client.update_person
 
     def with_address(
@@ -171,9 +175,10 @@ class PersonSink(RecordSteps):
         )
 
     def _create(self, work: ContactWork) -> CreatedLead:
+        work.move = self.stages.waiting(work.operation)
         draft = lead_draft(
             work.lead,
-            self.targets,
+            self.stages.targets_with(work.move),
             booleans=self.reads.attributes.booleans("leads"),
             person=person_draft(
                 work.person,
@@ -182,7 +187,7 @@ class PersonSink(RecordSteps):
                 email_required=self.catalogue.email_required(),
             ),
         )
-        with self.intent(work.operation, CREATE_CONTACT):
+        with self.intent(work.operation, CREATE_CONTACT, self.stages.note_made_in(work.move)):
             return self.client.create_lead(draft)
 
     def _adopt(self, work: ContactWork, person_id: int) -> None:
@@ -218,6 +223,7 @@ class PersonSink(RecordSteps):
             self._link_organization(work, person.organization_id, is_made=is_made)
         self.snapshot.record([person])
         work.result |= {"person": "created", "lead": "created"}
+        self.stages.finish(work, lead)
 
     def find(self, work: ContactWork) -> tuple[Person, bool] | None:
         """Return the one person who has the contact's e-mail or phone and belongs to nobody else.

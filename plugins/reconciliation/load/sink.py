@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from reconciliation.model.merge import merge, resolve_pending_write
+from reconciliation.model.stages import ServerClock
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.store.ledger import OperationState, Outcome
 from reconciliation.store.mapping_row import MappingRow, MappingState
@@ -58,6 +59,7 @@ class LoadContext:
     targets: LeadTargets
     settings: SyncSettings
     timing: Timing = DEFAULT
+    clock: ServerClock = field(default_factory=ServerClock)
 
 
 class Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went wrong in this code

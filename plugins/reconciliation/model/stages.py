@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - pydantic resolves the annotations at run time
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chatwoot.records import Progress
+
+
+_FORM = "%Y-%m-%d %H:%M:%S"
 
 
 class Milestone(StrEnum):
@@ -52,6 +55,27 @@ class Pipeline:
     id: int
     order: Sequence[int]
     final: frozenset[int]
+
+
+@dataclass(slots=True)
+class ServerClock:
+    """The offset of Krayin's zone as far as known.
+
+    Krayin 2.1.5 reads `closed_at` as its own local time, has no way to say which zone that is, and
+    shows it as an instant. So what was sent and what is shown tell the offset; daylight saving makes
+    another one true at another time, which the next answer then tells.
+    """
+
+    offset: timedelta = timedelta(0)
+
+    def local(self, moment: datetime) -> str:
+        """Return an aware moment as Krayin's clock shows it, as far as we know."""
+        return (moment.astimezone(UTC) + self.offset).strftime(_FORM)
+
+    def learn(self, sent: str, shown: datetime) -> None:
+        """Learn from a local time that was sent and the instant (aware) that Krayin made of it."""
+        wall = datetime.strptime(sent, _FORM).replace(tzinfo=UTC)
+        self.offset = wall - shown.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

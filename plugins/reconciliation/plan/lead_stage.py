@@ -19,9 +19,13 @@ from reconciliation.store.mapping_row import MappingState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reconciliation.model.stages import Pipeline
     from reconciliation.plan.activity import LinkedRecords, PlannedActivities
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.store.mapping_row import MappingRow
+
+
+_MOVE = Expected(1, frozenset({MOVED_LEADS}))
 
 
 def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted of it
@@ -30,20 +34,23 @@ def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted o
     wanted_hash: bytes,
     document: Mapping[str, Any],
     contact: LinkedRecords,
-    order: Sequence[int],
+    pipeline: Pipeline,
+    *,
+    is_new: bool = False,
 ) -> OperationRow | None:
     """Return the move that brings a contact's lead as far as its conversations are; None without need.
 
-    `row` is the mapping row of the lead's stage, `order` the stages of the sync's pipeline.
+    `row` is the mapping row of the lead's stage, `pipeline` the sync's. The lead of a contact who `is_new`
+    is made in that stage, which costs a call only where it is won or lost.
     """
-    if contact.lead is MappingState.GONE or _is_there(row, contact.lead_id, document, order):
+    if contact.lead is MappingState.GONE or _is_there(row, contact.lead_id, document, pipeline.order):
         return None
     is_linked = contact.lead is MappingState.LINKED
     return OperationRow(
         source_kind=STAGE,
         source_id=str(contact_id),
         payload={**document, "hash": wanted_hash.hex()},
-        expected=Expected(1, frozenset({MOVED_LEADS})),
+        expected=Expected(int(document["stage_id"] in pipeline.final)) if is_new else _MOVE,
         due_at=NOW if is_linked else NEVER,
         contact_id=contact_id,
         waits_for="lead",
@@ -66,17 +73,18 @@ def _is_there(
     return order.index(document["stage_id"]) <= order.index(before["stage"])
 
 
-def plan_moves(engine: PlanEngine, order: Sequence[int], planned: PlannedActivities) -> None:
+def plan_moves(engine: PlanEngine, pipeline: Pipeline, planned: PlannedActivities) -> None:
     """Plan the staged moves of one run: one operation per contact, beside those of its records.
 
-    `order` are the stages of the sync's pipeline; a lead that we brought as far already is left alone. Each
-    chunk is committed on its own.
+    `pipeline` is the sync's; a lead that we brought as far already is left alone. Each chunk is committed on
+    its own.
     """
     for chunk in engine.staged((STAGE,)):
         with engine.connection.transaction():
             contacts = linked_records(engine, (row[0] for row in chunk))
             leads = {one: contact for one, contact in contacts.items() if contact.lead is not None}
             staged = {row[2]: row for row in chunk if row[0] in leads}
+            new = {row[0] for row in engine.execute("operation/creations_of", contact_ids=list(staged))}
             planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(staged)
             locked = engine.lock(STAGE, {one: {"lead": bytes(row[3])} for one, row in staged.items()})
             decided: list[Decided] = []
@@ -84,7 +92,8 @@ def plan_moves(engine: PlanEngine, order: Sequence[int], planned: PlannedActivit
                 if locked[source_id].is_planned:
                     continue
                 row, contact = locked[source_id].rows["lead"], leads[contact_id]
-                move = decide(contact_id, row, bytes(wanted_hash), document, contact, order)
+                is_new = source_id in new
+                move = decide(contact_id, row, bytes(wanted_hash), document, contact, pipeline, is_new=is_new)
                 decided.append(Decided(source_id, move, [(row, bytes(wanted_hash), row.state)]))
                 if move is not None:
                     planned.waiting += move.due_at == NEVER

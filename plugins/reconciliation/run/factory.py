@@ -26,7 +26,7 @@ from reconciliation.plan.engine import PlanEngine
 from reconciliation.plan.estimate import forecast
 from reconciliation.plan.guard import ChangeGuard
 from reconciliation.run.streams import RunStreams
-from reconciliation.settings.targets import final_stages
+from reconciliation.settings.targets import final_stages, pipeline_of
 from reconciliation.store.connection import connect
 from reconciliation.store.ledger import Ledger, lowest_lane
 from reconciliation.store.mapping_store import MappingStore
@@ -147,8 +147,8 @@ class RunFactory:
 
     def streams(self, identity: BindingScope, run_id: int, request: RunRequest) -> RunStreams:
         """Return what reads the streams of a run, and plans those that hang on the contacts."""
-        order = self.krayin.catalogue.stage_order(self.targets.pipeline_id)
-        return RunStreams(self.connection, self.sync.settings, identity, run_id, request, order)
+        pipeline = pipeline_of(self.targets, self.krayin.catalogue)
+        return RunStreams(self.connection, self.sync.settings, identity, run_id, request, pipeline)
 
     def loader(self, run: Run, seconds: float | None) -> Loader:
         """Return what carries out the plans of this sync, for at most `seconds`."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
 
     from reconciliation.extract.streams import StreamSpec
+    from reconciliation.model.stages import Pipeline
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.run.request import RunRequest
     from reconciliation.settings.sync_settings import SyncSettings
@@ -42,14 +43,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class RunStreams:
-    """The streams of one run; `order` are the stages of the sync's pipeline."""
+    """The streams of one run; `pipeline` is that of the sync's leads."""
 
     connection: psycopg.Connection
     settings: SyncSettings
     identity: BindingScope
     run_id: int
     request: RunRequest
-    order: Sequence[int] = ()
+    pipeline: Pipeline
     seen: Mapping[Stream, Seen] = field(default_factory=lambda: {spec.stream: Seen() for spec in SPECS})
     planned: PlannedActivities = field(default_factory=PlannedActivities)
 
@@ -126,7 +127,7 @@ class RunStreams:
                 self.settings.templates.of("conversation", "message"),
             ),
             stages_of(self.settings),
-            self.order,
+            self.pipeline.order,
             self.settings.new_lead_after_close,
         )
         new = self._new_contacts()
@@ -170,7 +171,7 @@ class RunStreams:
             search=ActivitySearch(OwnActivities(self.connection, client, self.identity.target_id)),
             recreate_deleted=self.settings.recreate_deleted,
         ).run()
-        plan_moves(engine, self.order, self.planned)
+        plan_moves(engine, self.pipeline, self.planned)
 
     def watermark(self, spec: StreamSpec) -> tuple[Any, ...] | None:
         """Return how far a stream was read and the hash of the settings then, None before its first load."""

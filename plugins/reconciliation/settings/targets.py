@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from krayin.endpoints import ENTITY_TYPES
 
 from reconciliation.errors import SettingsDoNotFitKrayinError
+from reconciliation.model.stages import Pipeline as LeadPipeline
 from reconciliation.settings.sync_settings import STAGE_KEYS
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     assert pipeline is not None
     assert stage_id is not None
     return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types)
+
+
+def pipeline_of(targets: LeadTargets, catalogue: Catalogue) -> LeadPipeline:
+    """Return the pipeline in which the leads of a sync move."""
+    order = catalogue.stage_order(targets.pipeline_id)
+    return LeadPipeline(targets.pipeline_id, order, final_stages(catalogue))
 
 
 def final_stages(catalogue: Catalogue) -> frozenset[int]:

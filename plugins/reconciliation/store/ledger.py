@@ -259,6 +259,17 @@ class Ledger:
         if settled is None:
             raise LeaseLostError(operation.id)
 
+    def waiting_move(self, operation: Operation) -> tuple[int, Mapping[str, Any]] | None:
+        """Return id and payload of the planned move that waits for the lead of a contact's operation."""
+        record = {**operation.identity.parameters(), "source_id": operation.source_id}
+        return self._connection.execute(statement("operation/waiting_move"), record).fetchone()
+
+    def carried_out(self, operation_id: int, result: Mapping[str, str]) -> None:
+        """Record that a planned operation that nobody works on was carried out along with another."""
+        self._connection.execute(
+            statement("operation/carried_out"), {"id": operation_id, "result": Jsonb(dict(result))}
+        )
+
     def release(self, operations: Sequence[Operation]) -> None:
         """Give back operations that were claimed and not started."""
         self._connection.execute(

@@ -82,6 +82,14 @@ def operation(source_kind: str, payload: Mapping[str, Any], **columns: Any) -> O
 class _Ledger:
     notes: Notes
     must_ask: bool = False
+    move: tuple[int, Mapping[str, Any]] | None = None
+    """Id and payload of the move that waits for the lead."""
+
+    def waiting_move(self, _: Operation) -> tuple[int, Mapping[str, Any]] | None:
+        return self.move
+
+    def carried_out(self, operation_id: int, result: Mapping[str, str]) -> None:
+        self.notes.append(("carried_out", operation_id, dict(result)))
 
     def transaction(self) -> Any:
         return nullcontext()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from krayin.records import Lead
 from reconciliation.errors import OperationHeldError
+from reconciliation.load.contact import ContactSink
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.store.ledger import REOPEN, Operation, OperationState
 from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.removals import Closing
 
 from tests.reconciliation.load.bench import Bench, operation, row
-from tests.reconciliation.load.contacts import ada
+from tests.reconciliation.load.contacts import ada, contact
 from tests.reconciliation.samples import NOON
 
 if TYPE_CHECKING:
@@ -173,3 +175,71 @@ def test_a_reopening_whose_answer_was_lost_is_not_made_again(bench: Bench) -> No
     sink, memory, asked = reopening(bench, Closing(FOLLOW_UP, LOST), step="reopen_lead")
     assert sink.write(asked).result == {"stage": "reopened"}
     assert (bench.calls, memory.ended) == ([], ["reopened"])
+
+
+def waiting_for_a_lead(bench: Bench, stage_id: int) -> None:
+    """Have a move wait for Ada's lead, as operation 5."""
+    bench.keep("stage", "lead", row(None, MappingState.PENDING, id=OWN, last_sent=None))
+    bench.ledger.move = (5, move(stage_id).payload)
+
+
+def test_a_lead_is_made_in_the_stage_that_waits_for_it_and_the_move_is_done(bench: Bench) -> None:
+    waiting_for_a_lead(bench, PROSPECT)
+    outcome = ContactSink(bench.context).write(contact())
+    assert outcome.result == {"person": "created", "lead": "created", "stage": "moved"}
+    tried = {"lead": None, "stage": PROSPECT, "milestone": "resolved", "reached_at": NOON.isoformat()}
+    assert bench.notes[:3] == [("intent", "create_contact"), ("attempt", tried), ("POST", "leads")]
+    assert bench.notes[-3:] == [
+        ("progress", "move_stage:done"),
+        ("ack", OWN),
+        ("carried_out", 5, {"stage": "moved"}),
+    ]
+    assert bench.kept("stage", "lead").last_sent == {"lead": 1, "stage": PROSPECT, "milestone": "resolved"}
+    assert bench.calls == ["POST"]
+
+
+def test_a_lead_whose_creation_was_not_answered_stands_where_it_was_to_be_made(bench: Bench) -> None:
+    number = lead_of(bench, lead_pipeline_stage_id=PROSPECT)
+    tried = {"lead": None, "stage": PROSPECT, "milestone": "created", "reached_at": NOON.isoformat()}
+    bench.keep("stage", "lead", row(None, MappingState.PENDING, id=OWN, last_sent=None, pending_write=tried))
+    # It went on meanwhile: nobody moved it by hand.
+    assert LeadStageSink(bench.context).write(move(NEGOTIATION)).result == {"stage": "moved"}
+    assert bench.kept("stage", "lead").last_sent == {
+        "lead": number,
+        "stage": NEGOTIATION,
+        "milestone": "resolved",
+    }
+
+
+def test_a_lead_that_a_workflow_moved_at_its_creation_is_left_to_its_move(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting_for_a_lead(bench, WON)
+    create = bench.client.create_lead
+
+    def moved(draft: Any) -> Any:
+        made = create(draft)
+        return replace(made, lead=replace(made.lead, stage_id=LOST))
+
+    monkeypatch.setattr(bench.client, "create_lead", moved)
+    outcome = ContactSink(bench.context).write(contact())
+    assert outcome.result == {"person": "created", "lead": "created"}
+    assert bench.calls == ["POST"]
+
+
+def test_a_lead_that_is_won_keeps_what_krayin_gave_it(running: RunningKrayin) -> None:
+    bench = Bench(running)
+    running.seed(attributes=[{"code": "vip", "name": "VIP", "type": "boolean", "entity_type": "leads"}])
+    waiting_for_a_lead(bench, WON)
+    ContactSink(bench.context).write(contact())
+    assert bench.calls[:2] == ["POST", "PUT"]
+    assert lead(bench)["lead_pipeline_stage_id"] == WON
+    assert lead(bench)["closed_at"] is not None
+
+
+@pytest.mark.parametrize("first", [NEGOTIATION, WON])
+def test_a_lead_begins_no_earlier_than_new_leads_do(running: RunningKrayin, first: int) -> None:
+    bench = Bench(running, lead_pipeline_stage_id=first)
+    waiting_for_a_lead(bench, PROSPECT)
+    assert ContactSink(bench.context).write(contact()).result == {"person": "created", "lead": "created"}
+    assert lead(bench)["lead_pipeline_stage_id"] == first

@@ -7,11 +7,11 @@ from itertools import product
 
 import pytest
 from chatwoot.records import Progress
-from reconciliation.load.lead_stage import ServerClock
 from reconciliation.model.stages import (
     LeadPosition,
     Milestone,
     Pipeline,
+    ServerClock,
     StageDecision,
     TargetStage,
     decide,
