@@ -203,48 +203,10 @@ WHERE account_id = %(account_id)s
 ORDER BY id
 
 
--- name: ids_written_since
--- The ids of conversations whose row, or a public message or attachment of which, was written by a
--- transaction that an earlier snapshot may not have seen (see `ids_written_since` of contacts).
--- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
---   of the present one; both 64 bits wide.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-),
-written AS (
-    SELECT id
-    FROM conversations
-    WHERE account_id = %(account_id)s
-        AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-        AND age(xmin) < 2147483647
-    UNION
-    SELECT conversation_id
-    FROM messages AS spoken
-    WHERE account_id = %(account_id)s
-        AND
-        -- include: message_parts/is_public
-        AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-        AND age(xmin) < 2147483647
-    UNION
-    SELECT message.conversation_id
-    FROM attachments AS attachment
-    JOIN messages AS message ON message.id = attachment.message_id
-    WHERE attachment.account_id = %(account_id)s
-        AND ((age(attachment.xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-        AND age(attachment.xmin) < 2147483647
-)
-SELECT conversation.id
-FROM conversations AS conversation
-JOIN written ON written.id = conversation.id
-WHERE conversation.account_id = %(account_id)s
-    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
-ORDER BY conversation.id
-
-
 -- name: rows
 -- Conversations by id with what their texts need and their latest public messages. Private notes, log
 -- lines and templates are left out here, so that their contents never leave the database.
--- Parameters: ids (bigint[]); account_id; recent: how many messages; letters: how much of each.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all); recent: how many messages; letters: how much of each.
 -- Indexes: conversations_pkey, index_messages_on_conversation_account_type_created,
 --   index_attachments_on_message_id, index_active_storage_attachments_uniqueness, the primary keys of the rest.
 SELECT
@@ -349,6 +311,7 @@ LEFT JOIN LATERAL (
 ) AS talk ON true
 WHERE conversation.id = ANY(%(ids)s::bigint[])
     AND conversation.account_id = %(account_id)s
+    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
 ORDER BY conversation.id
 
 

@@ -152,63 +152,10 @@ WHERE account_id = %(account_id)s
 ORDER BY id
 
 
--- name: ids_written_since
--- The ids of public messages that were written, or an attachment of which was, or whose conversation was
--- moved to another contact, by a transaction that an earlier snapshot may not have seen. A merge of contacts is
--- seen by its trace: the conversations it moved belong to a contact whose inboxes were written with them.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
---   of the present one; both 64 bits wide.
---   index_messages_on_conversation_account_type_created.
--- What is wanted of a message is asked in each branch: the planner takes the age of rows for a coarse filter, and
--- would read all messages once more to join them.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
-SELECT id
-FROM messages AS spoken
-WHERE account_id = %(account_id)s
-    AND
-    -- include: message_parts/is_public
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
-UNION
-SELECT spoken.id
-FROM attachments AS attachment
-JOIN messages AS spoken ON spoken.id = attachment.message_id
-WHERE attachment.account_id = %(account_id)s
-    AND spoken.account_id = %(account_id)s
-    AND
-    -- include: message_parts/is_public
-    AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
-    AND ((age(attachment.xmin) - (SELECT age FROM next)) & 4294967295)
-        <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(attachment.xmin) < 2147483647
-UNION
-SELECT spoken.id
-FROM conversations AS conversation
-JOIN messages AS spoken ON spoken.conversation_id = conversation.id
-WHERE conversation.account_id = %(account_id)s
-    AND spoken.account_id = %(account_id)s
-    AND
-    -- include: message_parts/is_public
-    AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
-    AND ((age(conversation.xmin) - (SELECT age FROM next)) & 4294967295)
-        <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(conversation.xmin) < 2147483647
-    AND conversation.contact_id IN (
-        SELECT contact_id
-        FROM contact_inboxes
-        WHERE ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-            AND age(xmin) < 2147483647
-    )
-ORDER BY 1
-
-
 -- name: rows
 -- Public messages by id with their conversation, sender and attachments. Private notes, log lines and
 -- templates are left out here, so that their contents never leave the database.
--- Parameters: ids (bigint[]); account_id; letters: how much of each.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all); letters: how much of each.
 -- Indexes: messages_pkey, conversations_pkey, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 SELECT
@@ -269,4 +216,5 @@ WHERE spoken.id = ANY(%(ids)s::bigint[])
     AND spoken.account_id = %(account_id)s
     AND
     -- include: message_parts/is_public
+    AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
 ORDER BY spoken.id

@@ -218,12 +218,11 @@ FROM (
 
 -- name: creations_of
 -- Which of some contacts are new to Krayin, so that their lead is made with them.
--- Parameters: target_id, installation_id, account_id, contact_ids (text[]).
+-- Parameters: scope_id, contact_ids (text[]).
 -- Indexes: operation_planned.
 SELECT source_id
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND state = 'planned'
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND state = 'planned'
   AND forecast_calls > 0 AND forecast_reads = '{}'
 
 
@@ -935,12 +934,12 @@ WHERE target_id = %(target_id)s
 
 -- name: waiting_move
 -- The planned move of a contact's lead that waits until the lead is made.
--- Parameters: target_id, installation_id, account_id, source_id.
+-- Parameters: scope_id, source_id.
 -- Indexes: operation_planned.
 SELECT id, payload
 FROM krayin_sync.operation
-WHERE target_id = %(target_id)s AND installation_id = %(installation_id)s AND account_id = %(account_id)s
-  AND source_kind = 'stage' AND source_id = %(source_id)s AND state = 'planned' AND worker IS NULL AND waits_for = 'lead'
+WHERE scope_id = %(scope_id)s AND source_kind = 'stage' AND source_id = %(source_id)s AND state = 'planned'
+  AND worker IS NULL AND waits_for = 'lead'
 
 
 -- name: withdraw_of_contact

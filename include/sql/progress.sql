@@ -91,24 +91,6 @@ WHERE account_id = %(account_id)s
 ORDER BY contact_id
 
 
--- name: ids_written_since
--- The contacts of conversations whose row was written by a transaction that an earlier snapshot may not
--- have seen (see `ids_written_since` of contacts).
--- Parameters: account_id; inboxes (bigint[], NULL: all); since_xid: xmin of the earlier snapshot; next_xid: xmax
---   of the present one; both 64 bits wide.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
-SELECT DISTINCT contact_id
-FROM conversations
-WHERE account_id = %(account_id)s
-    AND contact_id IS NOT NULL
-    AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
-ORDER BY contact_id
-
-
 -- name: rows
 -- How far the conversations of some contacts came: the latest start, the latest first answer by a human
 -- (Chatwoot notes none for bots, automations and templates), and the latest resolution of one resolved now.

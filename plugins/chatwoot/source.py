@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic resolves them at run time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
+
+from pydantic import AfterValidator, TypeAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from chatwoot.records import Account, BrokenRow, Contact, Conversation, Inbox, Progress, SentMessage
@@ -18,12 +21,31 @@ if TYPE_CHECKING:
     Row = Record | BrokenRow
 
 
+CHEAP = 0.3
+"""Seconds of an exact look that is made in each reading."""
+Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
     """Which part of a Chatwoot: an account and, if `inboxes` is given, contacts of these inboxes only."""
 
     account_id: int
     inboxes: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExactLook:
+    """A reading that found every row written before it.
+
+    Attributes:
+        snapshot, read_at: as in `Watermark`.
+        seconds: how long its looks at whole tables took; None where everything was read anyway.
+    """
+
+    snapshot: str
+    read_at: Utc
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +58,46 @@ class Watermark:
         lineage: names the history in which the transaction ids of `snapshot` have a meaning (cluster,
             timeline, database); None when it could not be found out.
         read_at: when the reading began by the database's clock, UTC.
+        exact: the last exact look, this reading or an earlier one.
+        keys: what looks by index need to know of earlier readings (see `chatwoot.database.written`).
     """
 
     snapshot: str
     lineage: str | None
-    read_at: datetime
-
-    def to_json(self) -> dict[str, str | None]:
-        """Return the watermark as a JSON object that `from_json` takes."""
-        return {"snapshot": self.snapshot, "lineage": self.lineage, "read_at": self.read_at.isoformat()}
+    read_at: Utc
+    exact: ExactLook
+    keys: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Return the watermark that `to_json` gave, of this version or an earlier one.
+    def of(cls, snapshot: str, lineage: str | None, read_at: datetime, **more: Any) -> Self:
+        """Return the watermark of a reading that was an exact look itself."""
+        return cls(snapshot, lineage, read_at, ExactLook(snapshot, read_at), **more)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the watermark as a JSON object that `from_json` takes."""
+        return dict(_WATERMARK.dump_python(self, mode="json"))
+
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> Watermark:
+        """Return the watermark that `to_json` gave, of this version or an earlier one, with times in UTC.
 
         Raises:
-            KeyError, ValueError: `stored` is no such object.
+            ValueError: `stored` is no such object.
         """
-        read_at = datetime.fromisoformat(stored["read_at"]).astimezone(UTC)
-        return cls(stored["snapshot"], stored["lineage"], read_at)
+        # Earlier versions looked exactly each time.
+        exact = {"snapshot": stored.get("snapshot"), "read_at": stored.get("read_at")}
+        return _WATERMARK.validate_python({"exact": exact, **stored})
+
+    def is_exact_due(self, now: datetime, share: float) -> bool:
+        """Tell whether an exact look that takes as long as the last one keeps within a share of the time.
+
+        A cheap one is always due: nobody runs a sync by hand more than a few times in a row.
+        """
+        seconds = self.exact.seconds or 0.0
+        return seconds <= CHEAP or (now - self.exact.read_at).total_seconds() * share >= seconds
+
+
+_WATERMARK = TypeAdapter(Watermark)
 
 
 def shows_less(then: str, now: str) -> bool:
@@ -96,9 +139,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSince:
-    """Records that changed after the reading that gave `watermark`; all where that cannot be told."""
+    """Records that changed after the reading that gave `watermark`; all where that cannot be told.
+
+    Without `exact` those that an index leads to; what was written over quietly is then left to the next exact
+    look, which asks from the last one on.
+    """
 
     watermark: Watermark
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +205,11 @@ class SourceSnapshot(Protocol):
         """When the reading began by Chatwoot's clock, UTC."""
         ...
 
-    @property
-    def watermark(self) -> Watermark:
-        """How far this snapshot sees."""
+    def watermark(self, stream: Stream, selection: Selection | None = None) -> Watermark:
+        """Return how far this snapshot sees, after the records of `selection` were read of a stream.
+
+        None stands for all of them.
+        """
         ...
 
     @property
@@ -194,6 +244,14 @@ class SourceSnapshot(Protocol):
 
     def tells_since(self, stream: Stream, watermark: Watermark) -> bool:
         """Tell whether it is known which records of a stream changed after the reading of `watermark`."""
+        ...
+
+    def looks_exactly(self, stream: Stream, scope: SourceFilter, watermark: Watermark, share: float) -> bool:
+        """Tell whether this reading finds every row that was written since the last exact look.
+
+        It does as often as a `share` of the time allows, and whenever no index would lead to what is new;
+        otherwise, or where the source breaks the look off, an index has to do.
+        """
         ...
 
     def rows(

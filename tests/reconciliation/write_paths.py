@@ -247,7 +247,6 @@ PATHS = (
         "UPDATE messages SET private = true WHERE id = %(said)s",
         {CONVERSATIONS: "talk"},
         left={MESSAGES: "said"},
-        missed=(CONVERSATIONS,),
     ),
     # Rows that go.
     _path(

@@ -106,7 +106,6 @@ class ApiSnapshot:
         self._source = source
         self.session = session
         self.read_at = read_at
-        self.watermark = Watermark("", LINEAGE, read_at)
         self._memberships = memberships
         self._warned = False
         self._short: list[str] = []
@@ -175,6 +174,14 @@ class ApiSnapshot:
             unknown = scope.inboxes - {inbox.id for inbox in self._inboxes}
             if unknown:
                 raise UnknownInbox(scope.account_id, unknown, self._inboxes)
+
+    def watermark(self, _: Stream, __: Selection | None = None) -> Watermark:
+        """Return when this reading began: an API has no other mark."""
+        return Watermark.of("", LINEAGE, self.read_at)
+
+    def looks_exactly(self, _: Stream, __: SourceFilter, ___: Watermark, ____: float) -> bool:
+        """Return True: an API is always looked at in the same way."""
+        return True
 
     def tells_since(self, _: Stream, watermark: Watermark) -> bool:
         """Tell whether a watermark is an API's: what is new or was active since is given, no other edits."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chatwoot.source import Watermark
-
 _HALF_THE_IDS = 2**31
 
 
@@ -41,12 +39,5 @@ class XidRange:
 
     @property
     def parameters(self) -> Mapping[str, int]:
-        """The parameters of a stream's statement `ids_written_since`."""
+        """The parameters of the statements of `written.sql`."""
         return {"since_xid": self.since, "next_xid": self.until}
-
-
-def unseen_since(watermark: Watermark, snapshot: str, lineage: str | None) -> XidRange | None:
-    """Return the transactions unseen at `watermark`, None where ids cannot be compared."""
-    if lineage is None or watermark.lineage != lineage:
-        return None
-    return XidRange.unseen(watermark.snapshot, snapshot)

@@ -20,9 +20,10 @@ from chatwoot.database import traces
 from chatwoot.database.address import objection
 from chatwoot.database.any_bytes import read_any_bytes
 from chatwoot.database.installation import identifier
-from chatwoot.database.row_versions import XidRange, unseen_since
+from chatwoot.database.row_versions import XidRange
 from chatwoot.database.streams import CONTACT_COLUMNS, CONVERSATION_COLUMNS, LATER_COLUMNS, STREAMS
 from chatwoot.database.traces import TraceReading
+from chatwoot.database.written import Since, WrittenRows, bounds, note_keys
 from chatwoot.errors import (
     ChatwootUnreachable,
     MissingPrivileges,
@@ -33,7 +34,7 @@ from chatwoot.errors import (
     UnknownInbox,
 )
 from chatwoot.records import Account, Inbox
-from chatwoot.source import ByIds, ChangedSince, ListedIds, SourceFilter, Vouch, Watermark, Window
+from chatwoot.source import ByIds, ChangedSince, ExactLook, ListedIds, SourceFilter, Vouch, Watermark, Window
 from chatwoot.streams import BUCKET_BITS, BucketSum, Stream
 from chatwoot.versions import Version, version_of_schema
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What ends a statement that takes too long, or waits too long for a lock.
+_BUSY = {"57014", "55P03"}
 LONGEST_LAG = timedelta(minutes=5)
 """How far a standby may be behind before its look counts as incomplete."""
 APPLICATION_NAME = "chatwoot-krayin-sync"
@@ -164,6 +167,8 @@ class DatabaseSnapshot:
         self.read_at: datetime = first.read_at.astimezone(UTC)
         self._xids: str = first.snapshot
         self._sees_conversations = False
+        self._written: WrittenRows | None = None
+        self._highest: dict[str, Mapping[str, int]] = {}
         self._require_tables(CONTACT_COLUMNS, {})
 
     @cached_property
@@ -178,10 +183,22 @@ class DatabaseSnapshot:
         row = self._try("chatwoot/schema_version")
         return version_of_schema(row.version if row else None)
 
-    @cached_property
-    def watermark(self) -> Watermark:
-        """How far this snapshot sees."""
-        return Watermark(self._xids, self._lineage, self.read_at)
+    def watermark(self, stream: Stream, selection: Selection | None = None) -> Watermark:
+        """Return how far this snapshot sees; see `SourceSnapshot.watermark`."""
+        tables = STREAMS[stream].written
+        if self._lineage is None:
+            return Watermark.of(self._xids, None, self.read_at)
+        self._require(stream)
+        newest = self._newest(stream)
+        if not isinstance(selection, ChangedSince):
+            keys = note_keys({}, newest, self._xids)
+            return Watermark.of(self._xids, self._lineage, self.read_at, keys=keys)
+        before = selection.watermark
+        looked = {} if self._written is None else self._written.seconds
+        seconds = sum(looked.get(table, 0.0) for table in tables)
+        exact = ExactLook(self._xids, self.read_at, seconds) if selection.exact else before.exact
+        keys = note_keys(before.keys, newest, self._xids)
+        return Watermark(self._xids, self._lineage, self.read_at, exact, keys)
 
     @cached_property
     def vouch(self) -> Vouch:
@@ -229,7 +246,32 @@ class DatabaseSnapshot:
 
     def tells_since(self, stream: Stream, watermark: Watermark) -> bool:
         """Tell whether each row written since is known, whatever its `updated_at` says; deletions are not."""
-        return self._unseen(stream, watermark) is not None
+        return self._since(stream, ChangedSince(watermark)) is not None
+
+    def looks_exactly(self, stream: Stream, scope: SourceFilter, watermark: Watermark, share: float) -> bool:
+        """Look exactly where it is time for it; see `SourceSnapshot.looks_exactly`."""
+        by_index = self._since(stream, ChangedSince(watermark, exact=False))
+        if by_index is not None and not watermark.is_exact_due(self.read_at, share):
+            return False
+        exact = self._since(stream, ChangedSince(watermark))
+        assert exact is not None
+        self._require(stream)
+        try:
+            # A savepoint keeps the snapshot usable after a refusal.
+            with self._connection.transaction():
+                self._written_of(scope.account_id).ids(stream, exact)
+        except SnapshotInterrupted as interrupted:
+            if by_index is None or interrupted.sqlstate not in _BUSY:
+                raise
+            log.warning(
+                "Chatwoot's database at %s broke off the exact look at its %s (%s): what no index leads to "
+                "is looked for in a later run.",
+                self._where,
+                stream,
+                interrupted.sqlstate,
+            )
+            return False
+        return True
 
     def rows(
         self,
@@ -318,29 +360,54 @@ class DatabaseSnapshot:
                 all_of |= {"since": None, "contact_ids": sorted(ids)}
             case Window(start, end):
                 all_of |= {"since": None, "start": start, "end": end}
-            case ChangedSince(watermark) if (unseen := self._unseen(stream, watermark)) is not None:
-                name, all_of = f"{stream}/ids_written_since", {**asked, **unseen.parameters}
+            case ChangedSince() if (since := self._since(stream, selection)) is not None:
+                written = self._written_of(asked["account_id"]).ids(stream, since)
+                for first in range(0, len(written), size):
+                    yield written[first : first + size].tolist()
+                return
         with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
             cursor.execute(statement(name), all_of)
             while found := cursor.fetchmany(size):
                 yield [row[0] for row in found]
 
     def _checksums(self, stream: Stream, asked: Mapping[str, Any]) -> Iterator[BucketSum]:
+        for row in self._copied(f"{stream}/checksums", asked):
+            yield BucketSum(*map(int, row))
+
+    def _since(self, stream: Stream, selection: ChangedSince) -> Since | None:
+        """Return by what to look for what changed, None where row versions or ids cannot be compared."""
+        tables, watermark = STREAMS[stream].written, selection.watermark
+        if not self._has_row_versions(tables) or self._lineage is None or watermark.lineage != self._lineage:
+            return None
+        lately = XidRange.unseen(watermark.snapshot, self._xids)
+        since_exact = XidRange.unseen(watermark.exact.snapshot, self._xids)
+        if lately is None or since_exact is None:
+            return None
+        if selection.exact:
+            return Since(since_exact)
+        after = bounds(watermark, tables)
+        return None if after is None else Since(lately, watermark.read_at, after)
+
+    def _written_of(self, account_id: int) -> WrittenRows:
+        if self._written is None or self._written.account_id != account_id:
+            self._written = WrittenRows(account_id, self._copied)
+        return self._written
+
+    def _copied(self, name: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         # A cursor of the server would be planned for its first rows and without parallel workers.
-        copied = f"COPY ({statement(f'{stream}/checksums')}) TO STDOUT"
         with (
             _translated(self._where),
             self._connection.cursor() as cursor,
-            cursor.copy(copied, asked) as copy,
+            cursor.copy(f"COPY ({statement(name)}) TO STDOUT", parameters) as copy,
         ):
-            for row in copy.rows():
-                yield BucketSum(*map(int, row))
+            yield from copy.rows()
 
-    def _unseen(self, stream: Stream, watermark: Watermark) -> XidRange | None:
-        """Return the transactions that `watermark` may not have seen, None where ids cannot be compared."""
-        if not self._has_row_versions(STREAMS[stream].written):
-            return None
-        return unseen_since(watermark, self._xids, self._lineage)
+    def _newest(self, stream: Stream) -> Mapping[str, int]:
+        noun = "contacts" if stream is Stream.CONTACTS else "conversations"
+        if noun not in self._highest:
+            row = self._one(f"written/newest_of_{noun}")
+            self._highest[noun] = {table: highest or 0 for table, highest in row._asdict().items()}
+        return self._highest[noun]
 
     def _has_row_versions(self, tables: tuple[str, ...]) -> bool:
         return bool(self._one("chatwoot/row_versions", tables=list(tables)).comparable)

@@ -1,7 +1,7 @@
 """How each stream lies in Chatwoot's tables: what must be there, and what becomes of a row.
 
-The statements of a stream stand in `include/sql/<stream>.sql`: `ids` and `ids_written_since` choose records,
-`rows` reads them, `checksums` sums them up, `exist` looks keys up.
+The statements of a stream stand in `include/sql/<stream>.sql`: `ids` chooses records, `rows` reads them,
+`checksums` sums them up, `exist` looks keys up. What was written since is found by those of `written.sql`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ CONVERSATION_COLUMNS = {
 LATER_COLUMNS = {"conversations": "assignee_agent_bot_id ai_assignee_type"}
 # Where a write shows that a record changed.
 _CONTACT_TABLES = ("contacts", "contact_inboxes", "taggings")
-_CONVERSATION_TABLES = ("conversations", "messages", "attachments")
+_CONVERSATION_TABLES = ("conversations", "messages", "attachments", "contact_inboxes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import psycopg
-    from chatwoot.source import SourceSnapshot, Watermark
+    from chatwoot.source import SourceSnapshot
 
     from reconciliation.crm.krayin_connection import OpenKrayin
     from reconciliation.run.request import RunRequest
@@ -48,14 +48,14 @@ log = logging.getLogger(__name__)
 class _Read:
     """What was read in Chatwoot and staged.
 
-    `mailing` are the workflows a first load waits for, in words; `watermark` is None where it stays,
-    be it that `doubt` says why the look may not have been whole.
+    `mailing` are the workflows a first load waits for, in words; `doubt` says why the look may not have been
+    whole, and then the watermark stays.
     """
 
     streams: RunStreams
     first: bool
     mailing: list[str]
-    watermark: Watermark | None
+    moves_watermark: bool
     read_at: datetime
     look: Look
     doubt: str | None
@@ -109,7 +109,7 @@ class Planning:
         streams = parts.streams(identity, self.run_id, request)
         first = streams.watermark(CONTACTS) is None
         mailing = self._check_first_load(parts.krayin) if first else []
-        selection = streams.selection(CONTACTS, snapshot)
+        selection = streams.selection(CONTACTS, snapshot, scope)
         staged = StagedContacts(
             self.connection, identity, self.run_id, parts.mapping_rules(), settings.new_lead_after_close
         )
@@ -125,8 +125,8 @@ class Planning:
                 look.counted(CONTACTS.stream, seen.read)
             look.count(scope)
             doubt = look.judge()
-        watermark = snapshot.watermark if request.moves_watermark and doubt is None else None
-        return _Read(streams, first, mailing, watermark, snapshot.read_at, look, doubt)
+        moves = request.moves_watermark and doubt is None
+        return _Read(streams, first, mailing, moves, snapshot.read_at, look, doubt)
 
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
@@ -157,10 +157,10 @@ class Planning:
             also(self.connection, self.run_id)
             if request.diff_id is not None and not dry_run:
                 remember(self.connection, request.diff_id, self._settings.name, identity)
-            if read.watermark is not None:
-                streams.move_watermarks(read.watermark)
+            if read.moves_watermark:
+                streams.move_watermarks()
             if not dry_run:
-                read.look.note(whole=read.watermark is not None)
+                read.look.note(whole=read.moves_watermark)
             streams.clear()
             self.connection.execute(statement("staged_contact/clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]

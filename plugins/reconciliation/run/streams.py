@@ -53,17 +53,28 @@ class RunStreams:
     pipeline: Pipeline
     seen: Mapping[Stream, Seen] = field(default_factory=lambda: {spec.stream: Seen() for spec in SPECS})
     planned: PlannedActivities = field(default_factory=PlannedActivities)
+    looks: dict[str, str] = field(default_factory=dict)
+    """How each stream was looked at for what changed."""
+    _watermarks: dict[Stream, Watermark] = field(default_factory=dict)
 
     @property
     def wanted(self) -> tuple[StreamSpec, ...]:
         """The streams that are switched on, beside the contacts."""
         return streams(self.settings)
 
-    def selection(self, spec: StreamSpec, snapshot: SourceSnapshot) -> Selection:
+    def selection(self, spec: StreamSpec, snapshot: SourceSnapshot, scope: SourceFilter) -> Selection:
         """Return what to read of a stream: what the run is asked for, else what changed since the watermark.
 
         Everything where there is no watermark, or none that still holds.
         """
+        selection = self._selection(spec, snapshot, scope)
+        if self.request.moves_watermark:
+            self._watermarks[spec.stream] = snapshot.watermark(spec.stream, selection)
+        if isinstance(selection, ChangedSince):
+            self.looks[spec.watermark] = "exact" if selection.exact else "by_index"
+        return selection
+
+    def _selection(self, spec: StreamSpec, snapshot: SourceSnapshot, scope: SourceFilter) -> Selection:
         request = self.request
         if request.asked is not None:
             return request.asked
@@ -78,7 +89,8 @@ class RunStreams:
         elif not snapshot.tells_since(spec.stream, watermark):
             why = "Chatwoot was restored or moved, or is read in another way"
         else:
-            return ChangedSince(watermark)
+            share = self.settings.chatwoot.exact_look_share
+            return ChangedSince(watermark, exact=snapshot.looks_exactly(spec.stream, scope, watermark, share))
         log.info("All %s are compared once more: %s.", spec.stream, why)
         return Everything()
 
@@ -134,7 +146,8 @@ class RunStreams:
         for spec in self.wanted:
             seen = self.seen[spec.stream]
             staging = StagedActivities(self.connection, self.identity, self.run_id, spec, rules)
-            for one, is_new in self._selections(spec, snapshot, new, also.get(spec.stream)):
+            selection = self.selection(spec, snapshot, scope)
+            for one, is_new in self._selections(selection, new, also.get(spec.stream)):
                 before = seen.read
                 extract(staging, snapshot.rows(spec.stream, scope, one, since=since), seen)
                 seen.of_new_contacts += is_new and seen.read - before
@@ -148,8 +161,9 @@ class RunStreams:
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `sync_run.summary`, none when nothing is switched on."""
+        looks = {"looks": self.looks} if self.looks else {}
         if not self.wanted:
-            return {}
+            return looks
         seen = {spec.kind: self.seen[spec.stream] for spec in self.wanted}
         numbers = {
             "activities_read": {kind: one.read for kind, one in seen.items() if one.read},
@@ -159,7 +173,7 @@ class RunStreams:
             "activities_unchanged": {kind: one.unchanged for kind, one in seen.items() if one.unchanged},
         }
         skipped = sum((one.skipped for one in seen.values()), self.planned.skipped)
-        return {**numbers, **self.planned.to_json(), "activities_skipped": dict(skipped)}
+        return {**looks, **numbers, **self.planned.to_json(), "activities_skipped": dict(skipped)}
 
     def plan(self, engine: PlanEngine, client: KrayinClient) -> None:
         """Plan what is staged; see `ActivityPlanner`."""
@@ -177,14 +191,14 @@ class RunStreams:
         """Return how far a stream was read and the hash of the settings then, None before its first load."""
         return self.connection.execute(statement("watermark/read"), self._position(spec)).fetchone()
 
-    def move_watermarks(self, watermark: Watermark) -> None:
+    def move_watermarks(self) -> None:
         """Note how far the streams were read, in the transaction that ends the planning."""
         for spec in (CONTACTS, *self.wanted):
             self.connection.execute(
                 statement("watermark/move"),
                 {
                     **self._position(spec),
-                    "watermark": Jsonb(watermark.to_json()),
+                    "watermark": Jsonb(self._watermarks[spec.stream].to_json()),
                     "settings_hash": spec.settings_hash(self.settings),
                     "run_id": self.run_id,
                 },
@@ -195,13 +209,12 @@ class RunStreams:
         self.connection.execute(statement("staged_activity/clear"), {"run_id": self.run_id})
 
     def _selections(
-        self, spec: StreamSpec, snapshot: SourceSnapshot, new: frozenset[int], also: Selection | None
+        self, selection: Selection, new: frozenset[int], also: Selection | None
     ) -> Iterator[tuple[Selection, bool]]:
         """Yield what to read of a stream, and whether it is that of contacts who are `new`.
 
         All that was said with a contact who is new to Krayin, or was left out before, is news.
         """
-        selection = self.selection(spec, snapshot)
         if isinstance(selection, ByIds):
             new &= selection.ids
             selection = ByIds(selection.ids - new)

@@ -141,6 +141,12 @@ class ChatwootSettings(_Strict):
     their conversation.
     """
 
+    exact_look_share: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Share of the time that exact looks at Chatwoot's database may take. One of up to 0.3 s is made in each
+    run, one of 40 s about every hour. In between, changes are found by index: new records, contacts who
+    wrote, conversations in which something happened. 1: every run looks exactly.
+    """
+
     @model_validator(mode="after")
     def _installation_of_an_api(self) -> Self:
         if self.installation is not None and self.source != "api":

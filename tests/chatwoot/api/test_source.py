@@ -340,7 +340,7 @@ def test_history_bounds_what_is_read(sample_url, sample_api):
 
 def mark_of(source: ApiSource) -> Watermark:
     with source.snapshot() as snapshot:
-        return snapshot.watermark
+        return snapshot.watermark(Stream.CONTACTS)
 
 
 def past(mark: Watermark, hours: float = 1) -> Watermark:
@@ -398,9 +398,9 @@ def test_what_the_list_cannot_tell_of_is_found_by_a_sweep(api, chatwoot, website
 def test_a_mark_of_the_database_does_not_count(api, chatwoot_url):
     source = source_of(api)
     with DatabaseSource(chatwoot_url).snapshot() as database, source.snapshot() as snapshot:
-        assert snapshot.tells_since(Stream.CONTACTS, snapshot.watermark)
-        assert not snapshot.tells_since(Stream.CONTACTS, database.watermark)
-        assert not database.tells_since(Stream.CONTACTS, snapshot.watermark)
+        assert snapshot.tells_since(Stream.CONTACTS, snapshot.watermark(Stream.CONTACTS))
+        assert not snapshot.tells_since(Stream.CONTACTS, database.watermark(Stream.CONTACTS))
+        assert not database.tells_since(Stream.CONTACTS, snapshot.watermark(Stream.CONTACTS))
 
 
 @pytest.mark.parametrize("knows", [True, False])

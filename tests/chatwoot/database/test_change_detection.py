@@ -34,7 +34,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 def mark_of(source: DatabaseSource) -> Watermark:
     with source.snapshot() as snapshot:
-        return snapshot.watermark
+        return snapshot.watermark(Stream.CONTACTS)
 
 
 def changed(source: DatabaseSource, mark: Watermark) -> list[int]:
@@ -81,7 +81,7 @@ def test_a_late_commit_is_not_lost(
         update_contact(late, old[0], name="slow too")
         quick = add_contact(chatwoot, 1, name="quick")
         with source.snapshot() as snapshot:
-            mark = snapshot.watermark
+            mark = snapshot.watermark(Stream.CONTACTS)
             seen = [
                 c.id for part in snapshot.rows(Stream.CONTACTS, SourceFilter(1), Everything()) for c in part
             ]
@@ -286,8 +286,8 @@ class TestWraparound:
         return {
             row[0]
             for row in connection.execute(
-                statement("contacts/ids_written_since"),
-                {"account_id": 1, "since_xid": since, "next_xid": until},
+                statement("written/contacts"),
+                {"account_id": 1, "since_xid": since, "next_xid": until, "after": None, "recent": None},
             )
         }
 

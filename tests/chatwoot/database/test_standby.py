@@ -38,7 +38,7 @@ def read(source: DatabaseSource, mark: Watermark | None) -> tuple[Watermark, boo
         selection = Everything() if mark is None else ChangedSince(mark)
         parts = snapshot.rows(Stream.CONTACTS, SourceFilter(1), selection)
         return (
-            snapshot.watermark,
+            snapshot.watermark(Stream.CONTACTS),
             mark is not None and snapshot.tells_since(Stream.CONTACTS, mark),
             [contact.id for part in parts for contact in part],
         )

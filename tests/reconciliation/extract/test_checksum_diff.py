@@ -65,7 +65,7 @@ def stream_diff(
         scenario = make_scene(chatwoot_url, sync)
         scenario.checksum_diff()
         with scenario.snapshot() as snapshot:
-            mark = snapshot.watermark
+            mark = snapshot.watermark(Stream.CONTACTS)
         yield scenario, mark
     for url in (chatwoot_url, sync_url):
         postgres.drop_database(str(conninfo_to_dict(url)["dbname"]))
