@@ -6,6 +6,10 @@ The baseline is the call pattern of the integration this replaces, really run ag
 for a new contact search the person by e-mail and by phone, create it, search the organization, create it
 if need be, link it, search the lead, create it, read it, set its stage.
 
+The first load is of contacts with a conversation each and messages, the leads in the stages that these have
+reached: a tenth won, the rest answered or only begun. A person with its lead, and an activity, count as one
+record each.
+
 The long run is the real loader against the stand-in that enforces Krayin's real window of 60 calls in 60
 seconds; only the clock is injected: where the loader would wait for its turn, the budget's clock and the
 stand-in's are put forward together. Its physical limit is one call for each contact.
@@ -17,6 +21,7 @@ import argparse
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 60
 CONTACTS_A_COMPANY = 12
-FOLLOW_UP = 2
+FOLLOW_UP, PROSPECT, WON = 2, 3, 5
 ADVANCING_CLOCK = """
 CREATE TABLE krayin_sync.benchmark_clock (ahead interval NOT NULL);
 INSERT INTO krayin_sync.benchmark_clock VALUES ('0');
@@ -67,9 +72,14 @@ def main() -> None:
         stack.callback(cluster.stop, "immediate")
         kinds = calls_of_changes(cluster, options.number)
         show(kinds, "Calls for each change")
+        loads = [
+            first_load(cluster, options.number, {"version": version, "database": database})
+            for version, database in (("2.1", "mariadb"), ("2.2", "mysql"))
+        ]
+        show(loads, "Calls of a first load with conversations, messages and stages")
         long = long_run(cluster, options.contacts)
         show([long], f"New contacts at {LIMIT} calls a minute")
-    keep("calls", {"changes": kinds, "long_run": long})
+    keep("calls", {"changes": kinds, "first_loads": loads, "long_run": long})
 
 
 def new_world(cluster: Cluster, name: str, krayin: RunningKrayin) -> World:
@@ -100,7 +110,10 @@ def calls_of_changes(cluster: Cluster, number: int) -> list[dict[str, Any]]:
                 )
                 for one in range(number)
             ]
-            settings: dict[str, Any] = {"sync_to_organization": True}
+            settings: dict[str, Any] = {
+                "sync_to_organization": True,
+                "max_changes_without_approval": {"number": 10 * number},
+            }
             ours["new contact with company"] = _calls(world, settings)
             ours["nothing changed"] = _calls(world, settings)
             for contact in contacts:
@@ -129,6 +142,44 @@ def calls_of_changes(cluster: Cluster, number: int) -> list[dict[str, Any]]:
         }
         for kind, calls in ours.items()
     ]
+
+
+def first_load(cluster: Cluster, number: int, krayin_is: dict[str, str]) -> dict[str, Any]:
+    """Return what the first load of `number` contacts costs a Krayin of some version and database."""
+    with running_krayin(**krayin_is) as krayin:
+        world = new_world(cluster, f"first_{krayin_is['database']}", krayin)
+        with psycopg.connect(world.chatwoot_url, autocommit=True) as chatwoot:
+            for one in range(number):
+                contact = changes.add_contact(
+                    chatwoot, 1, name=f"Contact {one}", email=f"contact{one}@example.com"
+                )
+                answered, resolved = one % 2 == 0, one % 10 == 0
+                talk = conversations.add_conversation(
+                    chatwoot,
+                    contact,
+                    1,
+                    status=int(resolved),
+                    first_reply_created_at=datetime.now(UTC) if answered else None,
+                )
+                conversations.add_message(chatwoot, talk, "Hello")
+        run = world.run(
+            RunRequest(),
+            sync_conversations=True,
+            sync_messages=True,
+            stage_progression_enabled=True,
+            stage_on_conversation_created=FOLLOW_UP,
+            stage_on_first_response=PROSPECT,
+            stage_on_conversation_resolved=WON,
+        )
+    calls, made = run.summary["calls"], run.summary["created"]
+    records = made["lead"] + made["activity"]
+    return {
+        **krayin_is,
+        "contacts": number,
+        "records": records,
+        "calls": calls,
+        "calls a record": round(calls / records, 3),
+    }
 
 
 def _calls(world: World, settings: dict[str, Any]) -> float:

@@ -12,10 +12,15 @@ import argparse
 import re
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from chatwoot.database.streams import STREAMS
+from chatwoot.database.written import RECENT, SLACK
+from chatwoot.streams import Stream
+from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 from statements import statement
@@ -33,26 +38,34 @@ CHUNK = 2000
 def plans(connection: psycopg.Connection[Any], contacts: int) -> dict[str, str]:
     """Return the plan of each statement, after a little has changed since a snapshot."""
     since = _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    highest = {
+        table: _one(connection, sql.SQL("SELECT coalesce(max(id), 0) FROM {}").format(sql.Identifier(table)))
+        for stream in STREAMS.values()
+        for table in stream.written
+    }
     connection.execute("SELECT setval(pg_get_serial_sequence('messages', 'id'), max(id)) FROM messages")
     step = contacts // CHANGED
     for number in range(1, contacts + 1, step):
         changes.update_contact(connection, number, name=f"Changed {number}")
         conversations.add_message(connection, (number - 1) % 1000 + 1, "Are you there?")
     next_xid = _one(connection, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-    xids = {"account_id": ACCOUNT, "inboxes": None, "since_xid": since, "next_xid": next_xid}
+    look = {"account_id": ACCOUNT, "since_xid": since, "next_xid": next_xid, "after": None, "recent": None}
     some = {"account_id": ACCOUNT, "inboxes": None, "ids": list(range(1, contacts, contacts // CHUNK))}
-    asked: dict[str, dict[str, Any]] = {
-        "contacts/ids_written_since": xids,
-        "conversations/ids_written_since": xids,
-        "messages/ids_written_since": xids,
-        "progress/ids_written_since": xids,
-        "contacts/ids": {**some, "contact_ids": None, "keys": None, "start": None, "end": None},
-        "contacts/rows": some,
-        "conversations/rows": {**some, "recent": 10, "letters": 4000},
-        "messages/rows": {**some, "letters": 70000},
-        "progress/rows": some,
+    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+    for table in STREAMS[Stream.CONTACTS].written + STREAMS[Stream.CONVERSATIONS].written:
+        recent = datetime.now(UTC) - RECENT.get(table, timedelta(0))
+        by_index = {**look, "after": highest[table] - SLACK, "recent": recent}
+        asked[f"{table} written since, by index"] = f"written/{table}", by_index
+        asked[f"{table} written since, exactly"] = f"written/{table}", look
+    every = {**some, "contact_ids": None, "keys": None, "start": None, "end": None}
+    asked |= {
+        "ids of all contacts": ("contacts/ids", every),
+        "contacts by id": ("contacts/rows", some),
+        "conversations by id": ("conversations/rows", {**some, "recent": 10, "letters": 4000}),
+        "messages by id": ("messages/rows", {**some, "letters": 70000}),
+        "progress by id": ("progress/rows", some),
     }
-    return {name: _explained(connection, name, values) for name, values in asked.items()}
+    return {what: _explained(connection, name, values) for what, (name, values) in asked.items()}
 
 
 def _explained(connection: psycopg.Connection[Any], name: str, values: dict[str, Any]) -> str:

@@ -65,14 +65,24 @@ SELECT n, %(account)s, 1, (n - 1) %% %(contacts)s + 1, (n - 1) %% %(contacts)s +
 FROM generate_series(1::bigint, %(number)s::bigint) AS n,
      LATERAL (SELECT timestamp '2025-06-01' + n * interval '5 seconds' AS at) AS made
 """
+# Of everyday width: 600 bytes a row on average, one text in ten of 1,200 letters, one in a hundred of 6,000.
+# The letters hardly compress.
 _MESSAGES = """
+WITH prose AS MATERIALIZED (SELECT string_agg(md5(n::text), ' ') AS text FROM generate_series(1, 250) AS n)
 INSERT INTO messages
-    (id, account_id, inbox_id, conversation_id, message_type, content_type, private, content, sender_type,
-     sender_id, status, created_at, updated_at)
+    (id, account_id, inbox_id, conversation_id, message_type, content_type, private, content,
+     processed_message_content, sender_type, sender_id, status, created_at, updated_at)
 SELECT n, %(account)s, 1, (n - 1) %% %(conversations)s + 1, (n %% 2)::integer, 0, n %% 20 = 0,
-       'Message ' || n, CASE WHEN n %% 2 = 0 THEN 'Contact' ELSE 'User' END, 1, 0, at, at
+       content, content, CASE WHEN n %% 2 = 0 THEN 'Contact' ELSE 'User' END, 1, 0, at, at
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n,
-     LATERAL (SELECT timestamp '2025-06-01' + n * interval '1 second' AS at) AS made
+     LATERAL (SELECT timestamp '2025-06-01' + n * interval '1 second' AS at) AS made,
+     prose,
+     LATERAL (
+         SELECT 'Message ' || n || ' ' || substr(
+             prose.text, (n %% 2000)::integer + 1,
+             CASE WHEN n %% 100 = 0 THEN 6000 WHEN n %% 10 = 0 THEN 1200 ELSE 20 + (n %% 120)::integer END
+         ) AS content
+     ) AS said
 """
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,16 @@ def postgres_seconds(server: int) -> float:
 def peak_mb() -> float:
     """Return the largest resident memory of this process so far, in MB of 2^20 bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def pages_read(dsn: str) -> int:
+    """Return how many pages of 8 kB the ended sessions of a database asked for so far, cached or not."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 @contextmanager

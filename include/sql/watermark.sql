@@ -5,6 +5,17 @@ UPDATE krayin_sync.watermark SET settings_hash = ''::bytea
 WHERE scope_id IN (SELECT id FROM krayin_sync.scope WHERE target_id = %(target_id)s)
 
 
+-- name: exact_looks
+-- When each stream of a sync was last looked at exactly, if Chatwoot is read by its database. Earlier versions
+-- looked so each time.
+-- Indexes: none: a few rows for each sync.
+SELECT sync_name, stream, max(coalesce(position #>> '{exact,read_at}', position ->> 'read_at')::timestamptz) AS looked_at
+FROM krayin_sync.watermark
+WHERE position ->> 'snapshot' <> ''
+GROUP BY sync_name, stream
+ORDER BY sync_name, stream
+
+
 -- name: known
 -- Tell whether a sync has read Chatwoot before.
 -- Parameters: sync_name.

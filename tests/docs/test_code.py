@@ -6,6 +6,7 @@ import ast
 import re
 
 import pytest
+from chatwoot.database.streams import STREAMS
 from statements import statements
 
 from tests.docs.markdown import ROOT
@@ -116,6 +117,8 @@ def test_the_code_names_every_statement_there_is_and_no_other():
         for file in folder.glob("*.sql")
         for name in re.findall(r"-- include: (\w+/\w+)", file.read_text("utf-8"))
     }
+    used |= {f"written/{table}" for stream in STREAMS.values() for table in stream.written}
+    used |= {f"written/newest_of_{noun}" for noun in ("contacts", "conversations")}
     assert used | {f"quality/{check}" for check in statements("quality")} == there
 
 

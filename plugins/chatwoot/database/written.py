@@ -3,7 +3,7 @@
 There are two ways to look. An exact look reads the whole table and goes by the version of each row: nothing
 escapes it. A look by index reads only rows that an index leads to, and goes by their versions as well: those
 with higher ids than an earlier reading showed, and those with a recent time. What is written over without
-either is left to the next exact look; `docs/decisions/0016-looks-by-index.md` says why that is enough.
+either is left to the next exact look; `docs/decisions/0017-looks-by-index.md` says why that is enough.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ class WrittenRows:
             case Stream.PROGRESS:
                 ids, contacts = self.look("conversations", since)
                 others = np.setdiff1d(self._conversations(since), ids)
-                return _union(contacts[contacts > 0], self._related("contacts_of_conversations", others))
+                return _union(
+                    contacts[contacts > 0], self._related("written/contacts_of_conversations", others)
+                )
 
     def look(self, table: str, since: Since) -> Ids:
         """Return the columns of the rows of a table that were written since; read once."""
@@ -150,7 +152,7 @@ class WrittenRows:
             self.look("conversations", since)[0],
             # Chatwoot says in a log line what became of a conversation: status, assignee, labels, priority.
             self.look("messages", since)[1],
-            self._related("conversations_of_messages", files),
+            self._related("written/conversations_of_messages", files),
         )
 
     def _messages(self, since: Since) -> Ids:
@@ -160,14 +162,14 @@ class WrittenRows:
         return _union(
             self.look("messages", since)[0],
             self.look("attachments", since)[0],
-            self._related("messages_of_conversations", moved),
+            self._related("written/messages_of_conversations", moved),
         )
 
     def _related(self, name: str, ids: Ids) -> Ids:
         found = [
             int(row[0])
             for start in range(0, len(ids), CHUNK)
-            for row in self.copy(f"written/{name}", {"ids": ids[start : start + CHUNK].tolist()})
+            for row in self.copy(name, {"ids": ids[start : start + CHUNK].tolist()})
         ]
         return np.array(found, dtype=np.int64)
 

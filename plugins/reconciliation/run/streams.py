@@ -90,7 +90,11 @@ class RunStreams:
             why = "Chatwoot was restored or moved, or is read in another way"
         else:
             share = self.settings.chatwoot.exact_look_share
-            return ChangedSince(watermark, exact=snapshot.looks_exactly(spec.stream, scope, watermark, share))
+            exact = snapshot.looks_exactly(spec.stream, scope, watermark, share)
+            if not exact:
+                since = f"{watermark.exact.read_at:%Y-%m-%d %H:%M:%S} UTC"
+                log.info("Changed %s are found by index; the last exact look was at %s.", spec.stream, since)
+            return ChangedSince(watermark, exact=exact)
         log.info("All %s are compared once more: %s.", spec.stream, why)
         return Everything()
 

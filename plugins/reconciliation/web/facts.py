@@ -19,7 +19,7 @@ Row = dict[str, Any]
 STATEMENTS = (
     "approval/open_by_reason", "finding/open_by_comparison", "incident/open_shown", "operation/backlog",
     "operation/errors", "rate_budget/use_now", "removal/counts", "sync_run/backfills", "sync_run/last_done",
-    "sync_run/last_runs", "watermark/shown", "webhook/counts",
+    "sync_run/last_runs", "watermark/exact_looks", "watermark/shown", "webhook/counts",
 )  # fmt: skip
 
 
@@ -31,6 +31,7 @@ class SyncFacts:
         last_runs: the last run of each kind, by kind.
         done_at: when it last brought over what had changed.
         read_at: up to when Chatwoot's contacts were read.
+        exact_looks: when each stream was last looked at exactly.
         krayin: the address of its Krayin's API.
         inbox: webhooks that wait, None without any.
         comparison: the last finished comparison.
@@ -42,6 +43,7 @@ class SyncFacts:
     last_runs: Mapping[str, Row] = field(default_factory=dict)
     done_at: datetime | None = None
     read_at: datetime | None = None
+    exact_looks: Sequence[Row] = ()
     krayin: str | None = None
     backlog: Sequence[Row] = ()
     errors: Sequence[Row] = ()
@@ -96,6 +98,7 @@ def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dic
             last_runs={row["kind"]: row for row in own["sync_run/last_runs"]},
             done_at=done["finished_at"] if done else None,
             read_at=mark["read_at"] if mark else None,
+            exact_looks=own["watermark/exact_looks"],
             krayin=krayin,
             backlog=own["operation/backlog"],
             errors=own["operation/errors"],

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from chatwoot.source import Watermark
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.routing import APIRoute
 from psycopg.types.json import Jsonb
@@ -227,8 +228,12 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
     run = ledger.run(finished_at=now - timedelta(minutes=2), started_at=now - timedelta(minutes=3))
     ledger.insert_raw(
         "INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash, run_id)"
-        " VALUES ('test', 'contacts', %s, '{}', 'x', %s)",
-        ledger.scope, run,
+        " SELECT 'test', looks.stream, %s, looks.position, 'x', %s"
+        " FROM (VALUES ('contacts', %s), ('messages', %s)) AS looks (stream, position)",
+        ledger.scope, run, *(
+            Jsonb(Watermark.of("8:8:", "here", now - ago).to_json())
+            for ago in (timedelta(minutes=3), timedelta(hours=2))
+        ),
     )  # fmt: skip
     ledger.insert_raw(
         "INSERT INTO rate_budget (key, window_seconds, setting, setting_at, clock) VALUES (%s, 60, 60, now(), now())",
@@ -256,6 +261,8 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
     text = re.sub(r"\s+", " ", client.get("/krayin-sync/").text)
     for said in (
         "Works, needs you",
+        "<dt>Looked at exactly</dt> <dd>contacts 3 min",
+        "messages 2 h",
         "1 change waits for approval.",
         "1 record needs a person&#39;s decision.",
         "3 operations, about 3.0 s of calls",
