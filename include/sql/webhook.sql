@@ -72,6 +72,23 @@ RETURNING id
 LISTEN krayin_sync_inbox
 
 
+-- name: listened
+-- A run listens no more: whoever starts runs looks for what came at the last moment.
+-- Parameters: sync_name.
+-- Indexes: inbox_listener_pkey.
+WITH ended AS (DELETE FROM krayin_sync.inbox_listener WHERE sync_name = %(sync_name)s)
+SELECT pg_notify('krayin_sync_inbox', %(sync_name)s)
+
+
+-- name: listening
+-- A run takes what comes for some time from now on, so that no other is started for it.
+-- Parameters: sync_name, seconds.
+-- Indexes: inbox_listener_pkey.
+INSERT INTO krayin_sync.inbox_listener (sync_name, until)
+VALUES (%(sync_name)s, clock_timestamp() + make_interval(secs => %(seconds)s))
+ON CONFLICT (sync_name) DO UPDATE SET until = excluded.until
+
+
 -- name: processed
 -- Note that the entities of these events are planned; part of the transaction that plans them.
 -- Parameters: ids (bigint[]), run_id (or NULL).
@@ -121,11 +138,14 @@ SELECT kept.sync_name, kept.content_hash, kept.delivery_id FROM kept, woken
 
 
 -- name: waiting
--- Tell whether events wait for a run, and when a run last took some.
+-- Tell whether events wait for a run, when a run last took some, and whether one listens for them.
 -- Parameters: sync_name.
--- Indexes: inbox_event_waiting, inbox_event_claimed.
+-- Indexes: inbox_event_waiting, inbox_event_claimed, inbox_listener_pkey.
 SELECT EXISTS (
            SELECT 1 FROM krayin_sync.inbox_event WHERE sync_name = %(sync_name)s AND claimed_at IS NULL
        ) AS waiting,
        (SELECT max(claimed_at) FROM krayin_sync.inbox_event
-        WHERE sync_name = %(sync_name)s AND claimed_at IS NOT NULL) AS last_claim
+        WHERE sync_name = %(sync_name)s AND claimed_at IS NOT NULL) AS last_claim,
+       EXISTS (
+           SELECT 1 FROM krayin_sync.inbox_listener WHERE sync_name = %(sync_name)s AND until > clock_timestamp()
+       ) AS is_listening

@@ -96,10 +96,13 @@ class InboxTrigger(BaseEventTrigger):
         asked: float | None = None
         asked_after: datetime | None = None
         while True:
-            waiting, last_claim = await self._look(connection)
+            waiting, last_claim, is_listening = await self._look(connection)
             if asked is not None and (last_claim != asked_after or clock() - asked > ASK_AGAIN_AFTER):
                 asked = None
-            if waiting and asked is None:
+            if is_listening:
+                # That run takes what waits, and tells when it goes.
+                await self._hint(connection)
+            elif waiting and asked is None:
                 asked, asked_after = clock(), last_claim
                 yield TriggerEvent({"sync": self.sync_name})  # type: ignore[no-untyped-call]
             elif waiting and asked is not None:
@@ -111,11 +114,11 @@ class InboxTrigger(BaseEventTrigger):
 
     async def _look(
         self, connection: psycopg.AsyncConnection[tuple[Any, ...]]
-    ) -> tuple[bool, datetime | None]:
+    ) -> tuple[bool, datetime | None, bool]:
         cursor = await connection.execute(statement("webhook/waiting"), {"sync_name": self.sync_name})
         row = await cursor.fetchone()
         assert row is not None
-        return row[0], row[1]
+        return row[0], row[1], row[2]
 
     async def _hint(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         """Wait until a hint for this sync comes, or for as long as one may be missed."""

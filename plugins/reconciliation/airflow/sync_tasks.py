@@ -16,7 +16,7 @@ from reconciliation.airflow.connections import open_sync, sync_dsn
 from reconciliation.airflow.dag_defaults import emit_held, emit_synced
 from reconciliation.airflow.params import backfill_request, reconcile_request, run_request
 from reconciliation.airflow.task_errors import log_lines, task_errors
-from reconciliation.run.events import act_on_events
+from reconciliation.run.events import LISTEN_SECONDS, act_on_events
 from reconciliation.run.summary import lines_of, numbers_of
 from reconciliation.settings.sync_files import sync_named
 from reconciliation.store.connection import connect, working
@@ -113,7 +113,7 @@ def backfill(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
 @task_errors()
 def events(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """Plan and load what the waiting webhooks name; return the last round's numbers, none without any."""
-    runs = act_on_events(open_sync(name), context["dag_run"].run_id)
+    runs = act_on_events(open_sync(name), context["dag_run"].run_id, listen=LISTEN_SECONDS)
     _ask_about_held(name, context)
     if not runs:
         log.info("No webhook is waiting.")

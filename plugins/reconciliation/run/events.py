@@ -36,6 +36,10 @@ LARGEST_DRAIN = 10_000
 LOAD_SECONDS = 20.0
 # Then a fresh run goes on, so that its log and its place in Airflow's list stay readable.
 RUN_SECONDS = 300.0
+# How long a run listens for more, which is how long a pause or a new version may have to wait for its end.
+LISTEN_SECONDS = 60.0
+QUIET_SECONDS = 5.0
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +84,70 @@ def take(connection: psycopg.Connection, sync_name: str, size: int = LARGEST_DRA
 
 
 def act_on_events(
-    sync: Sync, dag_run_id: str | None = None, clock: Callable[[], float] = time.monotonic
+    sync: Sync,
+    dag_run_id: str | None = None,
+    *,
+    listen: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[Run]:
     """Plan and load what the waiting events name, until none wait and what they brought up is loaded.
 
     Nothing of a payload is used but ids. Events count as processed from the transaction on that ends
     the planning of what they name. Returns one run for each round, none when there was nothing to do.
 
+    Args:
+        sync: whose events.
+        dag_run_id: names the runs in `sync_run`.
+        listen: so many seconds after its start a run that acted goes on to listen for more, until none came
+            for `QUIET_SECONDS`: what comes then is brought over without waiting for Airflow.
+        clock: seconds, from any moment on.
+        sleep: waits for some seconds.
+
     Raises:
         As `Sync.plan` and `Sync.load`; events that were not planned wait for the next run.
     """
     runs: list[Run] = []
-    until = clock() + RUN_SECONDS
-    while not runs or clock() < until:
+    began = clock()
+    while not runs or clock() - began < RUN_SECONDS:
         dag_run = _numbered(dag_run_id, len(runs))
-        run_id = _plan_waiting(sync, dag_run) or _run_for_leftovers(sync, dag_run)
-        if run_id is None:
+        run_id = _plan_waiting(sync, dag_run, listens=listen > 0) or _run_for_leftovers(sync, dag_run)
+        if run_id is not None:
+            runs.append(sync.load(run_id, seconds=LOAD_SECONDS))
+            continue
+        until = min(clock() + QUIET_SECONDS, began + listen)
+        # A held plan is asked about when the run has ended.
+        if not runs or runs[-1].summary.get("held") or not _hears_more(sync, until, clock, sleep):
             break
-        runs.append(sync.load(run_id, seconds=LOAD_SECONDS))
+    if listen > 0:
+        with connect(sync.sync_dsn) as connection:
+            connection.execute(statement("webhook/listened"), {"sync_name": sync.settings.name})
     return runs
 
 
-def _plan_waiting(sync: Sync, dag_run_id: str | None) -> int | None:
+def _hears_more(sync: Sync, until: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> bool:
+    """Wait for the next event, and tell whether one came in time."""
     with connect(sync.sync_dsn) as connection:
+        # A LISTEN would not come through a pooler.
+        while clock() < until:
+            row = connection.execute(
+                statement("webhook/waiting"), {"sync_name": sync.settings.name}
+            ).fetchone()
+            assert row is not None
+            if row[0]:
+                return True
+            sleep(LOOK_SECONDS)
+    return False
+
+
+def _plan_waiting(sync: Sync, dag_run_id: str | None, *, listens: bool) -> int | None:
+    with connect(sync.sync_dsn) as connection:
+        if listens:
+            # Until the next look: if this run dies, the next one is started then.
+            seconds = LOAD_SECONDS + 2 * QUIET_SECONDS
+            connection.execute(
+                statement("webhook/listening"), {"sync_name": sync.settings.name, "seconds": seconds}
+            )
         waiting = take(connection, sync.settings.name)
         if waiting is None:
             return None

@@ -100,6 +100,41 @@ def test_what_comes_between_the_taking_and_the_next_look_wakes_it_again(trigger,
     asyncio.run(scenario())
 
 
+def test_a_run_that_listens_takes_what_comes_and_after_it_another_is_asked_for(trigger, sync_db):
+    def listens(name, **more):
+        sync_db.execute(statement(f"webhook/{name}"), {"sync_name": "test", **more})
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            listens("listening", seconds=60)
+            following = await nothing_for(events, 0.3)
+            receive(sync_db)
+            await asyncio.sleep(0.5)
+            assert not following.done()
+            assert len(take(sync_db, "test").ids) == 1
+            # It comes when the run has looked for the last time.
+            receive(sync_db)
+            await asyncio.sleep(0.3)
+            assert not following.done()
+            listens("listened")
+            await asyncio.wait_for(following, WAIT)
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_died_while_it_listened_is_not_waited_for(trigger, sync_db, monkeypatch):
+    monkeypatch.setattr(inbox_trigger, "LOOK_EVERY", 0.2)
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            sync_db.execute(statement("webhook/listening"), {"sync_name": "test", "seconds": 1})
+            receive(sync_db)
+            following = await nothing_for(events, 0.4)
+            await asyncio.wait_for(following, WAIT)
+
+    asyncio.run(scenario())
+
+
 def test_a_lost_hint_is_made_up_for(trigger, sync_db, monkeypatch):
     monkeypatch.setattr(inbox_trigger, "LOOK_EVERY", 0.2)
 

@@ -247,3 +247,63 @@ def test_events_of_another_sync_are_not_touched(world):
     receive(world, webhooks.contact_created(world.add(email="a@example.com")), "another")
     assert act_on_events(world.sync()) == []
     assert len(open_events(world)) == 1
+
+
+class Clock:
+    """A clock that only goes on while somebody sleeps; `then` happens at given seconds."""
+
+    def __init__(self, **then):
+        self.seconds = 0.0
+        self.then = sorted((float(at.removeprefix("at_")), what) for at, what in then.items())
+
+    def __call__(self):
+        return self.seconds
+
+    def sleep(self, seconds):
+        self.seconds += seconds
+        while self.then and self.then[0][0] <= self.seconds:
+            self.then.pop(0)[1]()
+
+
+def test_a_run_that_acted_listens_for_more_until_it_is_quiet(world):
+    contact = world.add(name="A", email="a@example.com")
+    world.run()
+
+    def renamed(name):
+        world.change(contact, name=name)
+        receive(world, webhooks.contact_updated(contact, name=name))
+
+    clock = Clock(at_3=lambda: renamed("A3"), at_7=lambda: renamed("A7"), at_13=lambda: renamed("A13"))
+    renamed("A0")
+    runs = act_on_events(world.sync(), "run-1", listen=60, clock=clock, sleep=clock.sleep)
+    assert len(runs) == 3
+    assert world.rows("SELECT dag_run_id FROM sync_run WHERE kind = 'events' ORDER BY id") == [
+        ("run-1",), ("run-1#2",), ("run-1#3",),
+    ]  # fmt: skip
+    assert [person["name"] for person in world.persons()] == ["A7"]
+    assert clock.seconds == pytest.approx(12, abs=0.5)
+
+
+def test_a_listening_run_ends_however_much_comes(world):
+    contact = world.add(name="A", email="a@example.com")
+    world.run()
+    hear = lambda: receive(world, webhooks.contact_updated(contact, name=str(uuid.uuid4())))  # noqa: E731
+    clock = Clock(**{f"at_{second}": hear for second in range(2, 200, 2)})
+    hear()
+    act_on_events(world.sync(), listen=10, clock=clock, sleep=clock.sleep)
+    assert clock.seconds == pytest.approx(10, abs=0.5)
+    assert world.rows("SELECT count(*) FROM inbox_listener") == [(0,)]
+
+
+def test_a_run_without_events_and_one_that_holds_a_plan_end_at_once(world):
+    contacts = [world.add(name=f"A{n}", email=f"a{n}@example.com") for n in range(3)]
+    world.run()
+    clock = Clock()
+    assert act_on_events(world.sync(), listen=60, clock=clock, sleep=clock.sleep) == []
+    for contact in contacts:
+        world.change(contact, name=f"Changed {contact}")
+        receive(world, webhooks.contact_updated(contact))
+    limited = world.sync(max_changes_without_approval={"number": 1})
+    (run,) = act_on_events(limited, listen=60, clock=clock, sleep=clock.sleep)
+    assert run.summary["held"] > 0
+    assert clock.seconds == 0
