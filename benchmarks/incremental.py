@@ -151,7 +151,8 @@ def settle(sync: str) -> None:
             " acked_at = clock_timestamp(), last_sent = '{}'"
         )
         connection.execute("ALTER TABLE mapping ENABLE TRIGGER USER")
-        connection.execute("VACUUM ANALYZE mapping, operation")
+        # As autovacuum does it some minutes later.
+        connection.execute("VACUUM ANALYZE mapping, operation, staged_contact, organization_member")
 
 
 def change(chatwoot: str, number: int, contacts: int) -> None:
