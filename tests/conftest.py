@@ -90,6 +90,7 @@ def postgres(quick_folder: Path) -> Iterator[Cluster]:
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
+            "max_wal_size": "128MB",
             "max_connections": "200",
             # Its transactions make rows of a moment ago count as not seen yet, now and then.
             "autovacuum": "off",
