@@ -17,18 +17,11 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, get_current_context, task
 from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, sync_param
+from reconciliation.model.happened import Happened
 
-HAPPENED = [
-    "restored from a backup",
-    "emptied on purpose",
-    "moved to another address",
-    "replaced by another Krayin",
-    "false alarm: it is the same Krayin",
-    "Chatwoot is right as it shows itself",
-]
 FORM = {
     "sync": sync_param("Any sync to that Krayin. All syncs to it are put right."),
-    "happened": Param(None, type=["null", "string"], enum=[None, *HAPPENED], title="What happened"),
+    "happened": Param(None, type=["null", "string"], enum=[None, *map(str, Happened)], title="What happened"),
     "make_again": Param(True, type="boolean", title="Make again what is gone",
                         description_md="Off: records that are gone stay gone."),
     "former_address": Param(None, type=["null", "string"], title="Former address",

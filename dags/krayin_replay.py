@@ -35,7 +35,7 @@ def krayin_replay() -> None:
     def replay() -> dict[str, int]:
         from reconciliation.airflow import admin_tasks
 
-        return admin_tasks.replay(get_current_context()["params"])
+        return admin_tasks.replay(get_current_context())
 
     replay()
 

@@ -1,10 +1,15 @@
 -- name: accept
 -- Somebody said that these differences may stay.
--- Parameters: sync_name, ids (bigint[]).
+-- Parameters: sync_name, ids (bigint[]), decided_by.
 -- Indexes: finding_pkey.
-UPDATE krayin_sync.finding
-SET state = 'accepted'
-WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state IN ('open', 'reported')
+WITH accepted AS (
+    UPDATE krayin_sync.finding
+    SET state = 'accepted'
+    WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state IN ('open', 'reported')
+    RETURNING id, scope_id, contact_id, crm_id
+)
+INSERT INTO krayin_sync.decision (sync_name, scope_id, answer, contact_id, finding_id, crm_id, decided_by)
+SELECT %(sync_name)s, scope_id, 'accept', contact_id, id, crm_id, %(decided_by)s FROM accepted ORDER BY id
 
 
 -- name: again
@@ -260,11 +265,21 @@ ORDER BY crm_kind, field, id
 
 -- name: reopen
 -- Somebody took back that these differences may stay.
--- Parameters: sync_name, ids (bigint[]).
--- Indexes: finding_pkey.
-UPDATE krayin_sync.finding
-SET state = 'reported'
-WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state = 'accepted'
+-- Parameters: sync_name, ids (bigint[]), decided_by.
+-- Indexes: finding_pkey, decision_of_contact.
+WITH reopened AS (
+    UPDATE krayin_sync.finding
+    SET state = 'reported'
+    WHERE sync_name = %(sync_name)s AND id = ANY(%(ids)s) AND state = 'accepted'
+    RETURNING id, scope_id, contact_id
+), taken_back AS (
+    UPDATE krayin_sync.decision
+    SET ended_at = clock_timestamp(), ended_by = %(decided_by)s
+    FROM reopened
+    WHERE decision.finding_id = reopened.id AND decision.scope_id = reopened.scope_id
+      AND decision.contact_id IS NOT DISTINCT FROM reopened.contact_id AND decision.ended_at IS NULL
+)
+SELECT id FROM reopened
 
 
 -- name: page

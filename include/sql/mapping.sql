@@ -651,11 +651,12 @@ WHERE self.id = mapping.id AND mapping.scope_id = %(scope_id)s AND mapping.sourc
 
 
 -- name: scope
--- How many contacts a sync knows, and how many of their records are linked, by kind.
+-- How many contacts a sync knows, without those somebody left out, and how many of their records are linked, by kind.
 -- Parameters: scope_id.
--- Indexes: mapping_of_source.
-SELECT count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'person'
-                              AND state <> 'orphaned'),
+-- Indexes: mapping_of_source, decision_standing.
+SELECT count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'person' AND state <> 'orphaned')
+       - (SELECT count(*) FROM krayin_sync.decision
+          WHERE scope_id = %(scope_id)s AND answer = 'leave_out' AND ended_at IS NULL),
        jsonb_build_object(
            'person', count(*) FILTER (WHERE crm_kind = 'person' AND state = 'linked'),
            'lead', count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'lead' AND state = 'linked'),

@@ -654,13 +654,14 @@ WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = 
 
 
 -- name: quarantined
--- What of a sync is quarantined, of all or of some.
--- Parameters: sync_name, operation_id (or NULL: any), error_class (or NULL: any).
+-- What of a sync is quarantined, of all but those left out or of some.
+-- Parameters: sync_name, operation_ids (bigint[] or NULL: any), error_class (or NULL: any).
 -- Indexes: operation_quarantine.
 SELECT count(*)
 FROM krayin_sync.operation
 WHERE sync_name = %(sync_name)s AND state = 'quarantined'
-  AND (%(operation_id)s::bigint IS NULL OR id = %(operation_id)s)
+  AND (id = ANY(%(operation_ids)s::bigint[])
+       OR (%(operation_ids)s::bigint[] IS NULL AND error_class IS DISTINCT FROM 'left_out'))
   AND (%(error_class)s::text IS NULL OR error_class = %(error_class)s)
 
 
@@ -809,29 +810,6 @@ WHERE mapping.scope_id = dropped.scope_id AND mapping.source_kind = dropped.sour
   AND mapping.source_id = dropped.source_id
 
 
--- name: replay
--- Quarantined operations of a sync go back to planned, unless a newer plan for the same record exists.
--- A step that was never taken is noted as replayed: Krayin is then asked before anything is created.
--- Parameters: sync_name, operation_id (or NULL: any), error_class (or NULL: any).
--- Indexes: operation_quarantine, operation_quarantined_record, operation_planned, operation_busy.
-UPDATE krayin_sync.operation AS operation
-SET state = 'planned', step = coalesce(operation.step, 'replayed'), attempts = 0,
-    error_class = NULL, error_message = NULL, candidates = NULL,
-    next_attempt_at = clock_timestamp(), finished_at = NULL
-WHERE operation.sync_name = %(sync_name)s AND operation.state = 'quarantined'
-  AND (%(operation_id)s::bigint IS NULL OR operation.id = %(operation_id)s)
-  AND (%(error_class)s::text IS NULL OR operation.error_class = %(error_class)s)
-  AND NOT EXISTS (
-      SELECT 1
-      FROM krayin_sync.operation AS newer
-      WHERE newer.scope_id = operation.scope_id AND newer.source_kind = operation.source_kind
-        AND newer.source_id = operation.source_id AND newer.id <> operation.id
-        AND (newer.state IN ('planned', 'held', 'in_flight', 'unknown')
-             OR (newer.state = 'quarantined' AND newer.id > operation.id))
-  )
-RETURNING operation.id, operation.source_kind, operation.source_id
-
-
 -- name: replay_declined
 -- What was declined is planned after all, unless a newer plan for the same record exists.
 -- Parameters: sync_name, approval_id.
@@ -899,6 +877,7 @@ WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = 
 SELECT id, source_kind, source_id, state, error_class, error_message, candidates, contact_id
 FROM krayin_sync.operation
 WHERE scope_id = %(scope_id)s AND sync_name = %(sync_name)s AND state IN ('quarantined', 'unknown')
+  AND error_class IS DISTINCT FROM 'left_out'
 ORDER BY id
 
 
@@ -985,10 +964,11 @@ LIMIT %(size)s
 -- What waits for a person, the newest first: one page of a sync, of one reason if one is given.
 -- Parameters: sync_name, error_class (or NULL), before (operation id or NULL), size.
 -- Indexes: operation_quarantine.
-SELECT operation.id, account_id, source_kind, source_id, contact_id, error_class, error_message, candidates, finished_at
+SELECT operation.id, account_id, source_kind, source_id, contact_id, error_class, error_message, candidates, finished_at,
+       CASE WHEN source_kind = 'contact' THEN payload -> 'person' END AS person
 FROM krayin_sync.operation
 JOIN krayin_sync.scope ON scope.id = operation.scope_id
-WHERE sync_name = %(sync_name)s AND state = 'quarantined'
+WHERE sync_name = %(sync_name)s AND state = 'quarantined' AND error_class IS DISTINCT FROM 'left_out'
   AND (%(error_class)s::text IS NULL OR error_class = %(error_class)s)
   AND (%(before)s::bigint IS NULL OR operation.id < %(before)s)
 ORDER BY operation.id DESC

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from reconciliation.store.replay import ReplayRequest, replay
+from reconciliation.store.decisions import ReplayRequest, replay
 
 from tests.chaos.worker import DONE, LEFT, POINTS, READ_TIMEOUT, STOPPED, Job, work
 from tests.conftest import ROOT
@@ -248,7 +248,7 @@ class Chaos:
     def replay(self) -> int:
         """Plan again what is quarantined, as a person would after an outage; return how much that was."""
         with psycopg.connect(self.sync_url, autocommit=True) as connection:
-            return replay(connection, ReplayRequest(str(SETTINGS["name"]), everything=True)).planned
+            return replay(connection, ReplayRequest(str(SETTINGS["name"]), everything=True), by="ada").planned
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """What a person should look at."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -55,8 +56,10 @@ def states(url: str) -> dict[int, str]:
         return dict(connection.execute("SELECT id, state FROM krayin_sync.operation").fetchall())
 
 
-def form(**filled: object) -> dict[str, object]:
-    return {"sync": "support", "operation": None, "error_class": None, "all": False, **filled}
+def form(**filled: object) -> dict[str, Any]:
+    """The context of a run that somebody started with this form."""
+    params = {"sync": "support", "operation": None, "error_class": None, "all": False, **filled}
+    return {"params": params, "dag_run": SimpleNamespace(run_id="manual__1", triggering_user_name="ada")}
 
 
 def test_the_form_names_one_a_reason_or_everything(sync_db_url: str) -> None:

@@ -10,7 +10,7 @@ FROM (
     FROM operation WHERE state IN ('planned', 'in_flight', 'unknown')
     UNION ALL
     SELECT sync_name, source_kind, state, error_class, scope_id, source_id, created_at, finished_at
-    FROM operation WHERE state IN ('rejected', 'quarantined')
+    FROM operation WHERE state IN ('rejected', 'quarantined') AND error_class IS DISTINCT FROM 'left_out'
 ) AS unfinished
 WHERE error_class IS NOT NULL
 GROUP BY sync_name, source_kind, state, error_class;
@@ -33,7 +33,8 @@ SELECT sync_name, error_class, source_kind,
        max(finished_at) AS newest,
        max(id) AS newest_operation
 FROM operation
-WHERE state = 'quarantined'
+-- Who was left out waits for nobody.
+WHERE state = 'quarantined' AND error_class IS DISTINCT FROM 'left_out'
 GROUP BY sync_name, error_class, source_kind;
 
 COMMENT ON VIEW quarantine_by_reason IS 'What waits for a person, by reason.';

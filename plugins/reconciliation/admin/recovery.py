@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from krayin.text import fold_name
@@ -30,6 +29,7 @@ from reconciliation.errors import RecoveryRequestError
 from reconciliation.model.activity import activity_key, short_name
 from reconciliation.model.contact import natural_keys
 from reconciliation.model.desired_activity import KEY
+from reconciliation.model.happened import Happened
 from reconciliation.model.templates import page
 from reconciliation.store.connection import working
 from reconciliation.store.incidents import close_incidents, open_incident
@@ -58,15 +58,6 @@ _SHOWN: Mapping[str, Callable[[Decision], bool]] = {
     "gone": lambda one: one.action is Action.UNLINK,
     "foreign": lambda one: one.is_foreign,
 }
-
-
-class Happened(StrEnum):
-    """What happened to a Krayin, as a person says."""
-
-    RESTORED = "restored from a backup"
-    EMPTIED = "emptied on purpose"
-    MOVED = "moved to another address"
-    REPLACED = "replaced by another Krayin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ EXPIRE = {
     "webhooks": "webhook/expire",
     "payloads": "operation/expire_payloads",
     "findings": "finding/expire",
+    "decisions": "decision/expire",
     "operations": "operation/expire",
     "calls": "api_call/expire",
     "reports": "report_file/expire",
@@ -51,7 +52,7 @@ class Retention(BaseModel):
     calls: PositiveInt = Field(90, description="The audit of calls to Krayin.")
     findings: PositiveInt = Field(180, description="Differences between Chatwoot and Krayin that are over.")
     reports: PositiveInt = Field(180, description="The report files of runs.")
-    runs: PositiveInt = Field(365, description="Runs, comparisons, approvals, ended incidents.")
+    runs: PositiveInt = Field(365, description="Runs, comparisons, approvals, decisions, ended incidents.")
 
     @model_validator(mode="after")
     def _contents_before_rows(self) -> Self:
@@ -66,6 +67,7 @@ class Retention(BaseModel):
             **self.model_dump(),
             "reconciliations": self.runs,
             "approvals": self.runs,
+            "decisions": self.runs,
             "incidents": self.runs,
         }
         for name in EXPIRE:

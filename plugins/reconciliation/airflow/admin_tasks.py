@@ -22,15 +22,17 @@ from reconciliation.airflow.connections import (
     open_sync,
     sync_dsn,
 )
+from reconciliation.airflow.params import asked_by
 from reconciliation.airflow.sync_tasks import responder
 from reconciliation.airflow.task_errors import log_lines, task_errors
 from reconciliation.extract.look import FEWER, OTHER, confirm_source
+from reconciliation.model.happened import Happened
 from reconciliation.run.setup import check_sync
 from reconciliation.settings.sync_files import sync_named, usable_syncs
 from reconciliation.store.connection import connect
+from reconciliation.store.decisions import ReplayRequest
+from reconciliation.store.decisions import replay as replay_operations
 from reconciliation.store.incidents import open_incidents
-from reconciliation.store.replay import ReplayRequest
-from reconciliation.store.replay import replay as replay_operations
 from reconciliation.web.webhook_setup import set_up_webhook
 
 if TYPE_CHECKING:
@@ -42,9 +44,6 @@ if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import NotifySettings
 
 log = logging.getLogger(__name__)
-
-FALSE_ALARM = "false alarm"
-CHATWOOT_IS_RIGHT = "Chatwoot is right"
 
 
 @task_errors()
@@ -121,8 +120,9 @@ def _by_mail(settings: NotifySettings, context: Any, alert: Alert) -> None:
 
 
 @task_errors()
-def replay(params: Mapping[str, Any]) -> dict[str, int]:
+def replay(context: Mapping[str, Any]) -> dict[str, int]:
     """Plan quarantined or declined operations again that a form names; return how many, and how many not."""
+    params = context["params"]
     request = ReplayRequest(
         str(params["sync"]),
         params.get("operation"),
@@ -131,7 +131,7 @@ def replay(params: Mapping[str, Any]) -> dict[str, int]:
         params.get("approval"),
     )
     with connect(sync_dsn()) as connection:
-        done = replay_operations(connection, request)
+        done = replay_operations(connection, request, by=asked_by(context))
     return {"planned": done.planned, "left": done.left}
 
 
@@ -162,33 +162,28 @@ def plan_recovery(context: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         AirflowSkipException: it was a false alarm, or Chatwoot is right; nothing is to be approved.
     """
-    params, by = context["params"], _user(context)
-    happened = str(params.get("happened") or "")
-    if not params.get("sync") or not happened:
+    params, by = context["params"], asked_by(context)
+    if not params.get("sync") or not params.get("happened"):
         problem = "Name the sync and say what happened: nothing was done."
         raise AirflowFailException(problem)
-    if happened.startswith(CHATWOOT_IS_RIGHT):
+    happened = Happened(str(params["happened"]))
+    if happened is Happened.CHATWOOT_IS_RIGHT:
         number = _confirm_chatwoot(str(params["sync"]), by)
         message = f"{number} incident(s) closed: what Chatwoot shows is right, and the sync goes on."
         raise AirflowSkipException(message)
     sync = open_sync(str(params["sync"]))
-    if happened.startswith(FALSE_ALARM):
+    if happened is Happened.FALSE_ALARM:
         number = recovery.declare_false_alarm(sync, by=by)
         message = f"{number} incident(s) closed: it is the same Krayin, and its syncs go on."
         raise AirflowSkipException(message)
     plan = recovery.plan_recovery(
         sync,
-        recovery.Happened(happened),
+        happened,
         make_again=bool(params.get("make_again", True)),
         former_address=params.get("former_address"),
     )
     log.info("%s\n\n%s", plan.subject, plan.body)
     return {"recovery": plan.recovery_id, "subject": plan.subject, "body": plan.body}
-
-
-def _user(context: Mapping[str, Any]) -> str:
-    dag_run = context["dag_run"]
-    return str(getattr(dag_run, "triggering_user_name", None) or f"DAG run {dag_run.run_id}")
 
 
 def _confirm_chatwoot(name: str, by: str) -> int:

@@ -54,7 +54,14 @@ def reconcile_request(context: Mapping[str, Any]) -> ReconcileRequest:
         repair={"yes": True, "no": False}.get(str(params.get("repair"))),
         contact_ids=_ids(params.get("contact_ids")),
         accepted=_ids(params.get("accept")),
+        asked_by=asked_by(context),
     )
+
+
+def asked_by(context: Mapping[str, Any]) -> str:
+    """Return the user who started a DAG run, or its id where that is not known."""
+    dag_run = context["dag_run"]
+    return str(getattr(dag_run, "triggering_user_name", None) or f"DAG run {dag_run.run_id}")
 
 
 def _ids(text: str | None) -> frozenset[int]:

@@ -9,6 +9,8 @@ from reconciliation.settings.sync_files import load_syncs
 from reconciliation.web.report_store import PAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastapi import FastAPI
 
 PAGES_PREFIX = "/krayin-sync"
@@ -41,6 +43,7 @@ def status_page() -> FastAPI:
             readable=readable_dags,
             login=lambda address: get_auth_manager().get_url_login(next_url=address),
             may_start=may_start,
+            start=start,
             audit=audit,
             syncs=load_syncs,
             sync_dsn=sync_dsn,
@@ -61,14 +64,27 @@ def may_start(user: Any, dag_id: str) -> bool:
     )
 
 
-def audit(user: Any, event: str, sync_name: str, facts: str) -> None:
-    """Note in Airflow's audit log what a user did on a page."""
+def start(user: Any, dag_id: str, form: Mapping[str, Any]) -> str:
+    """Start a run of a DAG with the values of its form; return the run's id."""
+    from airflow.api.common.trigger_dag import trigger_dag  # noqa: PLC0415 - see above
+    from airflow.utils.types import DagRunTriggeredByType  # noqa: PLC0415
+
+    run = trigger_dag(
+        dag_id, triggered_by=DagRunTriggeredByType.UI, triggering_user_name=user.get_name(), conf=dict(form)
+    )
+    assert run is not None
+    audit(user, "krayin_sync.start", dag_id, f"run {run.run_id}")
+    return str(run.run_id)
+
+
+def audit(user: Any, event: str, dag_id: str, facts: str) -> None:
+    """Note in Airflow's audit log what a user did on a page, with the DAG that it concerns."""
     from airflow.models.log import Log  # noqa: PLC0415 - see above
     from airflow.utils.session import create_session  # noqa: PLC0415
 
     with create_session() as session:
         name = user.get_name()
-        session.add(Log(event, owner=name, owner_display_name=name, extra=facts, dag_id=f"{sync_name}__sync"))
+        session.add(Log(event, owner=name, owner_display_name=name, extra=facts, dag_id=dag_id))
 
 
 def readable_dags(user: Any) -> dict[str, bool]:

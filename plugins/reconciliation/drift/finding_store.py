@@ -120,15 +120,15 @@ def settle(connection: psycopg.Connection, run_id: int, sync_name: str) -> dict[
     return {"id": number, "depth": depth, **counts}
 
 
-def accept(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -> int:
-    """Note that somebody said that these differences may stay; return how many there were."""
+def accept(connection: psycopg.Connection, sync_name: str, ids: Sequence[int], *, by: str) -> int:
+    """Note who said that these differences may stay; return how many there were."""
     return connection.execute(
-        statement("finding/accept"), {"sync_name": sync_name, "ids": list(ids)}
+        statement("finding/accept"), {"sync_name": sync_name, "ids": list(ids), "decided_by": by}
     ).rowcount
 
 
-def reopen(connection: psycopg.Connection, sync_name: str, ids: Sequence[int]) -> int:
-    """Note that somebody took that back; return how many there were."""
+def reopen(connection: psycopg.Connection, sync_name: str, ids: Sequence[int], *, by: str) -> int:
+    """Note who took that back; return how many there were."""
     return connection.execute(
-        statement("finding/reopen"), {"sync_name": sync_name, "ids": list(ids)}
+        statement("finding/reopen"), {"sync_name": sync_name, "ids": list(ids), "decided_by": by}
     ).rowcount

@@ -28,7 +28,7 @@ class ReconcileRequest:
 
     Without `depth` it is full on the sync's weekday. `repair` None means as the settings say, True all
     classes, False none. `contact_ids` limit it to some contacts, whose records are read by their ids.
-    `accepted` are numbers of findings that somebody said may stay.
+    `accepted` are numbers of findings that somebody said may stay: `asked_by`, a user or None.
     """
 
     dag_run_id: str | None = None
@@ -36,6 +36,7 @@ class ReconcileRequest:
     repair: bool | None = None
     contact_ids: frozenset[int] = frozenset()
     accepted: frozenset[int] = frozenset()
+    asked_by: str | None = None
 
     def depth_on(self, day: datetime, full_on: str | None) -> Depth:
         """Return how deep to compare at a moment (aware)."""

@@ -76,7 +76,8 @@ def compare(sync: Sync, request: ReconcileRequest) -> int:
         )
         with failing_run(connection, run_id):
             if request.accepted:
-                number = accept(connection, sync.settings.name, sorted(request.accepted))
+                by = request.asked_by or f"run {run_id}"
+                number = accept(connection, sync.settings.name, sorted(request.accepted), by=by)
                 log.info("%d differences are accepted from now on.", number)
             if sync.settings.enabled:
                 _compare(sync, connection, run_id, request)

@@ -229,10 +229,13 @@ class ContactSink(Sink):
         known = rows.get("person")
         # A release is not acknowledged before the rest of its change.
         given = {} if known is None else {**(known.last_sent or {}), **(known.pending_write or {})}
+        wanted = payload["person"]
+        if payload.get("apart"):
+            wanted = self.persons.apart(operation, wanted, known)
         work = ContactWork(
             operation=operation,
             rows=rows,
-            person=self.persons.with_address(operation, payload["person"], given),
+            person=self.persons.with_address(operation, wanted, given),
             lead=payload["lead"],
             person_hash=_hash(operation, "person"),
             lead_hash=_hash(operation, "lead"),

@@ -75,13 +75,17 @@ class ContactWork(Work):
 
     def made_since_sent(self, created_at: datetime | None) -> bool:
         """Tell whether something made at that time may come from the creation that was sent last."""
-        operation = self.operation
-        return (
-            operation.step in CREATIONS
-            and operation.sent_at is not None
-            and created_at is not None
-            and created_at >= operation.sent_at - SKEW
-        )
+        return made_since_sent(self.operation, created_at)
+
+
+def made_since_sent(operation: Operation, created_at: datetime | None) -> bool:
+    """Tell whether something made at that time may come from the creation that an operation sent last."""
+    return (
+        operation.step in CREATIONS
+        and operation.sent_at is not None
+        and created_at is not None
+        and created_at >= operation.sent_at - SKEW
+    )
 
 
 def reserved(
@@ -112,6 +116,23 @@ class PersonSink(RecordSteps):
             # Trying tells where nothing else does.
             takes_no_email = self.client.takes_no_email(self.snapshot.anybody_has_an_email) is not False
         return reserved(operation, person, self.catalogue.email_demand(takes_no_email), last_sent)
+
+    def apart(self, operation: Operation, person: Fields, row: MappingRow | None) -> Fields:
+        """Return a person's fields without the e-mails and phones that others in Krayin have.
+
+        Krayin lets nobody have a value of somebody else, and somebody decided that it is none of them.
+        `row` is its mapping row. With neither left it gets a made-up address, by which it is found again.
+        """
+        own = None if row is None else row.crm_id
+        others = {
+            key
+            for one in self._having(person).values()
+            if one.id != own and not made_since_sent(operation, one.created_at)
+            for key in self._keys(one)
+        }
+        free = addresses_where(person, self.settings.default_phone_region, others.isdisjoint)
+        left = {**person, **free}
+        return left if left["emails"] or left["phones"] else reserved(operation, left, EmailDemand.ALWAYS)
 
     def release(self, work: ContactWork) -> NoReturn:
         """Take from the person what another contact is waiting for; the rest follows in its turn.
@@ -231,16 +252,7 @@ class PersonSink(RecordSteps):
         With it, whether an unanswered creation of ours made it.
         """
         target_id = work.operation.identity.target_id
-        persons = {
-            person.id: person for person in self._searched(work.person["emails"], work.person["phones"])
-        }
-        # Krayin's search heeds case and the spelling of numbers; what it showed before is compared folded.
-        unseen = {one for one in self.seen(work) if one not in persons}
-        if unseen:
-            keys = set(self._keys_of(work))
-            there = self.client.by_ids(Person, unseen)
-            persons |= {person.id: person for person in there if not keys.isdisjoint(self._keys(person))}
-            self.snapshot.forget(sorted(unseen - {person.id for person in there}))
+        persons = self._having(work.person)
         ids = sorted(persons)
         sent_at = work.operation.sent_at
         earlier = self.store.seen_before(target_id, ids, sent_at) if sent_at else set()
@@ -253,6 +265,18 @@ class PersonSink(RecordSteps):
             return None
         person = persons[match.crm_id]
         return person, person.id not in earlier and work.made_since_sent(person.created_at)
+
+    def _having(self, wanted: Fields) -> dict[int, Person]:
+        """Return by id the persons in Krayin with one of these e-mails and phones."""
+        persons = {person.id: person for person in self._searched(wanted["emails"], wanted["phones"])}
+        # Krayin's search heeds case and the spelling of numbers; what it showed before is compared folded.
+        keys = self._keys_of(wanted)
+        unseen = {one for one in self.snapshot.with_keys(keys) if one not in persons}
+        if unseen:
+            there = self.client.by_ids(Person, unseen)
+            persons |= {one.id: one for one in there if not set(keys).isdisjoint(self._keys(one))}
+            self.snapshot.forget(sorted(unseen - {person.id for person in there}))
+        return persons
 
     def _searched(self, emails: Sequence[str], phones: Sequence[str]) -> list[Person]:
         """Return what Krayin's search finds; what it cannot tell the snapshot will, brought up to date."""
@@ -270,10 +294,10 @@ class PersonSink(RecordSteps):
 
     def seen(self, work: ContactWork) -> list[int]:
         """Return the persons Krayin showed with one of the contact's e-mails or phones; no call."""
-        return self.snapshot.with_keys(self._keys_of(work))
+        return self.snapshot.with_keys(self._keys_of(work.person))
 
-    def _keys_of(self, work: ContactWork) -> tuple[str, ...]:
-        return natural_keys(work.person["emails"], work.person["phones"], self.settings.default_phone_region)
+    def _keys_of(self, person: Fields) -> tuple[str, ...]:
+        return natural_keys(person["emails"], person["phones"], self.settings.default_phone_region)
 
     def _undecided(self, work: ContactWork, match: Ambiguous) -> Outcome:
         outcome = quarantined(

@@ -15,6 +15,7 @@ from reconciliation.plan.engine import NOW, OperationRow
 from reconciliation.plan.estimate import COMPANY, LEADS, LEADS_OF, Expected, contact_reads
 from reconciliation.plan.guard import changed_fields
 from reconciliation.plan.matching import Ambiguous, match_lead, match_person, sent_keys
+from reconciliation.store.decisions import LEFT_OUT, Answer
 from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class ContactPlan:
 
     `adopt` are CRM ids to take over before writing, `calls` the writes at most, `follows_lead` a
     closed lead that is to be followed by a new one. `reason` and
-    `candidates` explain a quarantine to the person who will look at it.
+    `candidates` explain a quarantine to the person who will look at it. `apart` says that somebody
+    decided that it is none of those in Krayin.
     """
 
     contact: DesiredContact
@@ -56,6 +58,7 @@ class ContactPlan:
     message: str | None = None
     candidates: Sequence[Mapping[str, Any]] = ()
     follows_lead: int | None = None
+    apart: bool = False
 
 
 def decide(  # noqa: PLR0913 - a contact and what is known of it
@@ -66,13 +69,15 @@ def decide(  # noqa: PLR0913 - a contact and what is known of it
     *,
     recreate_deleted: bool,
     follows_lead: int | None = None,
+    answer: str | None = None,
 ) -> ContactPlan:
     """Decide what is to be done about `contact`.
 
     `person` and `lead` are its mapping rows, `candidates` the persons Krayin showed with one of
     its e-mails or phones (or under the id an earlier integration kept). `follows_lead` is its lead if that
-    was closed before the contact wrote again.
+    was closed before the contact wrote again, `answer` what somebody decided about whom it is.
     """
+    apart = answer == Answer.NEW
     person_state = person.state if person else MappingState.PENDING
     if person_state is MappingState.GONE and not recreate_deleted:
         return ContactPlan(contact, Action.LEAVE_DELETED)
@@ -82,9 +87,11 @@ def decide(  # noqa: PLR0913 - a contact and what is known of it
         if not (lead_gone and not recreate_deleted):
             writes += int(lead is None or lead_gone or lead.acked_hash != contact.lead_hash())
         action = Action.UPDATE if writes or follows_lead is not None else Action.NOTHING
-        return ContactPlan(contact, action, calls=writes, follows_lead=follows_lead)
+        return ContactPlan(contact, action, calls=writes, follows_lead=follows_lead, apart=apart)
+    if answer == Answer.LEAVE_OUT:
+        return ContactPlan(contact, Action.QUARANTINE, reason=LEFT_OUT)
 
-    match = match_person(contact, candidates)
+    match = match_person(contact, () if apart else candidates)
     if isinstance(match, Ambiguous):
         return ContactPlan(
             contact,
@@ -94,7 +101,7 @@ def decide(  # noqa: PLR0913 - a contact and what is known of it
             candidates=tuple(person.described() for person in match.candidates),
         )
     if match is None:
-        return ContactPlan(contact, Action.CREATE, calls=1)
+        return ContactPlan(contact, Action.CREATE, calls=1, apart=apart)
     adopt = {"person": match.crm_id}
     if contact.adopt.get("person") == match.crm_id and "lead" in contact.adopt:
         adopt["lead"] = contact.adopt["lead"]
@@ -118,6 +125,8 @@ def operation_of(
     }
     if plan.follows_lead is not None:
         payload["follows_lead"] = plan.follows_lead
+    if plan.apart:
+        payload["apart"] = True
     releases: list[str] = []
     if plan.action is Action.UPDATE and person.state is MappingState.LINKED:
         releases = sorted({*sent_keys(person.last_sent, phone_region)} - {*contact.natural_keys})

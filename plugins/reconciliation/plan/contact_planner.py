@@ -253,6 +253,17 @@ class ContactPlanner:
             if contact.contact_id not in erased
             if contact.contact_id in follow or not locked[str(contact.contact_id)].is_planned
         ]
+        standing = {
+            contact_id: (answer, crm_id)
+            for contact_id, answer, crm_id in engine.execute(
+                "decision/standing", contact_ids=[contact.contact_id for contact in fresh]
+            )
+        }
+        fresh = [
+            replace(contact, adopt={**contact.adopt, "person": crm_id}) if crm_id else contact
+            for contact in fresh
+            for _, crm_id in (standing.get(contact.contact_id, (None, None)),)
+        ]
         unlinked = [
             contact
             for contact in fresh
@@ -260,7 +271,13 @@ class ContactPlanner:
         ]
         persons = find_persons(engine, unlinked, self.rules.phone_region)
         plans = [
-            self._decide(contact, known[contact.contact_id], persons, follow.get(contact.contact_id))
+            self._decide(
+                contact,
+                known[contact.contact_id],
+                persons,
+                follow.get(contact.contact_id),
+                standing.get(contact.contact_id, (None,))[0],
+            )
             for contact in fresh
         ]
         present = present_records(engine, self.reads, plans, known, persons)
@@ -319,6 +336,7 @@ class ContactPlanner:
         rows: Mapping[str, MappingRow],
         persons: KnownPersons,
         follows_lead: int | None,
+        answer: str | None,
     ) -> ContactPlan:
         plan = decide(
             contact,
@@ -327,6 +345,7 @@ class ContactPlanner:
             [self._with_claims(person) for person in persons.of(contact)],
             recreate_deleted=self.rules.recreate_deleted,
             follows_lead=follows_lead,
+            answer=answer,
         )
         if plan.action is Action.ADOPT:
             self._adopting[plan.adopt["person"]] = f"contact {contact.contact_id}"

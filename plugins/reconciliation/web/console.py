@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -14,7 +14,7 @@ from reconciliation.drift.finding import LABELS
 from reconciliation.drift.finding_store import accept, reopen
 from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
-from reconciliation.store.replay import ReplayRequest, replay
+from reconciliation.store.decisions import Answer, decide, undo
 from reconciliation.web import records
 from reconciliation.web.labels import hint
 
@@ -44,6 +44,26 @@ class Filters(BaseModel):
     field: Annotated[str | None, Field(pattern=NAME)] = None
     information: bool | None = None
     before: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
+
+
+class Work(BaseModel):
+    """Which of what waits is shown; `decided` of `of` were just decided."""
+
+    sync: str | None = None
+    reason: Annotated[str | None, Field(pattern="^[a-z_]+$")] = None
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
+    chosen: Literal["all"] | None = None
+    decided: Annotated[int | None, Field(ge=0)] = None
+    of: Annotated[int | None, Field(ge=0)] = None
+
+
+class Start(BaseModel):
+    """A run that is to be started: of one contact or all, or a recovery of what `happened`."""
+
+    what: Literal["sync", "dry_run", "compare", "recover"]
+    contact_id: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
+    happened: Annotated[str | None, Field(max_length=LONGEST_TEXT)] = None
+    make_again: bool = False
 
 
 def from_this_site(request: Request) -> None:
@@ -77,7 +97,10 @@ def console_routes(
         ("/differences/{sync_name}", "POST", console.decide),
         ("/runs/{sync_name}", "GET", console.runs),
         ("/work", "GET", console.work),
-        ("/work/{sync_name}", "POST", console.replay),
+        ("/work/{sync_name}", "POST", console.answer),
+        ("/decisions/{sync_name}", "GET", console.decisions),
+        ("/decisions/{sync_name}", "POST", console.undo),
+        ("/start/{sync_name}", "POST", console.start),
     ):
         checks = [Depends(from_this_site)] if method == "POST" else []
         router.add_api_route(path, answer, methods=[method], response_class=HTMLResponse, dependencies=checks)
@@ -166,13 +189,13 @@ class _Console:
         findings: Ids,
         contact_id: Annotated[int | None, Form(ge=1, le=BIGGEST_ID)] = None,
     ) -> RedirectResponse:
-        self._acting(request, sync_name)
+        user = self._acting(request, sync_name)
         with self._database() as connection:
-            decided = DECISIONS[decision](connection, sync_name, findings)
+            decided = DECISIONS[decision](connection, sync_name, findings, by=user)
         if not decided:
             raise HTTPException(HTTPStatus.CONFLICT, "These differences have changed meanwhile. Look again.")
         event, facts = f"krayin_sync.finding_{decision}", f"findings {', '.join(map(str, findings))}"
-        self._context.audit(request.state.user, event, sync_name, facts)
+        self._context.audit(request.state.user, event, f"{sync_name}__sync", facts)
         back = sync_name if contact_id is None else f"../records/{sync_name}/{contact_id}"
         return RedirectResponse(back, HTTPStatus.SEE_OTHER)
 
@@ -182,36 +205,86 @@ class _Console:
             rows = records.run_page(connection, sync_name, before)
         return HTMLResponse(page("runs.html.j2", sync=sync_name, rows=rows, size=records.PAGE))
 
-    def work(
-        self,
-        request: Request,
-        sync: Annotated[str | None, Query()] = None,
-        reason: Annotated[str | None, Query(pattern="^[a-z_]+$")] = None,
-        before: Before = None,
-    ) -> HTMLResponse:
-        names = [name for name in self._readable(request) if sync in {None, name}]
+    def work(self, request: Request, asked: Annotated[Work, Query()]) -> HTMLResponse:
+        names = [name for name in self._readable(request) if asked.sync in {None, name}]
         with self._database() as connection:
-            pages = {name: records.quarantine_page(connection, name, reason, before) for name in names}
+            pages = {
+                name: records.quarantine_page(connection, name, asked.reason, asked.before) for name in names
+            }
             reasons = {name: records.quarantine_reasons(connection, name) for name in names}
+            shown = [row["id"] for rows in pages.values() for row in rows]
+            candidates = records.candidates_of(connection, shown)
         html = page(
             "work.html.j2",
+            asked=asked,
             pages=pages,
             reasons=reasons,
-            reason=reason,
+            candidates=candidates,
             may_act={name: self._may_act(request, name) for name in names},
             size=records.PAGE,
             hint=hint,
         )
         return HTMLResponse(html)
 
-    def replay(self, request: Request, sync_name: str, operations: Ids) -> RedirectResponse:
-        self._acting(request, sync_name)
+    def answer(
+        self,
+        request: Request,
+        sync_name: str,
+        operations: Ids,
+        answer: Annotated[Literal["this", "email", "new", "leave_out", "replay"], Form()],
+        person: Annotated[int | None, Form(ge=1, le=BIGGEST_ID)] = None,
+    ) -> RedirectResponse:
+        user = self._acting(request, sync_name)
+        chosen: dict[int, int | None] = dict.fromkeys(operations)
         with self._database() as connection:
-            for operation_id in operations:
-                replay(connection, ReplayRequest(sync_name, operation_id=operation_id))
-        listed = ", ".join(map(str, operations))
-        self._context.audit(request.state.user, "krayin_sync.replay", sync_name, f"operations {listed}")
-        return RedirectResponse(f"../work?sync={sync_name}", HTTPStatus.SEE_OTHER)
+            if answer == "email":
+                chosen = dict(records.with_same_email(connection, operations))
+            elif answer == "this":
+                chosen = dict.fromkeys(operations, person)
+            known = Answer.THIS if answer == "email" else Answer(answer)
+            decided = decide(connection, sync_name, known, chosen, by=user)
+        listed = f"{answer}, operations {', '.join(map(str, operations))}"
+        self._context.audit(request.state.user, "krayin_sync.decide", f"{sync_name}__sync", listed)
+        told = f"sync={sync_name}&decided={decided}&of={len(operations)}"
+        return RedirectResponse(f"../work?{told}", HTTPStatus.SEE_OTHER)
+
+    def decisions(self, request: Request, sync_name: str, before: Before = None) -> HTMLResponse:
+        self._sync(request, sync_name)
+        with self._database() as connection:
+            rows = records.decision_page(connection, sync_name, before=before)
+        may_act = self._may_act(request, sync_name)
+        html = page(
+            "decisions.html.j2", sync=sync_name, rows=rows, may_act=may_act, size=records.PAGE, labels=LABELS
+        )
+        return HTMLResponse(html)
+
+    def undo(self, request: Request, sync_name: str, decisions: Ids) -> RedirectResponse:
+        user = self._acting(request, sync_name)
+        with self._database() as connection:
+            undone = undo(connection, sync_name, decisions, by=user)
+        if not undone:
+            raise HTTPException(
+                HTTPStatus.CONFLICT, "It has been carried out or taken back meanwhile. Look again."
+            )
+        listed = f"decisions {', '.join(map(str, decisions))}"
+        self._context.audit(request.state.user, "krayin_sync.undo", f"{sync_name}__sync", listed)
+        return RedirectResponse(sync_name, HTTPStatus.SEE_OTHER)
+
+    def start(self, request: Request, sync_name: str, wanted: Annotated[Start, Form()]) -> RedirectResponse:
+        self._acting(request, sync_name)
+        only = {"contact_ids": str(wanted.contact_id or "")}
+        recovery = {"sync": sync_name, "happened": wanted.happened, "make_again": wanted.make_again}
+        runs: dict[str, tuple[str, dict[str, Any]]] = {
+            "sync": (f"{sync_name}__sync", only),
+            "dry_run": (f"{sync_name}__sync", {**only, "dry_run": True}),
+            "compare": (f"{sync_name}__reconcile", only),
+            "recover": ("krayin_recover", recovery),
+        }
+        dag_id, form = runs[wanted.what]
+        if not self._context.may_start(request.state.user, dag_id):
+            raise HTTPException(HTTPStatus.FORBIDDEN, f"You may not start {dag_id}.")
+        run_id = self._context.start(request.state.user, dag_id, form)
+        return RedirectResponse(f"../../dags/{dag_id}/runs/{quote(run_id)}", HTTPStatus.SEE_OTHER)
 
     def _readable(self, request: Request) -> dict[str, SyncSettings | BrokenSync]:
         return self._context.readable_syncs(request.state.readable)
@@ -226,10 +299,12 @@ class _Console:
     def _may_act(self, request: Request, sync_name: str) -> bool:
         return self._context.may_start(request.state.user, f"{sync_name}__sync")
 
-    def _acting(self, request: Request, sync_name: str) -> None:
+    def _acting(self, request: Request, sync_name: str) -> str:
+        """Return the name of a user who may decide here."""
         self._sync(request, sync_name)
         if not self._may_act(request, sync_name):
             raise HTTPException(
                 HTTPStatus.FORBIDDEN,
                 f"You may look at {sync_name}, but not start it: that right decides here.",
             )
+        return str(request.state.user.get_name())

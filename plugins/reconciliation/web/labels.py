@@ -8,8 +8,8 @@ HINTS = {
     "backup. Start krayin_recover.",
     "ambiguous_lead": "Several leads of the person could be the contact's. Delete or move the others in "
     "Krayin, then replay.",
-    "ambiguous_person": "E-mail and phone point to different persons in Krayin. Merge them there, or correct "
-    "the contact in Chatwoot, then replay.",
+    "ambiguous_person": "E-mail and phone point to different persons in Krayin. Say who it is (page Waiting "
+    "for a decision), or merge them in Krayin and try again.",
     "chatwoot_not_seen": "Chatwoot did not show whether it is gone. It is looked up again by itself.",
     "contact_gone": "Its contact was deleted in Chatwoot; nothing to do.",
     "contact_not_linked": "It waits for its contact's person or lead. Find out why that one is missing.",
@@ -23,11 +23,12 @@ HINTS = {
     "invalid": "Krayin cannot hold it in this form. Correct the contact in Chatwoot; it is then "
     "planned again.",
     "lead_is_followed": "A new lead may follow its closed one. It is tried again by itself.",
+    "left_out": "Somebody left it out. Take that decision back to be asked again.",
     "outcome_unknown": "No answer came. It is looked up in Krayin and repeated only if it is not there.",
     "person_has_leads": "The person has leads that are not ours: delete or move these in Krayin, "
     "then replay.",
     "person_taken": "The person in Krayin belongs to another contact. Merge the two contacts in Chatwoot, or "
-    "give them different e-mails and phones, then replay.",
+    "say who it is (page Waiting for a decision).",
     "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
     "then replay.",
     "server_failed": "Krayin failed; it is tried again by itself.",

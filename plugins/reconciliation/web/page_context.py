@@ -21,7 +21,8 @@ class PageContext:
         readable: returns the DAGs a user may read, by id, and whether each is paused.
         login: returns where to sign in and come back to an address, None to answer 401.
         may_start: tells whether a user may start a DAG.
-        audit: notes in Airflow's log what a user did: event, sync and further facts, ids only.
+        start: starts a run of a DAG with the values of its form, returns the run's id.
+        audit: notes in Airflow's log what a user did: event, DAG and further facts, ids only.
         syncs: returns the syncs.
         sync_dsn: returns the connection string of the sync database.
     """
@@ -30,6 +31,7 @@ class PageContext:
     readable: Callable[[Any], Mapping[str, bool]]
     login: Callable[[str], str | None]
     may_start: Callable[[Any, str], bool]
+    start: Callable[[Any, str, Mapping[str, Any]], str]
     audit: Callable[[Any, str, str, str], None]
     syncs: Callable[[], Sequence[SyncSettings | BrokenSync]]
     sync_dsn: Callable[[], str]

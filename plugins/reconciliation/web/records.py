@@ -123,6 +123,40 @@ def quarantine_reasons(connection: psycopg.Connection, sync_name: str) -> list[R
     return _all(connection, "operation/quarantine_by_reason", {"sync_name": sync_name})
 
 
+def candidates_of(connection: psycopg.Connection, operation_ids: Sequence[int]) -> dict[int, list[Row]]:
+    """Return by operation the persons that its contact may be, with what each shares with it."""
+    found: dict[int, list[Row]] = {}
+    rows = _all(connection, "crm_snapshot/candidates_of_operations", {"operation_ids": list(operation_ids)})
+    for row in rows:
+        found.setdefault(row["operation_id"], []).append(row)
+    return found
+
+
+def with_same_email(connection: psycopg.Connection, operation_ids: Sequence[int]) -> dict[int, int]:
+    """Return by operation the person with its contact's e-mail, where that is one and nobody else's."""
+    same = {
+        operation_id: [
+            row["crm_id"]
+            for row in rows
+            if row["owner_id"] is None and any(key.startswith("email:") for key in row["shared"])
+        ]
+        for operation_id, rows in candidates_of(connection, operation_ids).items()
+    }
+    return {operation_id: ids[0] for operation_id, ids in same.items() if len(ids) == 1}
+
+
+def decision_page(
+    connection: psycopg.Connection,
+    sync_name: str,
+    *,
+    contact_id: int | None = None,
+    before: int | None = None,
+) -> list[Row]:
+    """Return up to 50 decisions older than the decision `before`, of one contact or all, the newest first."""
+    asked = {"sync_name": sync_name, "contact_id": contact_id, "before": before, "size": PAGE}
+    return _all(connection, "decision/page", asked)
+
+
 def difference_groups(connection: psycopg.Connection, sync_name: str) -> list[Row]:
     """Return how many differences a sync has now, by class and field."""
     return _all(connection, "finding/groups", {"sync_name": sync_name})

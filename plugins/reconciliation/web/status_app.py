@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from statements import statement
 
 from reconciliation.errors import ReconciliationError
+from reconciliation.model.happened import Happened
 from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.connection import connect
@@ -26,7 +27,7 @@ from reconciliation.web.health import Health, Level, health_of
 from reconciliation.web.labels import hint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.web.facts import Row
@@ -54,8 +55,9 @@ SYNC_DAGS: Final = (
     ("approval", "Approve or decline"),
     ("events", "Webhooks"),
 )
+RECOVER: Final = "krayin_recover"
 ALL_DAGS: Final = (
-    ("krayin_recover", "Explain an incident"),
+    (RECOVER, "Explain an incident"),
     ("krayin_replay", "Replay what is quarantined"),
     ("krayin_setup", "Check connections and settings"),
     ("krayin_erasure", "Erase a contact"),
@@ -121,13 +123,28 @@ class _Pages:
             "status.html.j2",
             now=now,
             trouble=trouble,
-            incidents=_incidents(facts.values()),
+            incidents=self._incidents(facts, request.state.user, dags),
+            happened=Happened,
             syncs=[] if trouble else [_shown(sync, facts[sync.name], dags, now) for sync in syncs],
             names=[sync.name for sync in syncs],
             dags=[(dag, label) for dag, label in ALL_DAGS if dag in dags],
             hint=hint,
         )
         return HTMLResponse(html, HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK)
+
+    def _incidents(
+        self, facts: Mapping[str, SyncFacts], user: Any, dags: Mapping[str, bool]
+    ) -> list[tuple[Row, str | None]]:
+        """Return what is open of these syncs, each incident once, with a sync whose user may answer."""
+        rows = {row["incident_id"]: row for each in facts.values() for row in each.incidents}
+        may = RECOVER in dags and self._context.may_start(user, RECOVER)
+        answers = {
+            row["incident_id"]: name
+            for name, each in facts.items()
+            for row in each.incidents
+            if may and self._context.may_start(user, f"{name}__sync")
+        }
+        return [(rows[number], answers.get(number)) for number in sorted(rows)]
 
     def report_file(self, request: Request, run_id: Id, name: str) -> Response:
         with self.database() as connection:
@@ -186,12 +203,6 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
-
-
-def _incidents(facts: Iterable[SyncFacts]) -> list[Row]:
-    """Return what is open of all these syncs, each incident once."""
-    found = {row["incident_id"]: row for each in facts for row in each.incidents}
-    return [found[number] for number in sorted(found)]
 
 
 def _shown(

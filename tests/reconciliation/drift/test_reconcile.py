@@ -17,7 +17,7 @@ from reconciliation.drift.run import compare, repair
 from reconciliation.drift.summary import lines_of, numbers_of
 from reconciliation.extract import merge_evidence
 from reconciliation.store.connection import connect
-from reconciliation.store.replay import ReplayRequest, replay
+from reconciliation.store.decisions import ReplayRequest, replay
 from reconciliation.store.run_rows import read_run
 
 from sandbox.chatwoot import changes, conversations
@@ -454,10 +454,12 @@ def test_no_false_finding_among_many(world: World) -> None:
 def test_the_form_of_a_run_says_what_is_asked_for() -> None:
     params = {"depth": "as scheduled", "repair": "as set", "contact_ids": "17, 42", "accept": ""}
     context = {"params": params, "dag_run": SimpleNamespace(run_id="manual__1")}
-    assert reconcile_request(context) == ReconcileRequest("manual__1", contact_ids=frozenset({17, 42}))
+    assert reconcile_request(context) == ReconcileRequest(
+        "manual__1", contact_ids=frozenset({17, 42}), asked_by="DAG run manual__1"
+    )
     context["params"] = {"depth": "full", "repair": "no", "contact_ids": None, "accept": "3"}
     assert reconcile_request(context) == ReconcileRequest(
-        "manual__1", "full", repair=False, accepted=frozenset({3})
+        "manual__1", "full", repair=False, accepted=frozenset({3}), asked_by="DAG run manual__1"
     )
 
 
@@ -547,8 +549,8 @@ def test_what_was_declined_is_not_asked_again_every_night(world: World) -> None:
     assert len(world.operations("held")) == 4, "who asks for all repairs asks for these too"
     declined(world)
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
-        assert replay(connection, ReplayRequest("test", approval_id=approval)).planned == 0
-        assert replay(connection, ReplayRequest("test", approval_id=approval + 1)).planned == 4
+        assert replay(connection, ReplayRequest("test", approval_id=approval), by="ada").planned == 0
+        assert replay(connection, ReplayRequest("test", approval_id=approval + 1), by="ada").planned == 4
     world.run(**settings)
     assert world.persons() == []
 

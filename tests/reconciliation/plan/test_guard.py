@@ -11,7 +11,7 @@ import pytest
 from reconciliation.admin.approval import Question, answer, ask, is_to_be_asked, leave_unanswered
 from reconciliation.plan.guard import changed_fields
 from reconciliation.run.request import RunRequest
-from reconciliation.store.replay import ReplayRequest, replay
+from reconciliation.store.decisions import ReplayRequest, replay
 from reconciliation.store.run_rows import RunKind
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def test_declined_stays_until_it_changes_or_is_asked_for(
     promote(world, people[:1], "Chief")
     world.run()
     assert titles(world) == {None, "Chief"}
-    assert replay(sync_db, ReplayRequest("test", approval_id=approval)).planned == 7
+    assert replay(sync_db, ReplayRequest("test", approval_id=approval), by="ada").planned == 7
     world.run()
     assert titles(world) == {"Boss", "Chief"}
 

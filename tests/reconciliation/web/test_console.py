@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_files import load_syncs
+from reconciliation.store.incidents import open_incident
 from reconciliation.web.page_context import PageContext
 
 from tests.reconciliation.web.test_status_app import Browser, browser, signed_in
+from tests.reconciliation.world import on_each_krayin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +32,14 @@ def audited() -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def around(tmp_path: Path, world: World, audited: list[tuple[Any, ...]]) -> PageContext:
+def started() -> list[tuple[Any, ...]]:
+    return []
+
+
+@pytest.fixture
+def around(
+    tmp_path: Path, world: World, audited: list[tuple[Any, ...]], started: list[tuple[Any, ...]]
+) -> PageContext:
     (tmp_path / "test.yaml").write_text(
         "name: test\nchatwoot: {account_id: 1, url: https://chat.example.com/}\n"
     )
@@ -38,6 +48,7 @@ def around(tmp_path: Path, world: World, audited: list[tuple[Any, ...]]) -> Page
         readable=lambda user: {} if user == "eve" else {"test__sync": False},
         login=lambda _: None,
         may_start=lambda user, dag_id: (user, dag_id) == ("ada", "test__sync"),
+        start=lambda *facts: started.append(facts) or "manual__1",
         audit=lambda *facts: audited.append(facts),
         syncs=lambda: load_syncs(tmp_path),
         sync_dsn=lambda: world.sync_url,
@@ -104,12 +115,12 @@ def test_who_may_only_look_sees_ids_and_decides_nothing(
     pages = [viewer.get(f"/krayin-sync/{path}").text for path in (f"records/test/{ada}", "work")]
     assert [name for page in pages for name in ("Lovelace", "@example.com") if name in page] == []
     assert "<button" not in pages[1]
-    assert post(viewer, "work/test", operations=[1]).status_code == 403
+    assert post(viewer, "work/test", operations=[1], answer="new").status_code == 403
     assert post(viewer, "differences/test", decision="accept", findings=[1]).status_code == 403
     assert audited == []
     stranger = browser(around, "eve")
     assert stranger.get(f"/krayin-sync/records/test/{ada}").status_code == 404
-    assert post(stranger, "work/test", operations=[1]).status_code == 404
+    assert post(stranger, "work/test", operations=[1], answer="new").status_code == 404
     assert found(stranger, str(ada)) == []
 
 
@@ -126,7 +137,7 @@ def test_who_may_only_look_sees_ids_and_decides_nothing(
 def test_a_form_of_another_site_does_nothing(
     around: PageContext, audited: list[tuple[Any, ...]], headers: dict[str, str]
 ) -> None:
-    for address in ("find", "work/test", "differences/test"):
+    for address in ("find", "work/test", "differences/test", "decisions/test", "start/test"):
         assert (
             post(
                 browser(around), address, headers, text="x", operations=[1], findings=[1], decision="accept"
@@ -165,15 +176,141 @@ def test_what_waits_is_listed_by_reason_and_tried_again(
     text = client.get("/krayin-sync/work").text
     assert "1 ambiguous person" in text
     assert f"records/test/{contact}" in text
-    assert "person 1 person 2" in re.sub(r"\s+", " ", text)
-    (operation,) = re.findall(r'name="operations" value="(\d+)"', text)
-    answer = post(client, "work/test", operations=[operation])
-    assert (answer.status_code, answer.headers["location"]) == (303, "../work?sync=test")
-    assert audited == [("ada", "krayin_sync.replay", "test", f"operations {operation}")]
+    operation = waiting(client)[0]
+    answer = post(client, "work/test", operations=[operation], answer="replay")
+    assert (answer.status_code, answer.headers["location"]) == (303, "../work?sync=test&decided=1&of=1")
+    assert audited == [("ada", "krayin_sync.decide", "test__sync", f"replay, operations {operation}")]
     assert "Nothing waits here" in client.get("/krayin-sync/work").text
     world.api("DELETE", "contacts/persons/2")
     world.run()
     assert "person adopted" in client.get(f"/krayin-sync/records/test/{contact}").text
+
+
+def waiting(client: Browser) -> list[int]:
+    """The operations that wait, by their boxes."""
+    found = re.findall(
+        r'form="chosen-test" name="operations" value="(\d+)"', client.get("/krayin-sync/work").text
+    )
+    return [int(one) for one in found]
+
+
+def decided(client: Browser) -> list[str]:
+    """What was decided, as the page has it: who, decision, what became of it."""
+    text = client.get("/krayin-sync/decisions/test").text
+    rows = re.findall(r"<tr><td.*?</tr>", text, re.DOTALL)
+    return [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row)).strip() for row in rows]
+
+
+def test_the_candidates_stand_side_by_side_with_what_each_shares(around: PageContext, world: World) -> None:
+    ambiguous(world)
+    (card,) = re.findall(r"<article.*?</article>", browser(around).get("/krayin-sync/work").text, re.DOTALL)
+    card = re.sub(r"\s+", " ", card)
+    first, second = card.split("Person 1</a>")[1].split("Person 2</a>")
+    assert ("<mark>bob@example.com</mark>" in first, "Same e-mail" in first) == (True, True)
+    assert ("<mark>+4930222</mark>" in second, "Same phone" in second) == (True, True)
+    assert ("two@example.com" in second, "<mark>two" in second) == (True, False)
+
+
+@pytest.mark.parametrize(("answer", "person"), [("this", 2), ("email", 1)])
+def test_a_contact_becomes_the_person_that_somebody_chose(
+    around: PageContext, world: World, answer: str, person: int
+) -> None:
+    contact = ambiguous(world)
+    client = browser(around)
+    post(
+        client,
+        "work/test",
+        operations=waiting(client),
+        answer=answer,
+        **({"person": 2} if answer == "this" else {}),
+    )
+    assert decided(client)[0].endswith(f"ada contact {contact} is person {person} waits for the next run")
+    # A change in Chatwoot meanwhile asks nothing anew.
+    world.change(contact, name="Bobby")
+    world.run()
+    assert world.rows("SELECT crm_id, state, origin FROM mapping WHERE crm_kind = 'person'") == [
+        (person, "linked", "adopted")
+    ]
+    assert waiting(client) == []
+    assert "carried out" in decided(client)[0]
+
+
+@on_each_krayin
+def test_a_contact_that_is_nobody_there_gets_a_person_with_what_is_free(
+    around: PageContext, world: World
+) -> None:
+    contact = ambiguous(world)
+    client = browser(around)
+    post(client, "work/test", operations=waiting(client), answer="new")
+    world.run()
+    ((person,),) = world.rows("SELECT crm_id FROM mapping WHERE crm_kind = 'person' AND state = 'linked'")
+    shown = world.persons()[-1]
+    assert (shown["id"], shown["name"]) == (person, "Bob")
+    assert [one["value"] for one in shown["contact_numbers"] or []] == []
+    assert [one["value"].partition("@")[0] for one in shown["emails"]] == [f"contact-{contact}"]
+    # It stays apart from them, and what nobody else has comes with the next change.
+    world.change(contact, name="Bobby", email="bobby@example.com")
+    world.run()
+    shown = world.persons()[-1]
+    assert (shown["name"], [one["value"] for one in shown["emails"]]) == ("Bobby", ["bobby@example.com"])
+    assert (waiting(client), len(world.persons())) == ([], 3)
+
+
+def test_who_is_left_out_waits_for_nobody_and_is_no_difference(around: PageContext, world: World) -> None:
+    contact = ambiguous(world)
+    client = browser(around)
+    post(client, "work/test", operations=waiting(client), answer="leave_out")
+    assert waiting(client) == []
+    world.change(contact, name="Bobby")
+    world.api("DELETE", "contacts/persons/2")
+    world.run(RunRequest(full=True))
+    world.compared()
+    assert world.rows("SELECT counts ->> 'in_scope' FROM reconciliation") == [("0",)]
+    assert world.rows("SELECT count(*) FROM finding WHERE state NOT IN ('repaired', 'resolved')") == [(0,)]
+    assert world.rows("SELECT DISTINCT state FROM mapping") == [("quarantined",)]
+    # Taken back, the question is there again; with one candidate left it answers itself.
+    ((decision,),) = world.rows("SELECT id FROM decision")
+    assert post(client, "decisions/test", decisions=[decision]).status_code == 303
+    (operation,) = waiting(client)
+    post(client, "work/test", operations=[operation], answer="replay")
+    world.run()
+    assert world.persons()[0]["name"] == "One"
+    assert world.rows("SELECT DISTINCT state FROM mapping") == [("linked",)]
+
+
+def test_a_decision_is_taken_back_until_it_is_carried_out(
+    around: PageContext, world: World, audited: list[tuple[Any, ...]]
+) -> None:
+    contact = ambiguous(world)
+    client = browser(around)
+    (operation,) = waiting(client)
+    post(client, "work/test", operations=[operation], answer="this", person=2)
+    ((decision,),) = world.rows("SELECT id FROM decision")
+    assert post(browser(around, "vic"), "decisions/test", decisions=[decision]).status_code == 403
+    assert post(client, "decisions/test", decisions=[decision]).status_code == 303
+    assert audited[-1] == ("ada", "krayin_sync.undo", "test__sync", f"decisions {decision}")
+    assert "taken back by ada" in decided(client)[0]
+    world.run()
+    assert waiting(client) == [operation]
+    assert "Person 2" in client.get("/krayin-sync/work").text
+    post(client, "work/test", operations=[operation], answer="this", person=2)
+    world.run()
+    last = world.rows("SELECT max(id) FROM decision")[0][0]
+    assert post(client, "decisions/test", decisions=[last]).status_code == 409
+    assert world.rows("SELECT crm_id FROM mapping WHERE crm_kind = 'person'") == [(2,)]
+    assert contact in found(client, "two@example.com")
+
+
+def test_the_page_starts_what_one_may_start(
+    around: PageContext, world: World, started: list[tuple[Any, ...]]
+) -> None:
+    client = browser(around)
+    answer = post(client, "start/test", what="dry_run", contact_id=7)
+    assert answer.headers["location"] == "../../dags/test__sync/runs/manual__1"
+    assert started == [("ada", "test__sync", {"contact_ids": "7", "dry_run": True})]
+    assert post(client, "start/test", what="recover", happened="emptied on purpose").status_code == 403
+    assert post(browser(around, "vic"), "start/test", what="sync").status_code == 403
+    assert len(started) == 1
 
 
 def test_a_difference_is_accepted_and_that_is_taken_back(
@@ -228,3 +365,24 @@ def test_the_runs_of_a_sync_with_their_numbers(around: PageContext, world: World
         )
     text = re.sub(r"\s+", " ", browser(around).get("/krayin-sync/runs/test").text)
     assert "3 of 12, about 1 min 30 s left" in text
+
+
+def test_an_incident_is_answered_by_who_may(
+    around: PageContext, world: World, started: list[tuple[Any, ...]]
+) -> None:
+    world.add(name="Ada", email="ada@example.com")
+    world.run()
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        open_incident(connection, kind="chatwoot_fewer", sentence="Half is gone.", facts={}, sync_name="test")
+    able = replace(
+        around,
+        readable=lambda _: {"test__sync": False, "krayin_recover": False},
+        may_start=lambda user, _: user == "ada",
+    )
+    assert "What happened?" not in browser(able, "vic").get("/krayin-sync/").text
+    text = browser(able).get("/krayin-sync/").text
+    (offered,) = re.findall(r'name="happened" value="([^"]+)"', text)
+    assert offered == "Chatwoot is right as it shows itself"
+    assert 'http-equiv="refresh"' not in text
+    assert post(browser(able), "start/test", what="recover", happened=offered).status_code == 303
+    assert started == [("ada", "krayin_recover", {"sync": "test", "happened": offered, "make_again": False})]

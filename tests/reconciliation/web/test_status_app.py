@@ -36,11 +36,20 @@ NOBODYS = "postgresql://nobody:secret-word@127.0.0.1:1/none"
 DAGS = {f"test__{end}": False for end, _ in SYNC_DAGS} | {dag: False for dag, _ in ALL_DAGS}
 
 
-async def signed_in(request: Request) -> str:
+class User(str):
+    """A user as Airflow's auth managers have them, by name."""
+
+    __slots__ = ()
+
+    def get_name(self) -> str:
+        return str(self)
+
+
+async def signed_in(request: Request) -> User:
     token = request.cookies.get("_token")
     if token is None:
         raise HTTPException(401, "Not authenticated")
-    return token
+    return User(token)
 
 
 @pytest.fixture
@@ -56,6 +65,7 @@ def around(syncs: Path, sync_db_url: str) -> PageContext:
         readable=lambda user: DAGS if user == "ada" else {},
         login=lambda address: f"/auth/login?next={address}",
         may_start=lambda user, dag_id: user == "ada" and dag_id == "test__sync",
+        start=lambda *_: "manual__1",
         audit=lambda *_: None,
         syncs=lambda: load_syncs(syncs),
         sync_dsn=lambda: sync_db_url,
@@ -114,6 +124,8 @@ def test_every_route_asks_who_is_there(around: PageContext) -> None:
         "/krayin-sync/runs/test": {"GET"},
         "/krayin-sync/work": {"GET"},
         "/krayin-sync/work/test": {"POST"},
+        "/krayin-sync/decisions/test": {"GET", "POST"},
+        "/krayin-sync/start/test": {"POST"},
     }
     nobody = browser(around, None)
     for address, methods in asked.items():
@@ -289,6 +301,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
         "work",
         "runs/test",
         "differences/test",
+        "decisions/test",
         f"reports/{compared}/report.html",
         "../dags/test__approval/runs/asset__2026%2B1/required_actions",
         *(f"../dags/{dag}" for dag in DAGS),
@@ -305,6 +318,7 @@ def test_only_dags_that_are_there_are_linked(around: PageContext) -> None:
         "../",
         "runs/test",
         "differences/test",
+        "decisions/test",
         "../dags/test__sync",
     ]
     assert "Its DAG is paused" in text

@@ -9,6 +9,7 @@ from reconciliation.drift.field_differences import FieldDifference, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.plan.contact import Action
 from reconciliation.plan.planned import Planned
+from reconciliation.store.decisions import LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,8 @@ class Decisions(Planned):
         """Keep what is planned for one contact."""
         Planned.add(self, plan, expectation)
         kind = CLASSES.get(plan.action)
-        if kind is None:
+        # Who was left out on purpose is no difference.
+        if kind is None or plan.reason == LEFT_OUT:
             return
         contact_id = plan.contact.contact_id
         waits = kind is FindingClass.QUARANTINED

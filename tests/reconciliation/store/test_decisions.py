@@ -11,7 +11,7 @@ import pytest
 from reconciliation.errors import ReplayRequestError
 from reconciliation.model.timing import Timing
 from reconciliation.run.request import RunRequest
-from reconciliation.store.replay import Replayed, ReplayRequest, replay
+from reconciliation.store.decisions import Replayed, ReplayRequest, replay
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
@@ -25,7 +25,7 @@ def load(world: World) -> None:
 
 def ask(world: World, **meant: object) -> Replayed:
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
-        return replay(connection, ReplayRequest("test", **meant))
+        return replay(connection, ReplayRequest("test", **meant), by="ada")
 
 
 @pytest.fixture
