@@ -946,23 +946,9 @@ WHERE older.id = %(id)s AND older.fence = %(fence)s AND older.worker IS NOT NULL
 RETURNING older.id
 
 
--- name: of_contact
--- The newest operations of a contact and of what was said with it.
--- Parameters: scope_id, contact_id (bigint), size.
--- Indexes: operation_of_record, operation_of_contact.
-SELECT id, source_kind, source_id, state, step, error_class, error_message, attempts, result, created_at, finished_at,
-       next_attempt_at, run_id, candidates
-FROM krayin_sync.operation
-WHERE scope_id = %(scope_id)s
-  AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s::bigint::text)
-       OR contact_id = %(contact_id)s::bigint)
-ORDER BY id DESC
-LIMIT %(size)s
-
-
 -- name: quarantine_page
 -- What waits for a person, the newest first: one page of a sync, of one reason if one is given.
--- Parameters: sync_name, error_class (or NULL), before (operation id or NULL), size.
+-- Parameters: sync_name, error_class (or NULL), contact_id (bigint or NULL), before (operation id or NULL), size.
 -- Indexes: operation_quarantine.
 SELECT operation.id, account_id, source_kind, source_id, contact_id, error_class, error_message, candidates, finished_at,
        CASE WHEN source_kind = 'contact' THEN payload -> 'person' END AS person
@@ -970,6 +956,8 @@ FROM krayin_sync.operation
 JOIN krayin_sync.scope ON scope.id = operation.scope_id
 WHERE sync_name = %(sync_name)s AND state = 'quarantined' AND error_class IS DISTINCT FROM 'left_out'
   AND (%(error_class)s::text IS NULL OR error_class = %(error_class)s)
+  AND (%(contact_id)s::bigint IS NULL OR contact_id = %(contact_id)s
+       OR (source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s::bigint::text))
   AND (%(before)s::bigint IS NULL OR operation.id < %(before)s)
 ORDER BY operation.id DESC
 LIMIT %(size)s

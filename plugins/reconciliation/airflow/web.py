@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciliation.airflow.connections import airflow_secret_box, api_base_url, given_secret, sync_dsn
+from reconciliation.airflow.connections import (
+    airflow_secret_box,
+    api_base_url,
+    given_secret,
+    open_sync,
+    sync_dsn,
+)
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.web.report_store import PAGE
 
@@ -46,6 +52,7 @@ def status_page() -> FastAPI:
             start=start,
             audit=audit,
             syncs=load_syncs,
+            open_sync=open_sync,
             sync_dsn=sync_dsn,
         )
     )

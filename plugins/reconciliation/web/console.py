@@ -6,12 +6,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
+from chatwoot.errors import ChatwootError
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from krayin.errors import KrayinError
 from pydantic import BaseModel, Field
 
 from reconciliation.drift.finding import LABELS
 from reconciliation.drift.finding_store import accept, reopen
+from reconciliation.drift.record_now import RecordNow, read_now
+from reconciliation.errors import ReconciliationError
 from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.decisions import Answer, decide, undo
@@ -93,6 +97,7 @@ def console_routes(
         ("/find", "GET", console.find_form),
         ("/find", "POST", console.find),
         ("/records/{sync_name}/{contact_id}", "GET", console.record),
+        ("/records/{sync_name}/{contact_id}", "POST", console.record_now),
         ("/differences/{sync_name}", "GET", console.differences),
         ("/differences/{sync_name}", "POST", console.decide),
         ("/runs/{sync_name}", "GET", console.runs),
@@ -139,10 +144,32 @@ class _Console:
         return HTMLResponse(page("find.html.j2", text=text, found=found, syncs=syncs))
 
     def record(self, request: Request, sync_name: str, contact_id: Id) -> HTMLResponse:
-        sync = self._sync(request, sync_name)
+        return self._record(request, sync_name, contact_id, None)
+
+    # It makes calls, so it is a form; what they show is kept nowhere.
+    def record_now(self, request: Request, sync_name: str, contact_id: Id) -> HTMLResponse:
+        self._acting(request, sync_name)
         with self._database() as connection:
             scope = records.scope_of(connection, sync_name)
-            record = scope and records.record_of(connection, sync_name, scope, contact_id)
+        if scope is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"The sync {sync_name} has not run yet.")
+        now: RecordNow | str
+        try:
+            now = read_now(self._context.open_sync(sync_name), scope, contact_id)
+        except (ChatwootError, KrayinError, ReconciliationError) as error:
+            now = str(error)
+        return self._record(request, sync_name, contact_id, now)
+
+    def _record(
+        self, request: Request, sync_name: str, contact_id: int, now: RecordNow | str | None
+    ) -> HTMLResponse:
+        sync = self._sync(request, sync_name)
+        read = now if isinstance(now, RecordNow) else RecordNow()
+        with self._database() as connection:
+            scope = records.scope_of(connection, sync_name)
+            record = scope and records.record_of(connection, sync_name, scope, contact_id, read)
+            waiting = records.quarantine_page(connection, sync_name, contact_id=contact_id)
+            candidates = records.candidates_of(connection, [row["id"] for row in waiting])
         if not (scope and record):
             raise HTTPException(
                 HTTPStatus.NOT_FOUND, f"The sync {sync_name} knows nothing of contact {contact_id} yet."
@@ -155,6 +182,9 @@ class _Console:
             account_id=scope["account_id"],
             chatwoot_page=records.chatwoot_page(url, scope["account_id"], contact_id),
             record=record,
+            now=now,
+            waiting=waiting,
+            candidates=candidates,
             values=self._may_act(request, sync_name),
             labels=LABELS,
             hint=hint,

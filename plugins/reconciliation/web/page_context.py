@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from reconciliation.run.sync_run import Sync
     from reconciliation.settings.sync_files import BrokenSync
     from reconciliation.settings.sync_settings import SyncSettings
 
@@ -24,6 +25,7 @@ class PageContext:
         start: starts a run of a DAG with the values of its form, returns the run's id.
         audit: notes in Airflow's log what a user did: event, DAG and further facts, ids only.
         syncs: returns the syncs.
+        open_sync: returns a sync by name with the ways to its systems.
         sync_dsn: returns the connection string of the sync database.
     """
 
@@ -34,6 +36,7 @@ class PageContext:
     start: Callable[[Any, str, Mapping[str, Any]], str]
     audit: Callable[[Any, str, str, str], None]
     syncs: Callable[[], Sequence[SyncSettings | BrokenSync]]
+    open_sync: Callable[[str], Sync]
     sync_dsn: Callable[[], str]
 
     def readable_syncs(self, dags: Mapping[str, bool]) -> dict[str, SyncSettings | BrokenSync]:

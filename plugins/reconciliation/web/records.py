@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from reconciliation.drift.field_differences import FieldDifference
+    from reconciliation.drift.record_now import RecordNow
+
 Row = dict[str, Any]
 
 FOUND_AT_MOST: Final = 50
@@ -26,16 +29,19 @@ _DIGITS = re.compile(r"[+\d][\d\s()./-]*")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a record: what was sent last, what Krayin showed last, and the open difference if any.
+    """One field of a record on both sides, as read just now or as last seen, and what was sent last.
 
-    `is_read` tells whether Krayin's list shows the field and was read since the record is there.
+    `is_read` tells whether Krayin's value is known at all, `finding` is the difference that a comparison
+    found, `difference` the one that is there now.
     """
 
     name: str
     sent: Any
-    shown: Any
+    chatwoot: Any
+    krayin: Any
     is_read: bool
     finding: Row | None
+    difference: FieldDifference | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class ContactRecord:
 
     links: Sequence[Link]
     findings: Sequence[Row]
-    operations: Sequence[Row]
+    timeline: Sequence[Row]
 
 
 def chatwoot_page(url: str | None, account_id: int, contact_id: int | None) -> str | None:
@@ -98,23 +104,33 @@ def links_of(
 
 
 def record_of(
-    connection: psycopg.Connection, sync_name: str, scope: Mapping[str, Any], contact_id: int
+    connection: psycopg.Connection, sync_name: str, scope: Mapping[str, Any], contact_id: int, now: RecordNow
 ) -> ContactRecord | None:
-    """Return what is known of a contact, None if it was never planned."""
+    """Return what is known of a contact, None if it was never planned; `now` is what was read just now."""
     rows = links_of(connection, scope, [contact_id])
     asked = {**scope, "sync_name": sync_name, "contact_id": contact_id}
     findings = _all(connection, "finding/of_contact", asked)
-    operations = _all(connection, "operation/of_contact", {**asked, "size": HISTORY})
-    if not (rows or findings or operations):
+    timeline = _all(connection, "timeline/of_contact", {**asked, "size": HISTORY})
+    if not (rows or findings or timeline):
         return None
-    return ContactRecord([Link(row, _fields(row, findings)) for row in rows], findings, operations)
+    return ContactRecord([Link(row, _fields(row, findings, now)) for row in rows], findings, timeline)
 
 
 def quarantine_page(
-    connection: psycopg.Connection, sync_name: str, error_class: str | None, before: int | None
+    connection: psycopg.Connection,
+    sync_name: str,
+    error_class: str | None = None,
+    before: int | None = None,
+    contact_id: int | None = None,
 ) -> list[Row]:
     """Return up to 50 quarantined operations older than the operation `before`, the newest first."""
-    asked = {"sync_name": sync_name, "error_class": error_class, "before": before, "size": PAGE}
+    asked = {
+        "sync_name": sync_name,
+        "error_class": error_class,
+        "before": before,
+        "contact_id": contact_id,
+        "size": PAGE,
+    }
     return _all(connection, "operation/quarantine_page", asked)
 
 
@@ -175,18 +191,32 @@ def run_page(connection: psycopg.Connection, sync_name: str, before: int | None)
     return _all(connection, "sync_run/page", {"sync_name": sync_name, "before": before, "size": PAGE})
 
 
-def _fields(row: Row, findings: Sequence[Row]) -> list[Field]:
+def _fields(row: Row, findings: Sequence[Row], now: RecordNow) -> list[Field]:
+    kind = row["crm_kind"]
     sent, shown = row["last_sent"] or {}, row["facts"] or {}
+    wanted, present = now.chatwoot.get(kind) or {}, now.krayin.get(kind) or {}
     differing = {
         each["field"]: each
         for each in findings
-        if each["field"] and (each["crm_kind"], each["crm_id"]) == (row["crm_kind"], row["crm_id"])
+        if each["field"] and (each["crm_kind"], each["crm_id"]) == (kind, row["crm_id"])
     }
-    names = dict.fromkeys([*sent, *(name for name in shown if name in differing), *differing])
+    names = dict.fromkeys([*sent, *wanted, *(name for name in shown if name in differing), *differing])
     return [
-        Field(name, sent.get(name), shown.get(name), is_read=name in shown, finding=differing.get(name))
+        Field(
+            name,
+            sent=sent.get(name),
+            chatwoot=wanted.get(name, _side(differing, name, "chatwoot", sent.get(name))),
+            krayin=present.get(name, _side(differing, name, "krayin", shown.get(name))),
+            is_read=name in present or name in shown,
+            finding=differing.get(name),
+            difference=now.differences.get((kind, name)),
+        )
         for name in names
     ]
+
+
+def _side(differing: Mapping[str, Row], name: str, side: str, otherwise: Any) -> Any:
+    return differing[name]["detail"].get(side, otherwise) if name in differing else otherwise
 
 
 def _containing(text: str) -> str:

@@ -51,6 +51,7 @@ def around(
         start=lambda *facts: started.append(facts) or "manual__1",
         audit=lambda *facts: audited.append(facts),
         syncs=lambda: load_syncs(tmp_path),
+        open_sync=world.sync,
         sync_dsn=lambda: world.sync_url,
     )
 
@@ -335,14 +336,14 @@ def test_a_difference_is_accepted_and_that_is_taken_back(
     assert finding is not None
     client, record, differences = browser(around), f"records/test/{ada}", "differences/test"
     page = client.get(f"/krayin-sync/{record}").text
-    assert ("Engineer" in page, "Countess" in page, "update person" in page) == (True, True, True)
+    assert ("Engineer" in page, "Countess" in page, "Chatwoot's value counts" in page) == (True, True, True)
     page = client.get(f"/krayin-sync/{differences}?class=changed&field=job_title&information=false").text
     assert ("Engineer" in page, f"records/test/{ada}" in page) == (True, True)
     assert "Engineer" not in client.get(f"/krayin-sync/{differences}?class=missing").text
     assert "Engineer" not in browser(around, "vic").get(f"/krayin-sync/{differences}").text
     answer = post(client, differences, decision="accept", findings=[finding[0]], contact_id=ada)
     assert (answer.status_code, answer.headers["location"]) == (303, f"../records/test/{ada}")
-    assert "The difference was accepted" in client.get(f"/krayin-sync/{record}").text
+    assert "the difference was accepted" in client.get(f"/krayin-sync/{record}").text
     assert "Needs somebody" not in client.get(f"/krayin-sync/{differences}").text
     assert post(client, differences, decision="accept", findings=[finding[0]]).status_code == 409
     assert post(client, differences, decision="reopen", findings=[finding[0]]).status_code == 303
@@ -365,6 +366,82 @@ def test_the_runs_of_a_sync_with_their_numbers(around: PageContext, world: World
         )
     text = re.sub(r"\s+", " ", browser(around).get("/krayin-sync/runs/test").text)
     assert "3 of 12, about 1 min 30 s left" in text
+
+
+def cells(client: Browser, address: str, *, now: bool, field: str) -> list[str]:
+    """One field of a record's table as text: Chatwoot, sent last, Krayin, which counts and why."""
+    answer = post(client, address) if now else client.get(f"/krayin-sync/{address}")
+    assert answer.status_code == 200, answer.text
+    (row,) = re.findall(rf"<tr[^>]*><td>{field}</td>.*?</tr>", answer.text, re.DOTALL)
+    return [
+        re.sub(r"<[^>]+>|\s+", " ", one).strip() for one in re.findall(r"<td[ >].*?</td>", row, re.DOTALL)[1:]
+    ]
+
+
+@on_each_krayin
+def test_both_sides_are_read_when_somebody_asks(around: PageContext, world: World) -> None:
+    ada = world.add(
+        name="Ada",
+        email="ada@example.com",
+        phone_number="+4930123456",
+        additional_attributes={"company_name": "Engines"},
+    )
+    world.run()
+    person = world.persons()[0]
+    client, address = browser(around), f"records/test/{ada}"
+    calls = "SELECT count(*) FROM api_call"
+    before = world.rows(calls)
+    assert cells(client, address, now=False, field="name")[:3] == ["Ada", "Ada", "Ada"]
+    assert world.rows(calls) == before
+    world.change(ada, name="Ada King")
+    *sides, why = cells(client, address, now=True, field="name")
+    assert (sides, why.split(":")[0]) == (["Ada King", "Ada", "Ada"], "Chatwoot's value counts")
+    *sides, why = cells(client, address, now=True, field="emails")
+    assert (sides[0], why) == ("ada@example.com", "Equal now.")
+    lanes = world.rows("SELECT DISTINCT lane FROM api_call WHERE run_id IS NULL")
+    assert lanes == [(0,)]
+    # A salesperson's own name is kept, and the page says so.
+    kept = {one: person[one] for one in ("emails", "contact_numbers")}
+    edited = {"name": "Countess Ada", **kept, "user_id": 1}
+    world.api("PUT", f"contacts/persons/{person['id']}", edited)
+    *sides, why = cells(client, address, now=True, field="name")
+    assert sides == ["Ada King", "Ada", "Countess Ada"]
+    assert why.startswith("Krayin's value counts: somebody edited it there")
+    assert post(browser(around, "vic"), address).status_code == 403
+    world.chatwoot("DELETE FROM contacts")
+    assert "Chatwoot does not have it" in post(client, address).text
+    world.api("DELETE", f"leads/{world.leads()[0]['id']}")
+    assert "not in Krayin any more" in post(client, address).text
+
+
+def test_a_side_that_cannot_be_read_is_told(around: PageContext, world: World) -> None:
+    ada = world.add(name="Ada", email="ada@example.com")
+    world.run()
+    world.reader = "postgresql://nobody@127.0.0.1:1/none"
+    text = post(browser(around), f"records/test/{ada}").text
+    assert "Not read just now" in text
+    assert "ada@example.com" in text
+
+
+def test_a_record_tells_what_happened_to_it(around: PageContext, world: World) -> None:
+    contact = ambiguous(world)
+    client = browser(around)
+    post(client, "work/test", operations=waiting(client), answer="email")
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO krayin_sync.inbox_event (sync_name, event, entities, signed, content_hash, body)"
+            " VALUES ('test', 'contact_updated', %s, true, '', '')",
+            ([f"contact:{contact}"],),
+        )
+    world.run()
+    text = client.get(f"/krayin-sync/records/test/{contact}").text
+    told = re.sub(r"<[^>]+>|\s+", " ", text.partition("<h2>What happened")[2])
+    for what in (
+        "Webhook: contact updated", "Decided by ada", "is person 1", "Planned: contact", "person adopted",
+        "Call: POST leads",
+    ):  # fmt: skip
+        assert what in told, what
+    assert "@example.com" not in told
 
 
 def test_an_incident_is_answered_by_who_may(

@@ -68,6 +68,7 @@ def around(syncs: Path, sync_db_url: str) -> PageContext:
         start=lambda *_: "manual__1",
         audit=lambda *_: None,
         syncs=lambda: load_syncs(syncs),
+        open_sync=lambda name: pytest.fail(f"opened {name}"),
         sync_dsn=lambda: sync_db_url,
     )
 
@@ -119,7 +120,7 @@ def test_every_route_asks_who_is_there(around: PageContext) -> None:
         "/krayin-sync/": {"GET"},
         "/krayin-sync/reports/1/report.html": {"GET"},
         "/krayin-sync/find": {"GET", "POST"},
-        "/krayin-sync/records/test/1": {"GET"},
+        "/krayin-sync/records/test/1": {"GET", "POST"},
         "/krayin-sync/differences/test": {"GET", "POST"},
         "/krayin-sync/runs/test": {"GET"},
         "/krayin-sync/work": {"GET"},

@@ -1,0 +1,121 @@
+"""One contact as Chatwoot and Krayin show it in this moment, and which value counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from chatwoot.records import Contact
+from chatwoot.source import ByIds
+from krayin.rate_limiter import Lane
+from psycopg.rows import dict_row
+from statements import statement
+
+from reconciliation.crm.fields import called_by_company, lead_fields, person_fields
+from reconciliation.crm.reads import CrmReads
+from reconciliation.drift.field_differences import compare
+from reconciliation.extract.streams import CONTACTS
+from reconciliation.model.contact import map_contact, with_address
+from reconciliation.model.desired_contact import SkippedContact
+from reconciliation.model.merge import flatten, resolve_pending_write
+from reconciliation.run.factory import RunFactory
+from reconciliation.settings.targets import resolve_targets
+from reconciliation.store.connection import working
+from reconciliation.store.mapping_store import known_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from krayin.endpoints import EntityType
+
+    from reconciliation.drift.field_differences import FieldDifference
+    from reconciliation.model.desired_contact import DesiredContact
+    from reconciliation.run.sync_run import Sync
+
+Fields = dict[str, Any]
+_ENTITIES: dict[str, tuple[EntityType, Callable[..., Fields]]] = {
+    "person": ("persons", person_fields),
+    "lead": ("leads", lead_fields),
+}
+
+
+@dataclass(slots=True)
+class RecordNow:
+    """Flat fields by CRM kind; `krayin` has None for a record that was deleted there.
+
+    `left_out` says why Chatwoot's contact is not brought over, `differences` are by CRM kind and field.
+    """
+
+    chatwoot: dict[str, Fields] = field(default_factory=dict)
+    krayin: dict[str, Fields | None] = field(default_factory=dict)
+    differences: dict[tuple[str, str], FieldDifference] = field(default_factory=dict)
+    left_out: str | None = None
+
+
+def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow:
+    """Read a contact on both sides, Krayin in the lane that goes before all others; nothing is kept.
+
+    `scope` is what the sync's records go by: `scope_id`, `target_id` and `account_id`.
+
+    Raises:
+        ChatwootError, KrayinError, ReconciliationError: a side cannot be read.
+    """
+    with working(sync.sync_dsn) as connection, sync.open_krayin(connection, lane=Lane.LIVE) as krayin:
+        factory = RunFactory(sync, connection, krayin, resolve_targets(sync.settings, krayin.catalogue))
+        rules, reads = factory.rules(), CrmReads(krayin.client, krayin.attributes)
+        desired = _desired(factory, contact_id)
+        now = RecordNow(left_out=desired if isinstance(desired, str) else None)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            asked = {**scope, "source_ids": [str(contact_id)]}
+            found = cursor.execute(statement("mapping/contacts_of_records"), asked).fetchall()
+        for row in found:
+            kind, sent = row["crm_kind"], row["last_sent"]
+            if row["source_kind"] != "contact":
+                continue
+            wanted: Fields = {}
+            if not isinstance(desired, str):
+                address = scope["account_id"], contact_id, rules.email_demand, sent
+                wanted = flatten(with_address(desired.person, *address) if kind == "person" else desired.lead)
+                now.chatwoot[kind] = wanted
+            if row["crm_id"] is None:
+                continue
+            entity, fields_of = _ENTITIES[kind]
+            stored = reads.entity(entity, row["crm_id"])
+            if stored is None:
+                now.krayin[kind] = None
+                continue
+            present = fields_of(stored, krayin.attributes.codes(entity))
+            if kind == "person":
+                names = known_names(connection, krayin.target_id, [present["organization_id"]])
+                companies = wanted.get("organization"), (sent or {}).get("organization")
+                present = called_by_company(present, names, *companies)
+            now.krayin[kind] = present
+            base, shown = resolve_pending_write(
+                last_sent=sent,
+                pending_write=row["pending_write"],
+                present=present,
+                desired=wanted,
+                phone_region=rules.phone_region,
+            )
+            for one in compare(
+                last_sent=base,
+                present=shown,
+                desired=wanted,
+                on_crm_edit=rules.on_crm_edit,
+                phone_region=rules.phone_region,
+            ):
+                now.differences[kind, one.field] = one
+    return now
+
+
+def _desired(factory: RunFactory, contact_id: int) -> DesiredContact | str:
+    """Return what Krayin should hold for a contact, or why it is not brought over."""
+    sync = factory.sync
+    with sync.source.snapshot() as snapshot:
+        rows = snapshot.rows(CONTACTS.stream, sync.scope, ByIds(frozenset({contact_id})))
+        contact = next((one for one in chain.from_iterable(rows) if isinstance(one, Contact)), None)
+    if contact is None:
+        return "not_in_chatwoot"
+    desired = map_contact(contact, factory.mapping_rules(), mapped=True)
+    return desired.reason if isinstance(desired, SkippedContact) else desired
