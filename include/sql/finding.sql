@@ -283,23 +283,33 @@ SELECT id FROM reopened
 
 
 -- name: page
--- What differs now, the newest first: one page of a sync, of one class and one field if they are given. What was
--- accepted, a salesperson's own value, and what was cut to fit are for information: nothing has to be done about them.
--- Parameters: sync_name, class (or NULL), field (or NULL), information (boolean or NULL), before (id or NULL), size.
--- Indexes: finding_present.
-SELECT finding.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail,
-       first_seen, last_seen, krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
-FROM krayin_sync.finding
-JOIN krayin_sync.scope ON scope.id = finding.scope_id
+-- Differences, the newest first: one page of a sync.
+-- Parameters: those of `finding_filter/chosen`, before (id or NULL), size.
+-- Indexes: finding_present, finding_ended.
+-- include: finding_filter/chosen
+SELECT chosen.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail,
+       first_seen, last_seen, ended_at, krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
+FROM chosen
+JOIN krayin_sync.scope ON scope.id = chosen.scope_id
 JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
-WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')
-  AND (%(class)s::text IS NULL OR class = %(class)s)
-  AND (%(field)s::text IS NULL OR field = %(field)s)
-  AND (%(information)s::boolean IS NULL
-       OR (state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs') = %(information)s)
-  AND (%(before)s::bigint IS NULL OR finding.id < %(before)s)
-ORDER BY finding.id DESC
+WHERE %(before)s::bigint IS NULL OR chosen.id < %(before)s
+ORDER BY chosen.id DESC
 LIMIT %(size)s
+
+
+-- name: download
+-- Differences for a file, with both sides' values.
+-- Parameters: those of `finding_filter/chosen`.
+-- Indexes: finding_present, finding_ended.
+-- include: finding_filter/chosen
+SELECT chosen.id AS finding_id, class, state, side, field, source_kind,
+       CASE WHEN source_kind <> 'company' THEN source_id END AS source_id,
+       contact_id, crm_kind, crm_id, repair_calls, first_seen, last_seen, ended_at, scope.account_id, repair, detail,
+       krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS krayin_page
+FROM chosen
+JOIN krayin_sync.scope ON scope.id = chosen.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
+ORDER BY class, chosen.id
 
 
 -- name: groups

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from chatwoot.errors import ChatwootError
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from krayin.errors import KrayinError
 from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
 
 from reconciliation.drift.finding import LABELS
 from reconciliation.drift.finding_store import accept, reopen
@@ -20,6 +22,7 @@ from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.decisions import Answer, decide, undo
 from reconciliation.web import records
+from reconciliation.web.findings import FORMATS, SCHEMA, with_values
 from reconciliation.web.labels import hint
 
 if TYPE_CHECKING:
@@ -42,11 +45,13 @@ Ids = Annotated[list[Annotated[int, Form(ge=1, le=BIGGEST_ID)]], Form()]
 
 
 class Filters(BaseModel):
-    """Which differences are meant; None means all."""
+    """Which differences are meant, of those that are there; None means all."""
 
     kind: Annotated[str | None, Field(alias="class", pattern=NAME)] = None
     field: Annotated[str | None, Field(pattern=NAME)] = None
     information: bool | None = None
+    side: Literal["ours", "theirs"] | None = None
+    change: Literal["new", "gone", "still"] | None = None
     before: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
 
 
@@ -100,6 +105,8 @@ def console_routes(
         ("/records/{sync_name}/{contact_id}", "POST", console.record_now),
         ("/differences/{sync_name}", "GET", console.differences),
         ("/differences/{sync_name}", "POST", console.decide),
+        ("/differences/{sync_name}/differences.{ending}", "GET", console.download),
+        ("/comparisons/{sync_name}", "GET", console.comparisons),
         ("/runs/{sync_name}", "GET", console.runs),
         ("/work", "GET", console.work),
         ("/work/{sync_name}", "POST", console.answer),
@@ -198,18 +205,53 @@ class _Console:
         chosen = filters.model_dump(by_alias=True, exclude={"before"})
         with self._database() as connection:
             groups = records.difference_groups(connection, sync_name)
-            rows = records.difference_page(connection, sync_name, **chosen, before=filters.before)
+            rows = records.difference_page(connection, sync_name, chosen, filters.before)
+            last = records.comparison_page(connection, sync_name, None, size=1)
         html = page(
             "differences.html.j2",
             sync=sync_name,
             groups=groups,
             rows=rows,
+            last=next(iter(last), None),
             chosen={name: value for name, value in chosen.items() if value is not None},
             may_act=self._may_act(request, sync_name),
+            formats=FORMATS,
             size=records.PAGE,
             labels=LABELS,
         )
         return HTMLResponse(html)
+
+    def download(
+        self,
+        request: Request,
+        sync_name: str,
+        ending: Literal["csv", "parquet", "xlsx"],
+        filters: Annotated[Filters, Query()],
+    ) -> StreamingResponse:
+        """Answer with differences as a file; what people see of customers needs the right to see it."""
+        sync = self._sync(request, sync_name)
+        values = self._may_act(request, sync_name)
+        media_type, sheet_of = FORMATS[ending]
+        schema = with_values() if values else SCHEMA
+        url = None if isinstance(sync, BrokenSync) else sync.chatwoot.url
+        chosen = filters.model_dump(by_alias=True, exclude={"before"})
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is sent
+        with self._database() as connection, sheet_of(file, schema) as sheet:
+            for rows in records.difference_chunks(connection, sync_name, chosen, url):
+                sheet.write(rows)
+        facts = f"differences as {ending}, {'with' if values else 'without'} values"
+        self._context.audit(request.state.user, "krayin_sync.download", f"{sync_name}__sync", facts)
+        file.seek(0)
+        headers = {"Content-Disposition": f'attachment; filename="{sync_name}-differences.{ending}"'}
+        return StreamingResponse(
+            file, media_type=media_type, headers=headers, background=BackgroundTask(file.close)
+        )
+
+    def comparisons(self, request: Request, sync_name: str, before: Before = None) -> HTMLResponse:
+        self._sync(request, sync_name)
+        with self._database() as connection:
+            rows = records.comparison_page(connection, sync_name, before)
+        return HTMLResponse(page("comparisons.html.j2", sync=sync_name, rows=rows, size=records.PAGE))
 
     def decide(
         self,

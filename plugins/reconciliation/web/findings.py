@@ -1,19 +1,22 @@
-"""Every finding of a report as CSV and as Parquet, a chunk at a time."""
+"""Findings as CSV, Parquet and Excel, a chunk at a time."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xlsxwriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 CHUNK: Final = 5000
 # Spreadsheets take a cell that begins with one of these for a formula.
@@ -39,6 +42,13 @@ SCHEMA: Final = pa.schema(
         ("chatwoot_page", pa.string()),
     ]
 )
+
+
+class Sheet(Protocol):
+    """A file that is being written: rows by the names of its columns."""
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +86,121 @@ def write_findings(
     total = 0
     first: list[Mapping[str, Any]] = []
     with ExitStack() as stack:
-        sheet_file = stack.enter_context(tempfile.TemporaryFile())
-        table_file = stack.enter_context(tempfile.TemporaryFile())
-        packed = stack.enter_context(gzip.GzipFile(fileobj=sheet_file, mode="wb", mtime=0))
-        table = stack.enter_context(pq.ParquetWriter(table_file, SCHEMA, compression="zstd"))
-        packed.write((",".join(SCHEMA.names) + "\r\n").encode())
-        for chunk in chunks:
-            rows = [{**row, "chatwoot_page": chatwoot_page(row)} for row in chunk]
-            first += rows[: max(0, show - len(first))]
-            total += len(rows)
-            table.write_table(pa.Table.from_pylist(rows, SCHEMA))
-            packed.write(_sheet(rows).encode())
-        # Both end with what only closing writes.
-        table.close()
-        sheet_size = packed.tell()
-        packed.close()
-        table_size = table_file.tell()
+        csv_file = stack.enter_context(tempfile.TemporaryFile())
+        parquet_file = stack.enter_context(tempfile.TemporaryFile())
+        with (
+            gzip.GzipFile(fileobj=csv_file, mode="wb", mtime=0) as packed,
+            csv_sheet(packed, SCHEMA) as sheet,
+            parquet_sheet(parquet_file, SCHEMA) as table,
+        ):
+            for chunk in chunks:
+                rows = [{**row, "chatwoot_page": chatwoot_page(row)} for row in chunk]
+                first += rows[: max(0, show - len(first))]
+                total += len(rows)
+                table.write(rows)
+                sheet.write(rows)
+            csv_size = packed.tell()
+        parquet = gzip.compress(_content(parquet_file), 1, mtime=0)
         files = (
-            PackedFile("findings.csv", "text/csv; charset=utf-8", sheet_size, _content(sheet_file)),
-            PackedFile(
-                "findings.parquet",
-                "application/vnd.apache.parquet",
-                table_size,
-                gzip.compress(_content(table_file), 1, mtime=0),
-            ),
+            PackedFile("findings.csv", FORMATS["csv"][0], csv_size, _content(csv_file)),
+            PackedFile("findings.parquet", FORMATS["parquet"][0], parquet_file.tell(), parquet),
         )
     return WrittenFindings(files, total, first)
 
 
-def _sheet(rows: Sequence[Mapping[str, Any]]) -> str:
-    frame = pd.DataFrame.from_records(rows, columns=SCHEMA.names)
-    for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True):
+@contextmanager
+def csv_sheet(file: IO[bytes] | gzip.GzipFile, schema: pa.Schema) -> Iterator[Sheet]:
+    """Write rows as CSV; a cell that a spreadsheet would take for a formula gets an apostrophe."""
+    file.write((",".join(schema.names) + "\r\n").encode())
+    yield _Csv(file, schema)
+
+
+@contextmanager
+def parquet_sheet(file: IO[bytes], schema: pa.Schema) -> Iterator[Sheet]:
+    """Write rows with their types; the file is whole at the end."""
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield _Parquet(writer, schema)
+
+
+@contextmanager
+def excel_sheet(file: IO[bytes], schema: pa.Schema) -> Iterator[Sheet]:
+    """Write rows as a workbook that no cell of which is a formula or a link; whole at the end."""
+    plain = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
+             "default_date_format": "yyyy-mm-dd hh:mm", "remove_timezone": True}  # fmt: skip
+    with xlsxwriter.Workbook(file, plain) as book:
+        sheet = book.add_worksheet("differences")
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, len(schema.names) - 1, 18)
+        sheet.write_row(0, 0, schema.names, book.add_format({"bold": True}))
+        yield _Excel(sheet, schema)
+
+
+@dataclass(slots=True)
+class _Csv:
+    file: IO[bytes] | gzip.GzipFile
+    schema: pa.Schema
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.file.write(_csv(rows, self.schema).encode())
+
+
+@dataclass(slots=True)
+class _Parquet:
+    writer: pq.ParquetWriter
+    schema: pa.Schema
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.writer.write_table(pa.Table.from_pylist(rows, self.schema))
+
+
+@dataclass(slots=True)
+class _Excel:
+    sheet: Any
+    schema: pa.Schema
+    written: int = 0
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        for row in rows:
+            self.written += 1
+            for place, name in enumerate(self.schema.names):
+                value = row[name]
+                # Excel knows no time zones: the times are UTC, as in the other files.
+                if isinstance(value, datetime):
+                    self.sheet.write_datetime(self.written, place, value)
+                elif value is not None:
+                    self.sheet.write(self.written, place, value)
+
+
+def with_values() -> pa.Schema:
+    """Return the columns for those who may see values: what differs, both sides, then the rest."""
+    words = ("difference", "chatwoot", "krayin", "what_happens")
+    return pa.schema([*((name, pa.string()) for name in words), *SCHEMA])
+
+
+FORMATS: Final = {
+    "csv": ("text/csv; charset=utf-8", csv_sheet),
+    "parquet": ("application/vnd.apache.parquet", parquet_sheet),
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", excel_sheet),
+}
+"""By the end of a file's name, its media type and what writes it."""
+
+
+def as_text(value: Any) -> str | None:
+    """Return a field's value as people read it: the entries of a list with commas, None for blank."""
+    match value:
+        case None | "" | []:
+            return None
+        case str():
+            return value
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> str:
+    frame = pd.DataFrame.from_records(rows, columns=schema.names)
+    for name, kind in zip(schema.names, schema.types, strict=True):
         if pa.types.is_string(kind):
             frame[name] = frame[name].map(_harmless, na_action="ignore")
         elif pa.types.is_integer(kind):

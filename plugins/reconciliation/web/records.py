@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.rows import dict_row
 from statements import statement
 
+from reconciliation.drift.finding import LABELS
+from reconciliation.web.findings import CHUNK, as_text
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -178,12 +181,43 @@ def difference_groups(connection: psycopg.Connection, sync_name: str) -> list[Ro
     return _all(connection, "finding/groups", {"sync_name": sync_name})
 
 
-def difference_page(connection: psycopg.Connection, sync_name: str, **filters: Any) -> list[Row]:
-    """Return up to 50 differences that are there now, the newest first.
+def difference_page(
+    connection: psycopg.Connection, sync_name: str, chosen: Mapping[str, Any], before: int | None
+) -> list[Row]:
+    """Return up to 50 differences older than the difference `before`, the newest first.
 
-    `filters` are the statement's `class`, `field`, `information` and `before`, None where all are meant.
+    `chosen` has the parameters of the statement `finding_filter/chosen`, None where all are meant.
     """
-    return _all(connection, "finding/page", {"sync_name": sync_name, "size": PAGE, **filters})
+    return _all(
+        connection, "finding/page", {"sync_name": sync_name, "size": PAGE, **chosen, "before": before}
+    )
+
+
+def difference_chunks(
+    connection: psycopg.Connection, sync_name: str, chosen: Mapping[str, Any], url: str | None
+) -> Iterator[list[Row]]:
+    """Yield differences as a file has them, with both sides' values; `url` is where agents open Chatwoot."""
+    with connection.cursor("differences", row_factory=dict_row) as cursor:
+        cursor.execute(statement("finding/download"), {"sync_name": sync_name, **chosen})
+        while rows := cursor.fetchmany(CHUNK):
+            yield [
+                {
+                    **row,
+                    "difference": f"{LABELS[row['class']]}{': ' if row['field'] else ''}{row['field'] or ''}",
+                    "chatwoot": as_text(row["detail"].get("chatwoot", row["detail"].get("wanted"))),
+                    "krayin": as_text(row["detail"].get("krayin")),
+                    "what_happens": "accepted" if row["state"] == "accepted" else row["repair"],
+                    "chatwoot_page": chatwoot_page(url, row["account_id"], row["contact_id"]),
+                }
+                for row in rows
+            ]
+
+
+def comparison_page(
+    connection: psycopg.Connection, sync_name: str, before: int | None, size: int = PAGE
+) -> list[Row]:
+    """Return up to `size` finished comparisons of a sync before the comparison `before`, the newest first."""
+    return _all(connection, "reconciliation/page", {"sync_name": sync_name, "before": before, "size": size})
 
 
 def run_page(connection: psycopg.Connection, sync_name: str, before: int | None) -> list[Row]:

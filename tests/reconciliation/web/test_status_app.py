@@ -106,7 +106,7 @@ def browser(around: PageContext, user: str | None = "ada") -> Browser:
 def addresses(around: PageContext) -> dict[str, set[str]]:
     """Every address with the methods it takes."""
     app = create_app(around)
-    filled = {"run_id": "1", "name": "report.html", "sync_name": "test", "contact_id": "1"}
+    filled = {"run_id": "1", "name": "report.html", "sync_name": "test", "contact_id": "1", "ending": "csv"}
     found: dict[str, set[str]] = {}
     for route in app.routes:
         assert isinstance(route, APIRoute)
@@ -122,6 +122,8 @@ def test_every_route_asks_who_is_there(around: PageContext) -> None:
         "/krayin-sync/find": {"GET", "POST"},
         "/krayin-sync/records/test/1": {"GET", "POST"},
         "/krayin-sync/differences/test": {"GET", "POST"},
+        "/krayin-sync/differences/test/differences.csv": {"GET"},
+        "/krayin-sync/comparisons/test": {"GET"},
         "/krayin-sync/runs/test": {"GET"},
         "/krayin-sync/work": {"GET"},
         "/krayin-sync/work/test": {"POST"},
@@ -302,6 +304,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
         "work",
         "runs/test",
         "differences/test",
+        "comparisons/test",
         "decisions/test",
         f"reports/{compared}/report.html",
         "../dags/test__approval/runs/asset__2026%2B1/required_actions",
@@ -319,6 +322,7 @@ def test_only_dags_that_are_there_are_linked(around: PageContext) -> None:
         "../",
         "runs/test",
         "differences/test",
+        "comparisons/test",
         "decisions/test",
         "../dags/test__sync",
     ]
