@@ -1,10 +1,12 @@
 """From the POST of a webhook to the person in Krayin showing the change, on the stack of `make up`.
 
 python benchmarks/webhook_latency.py [--times 100] [--contacts 120] [--pause 0.5]
+python benchmarks/webhook_latency.py --every 2 [--times 100]
 python benchmarks/webhook_latency.py --backfill 5000 [--times 30] [--burst 3]
 
 A signed contact_updated is sent to the receiver in Airflow's API server after the contact was changed in
-Chatwoot's database; the next one when that one has arrived and Airflow is idle again. With `--backfill`, so
+Chatwoot's database; the next one when that one has arrived and Airflow is idle again, or with `--every` so
+many seconds after it, when a run that listens takes it without run and start. With `--backfill`, so
 many new contacts are being brought over meanwhile by the backfill DAG at 60 calls a minute, which is all
 that Krayin takes; each time a burst of changes is made, and the first of them is measured.
 
@@ -105,7 +107,8 @@ def once(
     queued, started = (datetime.fromisoformat(text) for text in (run["queued_at"], task["start_date"]))
     moments = (sent, answered, queued, started, planned, shown, accepted)
     parts = {
-        part: (later - earlier).total_seconds()
+        # A run that listens was there before.
+        part: max((later - earlier).total_seconds(), 0.0)
         for part, earlier, later in zip(PARTS, moments, moments[1:], strict=False)
     }
     return {
@@ -136,7 +139,9 @@ def arrival(sync_db: psycopg.Connection, contact_id: int, delivery: str) -> tupl
     raise TimeoutError(message)
 
 
-def measure(stack: RunningStack, times: int, pause: float, burst: int) -> list[dict[str, float]]:
+def measure(
+    stack: RunningStack, times: int, pause: float, burst: int, every: float | None
+) -> list[dict[str, float]]:
     """Make `times` bursts, one after the other has arrived, and return the parts of the first of each."""
     with psycopg.connect(stack.sync_dsn, autocommit=True) as sync_db, httpx.Client(timeout=5) as client:
         contacts = itertools.cycle(
@@ -158,7 +163,10 @@ def measure(stack: RunningStack, times: int, pause: float, burst: int) -> list[d
             expected |= names
             if number:  # the first one finds cold caches, as after a restart
                 found.append(parts)
-            # Idle again, and out of step with the loops of Airflow that wake every second.
+            # Out of step with the loops of Airflow that wake every second.
+            if every:
+                time.sleep(every * random.uniform(0.5, 1.5))
+                continue
             while stack.api.active_runs(f"{SYNC}__events"):
                 time.sleep(0.2)
             time.sleep(pause * random.uniform(0.5, 1.5))
@@ -220,6 +228,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--contacts", type=int)
     parser.add_argument("--pause", type=float, default=0.5)
+    parser.add_argument("--every", type=float, metavar="SECONDS")
     parser.add_argument("--backfill", type=int, default=0, metavar="CONTACTS")
     parser.add_argument("--burst", type=int)
     given = parser.parse_args()
@@ -244,13 +253,16 @@ def main() -> None:
             tell_secret(stack)
             if given.backfill:
                 begin_backfill(stack, given.backfill)
-            found = measure(stack, given.times, given.pause, burst)
+            found = measure(stack, given.times, given.pause, burst, given.every)
             lately = made_lately(stack)
     loads.append(os.getloadavg()[0])
     facts = {"times": given.times, "burst": burst, "load": loads, "cpus": os.cpu_count()}
     if given.backfill:
         facts |= {"backfill": given.backfill, "calls_in_the_last_minute": lately}
-    report(found, facts, "webhook_latency_backfill" if given.backfill else "webhook_latency")
+    if given.every:
+        facts |= {"every": given.every}
+    kind = "_backfill" if given.backfill else "_steady" if given.every else ""
+    report(found, facts, f"webhook_latency{kind}")
 
 
 def report(found: list[dict[str, float]], facts: dict[str, Any], name: str) -> None:

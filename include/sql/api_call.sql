@@ -24,14 +24,17 @@ ORDER BY hours.hour
 
 
 -- name: expire
--- Delete some rows of the audit of calls; their ids come back.
--- Parameters: after (id), age (interval), size.
+-- Delete some rows of the audit of calls; their ids come back. Calls are stored in the order of their times, nearly: it is
+-- over when none of the next ones is old enough.
+-- Parameters: after (id, NULL at first), age (interval), size.
 -- Indexes: api_call_pkey.
 DELETE FROM krayin_sync.api_call
 WHERE id IN (
-    SELECT id FROM krayin_sync.api_call
-    WHERE id > %(after)s AND at < clock_timestamp() - %(age)s
-    ORDER BY id LIMIT %(size)s
+    SELECT id
+    FROM (
+        SELECT id, at FROM krayin_sync.api_call WHERE id > coalesce(%(after)s::bigint, 0) ORDER BY id LIMIT %(size)s
+    ) AS next
+    WHERE at < now() - %(age)s
 )
 RETURNING id
 

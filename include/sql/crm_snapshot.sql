@@ -1,3 +1,9 @@
+-- name: analyze
+-- Let the planner know how long the list has become: the record of each key is looked for by the plan that the session made
+-- when there were few.
+ANALYZE (SKIP_LOCKED) krayin_sync.crm_snapshot
+
+
 -- name: anybody_has_an_email
 -- Whether any person in Krayin is known to have an e-mail: Krayin showed one, or took one from us.
 -- Parameters: target_id.
@@ -168,7 +174,7 @@ ON CONFLICT DO NOTHING
 -- How far one of Krayin's lists has been read.
 -- Parameters: target_id, crm_kind.
 -- Indexes: crm_snapshot_mark_pkey.
-SELECT next_page, complete_at, watermark, settled_mark
+SELECT next_page, complete_at, watermark, settled_mark, total
 FROM krayin_sync.crm_snapshot_watermark
 WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s
 
@@ -176,11 +182,12 @@ WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s
 -- name: mark_write
 -- Note how far one of Krayin's lists has been read. What an earlier reading, long enough ago, had seen as its
 -- newest has now been read when nobody could be writing it any more.
--- Parameters: target_id, crm_kind, next_page, complete (boolean), watermark (or NULL to keep), margin (interval).
+-- Parameters: target_id, crm_kind, next_page, complete (boolean), watermark (or NULL to keep), total, margin (interval).
 -- Indexes: crm_snapshot_mark_pkey.
-INSERT INTO krayin_sync.crm_snapshot_watermark (target_id, crm_kind, next_page, complete_at, watermark, refreshed_at)
+INSERT INTO krayin_sync.crm_snapshot_watermark
+    (target_id, crm_kind, next_page, complete_at, watermark, refreshed_at, total)
 VALUES (%(target_id)s, %(crm_kind)s, %(next_page)s, CASE WHEN %(complete)s THEN clock_timestamp() END, %(watermark)s,
-        clock_timestamp())
+        clock_timestamp(), %(total)s)
 ON CONFLICT (target_id, crm_kind) DO UPDATE
 SET next_page = excluded.next_page,
     settled_mark = CASE WHEN %(complete)s AND crm_snapshot_watermark.complete_at IS NOT NULL
@@ -188,7 +195,8 @@ SET next_page = excluded.next_page,
                         THEN crm_snapshot_watermark.watermark ELSE crm_snapshot_watermark.settled_mark END,
     complete_at = coalesce(crm_snapshot_watermark.complete_at, excluded.complete_at),
     watermark = greatest(crm_snapshot_watermark.watermark, excluded.watermark),
-    refreshed_at = excluded.refreshed_at
+    refreshed_at = excluded.refreshed_at,
+    total = excluded.total
 
 
 -- name: persons_known

@@ -67,12 +67,12 @@ DELETE FROM krayin_sync.decision WHERE scope_id = %(scope_id)s AND contact_id = 
 
 -- name: expire
 -- Delete some decisions that were taken long ago and hold for nothing to come; their ids come back.
--- Parameters: after (id), age (interval), size.
+-- Parameters: after (id, NULL at first), age (interval), size.
 -- Indexes: decision_pkey.
 DELETE FROM krayin_sync.decision
 WHERE id IN (
     SELECT id FROM krayin_sync.decision
-    WHERE id > %(after)s AND decided_at < clock_timestamp() - %(age)s
+    WHERE id > coalesce(%(after)s::bigint, 0) AND decided_at < clock_timestamp() - %(age)s
       AND (ended_at IS NOT NULL OR answer IN ('replay', 'accept'))
     ORDER BY id LIMIT %(size)s
     FOR UPDATE SKIP LOCKED

@@ -102,12 +102,13 @@ WHERE scope_id = %(scope_id)s AND contact_id = %(contact_id)s::text::bigint
 
 -- name: expire
 -- Delete some differences that ended long ago; their ids come back.
--- Parameters: after (id), age (interval), size.
+-- Parameters: after (id, NULL at first), age (interval), size.
 -- Indexes: finding_pkey.
 DELETE FROM krayin_sync.finding
 WHERE id IN (
     SELECT id FROM krayin_sync.finding
-    WHERE id > %(after)s AND state IN ('repaired', 'resolved') AND ended_at < clock_timestamp() - %(age)s
+    WHERE id > coalesce(%(after)s::bigint, 0) AND state IN ('repaired', 'resolved')
+      AND ended_at < clock_timestamp() - %(age)s
     ORDER BY id LIMIT %(size)s
     FOR UPDATE SKIP LOCKED
 )

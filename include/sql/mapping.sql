@@ -98,6 +98,20 @@ FROM given
 WHERE survivor.id = %(survivor)s
 
 
+-- name: beyond
+-- How many records of ours are newer than the newest that Krayin shows, counted no further than needed.
+-- Parameters: target_id, crm_kind, newest, most (stop counting here).
+-- Indexes: mapping_one_source_per_record.
+SELECT count(*)
+FROM (
+    SELECT 1
+    FROM krayin_sync.mapping
+    WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND crm_kind <> 'organization' AND state = 'linked'
+      AND crm_id > %(newest)s
+    LIMIT %(most)s
+) AS newer
+
+
 -- name: bindings
 -- Everything that is bound to a record of a Krayin, and what was written there; and the records that we deleted,
 -- which a backup may have brought back.
@@ -309,12 +323,22 @@ WHERE known_at > target.known_since
 -- name: learn
 -- Remember when some records of ours were made, by which each is told from another with its id.
 -- Parameters: target_id, crm_kind, crm_ids (bigint[]), created_ats (timestamptz[]).
--- Indexes: mapping_one_source_per_record, mapping_organizations.
+-- Indexes: mapping_one_source_per_record, mapping_organizations, mapping_orphaned; one for each state.
+WITH ours AS (
+    SELECT id, crm_id
+    FROM krayin_sync.mapping
+    WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND crm_id = ANY(%(crm_ids)s::bigint[]) AND state = 'linked'
+    UNION ALL
+    SELECT id, crm_id
+    FROM krayin_sync.mapping
+    WHERE scope_id IN (SELECT id FROM krayin_sync.scope WHERE target_id = %(target_id)s)
+      AND crm_kind = %(crm_kind)s AND crm_id = ANY(%(crm_ids)s::bigint[]) AND state = 'orphaned' AND settled_at IS NULL
+)
 UPDATE krayin_sync.mapping
 SET crm_created_at = shown.created_at
-FROM unnest(%(crm_ids)s::bigint[], %(created_ats)s::timestamptz[]) AS shown (crm_id, created_at)
-WHERE mapping.target_id = %(target_id)s AND mapping.crm_kind = %(crm_kind)s AND mapping.crm_id = shown.crm_id
-  AND (mapping.state = 'linked' OR mapping.state = 'orphaned' AND mapping.settled_at IS NULL)
+FROM ours
+JOIN unnest(%(crm_ids)s::bigint[], %(created_ats)s::timestamptz[]) AS shown (crm_id, created_at) USING (crm_id)
+WHERE mapping.id = ours.id
 
 
 -- name: link

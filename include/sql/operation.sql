@@ -272,37 +272,40 @@ ORDER BY sync_name, operations DESC, error_class
 
 
 -- name: expire
--- Delete some operations that were ended long ago; their ids come back. What an open question may still have to know stays.
--- Parameters: after (id), age (interval), size.
--- Indexes: operation_pkey, approval_pkey.
+-- Delete some operations that were ended long ago; when they ended comes back. What an open question may still have to
+-- know stays.
+-- Parameters: after (timestamptz, NULL at first), age (interval), size.
+-- Indexes: operation_ended, approval_pkey, finding_of_operation.
 DELETE FROM krayin_sync.operation
 WHERE id IN (
     SELECT operation.id
     FROM krayin_sync.operation
     LEFT JOIN krayin_sync.approval ON approval.id = operation.approval_id
-    WHERE operation.id > %(after)s AND operation.state IN ('done', 'superseded', 'rejected', 'declined')
-      AND operation.finished_at < clock_timestamp() - %(age)s AND operation.worker IS NULL
+    WHERE operation.finished_at >= coalesce(%(after)s::timestamptz, '-infinity')
+      AND operation.finished_at < now() - %(age)s
+      AND operation.state IN ('done', 'superseded', 'rejected', 'declined') AND operation.worker IS NULL
       AND (approval.state IS NULL OR approval.state NOT IN ('open', 'asked'))
-    ORDER BY operation.id LIMIT %(size)s
+    ORDER BY operation.finished_at LIMIT %(size)s
     FOR UPDATE OF operation SKIP LOCKED
 )
-RETURNING id
+RETURNING finished_at
 
 
 -- name: expire_payloads
--- Empty what some operations held that were ended long ago; their ids come back. Declined and quarantined ones may be wanted again.
--- Parameters: after (id), age (interval), size.
--- Indexes: operation_pkey.
+-- Empty what some operations held that were ended long ago; when they ended comes back. Declined and quarantined ones may
+-- be wanted again.
+-- Parameters: after (timestamptz, NULL at first), age (interval), size.
+-- Indexes: operation_holding.
 UPDATE krayin_sync.operation
 SET payload = '{}', natural_keys = '{}', releases = '{}', candidates = NULL
 WHERE id IN (
     SELECT id FROM krayin_sync.operation
-    WHERE id > %(after)s AND state IN ('done', 'superseded', 'rejected')
-      AND finished_at < clock_timestamp() - %(age)s AND payload <> '{}' AND worker IS NULL
-    ORDER BY id LIMIT %(size)s
+    WHERE finished_at >= coalesce(%(after)s::timestamptz, '-infinity') AND finished_at < now() - %(age)s
+      AND payload <> '{}' AND state IN ('done', 'superseded', 'rejected') AND worker IS NULL
+    ORDER BY finished_at LIMIT %(size)s
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id
+RETURNING finished_at
 
 
 -- name: forgive

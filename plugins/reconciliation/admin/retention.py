@@ -102,7 +102,7 @@ def retain(connection: psycopg.Connection, retention: Retention, size: int = BAT
     """
     done: dict[str, int] = {}
     for name, age in retention.ages():
-        number = after = 0
+        number, after = 0, None
         while rows := connection.execute(
             statement(EXPIRE[name]), {"after": after, "age": age, "size": size}
         ).fetchall():

@@ -258,10 +258,21 @@ class Lineage:
         if len(gone) >= SUSPICIOUS and 2 * len(gone) > len(ours):
             self.count(crm_kind)
 
-    def listed(self, crm_kind: str, total: int, newest: int) -> None:
-        """Look at how many records a list has, and at the newest id of it that is known to be there."""
-        census = self._census(crm_kind, total, newest)
-        if records_gone(census) is not None:
+    def listed(self, crm_kind: str, total: int, newest: int, before: int | None) -> None:
+        """Look at how many records a list has, and at the newest id of it that is known to be there.
+
+        `before` is how many it had when it was last read, None if that is not known.
+        """
+        beyond = self.connection.execute(
+            statement("mapping/beyond"),
+            {"target_id": self.target_id, "crm_kind": crm_kind, "newest": newest, "most": LEAST_GONE},
+        ).fetchone()
+        assert beyond is not None
+        fell = before is None or before - total > LARGEST_SHARE_GONE * before
+        # To count our records takes seconds where there are millions.
+        if beyond[0] < LEAST_GONE and not fell:
+            return
+        if records_gone(self._census(crm_kind, total, newest)) is not None:
             # A list of what changed last need not show the newest id.
             self.count(crm_kind)
 

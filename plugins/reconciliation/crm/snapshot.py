@@ -40,6 +40,7 @@ class _Mark:
     complete_at: datetime | None = None
     watermark: datetime | None = None
     settled_mark: datetime | None = None
+    total: int | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -113,6 +114,7 @@ class RecordSnapshot(Generic[Shown]):
         self._client = client
         self._listing = listing
         self._kind = RECORDS[listing.crm_kind]
+        self._recorded, self._analyze_at = 0, FULL_PAGE
         self._scope: dict[str, Any] = {"target_id": target_id, "crm_kind": listing.crm_kind}
 
     def refresh(self) -> int:
@@ -157,6 +159,10 @@ class RecordSnapshot(Generic[Shown]):
             self._execute("crm_snapshot/keys_forget", crm_ids=ids)
             crm_ids = [crm_id for _, crm_id in keys]
             self._execute("crm_snapshot/keys_record", keys=[key for key, _ in keys], crm_ids=crm_ids)
+        self._recorded += len(records)
+        if self._recorded >= self._analyze_at:
+            self._execute("crm_snapshot/analyze")
+            self._analyze_at = 2 * self._recorded
 
     def with_keys(self, keys: Sequence[str]) -> list[int]:
         """Return the ids of the records Krayin showed with one of these keys, in order; no call."""
@@ -175,8 +181,8 @@ class RecordSnapshot(Generic[Shown]):
             # Later refreshes start here, so that what changes during this reading is read again.
             newest = self._client.page(self._kind, 1, 1, "updated_at", "desc")
             if not newest.rows:
-                self._look(newest, whole=True)
-                self._write_mark(1, None, complete=True)
+                self._look(newest, mark)
+                self._write_mark(1, None, newest.total, complete=True)
                 return 0
             watermark = newest.rows[0].updated_at
         total: int | None = None
@@ -188,7 +194,7 @@ class RecordSnapshot(Generic[Shown]):
                 total, page_number = page.total, page_number - 1
                 continue
             total = page.total
-            self._look(page, whole=page_number >= page.last_page)
+            self._look(page, mark if page_number >= page.last_page else None)
             if self._listing.is_whole and not boundaries.fit([record.id for record in page.rows]):
                 page_number -= 1
                 continue
@@ -200,7 +206,7 @@ class RecordSnapshot(Generic[Shown]):
                 boundaries.left_out.clear()
             if not boundaries.left_out:
                 go_on_at = page_number if complete else page_number + 1
-            self._write_mark(go_on_at, watermark, complete=complete)
+            self._write_mark(go_on_at, watermark, page.total, complete=complete)
             log.info(
                 "Read %d of %d Krayin %ss", min(page_number * FULL_PAGE, total), total, self._listing.crm_kind
             )
@@ -218,32 +224,41 @@ class RecordSnapshot(Generic[Shown]):
                 # Somebody deleted records meanwhile: rows moved to the page before.
                 self.record(self._client.page(self._kind, number - 1, limit, "updated_at", "desc").rows)
             total = page.total
-            self._look(page, whole=number == 1)
+            self._look(page, mark if number == 1 else None)
             self.record(page.rows)
             read += len(page.rows)
             stamps = [record.updated_at for record in page.rows if record.updated_at is not None]
             newest = max([*stamps, *([newest] if newest else [])], default=None)
             if number >= page.last_page or any(mark.is_known(stamp) for stamp in stamps):
                 break
-        self._write_mark(mark.next_page, newest, complete=True)
+        self._write_mark(mark.next_page, newest, total, complete=True)
         return read
 
-    def _look(self, page: Page[Shown], *, whole: bool) -> None:
-        """Look for signs of another Krayin; `whole`: the newest record is on the page, or likely so."""
+    def _look(self, page: Page[Shown], before: _Mark | None) -> None:
+        """Look for signs of another Krayin.
+
+        `before` is the last reading of the list, given where the page is likely to show the newest record.
+        """
         if self._lineage is None:
             return
         self._lineage.shown(self._listing.crm_kind, (), page.rows)
-        if whole:
+        if before is not None:
             newest = max((record.id for record in page.rows), default=0)
-            self._lineage.listed(self._listing.crm_kind, page.total, newest)
+            self._lineage.listed(self._listing.crm_kind, page.total, newest, before.total)
 
     def _mark(self) -> _Mark:
         row = self._execute("crm_snapshot/mark_read").fetchone()
         return _Mark(*row) if row else _Mark()
 
-    def _write_mark(self, next_page: int, watermark: datetime | None, *, complete: bool) -> None:
-        how_far = {"next_page": next_page, "complete": complete, "watermark": watermark, "margin": MARGIN}
-        self._execute("crm_snapshot/mark_write", **how_far)
+    def _write_mark(self, next_page: int, watermark: datetime | None, total: int, *, complete: bool) -> None:
+        self._execute(
+            "crm_snapshot/mark_write",
+            next_page=next_page,
+            complete=complete,
+            watermark=watermark,
+            total=total,
+            margin=MARGIN,
+        )
 
     def _execute(self, name: str, **parameters: Any) -> psycopg.Cursor[Any]:
         """Carry out a statement about what is kept of this list."""

@@ -142,3 +142,17 @@ def test_what_was_granted_on_a_view_survives_that_it_is_made_anew(
     make_anew(sync_db_url)
     assert is_current(sync_db_url)
     assert rows(sync_db_url, granted) == before
+
+
+def test_whoever_points_to_what_the_clean_up_deletes_is_found_by_index(sync_db_url: str) -> None:
+    # PostgreSQL asks each table that points to a deleted row; those left out have a row for each sync.
+    without = """
+        SELECT conrelid::regclass::text FROM pg_constraint
+        WHERE contype = 'f' AND connamespace = 'krayin_sync'::regnamespace
+          AND confrelid::regclass::text IN
+              ('krayin_sync.operation', 'krayin_sync.sync_run', 'krayin_sync.reconciliation', 'krayin_sync.approval')
+          AND NOT EXISTS (
+              SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1])
+        ORDER BY 1
+    """
+    assert rows(sync_db_url, without) == [("krayin_sync.approval",), ("krayin_sync.watermark",)]
