@@ -3,8 +3,8 @@
 -- 2^shift consecutive ids: their number, and the sum of their hashes modulo 2^63 - 1. With shift 0 a bucket is
 -- a contact and its checksum the contact's hash: 62 bits, the lowest set where it had no activity since `since`.
 -- What jobs note about avatars, and who was seen when, is not part of it.
--- Parameters: account_id; inboxes (bigint[], NULL: all): contacts with one of these; since (timestamptz, NULL: no
---   bound); shift; keys (bigint[], NULL: all): ids.
+-- Parameters: account_id; inboxes (bigint[], NULL: all): contacts with one of these; where: see contact_scope.sql;
+--   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): ids.
 -- Indexes: all: none, sequential scans of contacts and contact_inboxes; some: contacts_pkey,
 --   index_contact_inboxes_on_contact_id.
 SELECT
@@ -63,6 +63,8 @@ FROM (
             %(inboxes)s::bigint[] IS NULL
             OR contact.id IN (SELECT contact_id FROM contact_inboxes WHERE inbox_id = ANY(%(inboxes)s::bigint[]))
         )
+        AND
+        -- include: contact_scope/of_contact
 ) AS hashed
 GROUP BY 1
 ORDER BY 1
@@ -78,12 +80,14 @@ SELECT id FROM contacts WHERE account_id = %(account_id)s AND id = ANY(%(keys)s:
 -- name: ids
 -- The ids of contacts of an account, in whatever inboxes. Each bound that is NULL is none.
 -- Parameters: account_id; contact_ids, keys (bigint[]): ids; start (inclusive), end (exclusive), timestamptz: created
---   or updated in this window.
+--   or updated in this window; where, inboxes: see contact_scope.sql.
 -- Indexes: all: index_contacts_on_account_id, or contacts_pkey where one account has nearly all rows; by ids:
 --   contacts_pkey. Chatwoot has none on created_at or updated_at.
 SELECT id
-FROM contacts
+FROM contacts AS contact
 WHERE account_id = %(account_id)s
+    AND
+    -- include: contact_scope/of_contact
     AND (%(contact_ids)s::bigint[] IS NULL OR id = ANY(%(contact_ids)s::bigint[]))
     AND (%(keys)s::bigint[] IS NULL OR id = ANY(%(keys)s::bigint[]))
     AND (
@@ -124,8 +128,9 @@ GROUP BY link.contact_id
 
 -- name: rows
 -- Contacts by id with their labels and inboxes; times that no calendar has come as NULL and are
--- named in `unreadable`.
--- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all): contacts with one of these.
+-- named in `unreadable`. Those that are not in scope by `where` have `in_scope` false.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all): contacts with one of these; where: see
+--   contact_scope.sql.
 -- Indexes: contacts_pkey, index_contact_inboxes_on_contact_id,
 --   index_taggings_on_taggable_id_and_taggable_type_and_context, tags_pkey.
 WITH labelled AS (
@@ -174,6 +179,10 @@ SELECT
     labelled.labels,
     linked.inbox_ids,
     linked.source_ids,
+    coalesce(
+        -- include: contact_scope/of_contact
+        , false
+    ) AS in_scope,
     array_remove(
         ARRAY[
             CASE

@@ -2,13 +2,13 @@
 -- Checksums of the conversations of an account over exactly what they are mapped from (see contacts.sql),
 -- with inbox, assignee, team and what was said, by buckets of 2^shift consecutive display ids. All public messages
 -- count, not only the latest.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
---   NULL: all): display ids.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); where: see contact_scope.sql;
+--   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): display ids.
 -- Indexes: all: none, sequential scans; some: index_conversations_on_account_id_and_display_id,
 --   index_messages_on_conversation_account_type_created, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 WITH conversation AS NOT MATERIALIZED (
-    SELECT present.*
+    SELECT conversation.*
     FROM (SELECT NULL::bigint AS assignee_agent_bot_id, NULL::text AS ai_assignee_type) AS absent
     CROSS JOIN LATERAL (
         -- Earlier versions of Chatwoot 4 lack one of these columns or both: then the name means the NULL above.
@@ -17,8 +17,10 @@ WITH conversation AS NOT MATERIALIZED (
             coalesce(ai_assignee_type, 'AgentBot') AS bot_type, team_id, status, priority, created_at, last_activity_at,
             cached_label_list, custom_attributes, additional_attributes
         FROM conversations
-    ) AS present
+    ) AS conversation
     WHERE account_id = %(account_id)s
+        AND
+        -- include: contact_scope/of_conversation
         AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
         AND (%(keys)s::bigint[] IS NULL OR display_id = ANY(%(keys)s::bigint[]))
 ),
@@ -177,14 +179,16 @@ SELECT display_id FROM conversations WHERE account_id = %(account_id)s AND displ
 
 -- name: ids
 -- The ids of conversations of an account. Each bound that is NULL is none.
--- Parameters: account_id; inboxes (bigint[]); since (timestamptz): with activity since then; contact_ids (bigint[]);
---   keys (bigint[]): the numbers that people see; start (inclusive), end (exclusive), timestamptz: created or updated in
+-- Parameters: account_id; inboxes (bigint[]); where: see contact_scope.sql; since (timestamptz): with activity
+--   since then; contact_ids (bigint[]); keys (bigint[]): the numbers that people see; start (inclusive), end (exclusive), timestamptz: created or updated in
 --   this window.
 -- Indexes: all: index_conversations_on_id_and_account_id; by contacts: index_conversations_on_contact_id; by number:
 --   index_conversations_on_account_id_and_display_id. Chatwoot has none on updated_at.
 SELECT id
-FROM conversations
+FROM conversations AS conversation
 WHERE account_id = %(account_id)s
+    AND
+    -- include: contact_scope/of_conversation
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR last_activity_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
     AND (%(contact_ids)s::bigint[] IS NULL OR contact_id = ANY(%(contact_ids)s::bigint[]))
@@ -206,7 +210,8 @@ ORDER BY id
 -- name: rows
 -- Conversations by id with what their texts need and their latest public messages. Private notes, log
 -- lines and templates are left out here, so that their contents never leave the database.
--- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all); recent: how many messages; letters: how much of each.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all);
+--   where; recent: how many messages; letters: how much of each.
 -- Indexes: conversations_pkey, index_messages_on_conversation_account_type_created,
 --   index_attachments_on_message_id, index_active_storage_attachments_uniqueness, the primary keys of the rest.
 SELECT
@@ -311,6 +316,8 @@ LEFT JOIN LATERAL (
 ) AS talk ON true
 WHERE conversation.id = ANY(%(ids)s::bigint[])
     AND conversation.account_id = %(account_id)s
+    AND
+    -- include: contact_scope/of_conversation
     AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
 ORDER BY conversation.id
 

@@ -2,8 +2,8 @@
 -- Checksums of the public messages of an account over exactly what they are mapped from (see contacts.sql),
 -- with their conversation, inbox, sender and attachments, by buckets of 2^shift consecutive ids. Private notes, log
 -- lines and templates are left out.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
---   NULL: all): ids.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); where: see contact_scope.sql;
+--   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): ids.
 -- Indexes: all: none, sequential scans; some: messages_pkey, conversations_pkey, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 WITH earlier AS (
@@ -77,6 +77,8 @@ message AS (
     WHERE spoken.account_id = %(account_id)s
         AND
         -- include: message_parts/is_public
+        AND
+        -- include: contact_scope/of_message
         AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
         AND (%(keys)s::bigint[] IS NULL OR spoken.id = ANY(%(keys)s::bigint[]))
 )
@@ -125,8 +127,8 @@ SELECT id FROM messages WHERE account_id = %(account_id)s AND id = ANY(%(keys)s:
 
 -- name: ids
 -- The ids of public messages of an account that a person, a bot or a customer wrote. Each bound that is NULL is none.
--- Parameters: account_id; inboxes (bigint[]); since (timestamptz): created since then; contact_ids (bigint[]): in the
---   conversations of these; keys (bigint[]): ids; start (inclusive), end (exclusive), timestamptz: created in this
+-- Parameters: account_id; inboxes (bigint[]); where: see contact_scope.sql; since (timestamptz): created since
+--   then; contact_ids (bigint[]): in the conversations of these; keys (bigint[]): ids; start (inclusive), end (exclusive), timestamptz: created in this
 --   window.
 -- Indexes: all, by ids: messages_pkey; by time: index_messages_on_account_created_type; by contacts:
 --   index_conversations_on_contact_id, index_messages_on_conversation_account_type_created (an array and no join: only
@@ -136,6 +138,8 @@ FROM messages AS spoken
 WHERE account_id = %(account_id)s
     AND
     -- include: message_parts/is_public
+    AND
+    -- include: contact_scope/of_message
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
     AND (
@@ -155,7 +159,8 @@ ORDER BY id
 -- name: rows
 -- Public messages by id with their conversation, sender and attachments. Private notes, log lines and
 -- templates are left out here, so that their contents never leave the database.
--- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all); letters: how much of each.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all); where: see contact_scope.sql;
+--   letters: how much of each.
 -- Indexes: messages_pkey, conversations_pkey, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
 SELECT
@@ -216,5 +221,7 @@ WHERE spoken.id = ANY(%(ids)s::bigint[])
     AND spoken.account_id = %(account_id)s
     AND
     -- include: message_parts/is_public
+    AND
+    -- include: contact_scope/of_message
     AND (%(inboxes)s::bigint[] IS NULL OR spoken.inbox_id = ANY(%(inboxes)s::bigint[]))
 ORDER BY spoken.id

@@ -1,15 +1,17 @@
 -- name: checksums
 -- Checksums of how far the conversations of contacts came (see extract/progress.sql), by buckets of 2^shift
 -- consecutive contact ids; hashes as in contacts.sql.
--- Parameters: account_id; inboxes (bigint[], NULL: all); since (timestamptz, NULL: no bound); shift; keys (bigint[],
---   NULL: all): contacts.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); where: see contact_scope.sql;
+--   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): contacts.
 -- Indexes: all: none, sequential scans; some: index_conversations_on_contact_id,
 --   index_reporting_events_on_conversation_id.
 WITH conversation AS NOT MATERIALIZED (
     SELECT id, contact_id, status, created_at, first_reply_created_at, last_activity_at
-    FROM conversations
+    FROM conversations AS conversation
     WHERE account_id = %(account_id)s
         AND contact_id IS NOT NULL
+        AND
+        -- include: contact_scope/of_conversation
         AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
         AND (%(keys)s::bigint[] IS NULL OR contact_id = ANY(%(keys)s::bigint[]))
 ),
@@ -64,15 +66,17 @@ WHERE account_id = %(account_id)s AND contact_id = ANY(%(keys)s::bigint[])
 
 -- name: ids
 -- The contacts of an account that have a conversation. Each bound that is NULL is none.
--- Parameters: account_id; inboxes (bigint[]); since (timestamptz): a conversation with activity since then; contact_ids,
+-- Parameters: account_id; inboxes (bigint[]); where: see contact_scope.sql; since (timestamptz): a conversation with activity since then; contact_ids,
 --   keys (bigint[]): of these; start (inclusive), end (exclusive), timestamptz: a conversation created or updated in this
 --   window.
 -- Indexes: all: index_conversations_on_account_id; by contacts: index_conversations_on_contact_id. Chatwoot has none on
 --   updated_at.
 SELECT DISTINCT contact_id
-FROM conversations
+FROM conversations AS conversation
 WHERE account_id = %(account_id)s
     AND contact_id IS NOT NULL
+    AND
+    -- include: contact_scope/of_conversation
     AND (%(inboxes)s::bigint[] IS NULL OR inbox_id = ANY(%(inboxes)s::bigint[]))
     AND (%(since)s::timestamptz IS NULL OR last_activity_at >= %(since)s::timestamptz AT TIME ZONE 'UTC')
     AND (%(contact_ids)s::bigint[] IS NULL OR contact_id = ANY(%(contact_ids)s::bigint[]))
@@ -94,7 +98,7 @@ ORDER BY contact_id
 -- name: rows
 -- How far the conversations of some contacts came: the latest start, the latest first answer by a human
 -- (Chatwoot notes none for bots, automations and templates), and the latest resolution of one resolved now.
--- Parameters: ids (bigint[], contacts); account_id; inboxes (bigint[], NULL: all).
+-- Parameters: ids (bigint[], contacts); account_id; inboxes (bigint[], NULL: all); where.
 -- Indexes: index_conversations_on_contact_id, index_reporting_events_on_conversation_id.
 SELECT
     conversation.contact_id,
@@ -114,6 +118,8 @@ SELECT
 FROM conversations AS conversation
 WHERE conversation.contact_id = ANY(%(ids)s::bigint[])
     AND conversation.account_id = %(account_id)s
+    AND
+    -- include: contact_scope/of_conversation
     AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
 GROUP BY conversation.contact_id
 ORDER BY conversation.contact_id

@@ -240,6 +240,13 @@ class BrokenRow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class OutOfScope:
+    """A contact that was asked for, and is left out by the rule of the scope."""
+
+    key: int
+
+
 class UnreadableError(ValueError):
     """A column does not hold what it should; the message names the column only."""
 

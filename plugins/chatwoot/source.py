@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from chatwoot.records import Account, BrokenRow, Contact, Conversation, Inbox, Progress, SentMessage
+    from chatwoot.contact_rule import ContactRule
+    from chatwoot.records import (
+        Account,
+        BrokenRow,
+        Contact,
+        Conversation,
+        Inbox,
+        OutOfScope,
+        Progress,
+        SentMessage,
+    )
     from chatwoot.streams import BucketSum, Stream
     from chatwoot.versions import Version
 
     Record = Contact | Conversation | SentMessage | Progress
-    Row = Record | BrokenRow
+    Row = Record | BrokenRow | OutOfScope
 
 
 CHEAP = 0.3
@@ -28,10 +38,16 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
-    """Which part of a Chatwoot: an account and, if `inboxes` is given, contacts of these inboxes only."""
+    """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule."""
 
     account_id: int
     inboxes: frozenset[int] | None = None
+    where: ContactRule | None = None
+
+    @property
+    def asks_conversations(self) -> bool:
+        """Whether conversations have to be known to tell which contacts are meant."""
+        return self.where is not None and self.where.asks_conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +221,12 @@ class SourceSnapshot(Protocol):
         """When the reading began by Chatwoot's clock, UTC."""
         ...
 
-    def watermark(self, stream: Stream, selection: Selection | None = None) -> Watermark:
+    def watermark(
+        self, stream: Stream, selection: Selection | None = None, scope: SourceFilter | None = None
+    ) -> Watermark:
         """Return how far this snapshot sees, after the records of `selection` were read of a stream.
 
-        None stands for all of them.
+        None stands for all of them, and for all of Chatwoot.
         """
         ...
 
@@ -267,7 +285,8 @@ class SourceSnapshot(Protocol):
 
         Where all are read, conversations without activity since `since` (aware), and messages created before
         it, are left out. Of `PROGRESS` those contacts are given that have a selected conversation, each with
-        all of its conversations.
+        all of its conversations. Contacts that the rule of the scope leaves out may come as `OutOfScope`,
+        except where all are read.
         """
         ...
 

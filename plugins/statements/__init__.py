@@ -15,7 +15,7 @@ _WHEEL = (_HERE / "include").is_dir()
 SHIPPED = _HERE / "include" if _WHEEL else _PROJECT
 EDITED = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "include" if _WHEEL else _PROJECT
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-_INCLUDE = re.compile(r"^ *-- include: (\w+/\w+)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *-- include(?: with (\w+))?: (\w+/\w+)\n", re.MULTILINE)
 
 
 def folder() -> Path:
@@ -40,23 +40,28 @@ def scripts(part: str) -> list[LiteralString]:
     return [script(f"{part}/{file.stem}") for file in sorted((folder() / part).glob("*.sql"))]
 
 
-def statement(name: str) -> LiteralString:
+def statement(name: str, *, given: str | None = None) -> LiteralString:
     """Return one statement with its comment: `statement("operation/claim")` is `claim` in `operation.sql`.
+
+    `given` names the parts that stand in it only then; see `statements`.
 
     Raises:
         FileNotFoundError: there is no such file.
         KeyError: the file has no statement of this name.
     """
     noun, _, one = name.partition("/")
-    return statements(noun)[one]
+    return statements(noun, given)[one]
 
 
 @cache
-def statements(noun: str) -> dict[str, LiteralString]:
+def statements(noun: str, given: str | None = None) -> dict[str, LiteralString]:
     """Return every statement of `include/sql/<noun>.sql` by its name.
 
-    For a line `-- include: <noun>/<name>` stands a part that several statements have in common.
+    For a line `-- include: <noun>/<name>` stands a part that several statements have in common, for one
+    `-- include with <what>: <noun>/<name>` as well where `given` is that.
     """
-    text: LiteralString = _INCLUDE.sub(lambda found: statement(found[1]), script(noun))
+    text: LiteralString = _INCLUDE.sub(
+        lambda found: statement(found[2], given=given) if found[1] in {None, given} else "", script(noun)
+    )
     _, *parts = _NAME.split(text)
     return dict(zip(parts[::2], parts[1::2], strict=True))

@@ -46,12 +46,19 @@ _RESOLVED = (
     "(coalesce(contact.email, '') <> '' OR coalesce(contact.phone_number, '') <> '' "
     "OR coalesce(contact.identifier, '') <> '')"
 )
+_LABELLED = (
+    "EXISTS (SELECT FROM taggings AS tagging JOIN tags AS tag ON tag.id = tagging.tag_id "
+    "WHERE tagging.taggable_type = 'Contact' AND tagging.taggable_id = contact.id "
+    "AND tagging.context = 'labels' AND tag.name = %(label)s)"
+)
 _WRITTEN = ("name", "identifier", "email", "phone_number", "blocked")
 _MERGED = ("additional_attributes", "custom_attributes")
 
 
 def index(call: Call) -> Any:
     """`GET /contacts`."""
+    if "labels[]" in call.query:
+        return _listed(call, f"{_RESOLVED} AND {_LABELLED}", {"label": call.query["labels[]"]})
     return _listed(call, _RESOLVED, {})
 
 

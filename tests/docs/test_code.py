@@ -115,7 +115,7 @@ def test_the_code_names_every_statement_there_is_and_no_other():
     used |= {
         name
         for file in folder.glob("*.sql")
-        for name in re.findall(r"-- include: (\w+/\w+)", file.read_text("utf-8"))
+        for name in re.findall(r"-- include(?: with \w+)?: (\w+/\w+)", file.read_text("utf-8"))
     }
     used |= {f"written/{table}" for stream in STREAMS.values() for table in stream.written}
     used |= {f"written/newest_of_{noun}" for noun in ("contacts", "conversations")}

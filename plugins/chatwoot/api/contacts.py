@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from chatwoot.api import rows as api_rows
 from chatwoot.api.pages import DAY, SECOND, PagedList, after_day, read_all
 from chatwoot.api.rows import moment
+from chatwoot.api.scope import MANY
 from chatwoot.api.spool import Spool
+from chatwoot.records import OutOfScope
 from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from chatwoot.api.rows import Json
+    from chatwoot.api.scope import ApiScope
     from chatwoot.api.session import ApiSession
     from chatwoot.records import BrokenRow, Contact
     from chatwoot.source import Selection, SourceFilter, Watermark
@@ -72,23 +75,40 @@ class ApiContacts:
         self._earlier.close()
 
     def rows(
-        self, scope: SourceFilter, selection: Selection, chunk: int
-    ) -> Iterator[list[Contact | BrokenRow]]:
+        self, scope: SourceFilter, selection: Selection, chunk: int, judge: ApiScope
+    ) -> Iterator[list[Contact | BrokenRow | OutOfScope]]:
         """Yield the selected contacts by id, in lists of at most `chunk`, none empty.
 
-        Lists show contacts with an e-mail, phone or identifier only; `ByIds` finds the others too.
+        Lists show contacts with an e-mail, phone or identifier only; `ByIds` finds the others too. `judge`
+        tells which are in scope by its rule.
         """
+        reads_all = isinstance(selection, Everything | ChangedSince) and cutoff(selection) is None
         with Spool() as spool:
             self._spool(spool, selection)
+            many = len(spool) >= MANY
             for rows in spool.chunks(chunk):
                 self._remember(rows)
-                inside = [
-                    row for row in rows if scope.inboxes is None or api_rows.inboxes_of(row) & scope.inboxes
-                ]
-                if inside:
-                    yield [self._contact(row) for row in inside]
-        if isinstance(selection, Everything | ChangedSince) and cutoff(selection) is None:
+                found: list[Contact | BrokenRow | OutOfScope] = []
+                for row in rows:
+                    if scope.inboxes is not None and not api_rows.inboxes_of(row) & scope.inboxes:
+                        continue
+                    if judge.holds(scope, api_rows.contact(row, self.session.account_id), many=many):
+                        found.append(self._contact(row))
+                    elif not reads_all:
+                        found.append(OutOfScope(row["id"]))
+                if found:
+                    yield found
+        if reads_all:
             self._all_seen = True
+
+    def labelled(self, label: str) -> set[int]:
+        """Return the ids of the contacts with a label, as far as lists show them."""
+        listed = PagedList(self.session, "/contacts", PAGE, "count")
+        asked = {"labels[]": label}
+        pages = read_all(
+            lambda order: listed.walk(sort=order, **asked), _ORDERS, f"contacts labelled {label}", self.short
+        )
+        return {row["id"] for rows in pages for row in rows}
 
     def earlier_ids(self, contact_id: int) -> tuple[str, ...]:
         """Return the texts in which an earlier integration noted a contact's CRM ids."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from chatwoot.api.contacts import ApiContacts
     from chatwoot.api.rows import Json
+    from chatwoot.api.scope import ApiScope
     from chatwoot.api.session import ApiSession
     from chatwoot.records import BrokenRow, Conversation, Progress, SentMessage
     from chatwoot.source import Row, Selection, SourceFilter
@@ -54,12 +55,14 @@ class ApiConversations:
         listed: the list of conversations.
         inbox_names: the inboxes' names by their ids.
         parallel: how many conversations are asked for their messages at once.
+        judge: tells which contacts are in scope by its rule.
     """
 
     contacts: ApiContacts
     listed: PagedList
     inbox_names: Mapping[int, str]
     parallel: int
+    judge: ApiScope
 
     @property
     def session(self) -> ApiSession:
@@ -151,6 +154,7 @@ class ApiConversations:
                     {key: value for key, value in row.items() if key not in _SAYING}
                     for row in rows
                     if scope.inboxes is None or row.get("inbox_id") in scope.inboxes
+                    if self.judge.has(scope, api_rows.contact_id_of(row))
                 )
             yield spool
 
@@ -160,7 +164,7 @@ class ApiConversations:
         match selection:
             case ByIds(ids):
                 for contact_id in sorted(ids):
-                    yield self._of_contact(contact_id)
+                    yield self.of_contact(contact_id)
                 return
             case ListedIds(chunks):
                 for keys in chunks():
@@ -177,9 +181,10 @@ class ApiConversations:
                 yield from self._updated_since(changed)
                 return
         for inbox in [None] if scope.inboxes is None else sorted(scope.inboxes):
-            yield from self._all(inbox, since)
+            yield from self.all(inbox, since)
 
-    def _all(self, inbox: int | None, since: datetime | None) -> Iterator[list[Json]]:
+    def all(self, inbox: int | None = None, since: datetime | None = None) -> Iterator[list[Json]]:
+        """Yield all conversations, as the API gives them: of one inbox, with activity since then."""
         if since is None:
             short = self.contacts.short
             yield from read_all(lambda order: self._walk(order, inbox), _ORDERS, "conversations", short)
@@ -215,7 +220,8 @@ class ApiConversations:
             return None
         return self.listed.page(answer).rows
 
-    def _of_contact(self, contact_id: int) -> list[Json]:
+    def of_contact(self, contact_id: int) -> list[Json]:
+        """Return a contact's conversations, as the API gives them."""
         answer = self.session.find(f"/contacts/{contact_id}/conversations")
         rows: list[Json] = api_rows.listed(answer, self.session.where) if answer is not None else []
         if len(rows) < _OF_CONTACT:
@@ -324,8 +330,9 @@ class ApiConversations:
     def _progress_of(self, scope: SourceFilter, contact_id: int) -> Progress | BrokenRow | None:
         rows = [
             row
-            for row in self._of_contact(contact_id)
+            for row in self.of_contact(contact_id)
             if scope.inboxes is None or row.get("inbox_id") in scope.inboxes
+            if self.judge.has(scope, contact_id)
         ]
         if not rows:
             return None

@@ -14,10 +14,11 @@ from chatwoot.api.checksums import FORMULA, bucket_sums, row_hash
 from chatwoot.api.contacts import LINEAGE, ApiContacts
 from chatwoot.api.conversations import PAGE, ApiConversations
 from chatwoot.api.pages import PagedList
+from chatwoot.api.scope import ApiScope
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api.spool import Spool
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, UnknownAccount, UnknownInbox
-from chatwoot.records import Account, Inbox
+from chatwoot.records import Account, Inbox, OutOfScope
 from chatwoot.source import Everything, SourceFilter, Vouch, Watermark
 from chatwoot.streams import Stream
 from chatwoot.versions import Version, version_of_api
@@ -175,7 +176,7 @@ class ApiSnapshot:
             if unknown:
                 raise UnknownInbox(scope.account_id, unknown, self._inboxes)
 
-    def watermark(self, _: Stream, __: Selection | None = None) -> Watermark:
+    def watermark(self, _: Stream, __: Selection | None = None, ___: SourceFilter | None = None) -> Watermark:
         """Return when this reading began: an API has no other mark."""
         return Watermark.of("", LINEAGE, self.read_at)
 
@@ -202,7 +203,7 @@ class ApiSnapshot:
             raise ValueError(msg)
         self.check(scope)
         if stream is Stream.CONTACTS:
-            return self._contacts.rows(scope, selection, chunk)
+            return self._contacts.rows(scope, selection, chunk, self._judge)
         return self._conversations.rows(stream, scope, selection, since, chunk)
 
     def checksums(
@@ -246,7 +247,11 @@ class ApiSnapshot:
             spool = Spool()
             try:
                 for records in self.rows(stream, scope, Everything()):
-                    spool.put({"id": one.key, "hash": row_hash(one, since)} for one in records)
+                    spool.put(
+                        {"id": one.key, "hash": row_hash(one, since)}
+                        for one in records
+                        if not isinstance(one, OutOfScope)
+                    )
             except BaseException:
                 # Half of it would say that the other half is gone.
                 spool.close()
@@ -261,6 +266,18 @@ class ApiSnapshot:
             PagedList(self.session, "/conversations", PAGE, "all_count"),
             {inbox.id: inbox.name for inbox in self._inboxes},
             self._source.parallel,
+            self._judge,
+        )
+
+    @cached_property
+    def _judge(self) -> ApiScope:
+        return ApiScope(
+            self.session,
+            lambda: {inbox.id: inbox.channel_type for inbox in self._inboxes},
+            self._contacts.labelled,
+            # They ask for each other.
+            lambda contact_id: self._conversations.of_contact(contact_id),  # noqa: PLW0108
+            lambda: self._conversations.all(),  # noqa: PLW0108
         )
 
     @cached_property

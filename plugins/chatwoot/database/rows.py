@@ -19,6 +19,7 @@ from chatwoot.records import (
     ContactInbox,
     Conversation,
     Message,
+    OutOfScope,
     Priority,
     Progress,
     SentMessage,
@@ -42,8 +43,10 @@ _NO_TIME = "no time of the years 1 to 9999"
 
 
 @or_broken(lambda row: row.id)
-def contact(row: Any) -> Contact:
+def contact(row: Any) -> Contact | OutOfScope:
     """Return the contact in `row` (attributes named as in `contacts/rows`)."""
+    if not row.in_scope:
+        return OutOfScope(row.id)
     if row.unreadable:
         raise UnreadableError(", ".join(row.unreadable), _NO_TIME)
     return Contact(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,13 @@ from chatwoot.database.address import objection
 from chatwoot.database.any_bytes import read_any_bytes
 from chatwoot.database.installation import identifier
 from chatwoot.database.row_versions import XidRange
-from chatwoot.database.streams import CONTACT_COLUMNS, CONVERSATION_COLUMNS, LATER_COLUMNS, STREAMS
+from chatwoot.database.streams import (
+    CONTACT_COLUMNS,
+    CONVERSATION_COLUMNS,
+    LATER_COLUMNS,
+    STREAMS,
+    written_tables,
+)
 from chatwoot.database.traces import TraceReading
 from chatwoot.database.written import Since, WrittenRows, bounds, note_keys
 from chatwoot.errors import (
@@ -183,13 +190,17 @@ class DatabaseSnapshot:
         row = self._try("chatwoot/schema_version")
         return version_of_schema(row.version if row else None)
 
-    def watermark(self, stream: Stream, selection: Selection | None = None) -> Watermark:
+    def watermark(
+        self, stream: Stream, selection: Selection | None = None, scope: SourceFilter | None = None
+    ) -> Watermark:
         """Return how far this snapshot sees; see `SourceSnapshot.watermark`."""
-        tables = STREAMS[stream].written
+        tables = written_tables(stream, scope)
         if self._lineage is None:
             return Watermark.of(self._xids, None, self.read_at)
-        self._require(stream)
+        self._require(stream, scope)
         newest = self._newest(stream)
+        if len(tables) > len(newest):
+            newest = {**newest, **self._newest(Stream.CONVERSATIONS)}
         if not isinstance(selection, ChangedSince):
             keys = note_keys({}, newest, self._xids)
             return Watermark.of(self._xids, self._lineage, self.read_at, keys=keys)
@@ -250,16 +261,16 @@ class DatabaseSnapshot:
 
     def looks_exactly(self, stream: Stream, scope: SourceFilter, watermark: Watermark, share: float) -> bool:
         """Look exactly where it is time for it; see `SourceSnapshot.looks_exactly`."""
-        by_index = self._since(stream, ChangedSince(watermark, exact=False))
+        by_index = self._since(stream, ChangedSince(watermark, exact=False), scope)
         if by_index is not None and not watermark.is_exact_due(self.read_at, share):
             return False
-        exact = self._since(stream, ChangedSince(watermark))
+        exact = self._since(stream, ChangedSince(watermark), scope)
         assert exact is not None
-        self._require(stream)
+        self._require(stream, scope)
         try:
             # A savepoint keeps the snapshot usable after a refusal.
             with self._connection.transaction():
-                self._written_of(scope.account_id).ids(stream, exact)
+                self._written_of(scope.account_id).ids(stream, exact, talking=scope.asks_conversations)
         except SnapshotInterrupted as interrupted:
             if by_index is None or interrupted.sqlstate not in _BUSY:
                 raise
@@ -291,25 +302,27 @@ class DatabaseSnapshot:
             msg = f"chunk must be 1 or more, not {chunk}"
             raise ValueError(msg)
         self.check(scope)
-        self._require(stream)
-        return self._rows(stream, _parameters(scope, since), selection, size)
+        self._require(stream, scope)
+        return self._rows(stream, scope, since, selection, size)
 
     def checksums(
         self, stream: Stream, scope: SourceFilter, *, since: datetime | None = None
     ) -> Iterator[BucketSum]:
         """Yield the checksums of all rows of `scope`; see `SourceSnapshot.checksums`."""
         self.check(scope)
-        self._require(stream)
+        self._require(stream, scope)
         self._one("session/checksums")
-        return self._checksums(stream, {**_parameters(scope, since), "shift": BUCKET_BITS, "keys": None})
+        asked = {**self._parameters(scope, since), "shift": BUCKET_BITS, "keys": None}
+        return self._checksums(stream, asked, _given(stream, scope))
 
     def hashes(
         self, stream: Stream, scope: SourceFilter, keys: Sequence[int], *, since: datetime | None = None
     ) -> dict[int, int]:
         """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
-        self._require(stream)
-        asked = {**_parameters(scope, since), "shift": 0, "keys": list(keys)}
-        return {row[0]: row[2] for row in self._all(f"{stream}/checksums", asked)}
+        self._require(stream, scope)
+        asked = {**self._parameters(scope, since), "shift": 0, "keys": list(keys)}
+        found = self._all(f"{stream}/checksums", asked, _given(stream, scope))
+        return {row[0]: row[2] for row in found}
 
     def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
         """Return those of `keys` that the account has; see `SourceSnapshot.there`."""
@@ -337,46 +350,62 @@ class DatabaseSnapshot:
                 return
 
     def _rows(
-        self, stream: Stream, asked: Mapping[str, Any], selection: Selection, size: int
+        self,
+        stream: Stream,
+        scope: SourceFilter,
+        since: datetime | None,
+        selection: Selection,
+        size: int,
     ) -> Iterator[Sequence[Row]]:
-        table = STREAMS[stream]
-        for ids in self._ids(stream, asked, selection, size):
-            found = self._all(f"{stream}/rows", {**asked, **table.parameters, "ids": ids})
+        table, asked, given = STREAMS[stream], self._parameters(scope, since), _given(stream, scope)
+        for ids in self._ids(stream, scope, asked, selection, size):
+            found = self._all(f"{stream}/rows", {**asked, **table.parameters, "ids": ids}, given)
             if found:
                 yield [table.record(row) for row in found]
 
     def _ids(
-        self, stream: Stream, asked: Mapping[str, Any], selection: Selection, size: int
+        self,
+        stream: Stream,
+        scope: SourceFilter,
+        asked: Mapping[str, Any],
+        selection: Selection,
+        size: int,
     ) -> Iterator[list[int]]:
         """Yield the ids (not keys) of the selected rows, some of which may be of another scope."""
-        name, all_of = f"{stream}/ids", {**asked, **_ALL}
+        name, given, all_of = f"{stream}/ids", _given(stream, scope), {**asked, **_ALL}
+        if stream is Stream.CONTACTS and isinstance(selection, ListedIds | ByIds):
+            # Each is asked for, and is told to be out of the scope where it is.
+            all_of |= {"where": None}
         match selection:
             case ListedIds(chunks):
                 for keys in chunks():
-                    found = self._all(name, {**all_of, "since": None, "keys": list(keys)})
+                    found = self._all(name, {**all_of, "since": None, "keys": list(keys)}, given)
                     yield [row[0] for row in found]
                 return
             case ByIds(ids):
                 all_of |= {"since": None, "contact_ids": sorted(ids)}
             case Window(start, end):
                 all_of |= {"since": None, "start": start, "end": end}
-            case ChangedSince() if (since := self._since(stream, selection)) is not None:
-                written = self._written_of(asked["account_id"]).ids(stream, since)
+            case ChangedSince() if (since := self._since(stream, selection, scope)) is not None:
+                rows = self._written_of(scope.account_id)
+                written = rows.ids(stream, since, talking=scope.asks_conversations)
                 for first in range(0, len(written), size):
                     yield written[first : first + size].tolist()
                 return
         with _translated(self._where), self._connection.cursor(f"ids_{next(self._numbers)}") as cursor:
-            cursor.execute(statement(name), all_of)
+            cursor.execute(statement(name, given=given), all_of)
             while found := cursor.fetchmany(size):
                 yield [row[0] for row in found]
 
-    def _checksums(self, stream: Stream, asked: Mapping[str, Any]) -> Iterator[BucketSum]:
-        for row in self._copied(f"{stream}/checksums", asked):
+    def _checksums(self, stream: Stream, asked: Mapping[str, Any], given: str | None) -> Iterator[BucketSum]:
+        for row in self._copied(f"{stream}/checksums", asked, given):
             yield BucketSum(*map(int, row))
 
-    def _since(self, stream: Stream, selection: ChangedSince) -> Since | None:
+    def _since(
+        self, stream: Stream, selection: ChangedSince, scope: SourceFilter | None = None
+    ) -> Since | None:
         """Return by what to look for what changed, None where row versions or ids cannot be compared."""
-        tables, watermark = STREAMS[stream].written, selection.watermark
+        tables, watermark = written_tables(stream, scope), selection.watermark
         if not self._has_row_versions(tables) or self._lineage is None or watermark.lineage != self._lineage:
             return None
         lately = XidRange.unseen(watermark.snapshot, self._xids)
@@ -393,12 +422,14 @@ class DatabaseSnapshot:
             self._written = WrittenRows(account_id, self._copied)
         return self._written
 
-    def _copied(self, name: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    def _copied(
+        self, name: str, parameters: Mapping[str, Any], given: str | None = None
+    ) -> Iterator[Sequence[str]]:
         # A cursor of the server would be planned for its first rows and without parallel workers.
         with (
             _translated(self._where),
             self._connection.cursor() as cursor,
-            cursor.copy(f"COPY ({statement(name)}) TO STDOUT", parameters) as copy,
+            cursor.copy(f"COPY ({statement(name, given=given)}) TO STDOUT", parameters) as copy,
         ):
             yield from copy.rows()
 
@@ -412,9 +443,10 @@ class DatabaseSnapshot:
     def _has_row_versions(self, tables: tuple[str, ...]) -> bool:
         return bool(self._one("chatwoot/row_versions", tables=list(tables)).comparable)
 
-    def _require(self, stream: Stream) -> None:
-        # Only a sync that wants conversations needs to read their tables.
-        if stream is not Stream.CONTACTS and not self._sees_conversations:
+    def _require(self, stream: Stream, scope: SourceFilter | None = None) -> None:
+        # Only a sync that wants conversations, or chooses contacts by them, needs to read their tables.
+        asks = stream is not Stream.CONTACTS or (scope is not None and scope.asks_conversations)
+        if asks and not self._sees_conversations:
             self._require_tables(CONVERSATION_COLUMNS, LATER_COLUMNS)
             self._sees_conversations = True
 
@@ -458,9 +490,19 @@ class DatabaseSnapshot:
         if all(account.id != account_id for account in known):
             raise UnknownAccount(account_id, known)
 
-    def _all(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+    def _parameters(self, scope: SourceFilter, since: datetime | None) -> dict[str, Any]:
+        inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
+        rule = None if scope.where is None else scope.where.to_json(self.inboxes(scope.account_id))
+        return {
+            "account_id": scope.account_id,
+            "inboxes": inboxes,
+            "where": None if rule is None else json.dumps(rule),
+            "since": since,
+        }
+
+    def _all(self, name: str, parameters: Mapping[str, Any], given: str | None = None) -> list[Any]:
         with _translated(self._where):
-            return self._connection.execute(statement(name), parameters).fetchall()
+            return self._connection.execute(statement(name, given=given), parameters).fetchall()
 
     def _one(self, name: str, **parameters: Any) -> Any:
         row, *_ = self._all(name, parameters)
@@ -488,9 +530,9 @@ def _translated(where: str) -> Iterator[None]:
         raise SnapshotInterrupted(where, error.sqlstate, type(error).__name__) from error
 
 
-def _parameters(scope: SourceFilter, since: datetime | None) -> dict[str, Any]:
-    inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
-    return {"account_id": scope.account_id, "inboxes": inboxes, "since": since}
+def _given(stream: Stream, scope: SourceFilter) -> str | None:
+    """Return what is given to the statements of a stream beside contacts."""
+    return "conversations" if stream is not Stream.CONTACTS or scope.asks_conversations else None
 
 
 def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -16,8 +16,7 @@ from chatwoot.streams import Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chatwoot.records import BrokenRow
-    from chatwoot.source import Record
+    from chatwoot.source import Row, SourceFilter
 
 CONTACT_COLUMNS = {
     "accounts": "id name status",
@@ -68,7 +67,7 @@ class TableStream:
         parameters: further ones of its statement `rows`.
     """
 
-    record: Callable[[Any], Record | BrokenRow]
+    record: Callable[[Any], Row]
     written: tuple[str, ...]
     chunk: int
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -82,3 +81,11 @@ STREAMS = {
     Stream.MESSAGES: TableStream(rows.sent_message, _CONVERSATION_TABLES, 500, {"letters": LETTERS}),
     Stream.PROGRESS: TableStream(rows.progress, _CONVERSATION_TABLES, 2000),
 }
+
+
+def written_tables(stream: Stream, scope: SourceFilter | None) -> tuple[str, ...]:
+    """Return the tables whose row versions tell what changed in a stream of a scope."""
+    tables = STREAMS[stream].written
+    if stream is Stream.CONTACTS and scope is not None and scope.asks_conversations:
+        return tuple(dict.fromkeys((*tables, *_CONVERSATION_TABLES)))
+    return tables

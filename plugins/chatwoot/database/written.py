@@ -108,17 +108,19 @@ class WrittenRows:
     seconds: dict[str, float] = field(default_factory=dict)
     _looks: dict[tuple[str, bool], tuple[int, Ids]] = field(default_factory=dict)
 
-    def ids(self, stream: Stream, since: Since) -> Ids:
+    def ids(self, stream: Stream, since: Since, *, talking: bool = False) -> Ids:
         """Return the ids of a stream's records that were written since, ascending, each once.
 
-        Some may be of another scope. Of `PROGRESS` they are contacts'.
+        Some may be of another scope. Of `PROGRESS` they are contacts'. With `talking` contacts are given as
+        well whose conversations were written.
         """
         match stream:
             case Stream.CONTACTS:
                 contacts, inboxes, labels = (
                     self.look(table, since)[0] for table in ("contacts", "contact_inboxes", "taggings")
                 )
-                return _union(contacts, inboxes, labels)
+                found = _union(contacts, inboxes, labels)
+                return _union(found, self.ids(Stream.PROGRESS, since)) if talking else found
             case Stream.MESSAGES:
                 return self._messages(since)
             case Stream.CONVERSATIONS:

@@ -38,7 +38,7 @@ READINGS_END = timedelta(days=7)
 # Where rows of a contact lie, beside what the webhooks brought and the examples of runs.
 TABLES = (
     "mapping", "operation", "organization_member", "write_back", "merge_evidence", "removal",
-    "staged_contact", "staged_activity", "finding", "decision",
+    "staged_contact", "staged_activity", "finding", "decision", "out_of_scope",
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from reconciliation.drift.request import declined_sources, policy_of
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence
+from reconciliation.extract.scope_changes import ScopeChanges
 from reconciliation.extract.streams import ACTIVITIES, CONTACTS, PROGRESS, RECORDS, streams
 from reconciliation.run.factory import RunFactory
 from reconciliation.run.request import RunRequest
@@ -152,7 +153,13 @@ class _Comparison:
             look = Look.begin(drift.connection, drift.settings, drift.identity, snapshot)
             MergeEvidence(drift.connection, drift.identity, snapshot).remember()
             diff = None if drift.named else self._diff(snapshot, scope)
-            doubt = _judge(look, diff)
+            changes = ScopeChanges(
+                drift.connection, drift.settings.name, drift.identity, scope.where is not None
+            )
+            if diff is not None and changes.has_rule:
+                for left in _chunks(diff.keys(CONTACTS.stream, ChecksumDifference.LEFT)):
+                    changes.leave(left)
+            doubt = _judge(look, diff, keep=not changes.has_rule)
             returned = self._find_orphans(snapshot, scope, diff) if look.is_whole else set()
             repairs.take(activities_in_krayin(drift, lists, edits))
             repairs.take(companies_in_krayin(drift, edits))
@@ -183,7 +190,7 @@ class _Comparison:
         if not drift.named:
             drift.execute("crm_snapshot/compared", crm_kinds=lists.kinds, before=before)
             drift.execute("crm_snapshot/compared_anew", crm_kinds=lists.kinds, before=before)
-        counts = self._counts(reader)
+        counts = self._counts(reader, changes.count())
         store.finish(counts)
         update_run(
             drift.connection,
@@ -297,11 +304,11 @@ class _Comparison:
         named = self.drift.named
         self.store.write(one for one in findings if not named or one.contact_id in named)
 
-    def _counts(self, reader: ContactReader) -> dict[str, Any]:
+    def _counts(self, reader: ContactReader, out_of_scope: int) -> dict[str, Any]:
         known, records = self.store.scope()
         undecided = self.repairs.undecided
         # Those that the repair has planned are known by now.
-        in_scope = known + len(undecided - set(self.drift.mapped(undecided)))
+        in_scope = known - out_of_scope + len(undecided - set(self.drift.mapped(undecided)))
         waiting = reader.counts["waiting"]
         return {
             **self.store.counts(),
@@ -309,15 +316,19 @@ class _Comparison:
             "in_sync": self.store.in_sync(in_scope, waiting),
             "waiting": waiting,
             "left_out": reader.counts["left_out"],
+            "out_of_scope": out_of_scope,
             "compared": reader.counts["compared"],
             "records": records,
         }
 
 
-def _judge(look: Look, diff: Differences | None) -> str | None:
-    """Return in a sentence why the look at Chatwoot may not be whole, None where nothing says so."""
+def _judge(look: Look, diff: Differences | None, *, keep: bool) -> str | None:
+    """Return in a sentence why the look at Chatwoot may not be whole, None where nothing says so.
+
+    With `keep` the numbers of rows are remembered: by a rule they say little, as labels come and go.
+    """
     for stream, found in ({} if diff is None else diff.streams).items():
-        look.counted(stream, found.rows, found.counts.get(ChecksumDifference.VANISHED, 0))
+        look.counted(stream, found.rows, found.counts.get(ChecksumDifference.VANISHED, 0), keep=keep)
     return look.judge()
 
 

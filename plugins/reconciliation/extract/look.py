@@ -198,17 +198,23 @@ class Look:
         A known contact that is gone may be the first of many, and an incident ends with a count.
         """
         wanted = self._unanswered | ({Stream.CONTACTS} if self._missing else set())
+        # By a rule fewer may be meant though all are there.
+        whole = replace(scope, where=None)
         for stream in sorted(wanted & set(Stream) - self.answered):
-            self.counted(stream, sum(one.rows for one in self.snapshot.checksums(Stream(stream), scope)))
+            self.counted(stream, sum(one.rows for one in self.snapshot.checksums(Stream(stream), whole)))
 
-    def counted(self, stream: str, rows: int, gone: int | None = None) -> None:
-        """Note how many rows a stream has, and how many of those known are gone, where that was found out."""
+    def counted(self, stream: str, rows: int, gone: int | None = None, *, keep: bool = True) -> None:
+        """Note how many rows a stream has, and how many of those known are gone, where that was found out.
+
+        Without `keep` nothing is concluded from it later.
+        """
         known = self.now.rows.get(stream, 0) if gone is None else rows + gone
         if not self.before.confirmed and fell(known, rows, self.settings.doubt_fall_share):
             self.fallen.append(stream)
             self.doubts.append(f"it shows {rows:,} of the {known:,} {stream} known before")
         self.answered.add(stream)
-        self.now = replace(self.now, rows={**self.now.rows, stream: rows})
+        if keep:
+            self.now = replace(self.now, rows={**self.now.rows, stream: rows})
 
     def judge(self) -> str | None:
         """Return in a sentence why this look may not be whole, None where nothing says so; once, at its end.

@@ -106,11 +106,10 @@ class StreamSpec:
 
 
 def _hash(stream: str, settings: SyncSettings, **deciding: Any) -> bytes:
-    inboxes = settings.chatwoot.inboxes
     shared = {
         "stream": stream,
         "history": settings.model_dump(mode="json", include={"history"})["history"],
-        "inboxes": sorted(set(inboxes)) if inboxes else None,
+        **settings.scope_document(),
     }
     return stable_hash({**shared, **deciding})
 

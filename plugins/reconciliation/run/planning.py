@@ -15,6 +15,7 @@ from reconciliation.extract.checksum_diff import remember
 from reconciliation.extract.extract import extract
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence
+from reconciliation.extract.scope_changes import ScopeChanges
 from reconciliation.extract.staging import StagedContacts
 from reconciliation.extract.streams import CONTACTS
 from reconciliation.model.duration import duration
@@ -53,6 +54,7 @@ class _Read:
     """
 
     streams: RunStreams
+    changes: ScopeChanges
     first: bool
     mailing: list[str]
     moves_watermark: bool
@@ -114,19 +116,25 @@ class Planning:
             self.connection, identity, self.run_id, parts.mapping_rules(), settings.new_lead_after_close
         )
         staged.clear()
+        reads_all = isinstance(selection, Everything)
+        changes = ScopeChanges(
+            self.connection, settings.name, identity, scope.where is not None, reads_all=reads_all
+        )
         seen = streams.seen[CONTACTS.stream]
-        extract(staged, look.watching(streams.contacts(snapshot, scope, selection)), seen)
+        contacts = changes.watching(streams.contacts(snapshot, scope, selection))
+        extract(staged, look.watching(contacts), seen)
         staged.analyze(seen.staged)
+        streams.returned = frozenset(changes.returned)
         streams.stage(snapshot, scope, datetime.now(UTC))
         doubt = None
         if request.moves_watermark:
             MergeEvidence(self.connection, identity, snapshot).remember()
-            if isinstance(selection, Everything):
+            if reads_all and scope.where is None:
                 look.counted(CONTACTS.stream, seen.read)
             look.count(scope)
             doubt = look.judge()
         moves = request.moves_watermark and doubt is None
-        return _Read(streams, first, mailing, moves, snapshot.read_at, look, doubt)
+        return _Read(streams, changes, first, mailing, moves, snapshot.read_at, look, doubt)
 
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
@@ -161,6 +169,7 @@ class Planning:
                 streams.move_watermarks()
             if not dry_run:
                 read.look.note(whole=read.moves_watermark)
+                read.changes.note()
             streams.clear()
             self.connection.execute(statement("staged_contact/clear"), {"run_id": self.run_id})
             spent = count_calls(self.connection, self.run_id)["calls"]
@@ -170,6 +179,7 @@ class Planning:
                 **streams.seen[CONTACTS.stream].to_json(),
                 **planned.to_json(),
                 **streams.to_json(),
+                **({"out_of_scope": read.changes.count()} if read.changes.has_rule else {}),
                 "held": held,
                 "calls": spent,
                 "first_load": read.first,

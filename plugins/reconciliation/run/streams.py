@@ -53,6 +53,8 @@ class RunStreams:
     pipeline: Pipeline
     seen: Mapping[Stream, Seen] = field(default_factory=lambda: {spec.stream: Seen() for spec in SPECS})
     planned: PlannedActivities = field(default_factory=PlannedActivities)
+    returned: frozenset[int] = frozenset()
+    """Contacts that were out of scope for a while: what was said with them meanwhile is news as well."""
     looks: dict[str, str] = field(default_factory=dict)
     """How each stream was looked at for what changed."""
     _watermarks: dict[Stream, Watermark] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class RunStreams:
         """
         selection = self._selection(spec, snapshot, scope)
         if self.request.moves_watermark:
-            self._watermarks[spec.stream] = snapshot.watermark(spec.stream, selection)
+            self._watermarks[spec.stream] = snapshot.watermark(spec.stream, selection, scope)
         if isinstance(selection, ChangedSince):
             self.looks[spec.watermark] = "exact" if selection.exact else "by_index"
         return selection
@@ -146,7 +148,7 @@ class RunStreams:
             self.pipeline.order,
             self.settings.new_lead_after_close,
         )
-        new = self._new_contacts()
+        new = self._new_contacts() | self.returned
         for spec in self.wanted:
             seen = self.seen[spec.stream]
             staging = StagedActivities(self.connection, self.identity, self.run_id, spec, rules)

@@ -70,6 +70,11 @@ def lines_of(run: Run) -> list[str]:
         f"  unreadable          contact {broken['contact']}: {broken['reason']}"
         for broken in summary.get("broken", [])
     ]
+    lines += [
+        f"  out of scope        {number} contacts stay in Krayin as they are"
+        for number in (summary.get("out_of_scope", 0),)
+        if number
+    ]
     lines += _conversation_lines(summary)
     lines += write_back_lines(summary.get("write_back", {}))
     if summary.get("held"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chatwoot.source import SourceFilter
 from krayin.rate_limiter import Lane
 from structlog.contextvars import bind_contextvars
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import psycopg
     from chatwoot.api.session import ApiSession
-    from chatwoot.source import ChatwootSource
+    from chatwoot.source import ChatwootSource, SourceFilter
     from krayin.hook import KrayinHook
 
     from reconciliation.load.loader import Loaded
@@ -60,11 +60,8 @@ class Sync:
 
     @property
     def scope(self) -> SourceFilter:
-        """The part of Chatwoot that this sync brings over."""
-        inboxes = self.settings.chatwoot.inboxes
-        return SourceFilter(
-            self.settings.chatwoot.account_id, None if inboxes is None else frozenset(inboxes)
-        )
+        """The part of Chatwoot that this sync brings over now."""
+        return self.settings.scope(datetime.now(UTC))
 
     def plan(self, request: RunRequest, *, also: AlsoPlanned = lambda *_: None) -> int:
         """Extract and plan; return the id of the run. Nothing is sent to Krayin.

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -194,11 +194,22 @@ def _sentence(problem: ErrorDetails) -> str:
             return f"{key}: {said}; read {_shown(problem['input'])}"
 
 
+def model_within(annotation: Any) -> Any:
+    """Return the model that a setting holds: itself, where it is given, or under names; None for none."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := model_within(one)) is not None), None)
+
+
 def _known_keys(parents: list[str]) -> str:
     model: Any = SyncSettings
-    for parent in parents:
+    names = iter(parents)
+    for parent in names:
         field = model.model_fields.get(parent)
-        model = field.annotation if field is not None else None
-        if not hasattr(model, "model_fields"):
+        model = None if field is None else model_within(field.annotation)
+        if field is None or model is None:
             return "remove it"
+        if field.default is None and "dict[" in str(field.annotation):
+            # The next one is a name that the user gave.
+            next(names, None)
     return "known here: " + ", ".join(sorted(model.model_fields))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
+from chatwoot.source import SourceFilter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,6 +21,8 @@ from pydantic import (
 )
 
 from reconciliation.model.hashing import stable_hash
+from reconciliation.settings.ages import age_or_date
+from reconciliation.settings.contact_where import ContactWhere  # noqa: TC001 - pydantic resolves it at run time
 
 if TYPE_CHECKING:
     from reconciliation.model.text_template import TextTemplate
@@ -29,10 +31,6 @@ SYNC_DB_CONN_ID = "sync_db"
 SECRET_CONN_ID = "chatwoot_webhook_{sync}"  # noqa: S105 - the id of a connection
 
 _SYNC_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
-_AGE = re.compile(r"([0-9]{1,6})\s*(days?|weeks?|months?|years?)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_OLDEST_DAYS = 100 * 365
-_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _CRON_FIELDS = 5
 
 
@@ -77,20 +75,13 @@ def _timezone(value: str) -> str:
 
 
 def _history(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).date() if value.tzinfo else value.date()
-    if isinstance(value, date) or value == "all":
+    if value == "all":
         return value
-    if isinstance(value, str):
-        age = _AGE.fullmatch(value.strip())
-        days = int(age[1]) * _DAYS[age[2].rstrip("s")] if age else None
-        if days is not None and days <= _OLDEST_DAYS:
-            return timedelta(days=days)
-        if _DATE.fullmatch(value.strip()):
-            with suppress(ValueError):
-                return date.fromisoformat(value.strip())
-    message = "must be 'all', an age of at most 100 years such as '90 days', or a date such as 2026-01-31"
-    raise ValueError(message)
+    try:
+        return age_or_date(value)
+    except ValueError as error:
+        message = str(error).replace("must be", "must be 'all',", 1)
+        raise ValueError(message) from None
 
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -170,6 +161,15 @@ class KrayinSettings(_Strict):
     loaders: Annotated[int, Field(ge=1, le=16)] = 1
     """Tasks that carry out one run's plan side by side. One task makes a few hundred calls a minute; more
     help only if Krayin allows more than that.
+    """
+
+
+class ContactsSettings(_Strict):
+    """Which contacts are brought over."""
+
+    where: ContactWhere | None = None
+    """What a contact has to be. One that does not match, or stops matching, is left in Krayin as it is:
+    never updated, never removed. Default: every contact.
     """
 
 
@@ -340,6 +340,7 @@ class SyncSettings(_Strict):
     chatwoot: ChatwootSettings
     krayin: KrayinSettings = KrayinSettings()
     webhook: WebhookSettings = WebhookSettings()
+    contacts: ContactsSettings = ContactsSettings()
 
     lead_pipeline_id: PositiveInt | None = None
     """Pipeline of new leads. Default: Krayin's default pipeline."""
@@ -447,6 +448,14 @@ class SyncSettings(_Strict):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _types_are_shown(self) -> Self:
+        where = self.contacts.where
+        if self.chatwoot.source == "api" and where is not None and where.types is not None:
+            message = "contacts.where.types: Chatwoot's API does not show them; use `source: database`"
+            raise ValueError(message)
+        return self
+
     @property
     def api_conn_id(self) -> str | None:
         """The Airflow connection of Chatwoot's API, None where none is named."""
@@ -465,6 +474,22 @@ class SyncSettings(_Strict):
             return datetime(self.history.year, self.history.month, self.history.day, tzinfo=UTC)
         return None
 
+    def scope(self, now: datetime) -> SourceFilter:
+        """Return the part of Chatwoot that is brought over at `now` (aware)."""
+        inboxes, where = self.chatwoot.inboxes, self.contacts.where
+        return SourceFilter(
+            self.chatwoot.account_id,
+            None if inboxes is None else frozenset(inboxes),
+            None if where is None else where.rule(now, self.zone),
+        )
+
+    def scope_document(self) -> dict[str, Any]:
+        """Return the settings that decide which records are brought over at all, as JSON."""
+        inboxes, where = self.chatwoot.inboxes, self.contacts.where
+        # Whoever does not set a rule gets no other hash by an upgrade.
+        chosen = {} if where is None else {"where": where.model_dump(mode="json", exclude_none=True)}
+        return {"inboxes": sorted(set(inboxes)) if inboxes else None, **chosen}
+
     def contents_hash(self) -> bytes:
         """Return a hash of the settings that decide what a contact turns into."""
         deciding = self.model_dump(
@@ -474,7 +499,7 @@ class SyncSettings(_Strict):
                 "skip_blocked", "history", "recreate_deleted",
             },
         )  # fmt: skip
-        deciding["inboxes"] = sorted(set(self.chatwoot.inboxes)) if self.chatwoot.inboxes else None
+        deciding |= self.scope_document()
         if self.timezone != "UTC":
             # Whoever does not set it gets no other hash by an upgrade.
             deciding["timezone"] = self.timezone

@@ -255,7 +255,14 @@ def test_a_sweep_takes_the_indexes_for_a_few_keys(chatwoot: Connection[Any]) -> 
         row[0]
         for row in chatwoot.execute(
             "EXPLAIN " + statement("contacts/checksums"),
-            {"account_id": 1, "inboxes": None, "since": None, "shift": 0, "keys": list(range(64))},
+            {
+                "account_id": 1,
+                "inboxes": None,
+                "where": None,
+                "since": None,
+                "shift": 0,
+                "keys": list(range(64)),
+            },
         )
     )
     assert "contacts_pkey" in plan

@@ -317,9 +317,9 @@ def test_statements_are_per_chunk_not_per_row(
     counted: list[str] = []
     original = DatabaseSnapshot._all
 
-    def counting(self: DatabaseSnapshot, name: str, parameters: Any) -> list[Any]:
+    def counting(self: DatabaseSnapshot, name: str, *asked: Any) -> list[Any]:
         counted.append(name)
-        return original(self, name, parameters)
+        return original(self, name, *asked)
 
     monkeypatch.setattr(DatabaseSnapshot, "_all", counting)
     assert len(read(source, selection, chunk=1000)) == many

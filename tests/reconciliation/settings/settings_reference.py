@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
+from reconciliation.settings.sync_files import model_within
 from reconciliation.settings.sync_settings import SyncSettings
 
 if TYPE_CHECKING:
@@ -46,8 +47,12 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _fields(kind, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", field
+            continue
+        yield f"{prefix}{name}", field
+        inner = model_within(kind)
+        if inner is not None:
+            of_each = "<name>." if "dict[" in str(kind) else ""
+            yield from _fields(inner, f"{prefix}{name}.{of_each}")
 
 
 def _default(field: FieldInfo) -> str:

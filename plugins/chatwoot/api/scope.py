@@ -1,0 +1,106 @@
+"""Which contacts are in the scope of a reading through the API, told with as few calls as that takes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chatwoot.api import rows as api_rows
+from chatwoot.records import BrokenRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from chatwoot.api.rows import Json
+    from chatwoot.api.session import ApiSession
+    from chatwoot.records import Contact
+    from chatwoot.source import SourceFilter
+
+MANY = 100
+"""From so many contacts on, lists of all tell more for fewer calls than asking for each."""
+
+
+@dataclass(slots=True)
+class ApiScope:
+    """Tells which contacts are in a scope by its rule; what was found out is kept as long as the reading.
+
+    Attributes:
+        session: the account's API.
+        channels: returns the channels of the account's inboxes, by id.
+        labelled: returns the ids of all contacts with a label.
+        talks: returns the conversations of a contact, as the API gives them.
+        all_talks: yields all conversations of an account.
+    """
+
+    session: ApiSession
+    channels: Callable[[], Mapping[int, str]]
+    labelled: Callable[[str], set[int]]
+    talks: Callable[[int], list[Json]]
+    all_talks: Callable[[], Iterator[list[Json]]]
+    _inside: dict[tuple[SourceFilter, int], bool] = field(default_factory=dict)
+    _by_label: dict[str, set[int]] = field(default_factory=dict)
+    _by_talks: dict[int, list[Json]] | None = None
+
+    def holds(self, scope: SourceFilter, contact: Contact | BrokenRow, *, many: bool = False) -> bool:
+        """Tell whether a contact is in scope; `many` says that it is one of many that are asked for."""
+        if scope.where is None or isinstance(contact, BrokenRow):
+            return True
+
+        def labels(contact_id: int) -> Collection[str]:
+            return self._listed_labels(scope, contact_id) if many else self._labels(contact_id)
+
+        def talked(contact_id: int) -> Collection[str] | None:
+            rows = self._listed_talks().get(contact_id, []) if many else self.talks(contact_id)
+            found = [one for one in rows if scope.inboxes is None or one.get("inbox_id") in scope.inboxes]
+            return {label for one in found for label in one.get("labels") or ()} if found else None
+
+        inside = scope.where.holds(contact, self.channels(), labels, talked)
+        self._inside[scope, contact.id] = inside
+        return inside
+
+    def has(self, scope: SourceFilter, contact_id: int | None) -> bool:
+        """Tell whether a contact is in scope; by a rule nobody is who is gone."""
+        if scope.where is None or contact_id is None:
+            return scope.where is None
+        if (scope, contact_id) not in self._inside:
+            found = self.session.find(f"/contacts/{contact_id}")
+            if found is None:
+                return False
+            row = api_rows.single(
+                found.get("payload") if isinstance(found, dict) else None, self.session.where
+            )
+            return self.holds(scope, api_rows.contact(row, self.session.account_id))
+        return self._inside[scope, contact_id]
+
+    def _labels(self, contact_id: int) -> Collection[str]:
+        return (self.session.find(f"/contacts/{contact_id}/labels") or {}).get("payload") or ()
+
+    def _listed_labels(self, scope: SourceFilter, contact_id: int) -> Collection[str]:
+        """Return those of a contact's labels that the rule names."""
+        assert scope.where is not None
+        chosen: Iterable[tuple[str, ...] | None] = (
+            scope.where.labels.any,
+            scope.where.labels.all,
+            scope.where.labels.none,
+        )
+        found = set()
+        for label in {one for some in chosen for one in some or ()}:
+            if label not in self._by_label:
+                self._by_label[label] = self.labelled(label)
+            if contact_id in self._by_label[label]:
+                found.add(label)
+        return found
+
+    def _listed_talks(self) -> Mapping[int, list[Json]]:
+        if self._by_talks is None:
+            by_contact: dict[int, dict[int, Json]] = defaultdict(dict)
+            for rows in self.all_talks():
+                for row in rows:
+                    contact_id = api_rows.contact_id_of(row)
+                    if contact_id is not None:
+                        by_contact[contact_id][row["id"]] = {
+                            key: row.get(key) for key in ("inbox_id", "labels")
+                        }
+            self._by_talks = {contact_id: list(some.values()) for contact_id, some in by_contact.items()}
+        return self._by_talks
