@@ -10,6 +10,18 @@
 )
 
 
+-- name: lead_of_contact
+-- Part of a condition: whether `contact` gets a lead by the rule for leads.
+-- Parameters: lead (jsonb, NULL: all do): see `contact_rule/holds`; account_id; inboxes (bigint[], NULL: all).
+(
+    %(lead)s::jsonb IS NULL
+    OR (
+        -- include: contact_rule/holds by lead
+        -- include with conversations: contact_rule/holds_by_conversations by lead
+    )
+)
+
+
 -- name: of_conversation
 -- Part of a condition: whether the contact of `conversation` is in scope by its rule.
 -- Parameters: as `of_contact`.

@@ -3,7 +3,7 @@
 -- 2^shift consecutive ids: their number, and the sum of their hashes modulo 2^63 - 1. With shift 0 a bucket is
 -- a contact and its checksum the contact's hash: 62 bits, the lowest set where it had no activity since `since`.
 -- What jobs note about avatars, and who was seen when, is not part of it.
--- Parameters: account_id; inboxes (bigint[], NULL: all): contacts with one of these; where: see contact_scope.sql;
+-- Parameters: account_id; inboxes (bigint[], NULL: all): contacts with one of these; where, lead: see contact_scope.sql;
 --   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): ids.
 -- Indexes: all: none, sequential scans of contacts and contact_inboxes; some: contacts_pkey,
 --   index_contact_inboxes_on_contact_id.
@@ -43,6 +43,14 @@ FROM (
                 )
             )
         ) & 4611686018427387902
+        -- Whether it gets a lead.
+        # CASE
+            WHEN coalesce(
+                -- include: contact_scope/lead_of_contact
+                , false
+            ) THEN 0
+            ELSE 2
+        END
         | (coalesce(
             greatest(contact.created_at, contact.last_activity_at)
                 < %(since)s::timestamptz AT TIME ZONE 'UTC',
@@ -128,9 +136,10 @@ GROUP BY link.contact_id
 
 -- name: rows
 -- Contacts by id with their labels and inboxes; times that no calendar has come as NULL and are
--- named in `unreadable`. Those that are not in scope by `where` have `in_scope` false.
--- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all): contacts with one of these; where: see
---   contact_scope.sql.
+-- named in `unreadable`. Those that are not in scope by `where` have `in_scope` false, and those that get no lead by
+-- `lead` have `wants_lead` false.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all): contacts with one of these; where, lead:
+--   see contact_scope.sql.
 -- Indexes: contacts_pkey, index_contact_inboxes_on_contact_id,
 --   index_taggings_on_taggable_id_and_taggable_type_and_context, tags_pkey.
 WITH labelled AS (
@@ -183,6 +192,10 @@ SELECT
         -- include: contact_scope/of_contact
         , false
     ) AS in_scope,
+    coalesce(
+        -- include: contact_scope/lead_of_contact
+        , false
+    ) AS wants_lead,
     array_remove(
         ARRAY[
             CASE

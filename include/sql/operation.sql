@@ -80,8 +80,9 @@ unknown AS MATERIALIZED (
 registered AS (
     -- Another planner may be inserting the same contacts: it is waited for, and what it planned is left alone.
     INSERT INTO krayin_sync.mapping
-        (target_id, scope_id, source_kind, source_id, crm_kind, source_hash, source_read_at, planned_at)
+        (target_id, scope_id, source_kind, source_id, crm_kind, state, source_hash, source_read_at, planned_at)
     SELECT %(target_id)s, %(scope_id)s, 'contact', source_id, crm_kind,
+           CASE WHEN crm_kind = 'lead' AND desired -> 'lead' = 'null' THEN 'not_wanted' ELSE 'pending' END,
            CASE crm_kind WHEN 'person' THEN person_hash ELSE lead_hash END, %(read_at)s, clock_timestamp()
     FROM unknown
     CROSS JOIN (VALUES ('lead'), ('person')) AS kinds (crm_kind)

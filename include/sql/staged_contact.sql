@@ -56,17 +56,26 @@ LIMIT %(size)s
 
 
 -- name: new_contacts
--- The contacts of a run that were never planned before: all that was said with them is news.
+-- The contacts of a run that were never planned before, or get their lead only now: all that was said with them is
+-- news.
 -- Parameters: run_id, scope_id.
 -- Indexes: staged_contact_pkey, mapping_of_source.
 SELECT staged.contact_id
 FROM krayin_sync.staged_contact AS staged
 WHERE staged.run_id = %(run_id)s
-  AND NOT EXISTS (
-      SELECT 1 FROM krayin_sync.mapping
-      WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = staged.contact_id::text
-        AND crm_kind = 'person'
-        AND source_hash IS NOT NULL
+  AND (
+      NOT EXISTS (
+          SELECT 1 FROM krayin_sync.mapping
+          WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = staged.contact_id::text
+            AND crm_kind = 'person'
+            AND source_hash IS NOT NULL
+      )
+      OR staged.desired -> 'lead' <> 'null' AND EXISTS (
+          SELECT 1 FROM krayin_sync.mapping
+          WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = staged.contact_id::text
+            AND crm_kind = 'lead'
+            AND state = 'not_wanted'
+      )
   )
 
 

@@ -63,7 +63,8 @@ class Contact:
 
     Empty texts are "" or None as in the database, times are aware and UTC. `contact_type` is 0 visitor,
     1 lead, 2 customer. `country_code` holds the country's *name*: Chatwoot copies
-    `additional_attributes.country` there. Attributes that are NULL in the database are {}.
+    `additional_attributes.country` there. Attributes that are NULL in the database are {}. `wants_lead` says
+    whether the rule for leads that was asked with holds for it.
 
     The repr leaves out what identifies a person, so that a record in a log tells no more than ids.
     """
@@ -87,6 +88,7 @@ class Contact:
     updated_at: datetime
     labels: tuple[str, ...]
     inboxes: tuple[ContactInbox, ...]
+    wants_lead: bool = True
 
     @property
     def key(self) -> int:

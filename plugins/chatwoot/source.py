@@ -38,16 +38,20 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
-    """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule."""
+    """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule.
+
+    `lead` is the rule for those who get a lead.
+    """
 
     account_id: int
     inboxes: frozenset[int] | None = None
     where: ContactRule | None = None
+    lead: ContactRule | None = None
 
     @property
     def asks_conversations(self) -> bool:
-        """Whether conversations have to be known to tell which contacts are meant."""
-        return self.where is not None and self.where.asks_conversations
+        """Whether conversations have to be known to tell for which contacts the rules hold."""
+        return any(rule is not None and rule.asks_conversations for rule in (self.where, self.lead))
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,8 +204,11 @@ class KrayinClient(Session):
         return created
 
     def create_person(self, draft: PersonDraft) -> Person:
-        """Create a person."""
-        return self.call(endpoints.CREATE_PERSON, data_of(Person), body=draft.to_body())
+        """Create a person, and its organization by name, in one call."""
+        person = self.call(endpoints.CREATE_PERSON, data_of(Person), body=draft.to_body())
+        if draft.emails is None:
+            self._learn(takes_no_email=True)
+        return person
 
     def create_activity(self, draft: ActivityDraft) -> Activity:
         """Create an activity.

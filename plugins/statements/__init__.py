@@ -15,7 +15,7 @@ _WHEEL = (_HERE / "include").is_dir()
 SHIPPED = _HERE / "include" if _WHEEL else _PROJECT
 EDITED = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "include" if _WHEEL else _PROJECT
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-_INCLUDE = re.compile(r"^ *-- include(?: with (\w+))?: (\w+/\w+)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *-- include(?: with (\w+))?: (\w+/\w+)(?: by (\w+))?\n", re.MULTILINE)
 
 
 def folder() -> Path:
@@ -58,10 +58,16 @@ def statements(noun: str, given: str | None = None) -> dict[str, LiteralString]:
     """Return every statement of `include/sql/<noun>.sql` by its name.
 
     For a line `-- include: <noun>/<name>` stands a part that several statements have in common, for one
-    `-- include with <what>: <noun>/<name>` as well where `given` is that.
+    `-- include with <what>: <noun>/<name>` as well where `given` is that. What follows `by` takes the place
+    of the part's parameter `where`.
     """
-    text: LiteralString = _INCLUDE.sub(
-        lambda found: statement(found[2], given=given) if found[1] in {None, given} else "", script(noun)
-    )
+
+    def part(found: re.Match[str]) -> str:
+        if found[1] not in {None, given}:
+            return ""
+        text = statement(found[2], given=given)
+        return text.replace("%(where)s", f"%({found[3]})s") if found[3] else text
+
+    text: LiteralString = _INCLUDE.sub(part, script(noun))
     _, *parts = _NAME.split(text)
     return dict(zip(parts[::2], parts[1::2], strict=True))

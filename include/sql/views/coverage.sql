@@ -86,6 +86,7 @@ FROM (
 ) AS known
 JOIN scope ON scope.id = known.scope_id
 JOIN krayin_target AS target ON target.id = scope.target_id
+WHERE known.state <> 'not_wanted'
 GROUP BY target.base_url, scope.account_id, known.source_kind, known.crm_kind;
 
 COMMENT ON VIEW coverage IS 'How much of what is known of Chatwoot has its record in Krayin now; one row per kind of record.';
@@ -93,7 +94,7 @@ COMMENT ON COLUMN coverage.krayin IS 'Address of Krayin''s API; `https://crm.exa
 COMMENT ON COLUMN coverage.account_id IS 'Chatwoot account; `1`';
 COMMENT ON COLUMN coverage.source_kind IS '`contact`, `company`, `conversation`, `message` or `stage`';
 COMMENT ON COLUMN coverage.crm_kind IS '`person`, `lead`, `organization` or `activity`';
-COMMENT ON COLUMN coverage.records IS 'Records of this kind that were ever planned; `1200`';
+COMMENT ON COLUMN coverage.records IS 'Records of this kind that were ever planned, without leads that `leads` does not want; `1200`';
 COMMENT ON COLUMN coverage.linked IS 'Those whose record in Krayin is known; `1188`';
 COMMENT ON COLUMN coverage.created IS 'Linked ones that we made; `1100`';
 COMMENT ON COLUMN coverage.adopted IS 'Linked ones that were in Krayin before; `88`';

@@ -51,6 +51,8 @@ def _mapped_from(record: Record | BrokenRow) -> Any:
             {key: value for key, value in record.additional_attributes.items() if key not in _NOTED_BY_JOBS},
             record.custom_attributes,
             [one.source_id for one in record.inboxes if one.source_id.startswith("krayin:")],
+            # Without a rule for leads the hash stays what it was.
+            *([] if record.wants_lead else [False]),
         ]
     return asdict(record)
 

@@ -12,7 +12,7 @@ from chatwoot.api.pages import DAY, SECOND, PagedList, after_day, read_all
 from chatwoot.api.rows import moment
 from chatwoot.api.scope import MANY
 from chatwoot.api.spool import Spool
-from chatwoot.records import OutOfScope
+from chatwoot.records import Contact, OutOfScope
 from chatwoot.source import ByIds, ChangedSince, Everything, ListedIds, Window
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chatwoot.api.rows import Json
     from chatwoot.api.scope import ApiScope
     from chatwoot.api.session import ApiSession
-    from chatwoot.records import BrokenRow, Contact
+    from chatwoot.records import BrokenRow
     from chatwoot.source import Selection, SourceFilter, Watermark
 
 PAGE = 15
@@ -93,7 +93,10 @@ class ApiContacts:
                     if scope.inboxes is not None and not api_rows.inboxes_of(row) & scope.inboxes:
                         continue
                     if judge.holds(scope, api_rows.contact(row, self.session.account_id), many=many):
-                        found.append(self._contact(row))
+                        contact = self._contact(row)
+                        if isinstance(contact, Contact):
+                            contact = judge.with_lead(scope, contact, many=many)
+                        found.append(contact)
                     elif not reads_all:
                         found.append(OutOfScope(row["id"]))
                 if found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chatwoot.api import rows as api_rows
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from chatwoot.api.rows import Json
     from chatwoot.api.session import ApiSession
+    from chatwoot.contact_rule import ContactRule
     from chatwoot.records import Contact
     from chatwoot.source import SourceFilter
 
@@ -46,18 +47,26 @@ class ApiScope:
         """Tell whether a contact is in scope; `many` says that it is one of many that are asked for."""
         if scope.where is None or isinstance(contact, BrokenRow):
             return True
+        inside = self._holds(scope.where, scope, contact, many=many)
+        self._inside[scope, contact.id] = inside
+        return inside
 
+    def with_lead(self, scope: SourceFilter, contact: Contact, *, many: bool = False) -> Contact:
+        """Return a contact that says whether it gets a lead; `many` as for `holds`."""
+        if scope.lead is None:
+            return contact
+        return replace(contact, wants_lead=self._holds(scope.lead, scope, contact, many=many))
+
+    def _holds(self, rule: ContactRule, scope: SourceFilter, contact: Contact, *, many: bool) -> bool:
         def labels(contact_id: int) -> Collection[str]:
-            return self._listed_labels(scope, contact_id) if many else self._labels(contact_id)
+            return self._listed_labels(rule, contact_id) if many else self._labels(contact_id)
 
         def talked(contact_id: int) -> Collection[str] | None:
             rows = self._listed_talks().get(contact_id, []) if many else self.talks(contact_id)
             found = [one for one in rows if scope.inboxes is None or one.get("inbox_id") in scope.inboxes]
             return {label for one in found for label in one.get("labels") or ()} if found else None
 
-        inside = scope.where.holds(contact, self.channels(), labels, talked)
-        self._inside[scope, contact.id] = inside
-        return inside
+        return rule.holds(contact, self.channels(), labels, talked)
 
     def has(self, scope: SourceFilter, contact_id: int | None) -> bool:
         """Tell whether a contact is in scope; by a rule nobody is who is gone."""
@@ -76,14 +85,9 @@ class ApiScope:
     def _labels(self, contact_id: int) -> Collection[str]:
         return (self.session.find(f"/contacts/{contact_id}/labels") or {}).get("payload") or ()
 
-    def _listed_labels(self, scope: SourceFilter, contact_id: int) -> Collection[str]:
+    def _listed_labels(self, rule: ContactRule, contact_id: int) -> Collection[str]:
         """Return those of a contact's labels that the rule names."""
-        assert scope.where is not None
-        chosen: Iterable[tuple[str, ...] | None] = (
-            scope.where.labels.any,
-            scope.where.labels.all,
-            scope.where.labels.none,
-        )
+        chosen: Iterable[tuple[str, ...] | None] = (rule.labels.any, rule.labels.all, rule.labels.none)
         found = set()
         for label in {one for some in chosen for one in some or ()}:
             if label not in self._by_label:

@@ -69,6 +69,7 @@ def contact(row: Any) -> Contact | OutOfScope:
         updated_at=_time(row.updated_at, "updated_at"),
         labels=tuple(sorted(row.labels)) if row.labels else (),
         inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
+        wants_lead=row.wants_lead,
     )
 
 

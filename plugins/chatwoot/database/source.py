@@ -492,13 +492,11 @@ class DatabaseSnapshot:
 
     def _parameters(self, scope: SourceFilter, since: datetime | None) -> dict[str, Any]:
         inboxes = None if scope.inboxes is None else sorted(scope.inboxes)
-        rule = None if scope.where is None else scope.where.to_json(self.inboxes(scope.account_id))
-        return {
-            "account_id": scope.account_id,
-            "inboxes": inboxes,
-            "where": None if rule is None else json.dumps(rule),
-            "since": since,
+        rules = {
+            name: None if rule is None else json.dumps(rule.to_json(self.inboxes(scope.account_id)))
+            for name, rule in (("where", scope.where), ("lead", scope.lead))
         }
+        return {"account_id": scope.account_id, "inboxes": inboxes, **rules, "since": since}
 
     def _all(self, name: str, parameters: Mapping[str, Any], given: str | None = None) -> list[Any]:
         with _translated(self._where):

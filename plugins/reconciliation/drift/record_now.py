@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import Contact
+from chatwoot.records import Contact, OutOfScope
 from chatwoot.source import ByIds
 from krayin.rate_limiter import Lane
 from psycopg.rows import dict_row
@@ -64,11 +64,12 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
     with working(sync.sync_dsn) as connection, sync.open_krayin(connection, lane=Lane.LIVE) as krayin:
         factory = RunFactory(sync, connection, krayin, resolve_targets(sync.settings, krayin.catalogue))
         rules, reads = factory.rules(), CrmReads(krayin.client, krayin.attributes)
-        desired = _desired(factory, contact_id)
-        now = RecordNow(left_out=desired if isinstance(desired, str) else None)
         with connection.cursor(row_factory=dict_row) as cursor:
             asked = {**scope, "source_ids": [str(contact_id)]}
             found = cursor.execute(statement("mapping/contacts_of_records"), asked).fetchall()
+        has_lead = any(row["crm_kind"] == "lead" and row["crm_id"] is not None for row in found)
+        desired = _desired(factory, contact_id, has_lead=has_lead)
+        now = RecordNow(left_out=desired if isinstance(desired, str) else None)
         for row in found:
             kind, sent = row["crm_kind"], row["last_sent"]
             if row["source_kind"] != "contact":
@@ -76,7 +77,8 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
             wanted: Fields = {}
             if not isinstance(desired, str):
                 address = scope["account_id"], contact_id, rules.email_demand, sent
-                wanted = flatten(with_address(desired.person, *address) if kind == "person" else desired.lead)
+                fields = with_address(desired.person, *address) if kind == "person" else desired.lead
+                wanted = flatten(fields or {})
                 now.chatwoot[kind] = wanted
             if row["crm_id"] is None:
                 continue
@@ -109,13 +111,15 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
     return now
 
 
-def _desired(factory: RunFactory, contact_id: int) -> DesiredContact | str:
+def _desired(factory: RunFactory, contact_id: int, *, has_lead: bool) -> DesiredContact | str:
     """Return what Krayin should hold for a contact, or why it is not brought over."""
     sync = factory.sync
     with sync.source.snapshot() as snapshot:
         rows = snapshot.rows(CONTACTS.stream, sync.scope, ByIds(frozenset({contact_id})))
-        contact = next((one for one in chain.from_iterable(rows) if isinstance(one, Contact)), None)
-    if contact is None:
+        contact = next(chain.from_iterable(rows), None)
+    if isinstance(contact, OutOfScope):
+        return "out_of_scope"
+    if not isinstance(contact, Contact):
         return "not_in_chatwoot"
-    desired = map_contact(contact, factory.mapping_rules(), mapped=True)
+    desired = map_contact(contact, factory.mapping_rules(), mapped=True, has_lead=has_lead)
     return desired.reason if isinstance(desired, SkippedContact) else desired

@@ -76,16 +76,17 @@ class StagedContacts:
                     seen.skipped["erased on request"] += 1
                     continue
                 before = planned.get(contact.id, _NEVER_PLANNED)
-                desired = map_contact(contact, self.rules, mapped=before.person is not None)
+                desired = map_contact(
+                    contact, self.rules, mapped=before.person is not None, has_lead=before.has_lead
+                )
                 if isinstance(desired, SkippedContact):
                     seen.skip(desired.reason, contact.id)
                     continue
                 for warning in desired.warnings:
                     seen.warn(warning, contact.id)
                 hashes = desired.person_hash(), desired.lead_hash()
-                active_at = (
-                    contact.last_activity_at if self.follow_closed and before.is_news(contact) else None
-                )
+                follows = self.follow_closed and self.rules.make_leads and contact.wants_lead
+                active_at = contact.last_activity_at if follows and before.is_news(contact) else None
                 if hashes == (before.person, before.lead) and active_at is None:
                     seen.unchanged += 1
                     continue

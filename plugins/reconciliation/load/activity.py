@@ -195,7 +195,7 @@ class ActivitySink(Sink):
         if self.settings.activity_link != "person":
             if lead is not None and lead.state is MappingState.LINKED and lead.crm_id is not None:
                 link["lead"] = lead.crm_id
-            elif lead is None or lead.state is not MappingState.GONE:
+            elif lead is None or lead.state not in {MappingState.GONE, MappingState.NOT_WANTED}:
                 self._wait_for("lead")
         if self.settings.activity_link != "lead" or not link:
             link["person"] = person.crm_id

@@ -62,13 +62,13 @@ class LeadSink(RecordSteps):
         return chosen
 
     def upsert(self, work: ContactWork) -> None:
-        """Take over, create or update the lead; nothing happens while the person is not linked.
+        """Take over, create or update the lead, if one is wanted and the person is linked.
 
         Raises:
             Stop: the operation ends here.
         """
         person = work.row("person")
-        if person is None or person.crm_id is None:
+        if person is None or person.crm_id is None or work.lead is None:
             return
         if work.is_gone("lead") and not self.settings.recreate_deleted:
             work.result["lead"] = "deleted_in_krayin"
@@ -110,7 +110,7 @@ class LeadSink(RecordSteps):
         if closed not in leads or not self._is_closed(leads[closed]):
             return False
         later = [lead for lead in leads.values() if lead.id > closed]
-        lost = marked_lead(self._free(work.operation, later), work.lead)
+        lost = marked_lead(self._free(work.operation, later), work.wanted_lead)
         if lost is None:
             closed_at = leads[closed].closed_at
             # Without that moment nothing tells what was qualified with which of the two.
@@ -118,7 +118,7 @@ class LeadSink(RecordSteps):
             self._create(work, person_id, move)
             return True
         # A call of ours that was not answered made it.
-        self.link(work, "lead", lost.id, "created", last_sent=flatten(work.lead))
+        self.link(work, "lead", lost.id, "created", last_sent=flatten(work.wanted_lead))
         work.result["lead"] = "created"
         return False
 
@@ -128,7 +128,7 @@ class LeadSink(RecordSteps):
     def _own_or_only_lead(self, work: ContactWork, person_id: int) -> Lead | None:
         """Return the lead that a lost call of ours made, else the one that unmistakably is the contact's."""
         free = self._free(work.operation, self.reads.leads_of(person_id))
-        marked = marked_lead(free, work.lead)
+        marked = marked_lead(free, work.wanted_lead)
         if marked is not None:
             return marked
         # Somebody may have changed the description by which we know our own.
@@ -157,11 +157,11 @@ class LeadSink(RecordSteps):
             self.persons.gone(work, row)
         work.move = move
         targets = self.stages.targets_with(move)
-        draft = lead_draft(work.lead, targets, booleans=self.booleans, person_id=person_id)
+        draft = lead_draft(work.wanted_lead, targets, booleans=self.booleans, person_id=person_id)
         with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
             lead = self.client.create_lead(draft).lead
         with self.lineage.linking(lead=lead):
-            self.link_made(work, "lead", lead, flatten(work.lead), work.lead_hash)
+            self.link_made(work, "lead", lead, flatten(work.wanted_lead), work.lead_hash)
         work.result["lead"] = "created"
         self.stages.finish(work, lead)
 
@@ -207,7 +207,8 @@ class ContactSink(Sink):
                 person,
                 lead,
                 person_differs=person is not None and person.acked_hash != _hash(operation, "person"),
-                lead_differs=lead is not None and lead.acked_hash != _hash(operation, "lead"),
+                lead_differs=operation.payload["lead"] is not None
+                and (lead is None or lead.acked_hash != _hash(operation, "lead")),
                 adopts_person="person" in operation.payload["adopt"],
             )
             if PERSONS in reads:

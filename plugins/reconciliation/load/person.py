@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import NoReturn
 
-    from krayin.records import CreatedLead
+    from krayin.records import Lead
 
     from reconciliation.load.lead_stage import LeadStageSink, WaitingMove
     from reconciliation.load.sink import LoadContext
@@ -60,13 +60,19 @@ class ContactWork(Work):
     """One contact's operation: what is wanted of its person and lead."""
 
     person: Fields
-    lead: Fields
+    lead: Fields | None
     person_hash: bytes
     lead_hash: bytes
     organization: str | None
     adopt: Mapping[str, int]
     move: WaitingMove | None = field(default=None, kw_only=True)
     """That of the lead which is about to be made."""
+
+    @property
+    def wanted_lead(self) -> Fields:
+        """The fields of its lead, where it gets one."""
+        assert self.lead is not None
+        return self.lead
 
     @property
     def was_tried(self) -> bool:
@@ -184,7 +190,7 @@ class PersonSink(RecordSteps):
                 raise
             work.person = reserved(work.operation, work.person, EmailDemand.ALWAYS)
             created = self._create(work)
-        self._note_created(work, created)
+        self._note_created(work, *created)
         return True
 
     def _may_lack_an_email(self, work: ContactWork, failure: OutcomeUnknown) -> bool:
@@ -195,21 +201,27 @@ class PersonSink(RecordSteps):
             and self.client.dialect.takes_no_email is None
         )
 
-    def _create(self, work: ContactWork) -> CreatedLead:
+    def _create(self, work: ContactWork) -> tuple[Person, Lead | None]:
+        person = person_draft(
+            work.person,
+            owner_id=self.targets.owner_id,
+            booleans=self.booleans,
+            email_required=self.catalogue.email_required(),
+        )
+        if work.lead is None:
+            with self.intent(work.operation, CREATE_CONTACT):
+                return self.client.create_person(person), None
         work.move = self.stages.waiting(work.operation)
         draft = lead_draft(
             work.lead,
             self.stages.targets_with(work.move),
             booleans=self.reads.attributes.booleans("leads"),
-            person=person_draft(
-                work.person,
-                owner_id=self.targets.owner_id,
-                booleans=self.booleans,
-                email_required=self.catalogue.email_required(),
-            ),
+            person=person,
         )
         with self.intent(work.operation, CREATE_CONTACT, self.stages.note_made_in(work.move)):
-            return self.client.create_lead(draft)
+            created = self.client.create_lead(draft)
+        assert created.person is not None
+        return created.person, created.lead
 
     def _adopt(self, work: ContactWork, person_id: int) -> None:
         self.link(work, "person", person_id, "adopted")
@@ -227,24 +239,27 @@ class PersonSink(RecordSteps):
         by a salesperson. In doubt the person is adopted: then nothing in it is ever overwritten.
         """
         leads = self.reads.leads_of(person.id) if work.operation.step in CREATIONS else []
-        ours = is_new or any(is_marked(lead, work.lead) for lead in leads)
+        ours = is_new or (work.lead is not None and any(is_marked(lead, work.lead) for lead in leads))
         origin, sent = ("created", flatten(work.person)) if ours else ("adopted", None)
         self.link(work, "person", person.id, origin, last_sent=sent)
         work.result["person"] = origin
 
-    def _note_created(self, work: ContactWork, created: CreatedLead) -> None:
-        person, lead = created.person, created.lead
-        assert person is not None
-        with self.lineage.linking(person=person, lead=lead), self.ledger.transaction():
+    def _note_created(self, work: ContactWork, person: Person, lead: Lead | None) -> None:
+        made: dict[str, Person | Lead] = (
+            {"person": person} if lead is None else {"person": person, "lead": lead}
+        )
+        with self.lineage.linking(**made), self.ledger.transaction():
             self.link_made(work, "person", person, flatten(work.person), work.person_hash)
-            self.link_made(work, "lead", lead, flatten(work.lead), work.lead_hash)
+            if lead is not None:
+                self.link_made(work, "lead", lead, flatten(work.wanted_lead), work.lead_hash)
             self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
             made_at = person.organization_created_at
             is_made = person.created_at is not None and same_moment(made_at, person.created_at)
             self._link_organization(work, person.organization_id, is_made=is_made)
         self.snapshot.record([person])
-        work.result |= {"person": "created", "lead": "created"}
-        self.stages.finish(work, lead)
+        work.result |= dict.fromkeys(made, "created")
+        if lead is not None:
+            self.stages.finish(work, lead)
 
     def find(self, work: ContactWork) -> tuple[Person, bool] | None:
         """Return the one person who has the contact's e-mail or phone and belongs to nobody else.

@@ -130,7 +130,8 @@ class MappingRules:
 
     `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code,
     by CRM kind. `history_start` is an aware instant or None; `zone` that of the account; `templates`
-    the texts of one's own, by place.
+    the texts of one's own, by place. With `make_leads` those contacts get a lead for whom the rule of the
+    reading holds.
     """
 
     phone_region: str | None = None
@@ -140,6 +141,7 @@ class MappingRules:
     history_start: datetime | None = None
     zone: tzinfo = UTC
     templates: Mapping[str, TextTemplate] = field(default_factory=dict)
+    make_leads: bool = True
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -249,20 +251,23 @@ LEAD_FIELDS = (
 
 
 def map_contact(
-    contact: Contact, rules: MappingRules, *, mapped: bool = False
+    contact: Contact, rules: MappingRules, *, mapped: bool = False, has_lead: bool = False
 ) -> DesiredContact | SkippedContact:
     """Return what Krayin should hold for `contact`, or why it is left out.
 
-    `mapped` says that Krayin already has it through us: then `history` no longer bounds it.
+    `mapped` says that Krayin already has it through us: then `history` no longer bounds it. With `has_lead`
+    it has a lead, which goes on being written whatever the rules say.
     """
     reading = ContactReading(contact, rules)
     reason = _skip(reading, mapped=mapped)
     if reason is not None:
         return SkippedContact(contact.id, reason)
     person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
-    lead: Fields = {field.target: field.read(reading) for field in LEAD_FIELDS}
     person["custom"] = _custom("person", reading)
-    lead["custom"] = _custom("lead", reading)
+    lead: Fields | None = None
+    if has_lead or (rules.make_leads and contact.wants_lead):
+        lead = {field.target: field.read(reading) for field in LEAD_FIELDS}
+        lead["custom"] = _custom("lead", reading)
     return DesiredContact(
         contact_id=contact.id,
         person=person,

@@ -21,6 +21,7 @@ class ActivitySkip(StrEnum):
 
     NO_CONTACT = "its contact was deleted"
     CONTACT_NOT_SYNCED = "its contact is not brought over"
+    NO_LEAD = "its contact gets no lead"
     BEFORE_HISTORY = "older than history"
     UNREADABLE = "unreadable"
 

@@ -39,14 +39,15 @@ class DesiredContact(FromJson):
     """The mapped fields of one contact.
 
     `person` has name, emails, phones, job_title, organization and custom; `lead` has title,
-    lead_value, description and custom. `natural_keys` are `email:` and `phone:` keys in compared
-    form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind. `warnings` say in
-    words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last change (aware).
+    lead_value, description and custom, or is None where the contact gets no lead. `natural_keys` are `email:`
+    and `phone:` keys in compared form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind.
+    `warnings` say in words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last
+    change (aware).
     """
 
     contact_id: int
     person: Fields
-    lead: Fields
+    lead: Fields | None
     organization: DesiredOrganization | None = None
     natural_keys: tuple[str, ...] = ()
     adopt: dict[str, int] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class DesiredContact(FromJson):
         return stable_hash([self.person, organization.name, organization.address, organization.custom])
 
     def lead_hash(self) -> bytes:
-        """Return the hash of the lead's fields."""
+        """Return the hash of the lead's fields, or of there being none."""
         if self._hashes is not None:
             return self._hashes[1]
         return stable_hash(self.lead)

@@ -41,10 +41,12 @@ class LinkedRecords:
     def waits_for(self, link: Link) -> str | None:
         """Return the record an activity must wait for, None when it can be carried out.
 
-        An activity of a contact whose lead was deleted in Krayin hangs on the person instead.
+        An activity of a contact that gets no lead, or whose lead was deleted in Krayin, hangs on the person
+        instead.
         """
         # First, because an adopted person is linked some time before its lead is.
-        if link != "person" and self.lead not in {MappingState.LINKED, MappingState.GONE}:
+        there = {MappingState.LINKED, MappingState.GONE, MappingState.NOT_WANTED}
+        if link != "person" and self.lead not in there:
             return "lead"
         return None if self.person is MappingState.LINKED else "person"
 

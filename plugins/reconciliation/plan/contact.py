@@ -84,7 +84,7 @@ def decide(  # noqa: PLR0913 - a contact and what is known of it
     if person is not None and person_state is MappingState.LINKED:
         writes = int(person.acked_hash != contact.person_hash())
         lead_gone = lead is not None and lead.state is MappingState.GONE
-        if not (lead_gone and not recreate_deleted):
+        if contact.lead is not None and not (lead_gone and not recreate_deleted):
             writes += int(lead is None or lead_gone or lead.acked_hash != contact.lead_hash())
         action = Action.UPDATE if writes or follows_lead is not None else Action.NOTHING
         return ContactPlan(contact, action, calls=writes, follows_lead=follows_lead, apart=apart)
@@ -103,7 +103,7 @@ def decide(  # noqa: PLR0913 - a contact and what is known of it
     if match is None:
         return ContactPlan(contact, Action.CREATE, calls=1, apart=apart)
     adopt = {"person": match.crm_id}
-    if contact.adopt.get("person") == match.crm_id and "lead" in contact.adopt:
+    if contact.adopt.get("person") == match.crm_id and "lead" in contact.adopt and contact.lead is not None:
         adopt["lead"] = contact.adopt["lead"]
     return ContactPlan(contact, Action.ADOPT, adopt=adopt, calls=1)
 
@@ -156,8 +156,10 @@ def operation_of(
     return row
 
 
-def planned_state(action: Action, state: MappingState) -> MappingState:
-    """Return the state of a mapping row once a plan with this action is made."""
+def planned_state(action: Action, state: MappingState, *, wanted: bool = True) -> MappingState:
+    """Return the state of a mapping row once a plan with this action is made; `wanted`: a record is."""
+    if not wanted and state not in {MappingState.LINKED, MappingState.GONE}:
+        return MappingState.NOT_WANTED
     if action is Action.QUARANTINE:
         return MappingState.QUARANTINED
     if action is Action.LEAVE_DELETED or state is MappingState.LINKED:
@@ -230,7 +232,7 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
         return NOTHING
     contact, person, lead = plan.contact, known.rows["person"], known.rows["lead"]
     person_differs = person.acked_hash != contact.person_hash()
-    lead_differs = lead.acked_hash != contact.lead_hash()
+    lead_differs = contact.lead is not None and lead.acked_hash != contact.lead_hash()
     reads = contact_reads(
         person,
         lead,
@@ -261,19 +263,23 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
 def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
     """Return what creating a contact's records will change and cost."""
     person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
-    changes = {"person": _new(person), "lead": _new(contact.lead)}
+    changes = {"person": _new(person)}
+    if contact.lead is not None:
+        changes["lead"] = _new(contact.lead)
     return Expectation(Expected(1), changes, frozenset(changes))
 
 
 def _expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs: bool) -> Expectation:
     wanted, lead = plan.contact.lead, known.rows["lead"]
+    if wanted is None:
+        return NOTHING
     if plan.follows_lead is not None:
         return Expectation(Expected(1, frozenset({LEADS_OF})), {"lead": _new(wanted)}, frozenset({"lead"}))
     if lead.state is MappingState.LINKED:
         return _merged("lead", wanted, known.lead, lead.last_sent, rules) if differs else NOTHING
     if lead.state is MappingState.GONE and not rules.recreate_deleted:
         return NOTHING
-    chosen = _chosen(plan, known.leads or (), rules)
+    chosen = _chosen(plan, wanted, known.leads or (), rules)
     if chosen is None:
         return Expectation(Expected(1), {"lead": _new(wanted)}, frozenset({"lead"}))
     return _merged("lead", wanted, lead_fields(lead_facts(chosen)), None, rules, frozenset({LEADS}))
@@ -302,13 +308,13 @@ def _merged(  # noqa: PLR0913, PLR0917 - the sides of a merge
     )
 
 
-def _chosen(plan: ContactPlan, leads: Sequence[Lead], rules: Rules) -> Lead | None:
+def _chosen(plan: ContactPlan, wanted: Fields, leads: Sequence[Lead], rules: Rules) -> Lead | None:
     named = next((one for one in leads if one.id == plan.adopt.get("lead")), None)
     if named is not None:
         return named
     return match_lead(
         leads,
-        plan.contact.lead,
+        wanted,
         pipeline_id=rules.pipeline_id,
         final_stages=rules.final_stages,
     )

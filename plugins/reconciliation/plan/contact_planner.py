@@ -295,7 +295,11 @@ class ContactPlanner:
                     operation_of(plan, expectation, person, self.rules.phone_region),
                     [
                         (person, contact.person_hash(), planned_state(plan.action, person.state)),
-                        (lead, contact.lead_hash(), planned_state(plan.action, lead.state)),
+                        (
+                            lead,
+                            contact.lead_hash(),
+                            planned_state(plan.action, lead.state, wanted=contact.lead is not None),
+                        ),
                     ],
                 )
             )

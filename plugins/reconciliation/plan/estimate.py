@@ -74,6 +74,7 @@ def contact_reads(
 ) -> frozenset[str]:
     """Return the bulk reads that an operation on a contact with these mapping rows takes part in.
 
+    `lead_differs` says that a lead is wanted and is not, or not yet, as it should be.
     The leads found by LEADS_OF may turn out to be read once more as LEADS.
     """
     has_person = person is not None and person.crm_id is not None
@@ -83,7 +84,7 @@ def contact_reads(
         reads.add(PERSONS)
     if has_lead and lead_differs:
         reads.add(LEADS)
-    if not has_lead and (has_person or adopts_person):
+    if lead_differs and not has_lead and (has_person or adopts_person):
         reads.add(LEADS_OF)
     return frozenset(reads)
 

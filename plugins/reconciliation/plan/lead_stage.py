@@ -82,10 +82,15 @@ def plan_moves(engine: PlanEngine, pipeline: Pipeline, planned: PlannedActivitie
     for chunk in engine.staged((STAGE,)):
         with engine.connection.transaction():
             contacts = linked_records(engine, (row[0] for row in chunk))
-            leads = {one: contact for one, contact in contacts.items() if contact.lead is not None}
+            leads = {
+                one: contact
+                for one, contact in contacts.items()
+                if contact.lead not in {None, MappingState.NOT_WANTED}
+            }
             staged = {row[2]: row for row in chunk if row[0] in leads}
             new = {row[0] for row in engine.execute("operation/creations_of", contact_ids=list(staged))}
-            planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(staged)
+            planned.skipped[ActivitySkip.NO_LEAD] += len(contacts) - len(leads)
+            planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(contacts)
             locked = engine.lock(STAGE, {one: {"lead": bytes(row[3])} for one, row in staged.items()})
             decided: list[Decided] = []
             for source_id, (contact_id, _, _, wanted_hash, document) in staged.items():

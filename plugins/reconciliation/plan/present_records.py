@@ -120,7 +120,9 @@ def present_records(
     shown_persons: dict[int, Mapping[str, Any]] = {}
     shown_leads: dict[int, Mapping[str, Any]] = {}
     if reads is not None:
-        leads_of = _free(engine, reads.leads_of(person_ids[one] for one in person_ids.keys() - lead_ids))
+        leadless = {plan.contact.contact_id for plan in wanted if plan.contact.lead is None}
+        asked = person_ids.keys() - lead_ids - leadless
+        leads_of = _free(engine, reads.leads_of(person_ids[one] for one in asked))
         shown_persons = reads.persons(person_ids.values())
         shown_leads = reads.leads(lead_ids.values())
     shown = {

@@ -74,6 +74,7 @@ class RunFactory:
             history_start=settings.history_start(datetime.now(UTC)),
             zone=settings.zone,
             templates=settings.templates.of("lead"),
+            make_leads=settings.leads.create != "never",
             custom_fields=settings.custom_fields.model_dump(),
             custom_types=self.targets.custom_types,
         )

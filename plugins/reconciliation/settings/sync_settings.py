@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
+from chatwoot.contact_rule import ContactRule
 from chatwoot.source import SourceFilter
 from pydantic import (
     AfterValidator,
@@ -171,6 +173,31 @@ class ContactsSettings(_Strict):
     """What a contact has to be. One that does not match, or stops matching, is left in Krayin as it is:
     never updated, never removed. Default: every contact.
     """
+
+
+class LeadsSettings(_Strict):
+    """Which contacts get a lead."""
+
+    create: Literal["always", "on_conversation", "never"] = "always"
+    """When a contact gets a lead beside its person: always, once it has a conversation, or never. One that
+    has a lead keeps it, and it is updated.
+    """
+    where: ContactWhere | None = None
+    """What a contact has to be to get one. Default: every contact."""
+
+    @model_validator(mode="after")
+    def _makes_some(self) -> Self:
+        if self.create == "never" and self.where is not None:
+            message = "where says who gets a lead, but create is never: remove one of them"
+            raise ValueError(message)
+        return self
+
+    def rule(self, now: datetime, zone: ZoneInfo) -> ContactRule | None:
+        """Return the rule for those who get a lead, None for everybody or nobody."""
+        if self.where is None and self.create != "on_conversation":
+            return None
+        rule = ContactRule() if self.where is None else self.where.rule(now, zone)
+        return replace(rule, has_conversation=True) if self.create == "on_conversation" else rule
 
 
 class WebhookSettings(_Strict):
@@ -341,6 +368,7 @@ class SyncSettings(_Strict):
     krayin: KrayinSettings = KrayinSettings()
     webhook: WebhookSettings = WebhookSettings()
     contacts: ContactsSettings = ContactsSettings()
+    leads: LeadsSettings = LeadsSettings()
 
     lead_pipeline_id: PositiveInt | None = None
     """Pipeline of new leads. Default: Krayin's default pipeline."""
@@ -450,10 +478,10 @@ class SyncSettings(_Strict):
 
     @model_validator(mode="after")
     def _types_are_shown(self) -> Self:
-        where = self.contacts.where
-        if self.chatwoot.source == "api" and where is not None and where.types is not None:
-            message = "contacts.where.types: Chatwoot's API does not show them; use `source: database`"
-            raise ValueError(message)
+        for name, where in (("contacts", self.contacts.where), ("leads", self.leads.where)):
+            if self.chatwoot.source == "api" and where is not None and where.types is not None:
+                message = f"{name}.where.types: Chatwoot's API does not show them; use `source: database`"
+                raise ValueError(message)
         return self
 
     @property
@@ -481,6 +509,7 @@ class SyncSettings(_Strict):
             self.chatwoot.account_id,
             None if inboxes is None else frozenset(inboxes),
             None if where is None else where.rule(now, self.zone),
+            self.leads.rule(now, self.zone),
         )
 
     def scope_document(self) -> dict[str, Any]:
@@ -500,6 +529,8 @@ class SyncSettings(_Strict):
             },
         )  # fmt: skip
         deciding |= self.scope_document()
+        if self.leads != LeadsSettings():
+            deciding["leads"] = self.leads.model_dump(mode="json", exclude_none=True)
         if self.timezone != "UTC":
             # Whoever does not set it gets no other hash by an upgrade.
             deciding["timezone"] = self.timezone

@@ -16,6 +16,8 @@ class MappingState(StrEnum):
     GONE = "gone"
     ORPHANED = "orphaned"
     QUARANTINED = "quarantined"
+    NOT_WANTED = "not_wanted"
+    """Of a lead that its contact gets none by the rules."""
 
 
 @dataclass(frozen=True, slots=True)

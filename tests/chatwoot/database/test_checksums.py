@@ -259,6 +259,7 @@ def test_a_sweep_takes_the_indexes_for_a_few_keys(chatwoot: Connection[Any]) -> 
                 "account_id": 1,
                 "inboxes": None,
                 "where": None,
+                "lead": None,
                 "since": None,
                 "shift": 0,
                 "keys": list(range(64)),

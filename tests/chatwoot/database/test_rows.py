@@ -18,7 +18,7 @@ def row(**changes: Any) -> Any:
         "country_code": "", "additional_attributes": '{"city": "Pune"}', "custom_attributes": "{}",
         "last_activity_at": None, "created_at": WHEN, "updated_at": WHEN,
         "labels": ["vip", "lead"], "inbox_ids": [5, 3], "source_ids": ["b", "a"], "unreadable": [],
-        "in_scope": True,
+        "in_scope": True, "wants_lead": True,
     }  # fmt: skip
     return SimpleNamespace(**(values | changes))
 

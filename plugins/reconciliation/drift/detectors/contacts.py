@@ -104,7 +104,9 @@ class ContactDetector:
             yield self._stale(contact, "person", person)
         elif person.is_linked:
             yield from self._of_person(contact, person)
-            if lead is None or lead.row.state is MappingState.PENDING:
+            if contact.desired.lead is None:
+                return
+            if lead is None or lead.row.state in {MappingState.PENDING, MappingState.NOT_WANTED}:
                 yield Finding(
                     FindingClass.MISSING,
                     "make the lead, or take over the person's only open one",
@@ -151,7 +153,8 @@ class ContactDetector:
     def _of_lead(
         self, contact: ComparedContact, lead: ShownRow, facts: Mapping[str, Any], person: ShownRow
     ) -> Iterator[Finding]:
-        yield from self._fields(contact, "lead", lead, lead_fields(facts), flatten(contact.desired.lead))
+        desired = flatten(contact.desired.lead or {})
+        yield from self._fields(contact, "lead", lead, lead_fields(facts), desired)
         if facts.get("person_id") != person.row.crm_id:
             yield Finding(
                 FindingClass.CHANGED,
@@ -282,7 +285,9 @@ class ContactReader:
 
     def _desired(self, contact_ids: Sequence[int]) -> dict[int, DesiredContact]:
         rows = self.drift.execute("mapping/hashes", contact_ids=[str(one) for one in contact_ids])
-        mapped = {int(row[0]) for row in rows if row[1] == "person" and row[2] is not None}
+        found_rows = rows.fetchall()
+        mapped = {int(row[0]) for row in found_rows if row[1] == "person" and row[2] is not None}
+        with_lead = {int(row[0]) for row in found_rows if row[1] == "lead" and row[3] == MappingState.LINKED}
         erased = erased_among(self.drift.connection, self.drift.identity, contact_ids)
         self.counts["left_out"] += len(erased)
         found: dict[int, DesiredContact] = {}
@@ -290,7 +295,9 @@ class ContactReader:
         for row in chain.from_iterable(self.snapshot.rows(CONTACTS.stream, self.scope, wanted)):
             if not isinstance(row, Contact):
                 continue
-            desired = map_contact(row, self.mapping_rules, mapped=row.id in mapped)
+            desired = map_contact(
+                row, self.mapping_rules, mapped=row.id in mapped, has_lead=row.id in with_lead
+            )
             if isinstance(desired, SkippedContact):
                 self.counts["left_out"] += 1
             else:
