@@ -1,7 +1,7 @@
 # Everything works from a fresh clone with nothing but Python 3.11+ and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset airflow test test-fast test-containers test-wheel soak lint audit bench reference lock venv
+.PHONY: help up down status logs reset airflow test test-fast test-containers test-wheel soak lint audit bench reference pictures lock venv
 
 # The newest Python that fits; another one: make PYTHON=/path/to/python up
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -70,6 +70,9 @@ bench: venv ## Measure speed and calls; results in benchmarks/results
 reference: venv ## Write the pages that are made from the code: settings and views
 	WRITE_REFERENCE=1 $(BIN)/python -m pytest -q -k the_rendered_one \
 		tests/reconciliation/settings/test_reference.py tests/reconciliation/web/test_views.py
+
+pictures: venv ## Write the pictures of the pages anew (needs Chromium)
+	WRITE_PICTURES=docs/images $(BIN)/python -m pytest -q -n 0 -k axe tests/reconciliation/web/test_in_a_browser.py
 
 lock: venv ## Resolve pyproject.toml into requirements.txt and requirements-image.txt, with the newest versions
 	$(BIN)/uv pip compile pyproject.toml --group sandbox --group dev --universal --python-version 3.11 \

@@ -307,6 +307,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
         "comparisons/test",
         "decisions/test",
         f"reports/{compared}/report.html",
+        "work?sync=test&reason=ambiguous_person",
         "../dags/test__approval/runs/asset__2026%2B1/required_actions",
         *(f"../dags/{dag}" for dag in DAGS),
     }
@@ -320,6 +321,7 @@ def test_only_dags_that_are_there_are_linked(around: PageContext) -> None:
         "find",
         "work",
         "../",
+        "./",
         "runs/test",
         "differences/test",
         "comparisons/test",
