@@ -12,6 +12,7 @@ import pytest
 from reconciliation.run.request import RunRequest
 
 from sandbox.chatwoot import changes, conversations
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -60,7 +61,8 @@ class Case:
         return {"stage_progression_enabled": True} | {name: stage for name, stage, is_on in chosen if is_on}
 
 
-CASES = [Case(*each) for each in product(CONFIGURED, STATUS, REPLY, LEAD)]
+# All with SOAK=1, else every seventh: no number of values is a multiple of seven, so each value meets most others.
+CASES = [Case(*each) for each in product(CONFIGURED, STATUS, REPLY, LEAD)][:: 1 if SOAK else 7]
 
 
 def converse(connection: Connection[Any], case: Case, number: int) -> int:
@@ -92,7 +94,6 @@ def test_every_combination_ends_where_the_rules_say(world: World) -> None:
     world.settings["max_changes_without_approval"] = {"number": 100_000}
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
         cases = {converse(connection, case, number): case for number, case in enumerate(CASES)}
-    assert len(cases) == 8 * 5 * 3 * 8
     later = frozenset(contact for contact, case in cases.items() if case.lead == "later")
     # These were made where they are: nobody moved them.
     world.run(RunRequest(contact_ids=later), lead_pipeline_stage_id=NEGOTIATION)
