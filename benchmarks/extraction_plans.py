@@ -50,7 +50,12 @@ def plans(connection: psycopg.Connection[Any], contacts: int) -> dict[str, str]:
         conversations.add_message(connection, (number - 1) % 1000 + 1, "Are you there?")
     next_xid = _one(connection, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
     look = {"account_id": ACCOUNT, "since_xid": since, "next_xid": next_xid, "after": None, "recent": None}
-    some = {"account_id": ACCOUNT, "inboxes": None, "ids": list(range(1, contacts, contacts // CHUNK))}
+    some = {
+        "account_id": ACCOUNT,
+        "inboxes": None,
+        "where": None,
+        "ids": list(range(1, contacts, contacts // CHUNK)),
+    }
     asked: dict[str, tuple[str, dict[str, Any]]] = {}
     for table in STREAMS[Stream.CONTACTS].written + STREAMS[Stream.CONVERSATIONS].written:
         recent = datetime.now(UTC) - RECENT.get(table, timedelta(0))
@@ -61,7 +66,10 @@ def plans(connection: psycopg.Connection[Any], contacts: int) -> dict[str, str]:
     asked |= {
         "ids of all contacts": ("contacts/ids", every),
         "contacts by id": ("contacts/rows", some),
-        "conversations by id": ("conversations/rows", {**some, "recent": 10, "letters": 4000}),
+        "conversations by id": (
+            "conversations/rows",
+            {**some, **STREAMS[Stream.CONVERSATIONS].parameters, "transcripts": False},
+        ),
         "messages by id": ("messages/rows", {**some, "letters": 70000}),
         "progress by id": ("progress/rows", some),
     }

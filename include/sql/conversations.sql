@@ -2,8 +2,9 @@
 -- Checksums of the conversations of an account over exactly what they are mapped from (see contacts.sql),
 -- with inbox, assignee, team and what was said, by buckets of 2^shift consecutive display ids. All public messages
 -- count, not only the latest.
--- Parameters: account_id; inboxes (bigint[], NULL: all); where: see contact_scope.sql;
---   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): display ids.
+-- Parameters: account_id; inboxes (bigint[], NULL: all); where: see contact_scope.sql; since (timestamptz, NULL: no
+--   bound); shift; keys (bigint[], NULL: all): display ids; transcripts: whether so much of a message counts as is read
+--   of a whole conversation.
 -- Indexes: all: none, sequential scans; some: index_conversations_on_account_id_and_display_id,
 --   index_messages_on_conversation_account_type_created, index_attachments_on_message_id,
 --   index_active_storage_attachments_uniqueness, the primary keys of the rest.
@@ -60,7 +61,7 @@ said AS (
     SELECT
         spoken.conversation_id,
         sum(hashtextextended(
-            left(coalesce(spoken.content, ''), 1000) COLLATE "C",
+            left(coalesce(spoken.content, ''), CASE WHEN %(transcripts)s THEN 10000 ELSE 1000 END) COLLATE "C",
             hashtextextended(
                 coalesce(spoken.sender_type, '') || ':' || CASE spoken.sender_type
                     WHEN 'Contact' THEN coalesce(customer.name, '')
@@ -210,8 +211,9 @@ ORDER BY id
 -- name: rows
 -- Conversations by id with what their texts need and their latest public messages. Private notes, log
 -- lines and templates are left out here, so that their contents never leave the database.
--- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all);
---   where; recent: how many messages; letters: how much of each.
+-- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all); where; recent: how many messages; letters: how
+--   much of each; transcripts: whether those that are resolved are read whole, by whole and whole_letters instead;
+--   enough: how many letters the messages of these may have until none before them is given.
 -- Indexes: conversations_pkey, index_messages_on_conversation_account_type_created,
 --   index_attachments_on_message_id, index_active_storage_attachments_uniqueness, the primary keys of the rest.
 SELECT
@@ -242,7 +244,15 @@ SELECT
     conversation.cached_label_list AS labels,
     conversation.custom_attributes::text AS custom_attributes,
     coalesce(conversation.additional_attributes ->> 'mail_subject', '') AS mail_subject,
-    talk.messages
+    talk.messages,
+    CASE WHEN reading.is_whole THEN (
+        SELECT count(*)
+        FROM messages AS spoken
+        WHERE spoken.conversation_id = conversation.id
+            AND spoken.account_id = conversation.account_id
+            AND
+            -- include: message_parts/is_public
+    ) END AS messages_said
 FROM (SELECT NULL::bigint AS assignee_agent_bot_id, NULL::text AS ai_assignee_type) AS absent
 CROSS JOIN LATERAL (
     -- Earlier versions of Chatwoot 4 lack one of these columns or both: then the name means the NULL above.
@@ -252,6 +262,7 @@ CROSS JOIN LATERAL (
         custom_attributes, additional_attributes
     FROM conversations
 ) AS conversation
+CROSS JOIN LATERAL (SELECT %(transcripts)s AND coalesce(conversation.status = 1, false) AS is_whole) AS reading
 LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
 LEFT JOIN users AS assignee ON assignee.id = conversation.assignee_id
 LEFT JOIN agent_bots AS bot ON bot.id = conversation.bot_id
@@ -261,8 +272,8 @@ LEFT JOIN LATERAL (
         'id', message.id,
         'message_type', message.message_type,
         'content_type', message.content_type,
-        'content', left(message.content, %(letters)s),
-        'body', left(message.body, 10 * %(letters)s),
+        'content', left(message.content, message.letters),
+        'body', left(message.body, 10 * message.letters),
         'details', message.details,
         'flags', message.flags,
         'sender_type', message.sender_type,
@@ -273,46 +284,55 @@ LEFT JOIN LATERAL (
     ) ORDER BY message.created_at, message.id) AS messages
     FROM (
         SELECT
-            spoken.id, spoken.message_type, spoken.content_type, spoken.status, spoken.created_at, spoken.sender_type,
-            CASE WHEN spoken.message_type <> 3 THEN spoken.content END AS content,
-            nullif(extras.body, spoken.content) AS body, extras.details,
-            CASE spoken.sender_type
-                WHEN 'Contact' THEN (SELECT contact.name FROM contacts AS contact WHERE contact.id = spoken.sender_id)
-                WHEN 'User' THEN (
-                    SELECT coalesce(nullif(agent.display_name, ''), agent.name)
-                    FROM users AS agent
-                    WHERE agent.id = spoken.sender_id
-                )
-                WHEN 'AgentBot' THEN (SELECT robot.name FROM agent_bots AS robot WHERE robot.id = spoken.sender_id)
-            END AS sender_name,
-            array_remove(ARRAY[
-                CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
-                CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
-                CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END,
-                CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' END
-            ], NULL) AS flags,
-            (
-                SELECT json_agg(json_build_object(
-                    'file_type', attachment.file_type,
-                    'name', coalesce(blob.filename, attachment.fallback_title),
-                    'content_type', coalesce(blob.content_type, attachment.extension),
-                    'size', blob.byte_size
-                ) ORDER BY attachment.id)
-                FROM attachments AS attachment
-                LEFT JOIN active_storage_attachments AS stored
-                    ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
-                LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
-                WHERE attachment.message_id = spoken.id
-            ) AS attachments
-        FROM messages AS spoken
-        -- include: message_parts/extras
-        WHERE spoken.conversation_id = conversation.id
-            AND spoken.account_id = conversation.account_id
-            AND
-            -- include: message_parts/is_public
-        ORDER BY spoken.created_at DESC, spoken.id DESC
-        LIMIT %(recent)s
+            latest.*,
+            sum(length(coalesce(latest.body, latest.content))) OVER (
+                ORDER BY latest.created_at DESC, latest.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) AS letters_since
+        FROM (
+            SELECT
+                spoken.id, spoken.message_type, spoken.content_type, spoken.status, spoken.created_at, spoken.sender_type,
+                CASE WHEN spoken.message_type <> 3 THEN spoken.content END AS content,
+                nullif(extras.body, spoken.content) AS body, extras.details,
+                CASE WHEN reading.is_whole THEN %(whole_letters)s ELSE %(letters)s END AS letters,
+                CASE spoken.sender_type
+                    WHEN 'Contact' THEN (SELECT contact.name FROM contacts AS contact WHERE contact.id = spoken.sender_id)
+                    WHEN 'User' THEN (
+                        SELECT coalesce(nullif(agent.display_name, ''), agent.name)
+                        FROM users AS agent
+                        WHERE agent.id = spoken.sender_id
+                    )
+                    WHEN 'AgentBot' THEN (SELECT robot.name FROM agent_bots AS robot WHERE robot.id = spoken.sender_id)
+                END AS sender_name,
+                array_remove(ARRAY[
+                    CASE WHEN spoken.content_attributes::text ~ '^"?\{\\?"deleted\\?"\s*:\s*true\s*\}"?$' THEN 'deleted' END,
+                    CASE WHEN spoken.content_attributes::text ~ '\\?"automation_rule_id\\?"\s*:\s*\d' THEN 'automation' END,
+                    CASE WHEN spoken.content_attributes::text ~ '\\?"external_echo\\?"\s*:\s*true' THEN 'echo' END,
+                    CASE WHEN spoken.additional_attributes ? 'campaign_id' THEN 'campaign' END
+                ], NULL) AS flags,
+                (
+                    SELECT json_agg(json_build_object(
+                        'file_type', attachment.file_type,
+                        'name', coalesce(blob.filename, attachment.fallback_title),
+                        'content_type', coalesce(blob.content_type, attachment.extension),
+                        'size', blob.byte_size
+                    ) ORDER BY attachment.id)
+                    FROM attachments AS attachment
+                    LEFT JOIN active_storage_attachments AS stored
+                        ON stored.record_type = 'Attachment' AND stored.record_id = attachment.id AND stored.name = 'file'
+                    LEFT JOIN active_storage_blobs AS blob ON blob.id = stored.blob_id
+                    WHERE attachment.message_id = spoken.id
+                ) AS attachments
+            FROM messages AS spoken
+            -- include: message_parts/extras
+            WHERE spoken.conversation_id = conversation.id
+                AND spoken.account_id = conversation.account_id
+                AND
+                -- include: message_parts/is_public
+            ORDER BY spoken.created_at DESC, spoken.id DESC
+            LIMIT CASE WHEN reading.is_whole THEN %(whole)s ELSE %(recent)s END
+        ) AS latest
     ) AS message
+    WHERE NOT reading.is_whole OR coalesce(message.letters_since, 0) < %(enough)s
 ) AS talk ON true
 WHERE conversation.id = ANY(%(ids)s::bigint[])
     AND conversation.account_id = %(account_id)s

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 # The latest messages that a conversation carries, and how much of each.
 RECENT = 10
 RECENT_LETTERS = 1_000
+# The same of a conversation that is read whole. Nothing is read before the messages that have so many letters
+# together: that is more than fits Krayin's column.
+WHOLE_LETTERS = 10_000
+WHOLE = 500
+ENOUGH_LETTERS = 200_000
 # More of a message than fits the text column it goes to (65,535 bytes) is never read.
 LETTERS = 66_000
 FILE_KINDS = (
@@ -167,7 +172,8 @@ class Conversation:
     `display_id` is the number people see, one of its account; `contact_id` is None when the contact
     was deleted. `earlier_ids` are the texts in which an earlier integration noted the contact's CRM ids.
     `status` and `priority` are None where Chatwoot says something this version does not know; `priority`
-    also where there is none. `subject` is that of its first mail.
+    also where there is none. `subject` is that of its first mail. `earlier` is how many public messages came
+    before those of one that was read whole, else None.
     """
 
     id: int
@@ -190,6 +196,7 @@ class Conversation:
     is_email: bool
     messages: tuple[Message, ...] = field(repr=False)
     subject: str = field(default="", repr=False)
+    earlier: int | None = None
 
     @property
     def key(self) -> int:

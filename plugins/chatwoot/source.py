@@ -40,13 +40,15 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 class SourceFilter:
     """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule.
 
-    `lead` is the rule for those who get a lead.
+    `lead` is the rule for those who get a lead. With `transcripts` conversations that are resolved are read
+    whole.
     """
 
     account_id: int
     inboxes: frozenset[int] | None = None
     where: ContactRule | None = None
     lead: ContactRule | None = None
+    transcripts: bool = False
 
     @property
     def asks_conversations(self) -> bool:

@@ -54,7 +54,11 @@ def _mapped_from(record: Record | BrokenRow) -> Any:
             # Without a rule for leads the hash stays what it was.
             *([] if record.wants_lead else [False]),
         ]
-    return asdict(record)
+    found = asdict(record)
+    if isinstance(record, Conversation) and record.earlier is None:
+        # As it was before conversations could be read whole.
+        del found["earlier"]
+    return found
 
 
 def _active_at(record: Record | BrokenRow) -> datetime | None:

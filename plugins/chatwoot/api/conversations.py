@@ -17,7 +17,7 @@ from chatwoot.api.pages import SECOND, PagedList, PageWalker, after_day, no_stop
 from chatwoot.api.rows import is_public, moment
 from chatwoot.api.spool import Spool
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
-from chatwoot.records import LETTERS, RECENT, RECENT_LETTERS
+from chatwoot.records import ENOUGH_LETTERS, LETTERS, RECENT, RECENT_LETTERS, WHOLE, WHOLE_LETTERS
 from chatwoot.source import ByIds, Everything, ListedIds, Window
 from chatwoot.streams import Stream
 
@@ -86,8 +86,9 @@ class ApiConversations:
     ) -> Iterator[Sequence[Row]]:
         with self._selected(scope, selection, since) as spool, _threads(self.parallel) as threads:
             for rows in spool.chunks(chunk):
-                latest = threads.map(self._latest, [row["id"] for row in rows])
-                yield [self._conversation(row, said) for row, said in zip(rows, latest, strict=True)]
+                whole = [scope.transcripts and row.get("status") == "resolved" for row in rows]
+                said = threads.map(self._public, [row["id"] for row in rows], whole)
+                yield [self._conversation(*one) for one in zip(rows, said, whole, strict=True)]
 
     def _sent_messages(
         self, scope: SourceFilter, selection: Selection, since: datetime | None, chunk: int
@@ -253,14 +254,16 @@ class ApiConversations:
 
     # --- what was said in them -----------------------------------------------------------------
 
-    def _conversation(self, row: Json, said: list[Json]) -> Conversation | BrokenRow:
+    def _conversation(self, row: Json, said: list[Json], is_whole: bool) -> Conversation | BrokenRow:  # noqa: FBT001
+        shown = _enough(said) if is_whole else said[-RECENT:]
         return api_rows.conversation(
             row,
             self.session.account_id,
             self._inbox_name(row),
             self._earlier_ids(row),
-            said,
-            RECENT_LETTERS,
+            shown,
+            WHOLE_LETTERS if is_whole else RECENT_LETTERS,
+            len(said) - len(shown) if is_whole else None,
         )
 
     def _sent(self, said: Json, row: Json) -> SentMessage | BrokenRow:
@@ -275,14 +278,14 @@ class ApiConversations:
         contact_id = api_rows.contact_id_of(row)
         return () if contact_id is None else self.contacts.earlier_ids(contact_id)
 
-    def _latest(self, display_id: int) -> list[Json]:
-        """Return the latest public messages, oldest first."""
+    def _public(self, display_id: int, is_whole: bool) -> list[Json]:  # noqa: FBT001
+        """Return the public messages, the latest at least or all of them, oldest first."""
         newest = self._messages(display_id)
         said = [row for row in newest if is_public(row)]
-        if len(said) < RECENT and len(newest) == _LATEST:
-            # Too many templates among them.
+        if len(newest) == _LATEST and (is_whole or len(said) < RECENT):
+            # There are more, or too many templates among them.
             said = sorted(self._range(display_id, 0, _BEYOND), key=_chronological)
-        return said[-RECENT:]
+        return said
 
     def _said(self, display_id: int, start: datetime | None, end: datetime | None) -> Iterator[Json]:
         for row in self._range(display_id, 0, _BEYOND):
@@ -377,6 +380,18 @@ def _inactive_since(since: datetime) -> Callable[[Json], bool]:
 def _touched(row: Json, start: datetime, end: datetime) -> bool:
     times: Iterable[datetime | None] = (moment(row.get("created_at")), moment(row.get("updated_at")))
     return any(at is not None and start - SECOND < at < end for at in times)
+
+
+def _enough(said: Sequence[Json]) -> list[Json]:
+    """Return the latest of what was said, as much as is read of a whole conversation."""
+    shown: list[Json] = []
+    letters = 0
+    for row in reversed(said):
+        if len(shown) == WHOLE or letters >= ENOUGH_LETTERS:
+            break
+        shown.append(row)
+        letters += api_rows.letters_of(row)
+    return shown[::-1]
 
 
 def _chronological(row: Json) -> tuple[int, int]:

@@ -133,10 +133,12 @@ def conversation(  # noqa: PLR0913, PLR0917 - what an element does not say of it
     earlier_ids: Sequence[str],
     said: Iterable[Json],
     letters: int,
+    earlier: int | None,
 ) -> Conversation:
     """Return the conversation in an element of `GET /conversations`; its id is the display id.
 
-    `said` are the elements of its latest messages, oldest first, to be given with so many letters each.
+    `said` are the elements of its latest messages, oldest first, to be given with so many letters each;
+    `earlier` is as in `Conversation`.
     """
     meta = row.get("meta") or {}
     assignee = meta.get("assignee") or {}
@@ -162,7 +164,16 @@ def conversation(  # noqa: PLR0913, PLR0917 - what an element does not say of it
         is_email=bool(additional.get("mail_subject")),
         messages=tuple(replace(message(one, letters, 10 * letters), subject="") for one in said),
         subject=_text(additional.get("mail_subject")),
+        earlier=earlier,
     )
+
+
+def letters_of(row: Json) -> int:
+    """Return how many letters the text of a message has that is read of it."""
+    attributes = row.get("content_attributes") or {}
+    content = row.get("content") or "" if row.get("message_type") != _TEMPLATE else ""
+    body = _body(attributes.get("email"), content, is_email=row.get("content_type") == "incoming_email")
+    return len(content if body is None else body)
 
 
 @_or_broken

@@ -97,6 +97,7 @@ def conversation(row: Any) -> Conversation:
         is_email=bool(row.mail_subject),
         messages=tuple(_message(one) for one in row.messages or ()),
         subject=row.mail_subject,
+        earlier=None if row.messages_said is None else row.messages_said - len(row.messages or ()),
     )
 
 

@@ -56,6 +56,8 @@ log = logging.getLogger(__name__)
 
 # What ends a statement that takes too long, or waits too long for a lock.
 _BUSY = {"57014", "55P03"}
+_WHOLE_AT_ONCE = 50
+"""How many conversations are read at once where some are read whole."""
 LONGEST_LAG = timedelta(minutes=5)
 """How far a standby may be behind before its look counts as incomplete."""
 APPLICATION_NAME = "chatwoot-krayin-sync"
@@ -297,7 +299,8 @@ class DatabaseSnapshot:
 
         At no time are more than `chunk` records held; the ids come through a cursor of the server.
         """
-        size = STREAMS[stream].chunk if chunk is None else chunk
+        is_whole = scope.transcripts and stream is Stream.CONVERSATIONS
+        size = chunk if chunk is not None else _WHOLE_AT_ONCE if is_whole else STREAMS[stream].chunk
         if size < 1:
             msg = f"chunk must be 1 or more, not {chunk}"
             raise ValueError(msg)
@@ -496,7 +499,13 @@ class DatabaseSnapshot:
             name: None if rule is None else json.dumps(rule.to_json(self.inboxes(scope.account_id)))
             for name, rule in (("where", scope.where), ("lead", scope.lead))
         }
-        return {"account_id": scope.account_id, "inboxes": inboxes, **rules, "since": since}
+        return {
+            "account_id": scope.account_id,
+            "inboxes": inboxes,
+            **rules,
+            "since": since,
+            "transcripts": scope.transcripts,
+        }
 
     def _all(self, name: str, parameters: Mapping[str, Any], given: str | None = None) -> list[Any]:
         with _translated(self._where):

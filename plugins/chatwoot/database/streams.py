@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.database import rows
-from chatwoot.records import LETTERS, RECENT, RECENT_LETTERS
+from chatwoot.records import ENOUGH_LETTERS, LETTERS, RECENT, RECENT_LETTERS, WHOLE, WHOLE_LETTERS
 from chatwoot.streams import Stream
 
 if TYPE_CHECKING:
@@ -76,7 +76,16 @@ class TableStream:
 STREAMS = {
     Stream.CONTACTS: TableStream(rows.contact, _CONTACT_TABLES, 2000),
     Stream.CONVERSATIONS: TableStream(
-        rows.conversation, _CONVERSATION_TABLES, 500, {"recent": RECENT, "letters": RECENT_LETTERS}
+        rows.conversation,
+        _CONVERSATION_TABLES,
+        500,
+        {
+            "recent": RECENT,
+            "letters": RECENT_LETTERS,
+            "whole": WHOLE,
+            "whole_letters": WHOLE_LETTERS,
+            "enough": ENOUGH_LETTERS,
+        },
     ),
     Stream.MESSAGES: TableStream(rows.sent_message, _CONVERSATION_TABLES, 500, {"letters": LETTERS}),
     Stream.PROGRESS: TableStream(rows.progress, _CONVERSATION_TABLES, 2000),

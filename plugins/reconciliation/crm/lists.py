@@ -47,7 +47,7 @@ class CrmLists:
         wanted: list[Listing[Any]] = [persons(settings.default_phone_region), LEADS]
         if settings.sync_to_organization:
             wanted.append(ORGANIZATIONS)
-        if settings.sync_conversations or settings.sync_messages:
+        if settings.sync_conversations or settings.sync_messages or settings.transcript:
             wanted.append(ACTIVITIES)
         return cls(connection, client, identity, wanted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.streams import Stream
@@ -114,13 +115,17 @@ def _hash(stream: str, settings: SyncSettings, **deciding: Any) -> bytes:
     return stable_hash({**shared, **deciding})
 
 
-def _activity_hash(stream: str, kind: str) -> Callable[[SyncSettings], bytes]:
-    def settings_hash(settings: SyncSettings) -> bytes:
-        # Whoever has no template gets no other hash by an upgrade.
-        templates = {place: one.source for place, one in settings.templates.of(kind).items()}
-        return _hash(stream, settings, link=settings.activity_link, url=settings.chatwoot.url, **templates)
+def _activity_hash(stream: str, kind: str, settings: SyncSettings, **deciding: Any) -> bytes:
+    # Whoever has no template gets no other hash by an upgrade.
+    templates = {place: one.source for place, one in settings.templates.of(kind).items()}
+    link = {"link": settings.activity_link, "url": settings.chatwoot.url}
+    return _hash(stream, settings, **link, **templates, **deciding)
 
-    return settings_hash
+
+def _conversations_hash(settings: SyncSettings) -> bytes:
+    # Nor does who has no transcripts.
+    whole = {"transcript": settings.transcript, "open": settings.sync_conversations}
+    return _activity_hash("conversations", CONVERSATION, settings, **whole if settings.transcript else {})
 
 
 def _stage_hash(settings: SyncSettings) -> bytes:
@@ -143,8 +148,8 @@ CONVERSATIONS = StreamSpec(
     CONVERSATION,
     "activity",
     "conversations",
-    lambda settings: settings.sync_conversations,
-    _activity_hash("conversations", CONVERSATION),
+    lambda settings: settings.sync_conversations or settings.transcript is not None,
+    _conversations_hash,
     lambda row, rules, mapped: map_conversation(row, rules.activities, mapped=mapped),
 )
 MESSAGES = StreamSpec(
@@ -153,7 +158,7 @@ MESSAGES = StreamSpec(
     "activity",
     "messages",
     lambda settings: settings.sync_messages,
-    _activity_hash("messages", MESSAGE),
+    partial(_activity_hash, "messages", MESSAGE),
     lambda row, rules, mapped: map_message(row, rules.activities, mapped=mapped),
 )
 PROGRESS = StreamSpec(

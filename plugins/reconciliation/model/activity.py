@@ -8,9 +8,9 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from chatwoot.records import Author, Status
-from krayin.text import cut_characters
+from krayin.text import TEXT_BYTES, cut_characters
 
-from reconciliation.model.comment import body, comment_mark, comment_of, marked, moment, shown_value
+from reconciliation.model.comment import body, comment_mark, comment_of, escaped, marked, moment, shown_value
 from reconciliation.model.desired_activity import CONVERSATION, MESSAGE, ActivitySkip, DesiredActivity
 from reconciliation.model.hashing import stable_hash
 from reconciliation.model.stored_text import stored_text, visible_text
@@ -28,8 +28,11 @@ NOTE = "note"
 CALL = "call"
 EMAIL = "email"
 
-# How much of each recent message a conversation shows.
+# How much of each message a conversation shows, of its latest ones and where it is shown whole.
 RECENT_CHARACTERS = 500
+WHOLE_CHARACTERS = 8_000
+# What whole messages leave of a comment for its details, and of each for who wrote it and when.
+_DETAILS_BYTES, _AUTHOR_BYTES = 6_000, 250
 _LONGEST_NAME = 200
 _MAIL = "Channel::Email"
 _EARLIER_PERSON = re.compile(r"krayin:person:(\d{1,18})")
@@ -90,7 +93,7 @@ class ActivityRules:
 
     `installation` is a short name of the Chatwoot, part of the key; `base_url` its address for
     links (None: no links); `history_start` an aware instant or None; `zone` is that of the times shown;
-    `templates` are the texts of one's own, by place.
+    `templates` are the texts of one's own, by place; `only_resolved` leaves out conversations that are not.
     """
 
     installation: str
@@ -98,6 +101,7 @@ class ActivityRules:
     history_start: datetime | None = None
     zone: tzinfo = UTC
     templates: Mapping[str, TextTemplate] = field(default_factory=dict)
+    only_resolved: bool = False
 
     def sources(self, kind: str) -> list[str]:
         """Return the templates of a kind as written: with another one its activities are others."""
@@ -118,17 +122,21 @@ def map_conversation(
     """
     if conversation.contact_id is None:
         return ActivitySkip.NO_CONTACT
+    if rules.only_resolved and conversation.status is not Status.RESOLVED:
+        # What Krayin has of it stays until it is resolved again.
+        return ActivitySkip.NOT_RESOLVED
     latest = max([conversation.created_at, *(one.created_at for one in conversation.messages)])
     if not mapped and rules.history_start is not None and latest < rules.history_start:
         return ActivitySkip.BEFORE_HISTORY
     is_mailbox = conversation.channel_type == _MAIL
 
     def shown(message: Message) -> str:
-        return body(message, RECENT_CHARACTERS, is_mail=is_mailbox or message.is_email)
+        return body(message, longest, is_mail=is_mailbox or message.is_email)
 
+    longest = RECENT_CHARACTERS if conversation.earlier is None else WHOLE_CHARACTERS
     link = _address(rules, conversation.account_id, conversation.display_id)
     values = _conversation_values(conversation, rules.zone, link, shown)
-    same = _conversation_values(_unnamed(conversation), UTC, link, lambda one: marked(one, RECENT_CHARACTERS))
+    same = _conversation_values(_unnamed(conversation), UTC, link, lambda one: marked(one, longest))
     mark = [*rules.sources(CONVERSATION), text_of("conversation_comment", same, {})]
     return DesiredActivity(
         source_kind=CONVERSATION,
@@ -205,6 +213,8 @@ def _conversation_values(
         for name, value in sorted(conversation.custom_attributes.items())
         if value not in (None, "", [], {})
     }
+    said = [_said(one, zone, text(one)) for one in conversation.messages]
+    shown = said if conversation.earlier is None else _fitting(said)
     return {
         "number": str(conversation.display_id),
         "status": "unknown" if conversation.status is None else conversation.status.name.lower(),
@@ -218,8 +228,26 @@ def _conversation_values(
         "labels": [*conversation.labels[:MOST_ITEMS]],
         "attributes": attributes,
         "attribute_list": [{"name": name, "value": value} for name, value in attributes.items()],
-        "messages": [_said(one, zone, text(one)) for one in conversation.messages],
+        "heading": _heading(conversation.earlier, len(said), len(shown)),
+        "messages": shown,
     }
+
+
+def _fitting(said: Sequence[dict[str, str]]) -> Sequence[dict[str, str]]:
+    """Return the latest of what was said, as much as fits Krayin's column."""
+    room = TEXT_BYTES - _DETAILS_BYTES
+    for place in range(len(said) - 1, -1, -1):
+        room -= len(escaped(said[place]["text"]).encode()) + _AUTHOR_BYTES
+        if room < 0:
+            return said[min(place + 1, len(said) - 1) :]
+    return said
+
+
+def _heading(earlier: int | None, said: int, shown: int) -> str:
+    if earlier is None:
+        return "Latest messages"
+    missing = earlier + said - shown
+    return f"The latest {shown} of {shown + missing} messages" if missing else "Messages"
 
 
 def _said(message: Message, zone: tzinfo, text: str) -> dict[str, str]:

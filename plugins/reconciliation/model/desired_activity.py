@@ -22,6 +22,7 @@ class ActivitySkip(StrEnum):
     NO_CONTACT = "its contact was deleted"
     CONTACT_NOT_SYNCED = "its contact is not brought over"
     NO_LEAD = "its contact gets no lead"
+    NOT_RESOLVED = "not resolved yet"
     BEFORE_HISTORY = "older than history"
     UNREADABLE = "unreadable"
 

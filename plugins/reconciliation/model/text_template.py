@@ -52,7 +52,7 @@ _LEAD: Names = {
 }
 _CONVERSATION: Names = {
     **_texts("number", "status", "inbox", "channel", "place", "assignee", "team", "priority", "started"),
-    **_texts("subject", "link"),
+    **_texts("subject", "link", "heading"),
     "labels": Kind.TEXTS,
     "attributes": Kind.ATTRIBUTES,
     "attribute_list": ("name", "value"),
@@ -125,7 +125,7 @@ Started: {{ started }}
 {% endif %}
 {% if messages %}
 
-Latest messages:
+{{ heading }}:
 {% endif %}
 {% for one in messages %}
 {{ one.time }} {{ one.author }} ({{ one.role }}):

@@ -143,6 +143,7 @@ class RunStreams:
                 since,
                 self.settings.zone,
                 self.settings.templates.of("conversation", "message"),
+                only_resolved=not self.settings.sync_conversations,
             ),
             stages_of(self.settings),
             self.pipeline.order,

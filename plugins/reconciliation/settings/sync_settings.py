@@ -387,6 +387,10 @@ class SyncSettings(_Strict):
     """Bring conversations over as activities."""
     sync_messages: bool = False
     """Bring messages over as activities."""
+    transcript: Literal["on_resolve"] | None = None
+    """`on_resolve`: a conversation that is resolved becomes one activity with all that was said, as much as
+    fits. Without `sync_conversations` it is there only then, so a long chat costs one call.
+    """
     sync_to_organization: bool = False
     """Link persons to an organization by company name."""
 
@@ -510,6 +514,7 @@ class SyncSettings(_Strict):
             None if inboxes is None else frozenset(inboxes),
             None if where is None else where.rule(now, self.zone),
             self.leads.rule(now, self.zone),
+            transcripts=self.transcript is not None,
         )
 
     def scope_document(self) -> dict[str, Any]:

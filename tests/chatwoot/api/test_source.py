@@ -235,6 +235,46 @@ def test_records_are_equal_field_by_field_but_for_the_named_gaps(sample_url, sam
     assert len(told) > 50
 
 
+@pytest.mark.parametrize("letters", [100, 12_000])
+def test_a_resolved_conversation_is_read_whole_as_far_as_it_fits(
+    api, chatwoot_url, chatwoot, website, letters
+):
+    """2,000 messages, some of them private: the same ones come from both, the latest of them."""
+    contact = changes.add_contact(chatwoot, 1, email="a@example.com", inbox_id=website)
+    talks = [conversations.add_conversation(chatwoot, contact, website, status=status) for status in (0, 1)]
+    chatwoot.execute(
+        """
+        INSERT INTO messages (content, account_id, inbox_id, conversation_id, message_type, private, created_at,
+            updated_at)
+        SELECT number || ' ' || repeat('é', %(letters)s), 1, %(inbox)s, talk, 0, number %% 50 = 0,
+            timestamp '2026-01-01' + (number * 7919 %% 2000) * interval '1 minute', now()
+        FROM unnest(%(talks)s::bigint[]) AS talk, generate_series(1, 2000) AS number
+        """,
+        {"inbox": website, "talks": talks, "letters": letters},
+    )
+    scope = SourceFilter(1, transcripts=True)
+    told = read(source_of(api), "conversations", scope=scope)
+    known = read(DatabaseSource(chatwoot_url), "conversations", scope=scope)
+    assert unexplained(told, known, "conversations") == []
+    is_open, resolved = known.values()
+    assert (len(is_open.messages), is_open.earlier) == (10, None)
+    most = 500 if letters == 100 else 17
+    assert (len(resolved.messages), resolved.earlier) == (most, 2_000 - 40 - most)
+    assert len(resolved.messages[0].content) == min(letters, 10_000) + (5 if letters == 100 else 0)
+    times = [one.created_at for one in resolved.messages]
+    assert times == sorted(times)
+    assert read(source_of(api), "conversations")[2].earlier is None
+
+
+@pytest.mark.parametrize("what", TALK)
+def test_with_transcripts_the_records_are_equal_too(sample_url, sample_api, what):
+    scope = SourceFilter(1, transcripts=True)
+    told = read(source_of(sample_api), what, scope=scope)
+    known = read(DatabaseSource(sample_url), what, scope=scope)
+    assert unexplained(told, known, what) == []
+    assert told.keys() == known.keys() != set()
+
+
 def test_messages_of_every_author_and_with_files_are_among_those_compared(sample_api):
     told = read(source_of(sample_api), "messages")
     authors = {row.message.author for row in told.values()}

@@ -162,6 +162,34 @@ def test_a_cut_is_visible_and_tears_nothing(text: str, more: int) -> None:
     assert "&" not in ENTITY.sub("", comment)
 
 
+def test_a_whole_conversation_shows_the_latest_that_fit() -> None:
+    text = "é & " * 500
+    said = tuple(replace(MESSAGE, id=one, content=f"No. {one} {text}") for one in range(40))
+    found = map_conversation(replace(TALK, messages=said, earlier=2), RULES, mapped=False)
+    assert isinstance(found, DesiredActivity)
+    shown = [int(one) for one in re.findall(r"No\. (\d+)", found.comment)]
+    assert shown == list(range(40 - len(shown), 40))
+    assert 10 < len(shown) < 40
+    assert f"<br><br>The latest {len(shown)} of 42 messages:<br>" in found.comment
+    assert TEXT_BYTES - 12_000 < len(found.comment.encode()) <= TEXT_BYTES
+    assert CUT_MARK not in found.comment
+
+
+def test_a_whole_conversation_of_one_message_beyond_the_column_is_cut() -> None:
+    long = replace(MESSAGE, content="&" * 10_000, attachments=(Attachment("file", "&" * 250, None, 1),) * 50)
+    found = map_conversation(replace(TALK, messages=(MESSAGE, long), earlier=0), RULES, mapped=False)
+    assert isinstance(found, DesiredActivity)
+    assert found.comment.endswith(CUT_MARK)
+    assert "The latest 1 of 2 messages:" in found.comment
+
+
+def test_a_conversation_that_is_not_resolved_waits_for_its_transcript() -> None:
+    rules = replace(RULES, only_resolved=True)
+    for status in (*Status, None):
+        found = map_conversation(replace(TALK, status=status, earlier=0), rules, mapped=True)
+        assert (found is ActivitySkip.NOT_RESOLVED) == (status is not Status.RESOLVED)
+
+
 def test_only_the_whole_address_is_a_link() -> None:
     comment = comment_of(
         "https://x.example/1\n(https://x.example/1) https://x.example/12", "https://x.example/1"
