@@ -1,8 +1,9 @@
--- What waits for a contact's record is due as soon as that record is known, whoever finds or makes it.
+-- What waits for a contact's record is due as soon as that record is known, whoever finds or makes it: all of it at
+-- one moment, so that it is carried out in the order in which it was planned.
 CREATE OR REPLACE FUNCTION release_waiting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE krayin_sync.operation
-    SET next_attempt_at = clock_timestamp()
+    SET next_attempt_at = statement_timestamp()
     WHERE scope_id = NEW.scope_id AND contact_id = NEW.source_id::bigint AND waits_for = NEW.crm_kind
       AND state = 'planned' AND next_attempt_at > clock_timestamp();
     RETURN NULL;

@@ -39,40 +39,55 @@ _CLASSES = (
     "protonmail_quote",
     "tutanota_quote",
     "moz-cite-prefix",
+    "zmail_extra",
 )
 _QUOTES = "|".join(
     [f"//*[contains(@class, '{name}')]" for name in _CLASSES]
-    + ["//blockquote[@type = 'cite' or contains(@class, 'cite')]"]
+    + ["//blockquote[@type = 'cite' or contains(@class, 'cite')]", "//div[@name = 'quote']"]
 )
 _QUOTED_FROM = (
     "//*[contains(@id, 'divRplyFwdMsg') or @id = 'appendonsend' or contains(@class, 'OutlookMessageHeader')]"
     "|//*[contains(translate(@style, ' ', ''), 'border-top:solid#E1E1E1')]"
     "|//*[contains(translate(@style, ' ', ''), 'border-top:solid#B5C4DF')]"
 )
+# An empty line, as several programs write it: without the break it would be lost.
+_EMPTY = "//div[not(*) and not(normalize-space(translate(., '\xa0', ' '))) and contains(., '\xa0')]"
 _UNSEEN = "//head|//style|//script|//*[contains(translate(@style, ' ', ''), 'display:none')]"
 
 _COLON = "[:\N{FULLWIDTH COLON}]"
 _FORWARD_SUBJECT = re.compile(
     rf"\s*(?:fwd?|wg|tr|rv|enc|doorst|vb|vs|pd|ynt|i|пересл|轉寄|转发)\s*{_COLON}", re.IGNORECASE
 )
-# Eight dashes and more begin what is passed on, five what is answered.
-_FORWARD_LINE = re.compile(r"^\s*(?:-{8,} ?\S.{0,80}?\S ?-{8,}|Begin forwarded message:)\s*$", re.MULTILINE)
-_SEPARATOR = re.compile(r"\s*(?:-{5} ?[^-\s].{0,80}?[^-\s] ?-{5}|_{20,})\s*")
+# Below eight dashes and more stands what is passed on, unless they say original; below five what is answered.
+_ORIGINAL = "orig|ursprung|ursprüng|oorspr|oryg|исходн|původn|原始|元の"
+_FORWARD_LINE = re.compile(
+    rf"^\s*(?:-{{8,}} ?(?!.{{0,30}}(?:{_ORIGINAL}))[^-\s].{{0,80}}?[^-\s] ?-{{8,}}|Begin forwarded message:)"
+    r"\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"\s*(?:-{5,} ?[^-\s].{0,80}?[^-\s] ?-{5,}|_{20,})\s*")
 _TIME = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}\b")
-_ENDS_LIKE_AN_INTRO = re.compile(rf"(?:{_COLON}|\d{{2}}, .*>)\s*\Z")
+_ENDS_LIKE_AN_INTRO = re.compile(rf"(?:{_COLON}|\d{{2}}, .*>| -{{3,5}})\s*\Z")
 _WROTE = re.compile(
     r"\b(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|geschreven|napisał|skrev|napsal"
     r"|kirjoitti|írta|пишет|написал|yazdı|a scris|έγραψε)|写道|寫道|書きました|<[^<>\s]+@[^<>\s]+>",  # noqa: RUF001
     re.IGNORECASE,
 )
 _LONGEST_INTRO, _INTRO_LINES = 400, 3
+# A line that was wrapped is no shorter.
+_WRAPPED = 30
 _FIELD = re.compile(rf"\s*[*_]{{0,2}}[^\W\d_][\w .()-]{{0,24}}[*_]{{0,2}}\s?{_COLON}[*_]{{0,2}}\s*\S")
 _FROM = re.compile(
     r"\s*[*_]{0,2}(?:from|von|de|da|van|od|från|fra|от|від|feladó|kimden|lähettäjä|από"
     rf"|差出人|发件人|寄件者|보낸 사람)[*_]{{0,2}}\s?{_COLON}",
     re.IGNORECASE,
 )
-_FIELDS = 3
+_SUBJECT = re.compile(
+    r"\s*[*_]{0,2}(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|temat|ämne|emne|aihe|тема|předmět|konu|tárgy|θέμα"
+    rf"|件名|主题|主旨|제목)[*_]{{0,2}}\s?{_COLON}",
+    re.IGNORECASE,
+)
+_FIELDS, _MORE_FIELDS = 3, 6
 _LAYOUT = ParserConfig(css=CSS_PROFILES["strict"])
 _BLANKS = re.compile(r"[ \t\xa0]{2,}")
 _EMPTY_LINES = re.compile(r"\n(?:[ \t\xa0\u200b\u200c\ufeff]*\n){2,}")
@@ -124,6 +139,9 @@ def _of_html(markup: str, *, with_quotes: bool) -> str:
         return _TAG.sub("", markup)
     for one in tree.xpath(_UNSEEN):
         one.drop_tree()
+    for one in tree.xpath(_EMPTY):
+        one.text = None
+        one.append(one.makeelement("br", {}))
     for image in tree.xpath("//img[normalize-space(@alt)]"):
         image.tail = f" [{image.get('alt').strip()}] {image.tail or ''}"
     # What lies too deep for the parser is there without a layout.
@@ -180,12 +198,16 @@ def _own_lines(lines: list[str]) -> Iterator[str]:
 def _is_header(lines: list[str], place: int) -> bool:
     """Tell whether a mail is quoted from here on with its header: who, when and what, as Outlook does."""
     start = place + bool(_SEPARATOR.fullmatch(lines[place]))
-    fields = [*filter(str.strip, lines[start : start + 2 * _FIELDS])][:_FIELDS]
+    block = [*filter(str.strip, lines[start : start + 2 * _MORE_FIELDS])][:_MORE_FIELDS]
+    fields = block[:_FIELDS]
+    sender = next(filter(_FROM.match, fields[:2]), None)
     return (
         len(fields) == _FIELDS
-        and _FROM.match(fields[0]) is not None
+        and sender is not None
         and all(map(_FIELD.match, fields))
-        and any(map(_TIME.search, fields[1:]))
+        and any(map(_TIME.search, fields))
+        # From Cologne, to Hamburg, on some day is what a customer asks for.
+        and ("@" in sender or any(map(_SUBJECT.match, block)))
     )
 
 
@@ -195,6 +217,8 @@ def _intro(lines: list[str], place: int) -> int:
         last = lines[place + length - 1 : place + length]
         line = " ".join(lines[place : place + length])
         if not last or not last[0].strip() or line.startswith(">") or len(line) > _LONGEST_INTRO:
+            return 0
+        if length > 1 and len(lines[place + length - 2]) < _WRAPPED:
             return 0
         if _ENDS_LIKE_AN_INTRO.search(line):
             return length if _WROTE.search(line) and _TIME.search(line) else 0

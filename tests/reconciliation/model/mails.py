@@ -6,6 +6,7 @@ import base64
 import quopri
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 OWN = "Yes, please send it.\n\nRegards,\nAda Brandt\nBrandt GmbH, Köln"
 QUOTED = "Shall we send it?\n\nBob"
@@ -102,6 +103,11 @@ def _texts() -> list[Mail]:
         Mail("outlook for phones", f"{OWN}\n\n{line}\n{_header('de', '*')}\n\n{QUOTED}"),
         Mail("outlook 2010", f"{OWN}\n\n-----Original Message-----\n{_header('en')}\n\n{QUOTED}"),
         Mail("outlook 2010 de", f"{OWN}\n\n-----Ursprüngliche Nachricht-----\n{_header('de')}\n\n{QUOTED}"),
+        Mail(
+            "gmx text", f"{OWN}\n\n{_header('de').replace('Von:', 'X:', 1)}\n\n{QUOTED}".replace("X:", "Von:")
+        ),
+        Mail("samsung text", f"{OWN}\n\n-------- Original message --------\n{_header('en')}\n\n{QUOTED}"),
+        Mail("zoho text", f"{OWN}\n\n---- On Mon, 04 May 2026 20:17:44 +0530 {WHO} wrote ---\n\n{QUOTED}"),
         Mail("windows line ends", f"{OWN}\n\n{INTROS['gmail en']}\n{_marked(QUOTED)}".replace("\n", "\r\n")),
     ]
     return found
@@ -245,6 +251,11 @@ def _mishaps() -> list[Mail]:
             "On Monday he wrote: send it.\nThanks",
             "On Monday he wrote: send it.\nThanks",
         ),
+        Mail(
+            "a form that asks from where to where",
+            "Hello, an offer please:\nFrom: Cologne\nTo: Hamburg\nDate: 12. 6. 2026\nThanks",
+            "Hello, an offer please:\nFrom: Cologne\nTo: Hamburg\nDate: 12. 6. 2026\nThanks",
+        ),
         Mail("many empty lines", "One\n\n\n\n \n\nTwo", "One\n\nTwo"),
     ]
 
@@ -295,4 +306,18 @@ def _ways_of_quoting() -> list[Mail]:
     ]
 
 
-MAILS = [*_texts(), *_htmls(), *_mishaps(), *_ways_of_quoting()]
+def _letters() -> list[Mail]:
+    """Whole mails as programs and machines write them, and beside each what was read of it and found good."""
+    return [
+        Mail(
+            file.stem,
+            file.read_text("utf-8"),
+            file.with_suffix(".txt").read_text("utf-8").strip(),
+            absent="<div",
+        )
+        for file in sorted((Path(__file__).parent / "letters").glob("*.html"))
+    ]
+
+
+LETTERS = _letters()
+MAILS = [*_texts(), *_htmls(), *_mishaps(), *_ways_of_quoting(), *LETTERS]

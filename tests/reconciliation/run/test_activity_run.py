@@ -381,6 +381,15 @@ def test_two_workers_make_every_activity_once(world: World) -> None:
     assert world.rows("SELECT count(*) FROM activity_mark") == [(0,)]
 
 
+def test_what_was_said_with_a_new_contact_comes_in_the_order_it_was_said(world: World) -> None:
+    _, talk = ada_with_a_talk(world)
+    for number in range(12):
+        say(world, talk, f"No. {number}", created_at=NOON + timedelta(minutes=number))
+    world.run(sync_messages=True)
+    said = [row["comment"].rpartition("<br>")[2] for row in activities(world)]
+    assert said == [f"No. {number}" for number in range(12)]
+
+
 def test_a_mail_an_answer_and_a_call_come_over_readable(world: World) -> None:
     _, talk = ada_with_a_talk(world, "Channel::Email", additional_attributes={"mail_subject": "Order 17"})
     mail = {"subject": "Order 17", "text_content": {"reply": ""}, "html_content": {"full": "<p>Hello</p>"}}

@@ -1,0 +1,41 @@
+"""A hundred mails as activities of both Krayins."""
+
+from __future__ import annotations
+
+import html
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sandbox.chatwoot import conversations
+from tests.reconciliation.model.mails import LETTERS, MAILS
+from tests.reconciliation.run.test_activity_run import NOON, activities, ada_with_a_talk, chatwoot, writes
+from tests.reconciliation.world import on_each_krayin
+
+if TYPE_CHECKING:
+    from tests.reconciliation.world import World
+
+
+@on_each_krayin
+def test_a_hundred_mails_are_read_in_krayin_as_they_were_written(world: World) -> None:
+    _, talk = ada_with_a_talk(world, "Channel::Email")
+    with chatwoot(world) as connection:
+        for number, mail in enumerate(MAILS):
+            # Where Chatwoot found HTML alone it keeps that beside the content.
+            parts = {"html_content": {"full": mail.body, "reply": mail.body}} if mail in LETTERS else {}
+            conversations.add_message(
+                connection,
+                talk,
+                None if parts else mail.body,
+                content_type=8,
+                content_attributes={"email": {"subject": mail.subject, **parts}},
+                created_at=NOON + timedelta(minutes=number),
+            )
+    run = world.run(sync_messages=True)
+    assert run.summary["failed"] == 0
+    assert writes(world, run.id).count("POST activities") == len(MAILS)
+    shown = activities(world)
+    assert {row["type"] for row in shown} == {"email"}
+    for mail, row in zip(MAILS, shown, strict=True):
+        subject, _, said = row["comment"].split("<br>", 2)
+        assert html.unescape(subject) == f"Subject: {mail.subject}", mail.name
+        assert html.unescape(said.replace("<br>", "\n")) == mail.says, mail.name
