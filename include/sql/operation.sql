@@ -874,6 +874,21 @@ WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = 
   AND state IN ('planned', 'held')
 
 
+-- name: try_again
+-- What was quarantined for a reason that is gone is planned again, unless a newer plan of its record waits. Krayin is
+-- asked before anything is created.
+-- Parameters: id.
+-- Indexes: operation_pkey, operation_planned, operation_busy.
+UPDATE krayin_sync.operation
+SET state = 'planned', step = coalesce(step, 'replayed'), attempts = 0, error_class = NULL, error_message = NULL,
+    candidates = NULL, next_attempt_at = clock_timestamp(), finished_at = NULL
+WHERE id = %(id)s AND state = 'quarantined'
+  AND NOT EXISTS (
+      SELECT 1 FROM krayin_sync.operation AS newer
+      WHERE newer.scope_id = operation.scope_id AND newer.source_kind = operation.source_kind
+        AND newer.source_id = operation.source_id AND newer.state IN ('planned', 'held', 'in_flight', 'unknown'))
+
+
 -- name: unsettled
 -- What somebody must decide, and calls whose outcome is not known.
 -- Parameters: scope_id, sync_name.

@@ -147,7 +147,9 @@ class Repairs:
             self.removals.append(plan.removal)
         if plan.survivor is not None:
             if plan.removal is None:
-                self._transfer_records(rows, plan.survivor)
+                store = MappingStore(self.drift.connection)
+                with self.drift.connection.transaction():
+                    store.give_records(self.drift.identity, rows, plan.survivor)
             self.survivors.add(plan.survivor)
 
     def _keep(self, finding: Finding) -> Finding:
@@ -170,16 +172,6 @@ class Repairs:
             self.contacts.update(members)
         else:
             self.companies.add(source_id)
-
-    def _transfer_records(self, rows: Mapping[str, MappingRow], survivor: int) -> None:
-        drift, records = self.drift, {"source_kind": "contact", "source_ids": [str(survivor)]}
-        with drift.connection.transaction():
-            drift.execute("mapping/register", **records, crm_kinds=["lead", "person"])
-            other = MappingStore(drift.connection).rows_of(drift.identity, "contact", str(survivor))
-            for kind, row in rows.items():
-                if row.crm_id is not None and other[kind].state is not MappingState.LINKED:
-                    drift.execute("mapping/adopt_record", loser=row.id, survivor=other[kind].id)
-            drift.execute("mapping/settled", ids=[row.id for row in rows.values()], erased=False)
 
     # --- what is staged -----------------------------------------------------------------------
 

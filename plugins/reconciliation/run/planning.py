@@ -20,6 +20,7 @@ from reconciliation.extract.staging import StagedContacts
 from reconciliation.extract.streams import CONTACTS
 from reconciliation.model.duration import duration
 from reconciliation.plan.contact_planner import ContactPlanner
+from reconciliation.plan.heirs import Heir, find_heirs, hand_over
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.present_records import PlanReads
 from reconciliation.run.factory import RunFactory
@@ -61,6 +62,7 @@ class _Read:
     read_at: datetime
     look: Look
     doubt: str | None
+    heirs: list[Heir]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,9 @@ class Planning:
         staged.analyze(seen.staged)
         streams.returned = frozenset(changes.returned)
         streams.stage(snapshot, scope, datetime.now(UTC))
+        heirs = []
+        if look.is_whole and not first:
+            heirs = find_heirs(self.connection, identity, self.run_id, snapshot)
         doubt = None
         if request.moves_watermark:
             MergeEvidence(self.connection, identity, snapshot).remember()
@@ -134,7 +139,7 @@ class Planning:
             look.count(scope)
             doubt = look.judge()
         moves = request.moves_watermark and doubt is None
-        return _Read(streams, changes, first, mailing, moves, snapshot.read_at, look, doubt)
+        return _Read(streams, changes, first, mailing, moves, snapshot.read_at, look, doubt, heirs)
 
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
@@ -155,6 +160,7 @@ class Planning:
         if not read.look.is_whole:
             streams.keep_known()
         with parts.planning(identity, self.run_id, request, read.read_at) as engine:
+            hand_over(engine.connection, identity, read.heirs)
             reads = PlanReads(client, parts.krayin.catalogue, exact=dry_run)
             planned = ContactPlanner(engine, parts.rules(), reads).run()
             streams.plan(engine, client)

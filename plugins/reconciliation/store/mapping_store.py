@@ -49,6 +49,18 @@ class MappingStore:
             rows = cursor.execute(statement("mapping/of_record"), record).fetchall()
         return {row["crm_kind"]: mapping_row(row) for row in rows}
 
+    def give_records(self, identity: BindingScope, rows: Mapping[str, MappingRow], heir: int) -> None:
+        """Give the records of a contact that is gone, by its mapping rows, to one that has none of a kind."""
+        own = {**identity.parameters(), "source_kind": "contact", "source_ids": [str(heir)]}
+        self._connection.execute(statement("mapping/register"), {**own, "crm_kinds": sorted(rows)})
+        heirs = self.rows_of(identity, "contact", str(heir))
+        for kind, row in rows.items():
+            if row.crm_id is not None and heirs[kind].state is not MappingState.LINKED:
+                pair = {"loser": row.id, "survivor": heirs[kind].id}
+                self._connection.execute(statement("mapping/adopt_record"), pair)
+        settled = {"ids": [row.id for row in rows.values()], "erased": False}
+        self._connection.execute(statement("mapping/settled"), settled)
+
     def link(  # noqa: PLR0913 - the columns of one row
         self,
         operation: Operation,

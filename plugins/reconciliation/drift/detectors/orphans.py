@@ -14,7 +14,7 @@ from reconciliation.extract.streams import CONTACTS, STREAMS
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.model.contact import natural_keys
 from reconciliation.model.desired_activity import CONVERSATION, MESSAGE
-from reconciliation.plan.engine import withdraw
+from reconciliation.plan.heirs import note_gone
 from reconciliation.plan.matching import sent_keys
 from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.mapping_store import MappingStore, erased_among, mapping_row
@@ -184,10 +184,7 @@ class OrphanDetector:
         if not ids:
             return
         with self.drift.connection.transaction():
-            withdraw(self.drift.connection, self.drift.identity, source_kind, ids)
-            self.drift.execute("mapping/orphan", source_kind=source_kind, source_ids=ids)
-            if source_kind == "contact":
-                self.drift.execute("organization_member/forget", contact_ids=[int(one) for one in ids])
+            note_gone(self.drift.connection, self.drift.identity, source_kind, ids)
 
     def plans(self) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow]]]:
         """Yield a plan for everything that is noted and not seen to yet, with the mapping rows it is about.
