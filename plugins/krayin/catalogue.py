@@ -79,8 +79,19 @@ class LeadType(FromJson):
 
 
 @dataclass(frozen=True, slots=True)
+class Option(FromJson):
+    """What can be chosen in an attribute; its id is what a record holds."""
+
+    id: int
+    name: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Attribute(FromJson):
-    """An attribute of an entity type; `is_user_defined` tells the custom ones. Moments are UTC."""
+    """An attribute of an entity type; `is_user_defined` tells the custom ones. Moments are UTC.
+
+    `lookup_type` is the kind of records that one of type lookup takes, as "users".
+    """
 
     id: int
     code: Text = ""
@@ -93,6 +104,8 @@ class Attribute(FromJson):
     is_user_defined: Annotated[bool, BeforeValidator(lambda value: value not in (0, "0"))] = True
     validation: TextOrNone = None
     created_at: Moment = None
+    lookup_type: TextOrNone = None
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

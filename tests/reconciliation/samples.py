@@ -111,6 +111,7 @@ def catalogue(**given: Any) -> Catalogue:
                 attribute("name", "text", custom=False),
                 *(attribute(code, kind) for code, kind in CUSTOM_TYPES.items()),
                 attribute("colours", "multiselect"),
+                attribute("photo", "image"),
                 attribute("score", "text", "leads"),
             ),
             "users": (admin,),

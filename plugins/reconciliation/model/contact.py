@@ -55,6 +55,9 @@ ADDRESS_ATTRIBUTES = {
     "postcode": "company_zipcode",
 }
 _EARLIER_ID = re.compile(r"krayin:(person|lead|organization):([0-9]{1,18})")
+_SEVERAL = frozenset({"multiselect", "checkbox"})
+CHOSEN_TYPES = frozenset({"select", "lookup"}) | _SEVERAL
+"""The types of Krayin's attributes that hold ids of what was chosen."""
 _TRUE = {"true", "yes", "on", "y", "t"}
 _FALSE = {"false", "no", "off", "n", "f"}
 _MIDNIGHT = time()
@@ -128,10 +131,10 @@ def plain(value: Any) -> str:
 class MappingRules:
     """The settings the mapping depends on.
 
-    `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code,
-    by CRM kind. `history_start` is an aware instant or None; `zone` that of the account; `templates`
-    the texts of one's own, by place. With `make_leads` those contacts get a lead for whom the rule of the
-    reading holds.
+    `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code, by CRM kind;
+    `choices` the ids of what can be chosen there, by kind, code and folded name. `history_start` is an aware
+    instant or None; `zone` that of the account; `templates` the texts of one's own, by place. With
+    `make_leads` those contacts get a lead for whom the rule of the reading holds.
     """
 
     phone_region: str | None = None
@@ -144,6 +147,7 @@ class MappingRules:
     make_leads: bool = True
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    choices: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
 
 def _display_name(reading: ContactReading) -> str:
@@ -388,11 +392,17 @@ def _custom(kind: str, reading: ContactReading) -> Fields:
         return {}
     sources = contact.custom_attributes, contact.additional_attributes
     types = rules.custom_types.get(kind, {})
+    choices = rules.choices.get(kind, {})
     values: Fields = {}
     for source, code in rules.custom_fields[kind].items():
-        raw = next((found for one in sources if (found := one.get(source)) not in (None, "")), None)
+        raw = next((found for one in sources if (found := one.get(source)) not in (None, "", [])), None)
+        kind_of_value = types.get(code, "text")
         try:
-            values[code] = custom_value(raw, types.get(code, "text"), rules.zone)
+            if kind_of_value not in CHOSEN_TYPES:
+                values[code] = custom_value(raw, kind_of_value, rules.zone)
+            elif raw is not None:
+                # How Krayin takes an emptied choice is not known: what it has stays.
+                values[code] = chosen(raw, choices.get(code, {}), several=kind_of_value in _SEVERAL)
         except ValueError as error:
             reading.warnings.append(f"{code}: {error}")
     return values
@@ -418,6 +428,26 @@ def custom_value(raw: Any, krayin_type: str, zone: tzinfo = UTC) -> Any:
             return _day(text, zone)
         case _:
             return cut_bytes(text, TEXT_BYTES)
+
+
+def chosen(raw: Any, choices: Mapping[str, int], *, several: bool) -> int | list[int]:
+    """Return the id of what a Chatwoot attribute chooses by name, or the ids where it may be `several`.
+
+    Several are a list, or names between commas. `choices` are ids by folded name. Krayin stores whatever is
+    sent for a choice, so only what is there goes out.
+
+    Raises:
+        ValueError: it is none of the choices; the message does not quote it.
+    """
+    names = [folded(_as_text(one)) for one in (raw if isinstance(raw, list) else [raw])]
+    if several and not isinstance(raw, list) and names[0] not in choices:
+        names = [folded(one) for one in _as_text(raw).split(",")]
+    ids = [choices.get(name) for name in dict.fromkeys(names) if name]
+    found = sorted({one for one in ids if one is not None})
+    if not found or None in ids or (len(found) > 1 and not several):
+        message = "is none of Krayin's options, left out"
+        raise ValueError(message)
+    return found if several else found[0]
 
 
 def _boolean(text: str) -> int:

@@ -168,6 +168,8 @@ def same_value(name: str, left: Any, right: Any) -> bool:
         return (_number(left) or 0) == (_number(right) or 0)
     if blank(left) or blank(right):
         return blank(left) and blank(right)
+    if isinstance(left, list) or isinstance(right, list):
+        left, right = _chosen(left), _chosen(right)
     if name == "organization":
         return fold_name(str(left)) == fold_name(str(right))
     if not (isinstance(left, str) and isinstance(right, str)):
@@ -177,6 +179,12 @@ def same_value(name: str, left: Any, right: Any) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return bool(canonical(_lines(left)) == canonical(_lines(right)))
     return bool(canonical(left) == canonical(right))
+
+
+def _chosen(value: Any) -> list[str]:
+    """Return the ids of several options: Krayin shows them between commas."""
+    ids = value if isinstance(value, list) else str(value).split(",")
+    return sorted({str(one).strip() for one in ids})
 
 
 def _lines(text: str) -> str:

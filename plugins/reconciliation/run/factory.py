@@ -77,6 +77,7 @@ class RunFactory:
             make_leads=settings.leads.create != "never",
             custom_fields=settings.custom_fields.model_dump(),
             custom_types=self.targets.custom_types,
+            choices=self.targets.choices,
         )
 
     def snapshot_of_persons(self) -> PersonSnapshot:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from krayin.endpoints import ENTITY_TYPES
+from krayin.text import fold_name
 
 from reconciliation.errors import SettingsDoNotFitKrayinError
+from reconciliation.model.contact import CHOSEN_TYPES
 from reconciliation.model.stages import Pipeline as LeadPipeline
 from reconciliation.settings.sync_settings import STAGE_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from krayin.catalogue import Catalogue, Pipeline
 
     from reconciliation.settings.sync_settings import SyncSettings
 
-FILLABLE_TYPES = frozenset({"text", "textarea", "boolean", "price", "date"})
+FILLABLE_TYPES = frozenset({"text", "textarea", "boolean", "price", "date"}) | CHOSEN_TYPES
 
 
 @dataclass(frozen=True, slots=True)
 class LeadTargets:
-    """Where new leads of a sync go; ids of Krayin. `owner_id` None: no owner."""
+    """Where new leads of a sync go; ids of Krayin. `owner_id` None: no owner.
+
+    `custom_types` are the types of the custom attributes that are filled, by CRM kind and code; `choices` is
+    what can be chosen in them, as `MappingRules` has it.
+    """
 
     pipeline_id: int
     stage_id: int
@@ -31,6 +37,7 @@ class LeadTargets:
     type_id: int | None
     owner_id: int | None
     custom_types: Mapping[str, Mapping[str, str]]
+    choices: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
 
 def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets:
@@ -62,11 +69,12 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     for key in STAGE_KEYS:
         fit.known(key, stages, of)
     custom_types = {kind: fit.custom_types(kind) for kind in ENTITY_TYPES}
+    choices = {kind: fit.choices(kind, codes) for kind, codes in custom_types.items()}
     if fit.problems:
         raise SettingsDoNotFitKrayinError(settings.name, fit.problems)
     assert pipeline is not None
     assert stage_id is not None
-    return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types)
+    return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types, choices)
 
 
 def pipeline_of(targets: LeadTargets, catalogue: Catalogue) -> LeadPipeline:
@@ -117,7 +125,14 @@ class _Fit:
     def custom_types(self, kind: str) -> dict[str, str]:
         """Return the types of the custom attributes that are set for a CRM kind, by code."""
         types: dict[str, str] = {}
-        custom = {one.code: one.type for one in self.catalogue.custom_attributes(ENTITY_TYPES[kind])}
+        attributes = self.catalogue.custom_attributes(ENTITY_TYPES[kind])
+        # Of other records than users no names are known here.
+        custom = {
+            one.code: f"lookup of {one.lookup_type}"
+            if one.type == "lookup" and one.lookup_type != "users"
+            else one.type
+            for one in attributes
+        }
         for source, code in getattr(self.settings.custom_fields, kind).items():
             if code not in custom:
                 known = ", ".join(sorted(custom)) or "none"
@@ -134,3 +149,16 @@ class _Fit:
             else:
                 types[code] = custom[code]
         return types
+
+    def choices(self, kind: str, codes: Collection[str]) -> dict[str, dict[str, int]]:
+        """Return what can be chosen in those attributes of a CRM kind that have choices, by code."""
+        found: dict[str, dict[str, int]] = {}
+        for one in self.catalogue.custom_attributes(ENTITY_TYPES[kind]):
+            if one.code in codes and one.type == "lookup":
+                users = self.catalogue.users
+                found[one.code] = {
+                    fold_name(name): user.id for user in users for name in (user.name, user.email)
+                }
+            elif one.code in codes and one.type in CHOSEN_TYPES:
+                found[one.code] = {fold_name(option.name): option.id for option in one.options}
+        return found

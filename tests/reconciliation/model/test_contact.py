@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reconciliation.crm.fields import lead_draft, person_draft
 from reconciliation.model.contact import (
     MappingRules,
+    chosen,
     custom_value,
     earlier_ids,
     is_placeholder,
@@ -345,6 +346,27 @@ def test_natural_keys_are_folded_and_never_a_placeholder():
 def test_custom_values_take_the_form_of_their_type(raw, kind, value):
     assert custom_value(raw, kind) == value
     assert type(custom_value(raw, kind)) is type(value)
+
+
+COLOURS = {"red": 3, "sea green": 4, "black, white": 5}
+
+
+@pytest.mark.parametrize(
+    ("raw", "one", "several"),
+    [
+        ("Red", 3, [3]), (" SEA  green", None, None), ("Sea Green", 4, [4]), (["red"], 3, [3]),
+        ("black, white", 5, [5]), (["Black, White", "red", "Red"], None, [3, 5]), ("sea green,red,", None, [3, 4]),
+        ("blue", None, None), ("red, blue", None, None), ("3", None, None), (3, None, None), ([None, ""], None, None),
+        ({"a": 1}, None, None), (True, None, None),
+    ],
+)  # fmt: skip
+def test_a_choice_is_the_id_of_an_option_by_its_name(raw, one, several):
+    for value, wanted in ((False, one), (True, several)):
+        if wanted is None:
+            with pytest.raises(ValueError, match="left out"):
+                chosen(raw, COLOURS, several=value)
+        else:
+            assert chosen(raw, COLOURS, several=value) == wanted
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from reconciliation.errors import SettingsDoNotFitKrayinError
 from reconciliation.run.request import RunRequest
 
 from sandbox.krayin.testing import usual_krayin
+from tests.reconciliation.world import on_each_krayin
 
 if TYPE_CHECKING:
     from tests.reconciliation.world import World
@@ -137,11 +138,92 @@ def same(here: Any, wanted: Any) -> bool:
 
 
 def test_an_attribute_of_the_wrong_kind_is_found_before_anything_is_sent(world: World) -> None:
-    world.krayin.seed(attributes=[{"code": "pick", "type": "multiselect", "entity_type": "persons"}])
+    world.krayin.seed(attributes=[{"code": "pick", "type": "image", "entity_type": "persons"}])
     world.add(name="Ada", email="a@example.com")
-    with pytest.raises(SettingsDoNotFitKrayinError, match="'pick' is of type multiselect"):
+    with pytest.raises(SettingsDoNotFitKrayinError, match="'pick' is of type image"):
         world.run(custom_fields={"person": {"source": "pick", "other": "missing"}})
     assert world.persons() == []
+
+
+LEVELS = {"options": [{"name": name} for name in ("Gold", "Silver", "Über, alles", "Bronze")]}
+CHOICES = {
+    "custom_fields": {
+        "person": {"level": "level", "tags": "tags", "boxes": "boxes", "agent": "agent"},
+        "lead": {"level": "lead_level", "tags": "lead_tags"},
+    }
+}
+
+
+@on_each_krayin
+def test_choices_are_filled_by_the_names_of_krayins_options(world: World) -> None:
+    """Krayin stores whatever is sent for a choice: a name as 0, and of several nothing but a list."""
+    made = {
+        code: world.api(
+            "POST", "settings/attributes", {"code": code, "name": code, "type": kind, **LEVELS, **of}
+        )
+        for code, kind, of in (
+            ("level", "select", {"entity_type": "persons"}),
+            ("tags", "multiselect", {"entity_type": "persons"}),
+            ("boxes", "checkbox", {"entity_type": "persons"}),
+            ("lead_level", "select", {"entity_type": "leads"}),
+            ("lead_tags", "multiselect", {"entity_type": "leads"}),
+        )
+    }
+    lookup = {
+        "code": "agent",
+        "name": "agent",
+        "type": "lookup",
+        "lookup_type": "users",
+        "entity_type": "persons",
+    }
+    world.api("POST", "settings/attributes", lookup)
+    ids = {code: [one["id"] for one in row["data"]["options"]] for code, row in made.items()}
+    (user,) = world.krayin.seed(users=[{"name": "Bo", "email": "bo@example.com", "password": "x"}])["users"]
+    chosen = {
+        "level": "gold ",
+        "tags": ["Silver", "Über, alles"],
+        "boxes": "Bronze, gold",
+        "agent": "BO@example.com",
+    }
+    contact = world.add(name="Ada", email="a@example.com", custom_attributes=chosen)
+    wrong = {"level": "Platinum", "tags": ["Gold", "Tin"], "boxes": ["", None], "agent": "nobody"}
+    other = world.add(name="Bob", email="b@example.com", custom_attributes=wrong)
+    run = world.run(**CHOICES)
+    ada, bob = world.stored("persons", 1), world.stored("persons", 2)
+    assert (ada["level"], ada["agent"]) == (ids["level"][0], user)
+    assert ada["tags"] == f"{ids['tags'][1]},{ids['tags'][2]}"
+    assert ada["boxes"] == f"{ids['boxes'][0]},{ids['boxes'][3]}"
+    lead = world.stored("leads", 1)
+    assert (lead["lead_level"], lead["lead_tags"]) == (
+        ids["lead_level"][0],
+        f"{ids['lead_tags'][1]},{ids['lead_tags'][2]}",
+    )
+    assert [bob.get(code) for code in ("level", "tags", "agent")] == [None, None, None]
+    assert run.summary["warnings"]["level: is none of Krayin's options, left out"] == 1
+    assert run.summary["warning_examples"]["tags: is none of Krayin's options, left out"] == [other]
+    assert "Platinum" not in str(run.summary)
+    assert world.calls(world.run(RunRequest(full=True), **CHOICES).id) == []
+
+    world.change(contact, custom_attributes={**chosen, "level": "Bronze", "tags": "Gold"})
+    world.run(**CHOICES)
+    ada = world.stored("persons", 1)
+    assert (ada["level"], ada["tags"]) == (ids["level"][3], str(ids["tags"][0]))
+    # What a salesperson chose stays, and so does a choice that is emptied in Chatwoot.
+    world.krayin.edit(
+        attribute_values=[
+            {"id": row["id"], "integer_value": ids["level"][1]}
+            for row in world.krayin.records("attribute_values")["attribute_values"]
+            if row["attribute_id"] == made["level"]["data"]["id"] and row["entity_id"] == 1
+        ]
+    )
+    world.change(contact, custom_attributes={"level": "Bronze"}, name="Ada B.")
+    world.run(**CHOICES)
+    ada = world.stored("persons", 1)
+    assert (ada["name"], ada["level"], ada["tags"]) == ("Ada B.", ids["level"][1], str(ids["tags"][0]))
+    world.compared(repairing=False, **CHOICES)
+    assert world.rows("SELECT field, side FROM finding WHERE ended_at IS NULL") == [
+        ("custom.level", "theirs")
+    ]
 
 
 def test_new_records_get_the_owner_and_one_a_salesperson_sets_stays(world: World) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from krayin.catalogue import Option
 from reconciliation.errors import SettingsDoNotFitKrayinError
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.settings.targets import LeadTargets, resolve_targets
@@ -21,7 +25,8 @@ def problems(given_catalogue=None, **given) -> tuple[str, ...]:
 
 def test_what_is_left_out_is_found():
     targets = resolve_targets(settings(), catalogue())
-    assert targets == LeadTargets(1, 1, 2, 1, None, {"person": {}, "lead": {}, "organization": {}})
+    nothing: dict[str, Any] = {"person": {}, "lead": {}, "organization": {}}
+    assert targets == LeadTargets(1, 1, 2, 1, None, nothing, nothing)
 
 
 def test_without_a_web_source_the_first_is_taken_and_without_any_none():
@@ -70,7 +75,7 @@ def test_everything_that_was_set_is_taken():
         ({"custom_fields": {"person": {"x": "name"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'name'"),
         ({"custom_fields": {"person": {"x": "score"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'score'"),
         ({"custom_fields": {"organization": {"x": "c_text"}}}, "Krayin has no custom organization attribute 'c_text'; there is none"),
-        ({"custom_fields": {"person": {"x": "colours"}}}, "attribute 'colours' is of type multiselect; can be filled: boolean, date, price, text, textarea"),
+        ({"custom_fields": {"person": {"x": "photo"}}}, "attribute 'photo' is of type image; can be filled: boolean, checkbox, date, lookup, multiselect, price, select, text, textarea"),
         ({"stage_progression_enabled": True, "stage_on_first_response": 7}, "stage_on_first_response: 7 does not exist in pipeline 1"),
     ],
 )  # fmt: skip
@@ -108,7 +113,21 @@ def test_a_krayin_without_pipelines_or_stages():
 
 
 def test_an_attribute_of_the_same_code_elsewhere_does_not_count():
-    both = catalogue(attributes=(attribute("level", "select"), attribute("level", "text", "leads")))
+    both = catalogue(attributes=(attribute("level", "image"), attribute("level", "text", "leads")))
     targets = resolve_targets(settings(custom_fields={"lead": {"x": "level"}}), both)
     assert targets.custom_types == {"person": {}, "lead": {"level": "text"}, "organization": {}}
-    assert "of type select" in problems(both, custom_fields={"person": {"x": "level"}})[0]
+    assert "of type image" in problems(both, custom_fields={"person": {"x": "level"}})[0]
+
+
+def test_choices_go_by_the_names_of_options_and_users():
+    options = (Option(3, "Sea Green"), Option(4, "Red"))
+    level = replace(attribute("level", "select"), options=options)
+    agent = replace(attribute("agent", "lookup"), lookup_type="users")
+    shop = replace(attribute("shop", "lookup"), lookup_type="organizations")
+    both = catalogue(attributes=(level, agent, shop))
+    targets = resolve_targets(settings(custom_fields={"person": {"x": "level", "y": "agent"}}), both)
+    assert targets.choices["person"] == {
+        "level": {"sea green": 3, "red": 4},
+        "agent": {"example": 1, "admin@example.com": 1},
+    }
+    assert "of type lookup of organizations" in problems(both, custom_fields={"person": {"x": "shop"}})[0]
