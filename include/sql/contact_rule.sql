@@ -1,3 +1,21 @@
+-- name: handling
+-- Who handles the latest conversation of `contact`, as JSON; a column of what is selected.
+-- Parameters: account_id; inboxes (bigint[], NULL: all).
+-- Indexes: index_conversations_on_contact_id, users_pkey.
+(
+    SELECT json_build_object(
+        'inbox_id', talk.inbox_id, 'team_id', talk.team_id, 'agent_id', talk.assignee_id, 'email', agent.email
+    )
+    FROM conversations AS talk
+    LEFT JOIN users AS agent ON agent.id = talk.assignee_id
+    WHERE talk.contact_id = contact.id
+        AND talk.account_id = %(account_id)s
+        AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
+    ORDER BY talk.last_activity_at DESC, talk.id DESC
+    LIMIT 1
+) AS handling,
+
+
 -- name: holds
 -- Part of a condition: whether `contact` is as the rule has it, as far as its conversations do not matter. A key that is
 -- absent is no bound, and what is said of it here falls away when the statement is planned.

@@ -137,7 +137,7 @@ GROUP BY link.contact_id
 -- name: rows
 -- Contacts by id with their labels and inboxes; times that no calendar has come as NULL and are
 -- named in `unreadable`. Those that are not in scope by `where` have `in_scope` false, and those that get no lead by
--- `lead` have `wants_lead` false.
+-- `lead` have `wants_lead` false. Where it is asked, `handling` says who handles the latest conversation.
 -- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all): contacts with one of these; where, lead:
 --   see contact_scope.sql.
 -- Indexes: contacts_pkey, index_contact_inboxes_on_contact_id,
@@ -186,6 +186,7 @@ SELECT
             THEN contact.updated_at
     END AS updated_at,
     labelled.labels,
+    -- include with handling: contact_rule/handling
     linked.inbox_ids,
     linked.source_ids,
     coalesce(

@@ -101,7 +101,7 @@ planned AS (
            jsonb_build_object(
                'person', desired -> 'person', 'person_hash', encode(person_hash, 'hex'),
                'lead', desired -> 'lead', 'lead_hash', encode(lead_hash, 'hex'),
-               'organization', company -> 'folded_name', 'adopt', '{}'::jsonb
+               'organization', company -> 'folded_name', 'adopt', '{}'::jsonb, 'owner', desired -> 'owner'
            ),
            %(read_at)s, (desired ->> 'changed_at')::timestamptz,
            natural_keys || CASE WHEN jsonb_typeof(company) = 'object'

@@ -63,13 +63,24 @@ class ContactInbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Handling:
+    """Who handles a conversation: inbox, team and agent by their ids, and the agent's e-mail."""
+
+    inbox_id: int | None = None
+    team_id: int | None = None
+    agent_id: int | None = None
+    email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """A contact with its labels (sorted) and inboxes (by inbox, then source id).
 
     Empty texts are "" or None as in the database, times are aware and UTC. `contact_type` is 0 visitor,
     1 lead, 2 customer. `country_code` holds the country's *name*: Chatwoot copies
     `additional_attributes.country` there. Attributes that are NULL in the database are {}. `wants_lead` says
-    whether the rule for leads that was asked with holds for it.
+    whether the rule for leads that was asked with holds for it, `handling` who handles its latest
+    conversation, where that was asked.
 
     The repr leaves out what identifies a person, so that a record in a log tells no more than ids.
     """
@@ -94,6 +105,7 @@ class Contact:
     labels: tuple[str, ...]
     inboxes: tuple[ContactInbox, ...]
     wants_lead: bool = True
+    handling: Handling | None = None
 
     @property
     def key(self) -> int:

@@ -40,19 +40,25 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 class SourceFilter:
     """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule.
 
-    `lead` is the rule for those who get a lead. With `transcripts` conversations that are resolved are read
-    whole.
+    `lead` is the rule for those who get a lead; with `handling` it is asked who handles them. With
+    `transcripts` conversations that are resolved are read whole.
     """
 
     account_id: int
     inboxes: frozenset[int] | None = None
     where: ContactRule | None = None
     lead: ContactRule | None = None
+    handling: bool = False
     transcripts: bool = False
 
     @property
     def asks_conversations(self) -> bool:
-        """Whether conversations have to be known to tell for which contacts the rules hold."""
+        """Whether conversations have to be looked at to read contacts."""
+        return self.handling or self.rules_ask_conversations
+
+    @property
+    def rules_ask_conversations(self) -> bool:
+        """Whether a conversation that changes may change for which contacts the rules hold."""
         return any(rule is not None and rule.asks_conversations for rule in (self.where, self.lead))
 
 

@@ -40,7 +40,7 @@ def scripts(part: str) -> list[LiteralString]:
     return [script(f"{part}/{file.stem}") for file in sorted((folder() / part).glob("*.sql"))]
 
 
-def statement(name: str, *, given: str | None = None) -> LiteralString:
+def statement(name: str, *, given: tuple[str, ...] = ()) -> LiteralString:
     """Return one statement with its comment: `statement("operation/claim")` is `claim` in `operation.sql`.
 
     `given` names the parts that stand in it only then; see `statements`.
@@ -54,16 +54,16 @@ def statement(name: str, *, given: str | None = None) -> LiteralString:
 
 
 @cache
-def statements(noun: str, given: str | None = None) -> dict[str, LiteralString]:
+def statements(noun: str, given: tuple[str, ...] = ()) -> dict[str, LiteralString]:
     """Return every statement of `include/sql/<noun>.sql` by its name.
 
     For a line `-- include: <noun>/<name>` stands a part that several statements have in common, for one
-    `-- include with <what>: <noun>/<name>` as well where `given` is that. What follows `by` takes the place
+    `-- include with <what>: <noun>/<name>` as well where that is `given`. What follows `by` takes the place
     of the part's parameter `where`.
     """
 
     def part(found: re.Match[str]) -> str:
-        if found[1] not in {None, given}:
+        if found[1] is not None and found[1] not in given:
             return ""
         text = statement(found[2], given=given)
         return text.replace("%(where)s", f"%({found[3]})s") if found[3] else text

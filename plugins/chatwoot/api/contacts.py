@@ -95,7 +95,7 @@ class ApiContacts:
                     if judge.holds(scope, api_rows.contact(row, self.session.account_id), many=many):
                         contact = self._contact(row)
                         if isinstance(contact, Contact):
-                            contact = judge.with_lead(scope, contact, many=many)
+                            contact = judge.completed(scope, contact, many=many)
                         found.append(contact)
                     elif not reads_all:
                         found.append(OutOfScope(row["id"]))

@@ -24,6 +24,7 @@ from chatwoot.records import (
     Contact,
     ContactInbox,
     Conversation,
+    Handling,
     Message,
     Priority,
     Progress,
@@ -275,6 +276,15 @@ def progress(contact_id: int, found: Iterable[tuple[Json, datetime | None]]) -> 
             # The line "... resolved the conversation" is its last activity.
             resolved.append(resolved_at or _time(row.get("last_activity_at"), "last_activity_at"))
     return Progress(contact_id, max(created), max(responded, default=None), max(resolved, default=None))
+
+
+def handling(row: Json) -> Handling:
+    """Return who handles a conversation; a bot is no agent."""
+    meta = row.get("meta") or {}
+    agent = {} if meta.get("assignee_type") == "AgentBot" else meta.get("assignee") or {}
+    return Handling(
+        row.get("inbox_id"), (meta.get("team") or {}).get("id"), agent.get("id"), agent.get("email") or None
+    )
 
 
 def contact_id_of(row: Json) -> int | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chatwoot.records import Contact
     from chatwoot.source import SourceFilter
 
+_KEPT = ("id", "inbox_id", "labels", "last_activity_at")
+_KEPT_OF_META = ("assignee", "assignee_type", "team")
 MANY = 100
 """From so many contacts on, lists of all tell more for fewer calls than asking for each."""
 
@@ -51,19 +53,25 @@ class ApiScope:
         self._inside[scope, contact.id] = inside
         return inside
 
-    def with_lead(self, scope: SourceFilter, contact: Contact, *, many: bool = False) -> Contact:
-        """Return a contact that says whether it gets a lead; `many` as for `holds`."""
-        if scope.lead is None:
-            return contact
-        return replace(contact, wants_lead=self._holds(scope.lead, scope, contact, many=many))
+    def completed(self, scope: SourceFilter, contact: Contact, *, many: bool = False) -> Contact:
+        """Return a contact with what else the scope asks of it; `many` as for `holds`."""
+        if scope.lead is not None:
+            contact = replace(contact, wants_lead=self._holds(scope.lead, scope, contact, many=many))
+        if scope.handling:
+            latest = max(
+                self._talks_of(scope, contact.id, many=many),
+                key=lambda row: (row.get("last_activity_at") or 0, row["id"]),
+                default=None,
+            )
+            contact = replace(contact, handling=None if latest is None else api_rows.handling(latest))
+        return contact
 
     def _holds(self, rule: ContactRule, scope: SourceFilter, contact: Contact, *, many: bool) -> bool:
         def labels(contact_id: int) -> Collection[str]:
             return self._listed_labels(rule, contact_id) if many else self._labels(contact_id)
 
         def talked(contact_id: int) -> Collection[str] | None:
-            rows = self._listed_talks().get(contact_id, []) if many else self.talks(contact_id)
-            found = [one for one in rows if scope.inboxes is None or one.get("inbox_id") in scope.inboxes]
+            found = self._talks_of(scope, contact_id, many=many)
             return {label for one in found for label in one.get("labels") or ()} if found else None
 
         return rule.holds(contact, self.channels(), labels, talked)
@@ -81,6 +89,10 @@ class ApiScope:
             )
             return self.holds(scope, api_rows.contact(row, self.session.account_id))
         return self._inside[scope, contact_id]
+
+    def _talks_of(self, scope: SourceFilter, contact_id: int, *, many: bool) -> list[Json]:
+        rows = self._listed_talks().get(contact_id, []) if many else self.talks(contact_id)
+        return [one for one in rows if scope.inboxes is None or one.get("inbox_id") in scope.inboxes]
 
     def _labels(self, contact_id: int) -> Collection[str]:
         return (self.session.find(f"/contacts/{contact_id}/labels") or {}).get("payload") or ()
@@ -103,8 +115,10 @@ class ApiScope:
                 for row in rows:
                     contact_id = api_rows.contact_id_of(row)
                     if contact_id is not None:
+                        meta = row.get("meta") or {}
                         by_contact[contact_id][row["id"]] = {
-                            key: row.get(key) for key in ("inbox_id", "labels")
+                            **{key: row.get(key) for key in _KEPT},
+                            "meta": {key: meta.get(key) for key in _KEPT_OF_META},
                         }
             self._by_talks = {contact_id: list(some.values()) for contact_id, some in by_contact.items()}
         return self._by_talks

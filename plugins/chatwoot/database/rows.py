@@ -18,6 +18,7 @@ from chatwoot.records import (
     Contact,
     ContactInbox,
     Conversation,
+    Handling,
     Message,
     OutOfScope,
     Priority,
@@ -70,6 +71,7 @@ def contact(row: Any) -> Contact | OutOfScope:
         labels=tuple(sorted(row.labels)) if row.labels else (),
         inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
         wants_lead=row.wants_lead,
+        handling=Handling(**found) if (found := getattr(row, "handling", None)) else None,
     )
 
 

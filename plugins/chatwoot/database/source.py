@@ -23,6 +23,7 @@ from chatwoot.database.any_bytes import read_any_bytes
 from chatwoot.database.installation import identifier
 from chatwoot.database.row_versions import XidRange
 from chatwoot.database.streams import (
+    AGENT_COLUMNS,
     CONTACT_COLUMNS,
     CONVERSATION_COLUMNS,
     LATER_COLUMNS,
@@ -176,6 +177,7 @@ class DatabaseSnapshot:
         self.read_at: datetime = first.read_at.astimezone(UTC)
         self._xids: str = first.snapshot
         self._sees_conversations = False
+        self._sees_agents = False
         self._written: WrittenRows | None = None
         self._highest: dict[str, Mapping[str, int]] = {}
         self._require_tables(CONTACT_COLUMNS, {})
@@ -272,7 +274,7 @@ class DatabaseSnapshot:
         try:
             # A savepoint keeps the snapshot usable after a refusal.
             with self._connection.transaction():
-                self._written_of(scope.account_id).ids(stream, exact, talking=scope.asks_conversations)
+                self._written_of(scope.account_id).ids(stream, exact, talking=scope.rules_ask_conversations)
         except SnapshotInterrupted as interrupted:
             if by_index is None or interrupted.sqlstate not in _BUSY:
                 raise
@@ -391,7 +393,7 @@ class DatabaseSnapshot:
                 all_of |= {"since": None, "start": start, "end": end}
             case ChangedSince() if (since := self._since(stream, selection, scope)) is not None:
                 rows = self._written_of(scope.account_id)
-                written = rows.ids(stream, since, talking=scope.asks_conversations)
+                written = rows.ids(stream, since, talking=scope.rules_ask_conversations)
                 for first in range(0, len(written), size):
                     yield written[first : first + size].tolist()
                 return
@@ -400,7 +402,9 @@ class DatabaseSnapshot:
             while found := cursor.fetchmany(size):
                 yield [row[0] for row in found]
 
-    def _checksums(self, stream: Stream, asked: Mapping[str, Any], given: str | None) -> Iterator[BucketSum]:
+    def _checksums(
+        self, stream: Stream, asked: Mapping[str, Any], given: tuple[str, ...]
+    ) -> Iterator[BucketSum]:
         for row in self._copied(f"{stream}/checksums", asked, given):
             yield BucketSum(*map(int, row))
 
@@ -426,7 +430,7 @@ class DatabaseSnapshot:
         return self._written
 
     def _copied(
-        self, name: str, parameters: Mapping[str, Any], given: str | None = None
+        self, name: str, parameters: Mapping[str, Any], given: tuple[str, ...] = ()
     ) -> Iterator[Sequence[str]]:
         # A cursor of the server would be planned for its first rows and without parallel workers.
         with (
@@ -452,6 +456,9 @@ class DatabaseSnapshot:
         if asks and not self._sees_conversations:
             self._require_tables(CONVERSATION_COLUMNS, LATER_COLUMNS)
             self._sees_conversations = True
+        if scope is not None and scope.handling and not self._sees_agents:
+            self._require_tables(AGENT_COLUMNS, {})
+            self._sees_agents = True
 
     @cached_property
     def _lineage(self) -> str | None:
@@ -507,7 +514,7 @@ class DatabaseSnapshot:
             "transcripts": scope.transcripts,
         }
 
-    def _all(self, name: str, parameters: Mapping[str, Any], given: str | None = None) -> list[Any]:
+    def _all(self, name: str, parameters: Mapping[str, Any], given: tuple[str, ...] = ()) -> list[Any]:
         with _translated(self._where):
             return self._connection.execute(statement(name, given=given), parameters).fetchall()
 
@@ -537,9 +544,11 @@ def _translated(where: str) -> Iterator[None]:
         raise SnapshotInterrupted(where, error.sqlstate, type(error).__name__) from error
 
 
-def _given(stream: Stream, scope: SourceFilter) -> str | None:
+def _given(stream: Stream, scope: SourceFilter) -> tuple[str, ...]:
     """Return what is given to the statements of a stream beside contacts."""
-    return "conversations" if stream is not Stream.CONTACTS or scope.asks_conversations else None
+    if stream is Stream.CONTACTS and not scope.asks_conversations:
+        return ()
+    return ("conversations", "handling") if scope.handling else ("conversations",)
 
 
 def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:

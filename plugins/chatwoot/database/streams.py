@@ -48,6 +48,8 @@ CONVERSATION_COLUMNS = {
     "teams": "id name",
     "reporting_events": "name conversation_id event_end_time",
 }
+# By what the owner of a record in Krayin is told.
+AGENT_COLUMNS = {"users": "email"}
 # Not every Chatwoot 4 has these: the statements take an absent one for NULL. The second says what the
 # first is a number of.
 LATER_COLUMNS = {"conversations": "assignee_agent_bot_id ai_assignee_type"}
@@ -95,6 +97,6 @@ STREAMS = {
 def written_tables(stream: Stream, scope: SourceFilter | None) -> tuple[str, ...]:
     """Return the tables whose row versions tell what changed in a stream of a scope."""
     tables = STREAMS[stream].written
-    if stream is Stream.CONTACTS and scope is not None and scope.asks_conversations:
+    if stream is Stream.CONTACTS and scope is not None and scope.rules_ask_conversations:
         return tuple(dict.fromkeys((*tables, *_CONVERSATION_TABLES)))
     return tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
@@ -156,7 +157,7 @@ class LeadSink(RecordSteps):
             # With a dead person Krayin fails on the lead, and does not say why.
             self.persons.gone(work, row)
         work.move = move
-        targets = self.stages.targets_with(move)
+        targets = replace(self.stages.targets_with(move), owner_id=work.owner)
         draft = lead_draft(work.wanted_lead, targets, booleans=self.booleans, person_id=person_id)
         with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
             lead = self.client.create_lead(draft).lead
@@ -242,6 +243,8 @@ class ContactSink(Sink):
             lead_hash=_hash(operation, "lead"),
             organization=payload["organization"],
             adopt=payload["adopt"],
+            # Plans of an earlier version have none.
+            owner=payload.get("owner") or self.targets.owner_id,
         )
         if payload.get("release_first") and operation.step in {None, RELEASE}:
             self.persons.release(work)

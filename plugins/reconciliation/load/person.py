@@ -65,6 +65,7 @@ class ContactWork(Work):
     lead_hash: bytes
     organization: str | None
     adopt: Mapping[str, int]
+    owner: int | None
     move: WaitingMove | None = field(default=None, kw_only=True)
     """That of the lead which is about to be made."""
 
@@ -204,7 +205,7 @@ class PersonSink(RecordSteps):
     def _create(self, work: ContactWork) -> tuple[Person, Lead | None]:
         person = person_draft(
             work.person,
-            owner_id=self.targets.owner_id,
+            owner_id=work.owner,
             booleans=self.booleans,
             email_required=self.catalogue.email_required(),
         )
@@ -214,7 +215,7 @@ class PersonSink(RecordSteps):
         work.move = self.stages.waiting(work.operation)
         draft = lead_draft(
             work.lead,
-            self.stages.targets_with(work.move),
+            replace(self.stages.targets_with(work.move), owner_id=work.owner),
             booleans=self.reads.attributes.booleans("leads"),
             person=person,
         )

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from chatwoot.records import Contact
 
+    from reconciliation.model.owner import OwnerRules
     from reconciliation.model.text_template import TextTemplate
 
 _NUMBERS = (int, float, Decimal)
@@ -145,6 +146,7 @@ class MappingRules:
     zone: tzinfo = UTC
     templates: Mapping[str, TextTemplate] = field(default_factory=dict)
     make_leads: bool = True
+    owners: OwnerRules | None = None
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     choices: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
@@ -266,6 +268,9 @@ def map_contact(
     reason = _skip(reading, mapped=mapped)
     if reason is not None:
         return SkippedContact(contact.id, reason)
+    owner, unknown = (None, None) if rules.owners is None else rules.owners.choose(contact)
+    if unknown is not None and not mapped:
+        reading.warnings.append(unknown)
     person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
     person["custom"] = _custom("person", reading)
     lead: Fields | None = None
@@ -281,6 +286,7 @@ def map_contact(
         adopt=earlier_ids(contact),
         warnings=tuple(dict.fromkeys(reading.warnings)) if reading.warnings else (),
         changed_at=contact.updated_at,
+        owner=owner,
     )
 
 

@@ -42,7 +42,7 @@ class DesiredContact(FromJson):
     lead_value, description and custom, or is None where the contact gets no lead. `natural_keys` are `email:`
     and `phone:` keys in compared form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind.
     `warnings` say in words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last
-    change (aware).
+    change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's.
     """
 
     contact_id: int
@@ -53,6 +53,7 @@ class DesiredContact(FromJson):
     adopt: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     changed_at: datetime | None = field(default=None, compare=False)
+    owner: int | None = field(default=None, compare=False)
     _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
     def with_hashes(self) -> DesiredContact:

@@ -122,6 +122,7 @@ def operation_of(
         "lead_hash": contact.lead_hash().hex(),
         "organization": contact.organization.folded_name if contact.organization else None,
         "adopt": dict(plan.adopt),
+        "owner": contact.owner,
     }
     if plan.follows_lead is not None:
         payload["follows_lead"] = plan.follows_lead

@@ -21,6 +21,7 @@ from reconciliation.load.organization import OrganizationSink
 from reconciliation.load.removal import RemovalSink, SourceCheck
 from reconciliation.load.sink import LoadContext
 from reconciliation.model.contact import MappingRules
+from reconciliation.model.owner import OwnerRules, users_by_email
 from reconciliation.plan.contact import Rules
 from reconciliation.plan.engine import PlanEngine
 from reconciliation.plan.estimate import forecast
@@ -75,10 +76,18 @@ class RunFactory:
             zone=settings.zone,
             templates=settings.templates.of("lead"),
             make_leads=settings.leads.create != "never",
+            owners=self._owners(),
             custom_fields=settings.custom_fields.model_dump(),
             custom_types=self.targets.custom_types,
             choices=self.targets.choices,
         )
+
+    def _owners(self) -> OwnerRules | None:
+        owner = self.sync.settings.owner
+        if not owner.chooses:
+            return None
+        emails = users_by_email(self.krayin.catalogue.users) if owner.assignee else None
+        return OwnerRules(emails, owner.teams, owner.inboxes)
 
     def snapshot_of_persons(self) -> PersonSnapshot:
         """Return what is remembered of Krayin's persons."""

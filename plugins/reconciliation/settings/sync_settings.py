@@ -200,6 +200,24 @@ class LeadsSettings(_Strict):
         return replace(rule, has_conversation=True) if self.create == "on_conversation" else rule
 
 
+class OwnerSettings(_Strict):
+    """Which Krayin user owns new persons and leads; who is not found here has `lead_owner`."""
+
+    assignee: bool = False
+    """The user with the e-mail of the agent to whom the contact's latest conversation is assigned."""
+    teams: dict[PositiveInt, PositiveInt] = Field(default_factory=dict)
+    """Else by the team of that conversation: id of the team in Chatwoot, and of the user in Krayin, as in
+    `{4: 2}`.
+    """
+    inboxes: dict[PositiveInt, PositiveInt] = Field(default_factory=dict)
+    """Else by its inbox: id of the inbox in Chatwoot and of the user in Krayin."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether anything but `lead_owner` matters."""
+        return self.assignee or bool(self.teams) or bool(self.inboxes)
+
+
 class WebhookSettings(_Strict):
     """How Chatwoot tells of changes at once."""
 
@@ -369,6 +387,7 @@ class SyncSettings(_Strict):
     webhook: WebhookSettings = WebhookSettings()
     contacts: ContactsSettings = ContactsSettings()
     leads: LeadsSettings = LeadsSettings()
+    owner: OwnerSettings = OwnerSettings()
 
     lead_pipeline_id: PositiveInt | None = None
     """Pipeline of new leads. Default: Krayin's default pipeline."""
@@ -514,6 +533,7 @@ class SyncSettings(_Strict):
             None if inboxes is None else frozenset(inboxes),
             None if where is None else where.rule(now, self.zone),
             self.leads.rule(now, self.zone),
+            handling=self.owner.chooses,
             transcripts=self.transcript is not None,
         )
 

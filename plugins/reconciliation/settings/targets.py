@@ -65,7 +65,11 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     type_id = fit.known("lead_type_id", types) or min(types, default=None)
     # From 2.2 on others see only a part of the users.
     if catalogue.user.view_permission == "global":
-        fit.known("lead_owner", {one.id: one.name for one in catalogue.users})
+        users = {one.id: one.name for one in catalogue.users}
+        fit.known("lead_owner", users)
+        for key, chosen in (("teams", settings.owner.teams), ("inboxes", settings.owner.inboxes)):
+            for number, user in sorted(chosen.items()):
+                fit.there(f"owner.{key}.{number}", user, users)
     for key in STAGE_KEYS:
         fit.known(key, stages, of)
     custom_types = {kind: fit.custom_types(kind) for kind in ENTITY_TYPES}
@@ -104,10 +108,15 @@ class _Fit:
     def known(self, key: str, there_is: Mapping[int, str], of: str = "this Krayin") -> int | None:
         """Return the id set under a key, None where none is; a problem if there is no such id."""
         wanted: int | None = getattr(self.settings, key)
-        if wanted is not None and wanted not in there_is:
+        if wanted is not None:
+            self.there(key, wanted, there_is, of)
+        return wanted
+
+    def there(self, key: str, wanted: int, there_is: Mapping[int, str], of: str = "this Krayin") -> None:
+        """Note a problem if there is no such id."""
+        if wanted not in there_is:
             known = ", ".join(f"{number} ({name})" for number, name in sorted(there_is.items())) or "none"
             self.problems.append(f"{key}: {wanted} does not exist in {of}; there is {known}")
-        return wanted
 
     def pipeline(self) -> Pipeline | None:
         """Return the pipeline that is set, else that of the stage which is set, else the default one."""

@@ -71,6 +71,8 @@ def test_everything_that_was_set_is_taken():
         ({"lead_source_id": 9}, "lead_source_id: 9 does not exist in this Krayin; there is 1 (Email), 2 (Web), 3 (Web Form)"),
         ({"lead_type_id": 9}, "lead_type_id: 9 does not exist in this Krayin; there is 1 (New Business)"),
         ({"lead_owner": 9}, "lead_owner: 9 does not exist in this Krayin; there is 1 (Example)"),
+        ({"owner": {"teams": {4: 9}}}, "owner.teams.4: 9 does not exist in this Krayin; there is 1 (Example)"),
+        ({"owner": {"inboxes": {3: 9}}}, "owner.inboxes.3: 9 does not exist in this Krayin; there is 1 (Example)"),
         ({"custom_fields": {"person": {"x": "nope"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'nope'; there is c_area, c_day"),
         ({"custom_fields": {"person": {"x": "name"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'name'"),
         ({"custom_fields": {"person": {"x": "score"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'score'"),
