@@ -57,52 +57,16 @@ SELECT krayin_sync.rate_budget_settle(
 
 
 -- name: state
--- Show one budget: limits, use in the last window, other programs' calls, waiters per lane, block.
--- Parameters: key, grace (seconds after which a silent waiter is forgotten).
--- Indexes: rate_budget_pkey, rate_budget_slot_free, rate_budget_foreign_seen, rate_budget_waiter_pkey.
-WITH budget AS (
-    SELECT
-        b.*,
-        b AS budget,
-        krayin_sync.rate_budget_now() AS moment,
-        krayin_sync.rate_budget_now() - make_interval(secs => b.window_seconds) AS window_start
-    FROM krayin_sync.rate_budget AS b
-    WHERE b.key = %(key)s::text
-)
-
+-- How many calls a window are allowed now, and what sets that number.
+-- Parameters: key.
+-- Indexes: rate_budget_pkey.
 SELECT
-    b.setting,
-    b.server_limit,
-    b.refused_at,
-    b.window_seconds,
-    krayin_sync.rate_budget_pace(b.budget) AS allowed,
+    krayin_sync.rate_budget_pace(b) AS limit,
     b.auto_at > b.setting_at - make_interval(secs => b.window_seconds) AS auto,
-    CASE WHEN b.blocked_until > b.moment THEN b.blocked_until END AS blocked_until,
-    (
-        SELECT count(*) FROM krayin_sync.rate_budget_slot AS s
-        WHERE s.key = b.key AND s.granted_at > b.window_start
-    ) AS used,
-    (
-        SELECT count(*) FROM krayin_sync.rate_budget_slot AS s
-        WHERE
-            s.key = b.key AND s.settled_at IS NULL
-            AND s.free_at - make_interval(secs => b.window_seconds) > b.moment
-    ) AS in_flight,
-    (
-        SELECT coalesce(sum(f.calls), 0) FROM krayin_sync.rate_budget_foreign AS f
-        WHERE f.key = b.key AND f.seen_at > b.window_start
-    ) AS foreign_calls,
-    ARRAY(
-        SELECT count(w.ticket)
-        FROM generate_series(0, 4) AS l (lane)
-        LEFT JOIN krayin_sync.rate_budget_waiter AS w
-            ON
-                l.lane = w.lane AND w.key = b.key
-                AND w.asks_at > b.moment - make_interval(secs => %(grace)s::double precision)
-        GROUP BY l.lane
-        ORDER BY l.lane
-    ) AS waiting
-FROM budget AS b;
+    b.setting,
+    b.server_limit
+FROM krayin_sync.rate_budget AS b
+WHERE b.key = %(key)s::text;
 
 
 -- name: use_now

@@ -26,7 +26,6 @@ from krayin.rate_limiter import Lane, LimitFeedback, Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
@@ -54,28 +53,16 @@ class BudgetUnavailable(ConnectionError):  # noqa: N818 - named by how one recov
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """One look at a budget; times are the database's clock, UTC.
+    """What a budget allows: `limit` calls per window.
 
-    `limit` calls per `window` seconds are allowed now: the lower of `setting` and `server_limit`
-    (what the server last reported; None when it says none), on `auto` and without such a limit what
-    its answers allow. `used` of our calls were
-    granted within the last window, `in_flight` have not been answered yet, and `foreign` calls
-    of other programs showed in the server's counts. `waiting` counts waiters per lane.
-    `blocked_until` is None unless a refusal holds everybody back now; `refused_at` is the last one.
+    That is the lower of `setting` and `server_limit` (what the server last reported; None when it says
+    none), on `auto` and without such a limit what its answers allow.
     """
 
-    key: str
     limit: int
     auto: bool
-    window: float
     setting: int
     server_limit: int | None
-    used: int
-    in_flight: int
-    foreign: int
-    waiting: Mapping[Lane, int]
-    blocked_until: datetime | None
-    refused_at: datetime | None
 
 
 class RateBudget:
@@ -240,24 +227,9 @@ class RateBudget:
         return row is not None and bool(row["near"])
 
     def state(self) -> BudgetState | None:
-        """Return the budget as it stands now, or None when nobody has used it yet."""
-        row = self._run("rate_budget/state", {"key": self.key, "grace": WAITER_GRACE}, self._patience)
-        if row is None:
-            return None
-        return BudgetState(
-            key=self.key,
-            limit=row["allowed"],
-            auto=row["auto"],
-            window=row["window_seconds"],
-            setting=row["setting"],
-            server_limit=row["server_limit"],
-            used=row["used"],
-            in_flight=row["in_flight"],
-            foreign=row["foreign_calls"],
-            waiting=dict(zip(Lane, row["waiting"], strict=True)),
-            blocked_until=row["blocked_until"],
-            refused_at=row["refused_at"],
-        )
+        """Return what the budget allows now, or None when nobody has used it yet."""
+        row = self._run("rate_budget/state", {"key": self.key}, self._patience)
+        return None if row is None else BudgetState(**row)
 
     def close(self) -> None:
         """Close the connection; the next use opens a new one."""

@@ -16,6 +16,8 @@ from krayin.budget import RateBudget
 from krayin.rate_limiter import Lane, LimitFeedback, Permit
 from reconciliation.migrations import upgrade
 
+from tests.krayin.budget_state import state_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -162,7 +164,7 @@ class World:
 
     def state(self) -> Any:
         self.tick()
-        return self.budget(Lane.LIVE).state()
+        return state_of(self._connection, self.key)
 
     def worker(
         self,

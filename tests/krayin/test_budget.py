@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from krayin.budget import BudgetUnavailable, RateBudget
+from krayin.budget import BudgetState, BudgetUnavailable, RateBudget
 from krayin.rate_limiter import Lane, LimitFeedback, Permit, RateLimiter
 
 from stack.postgres import Cluster
+from tests.krayin.budget_state import state_of
 from tests.krayin.budget_world import FixedWindow, prepare
 from tests.ports import free_port
 
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 def url(database_url: str) -> str:
     prepare(database_url)
     return database_url
+
+
+@pytest.fixture
+def state(url: str) -> Callable[[], Any]:
+    def look() -> Any:
+        with psycopg.connect(url) as connection:
+            return state_of(connection)
+
+    return look
 
 
 @pytest.fixture
@@ -76,14 +86,18 @@ def test_a_clients_clock_does_not_matter(
     assert not isinstance(open_budget().acquire_now(), Permit)
 
 
-def test_asking_for_what_is_not_free_leaves_no_waiter(open_budget: Callable[..., RateBudget]) -> None:
+def test_asking_for_what_is_not_free_leaves_no_waiter(
+    open_budget: Callable[..., RateBudget], state: Callable[[], Any]
+) -> None:
     budget = open_budget(1)
     budget.settle(budget.acquire(), LimitFeedback(1, 0))
     assert not isinstance(budget.acquire_now(), Permit)
-    assert budget.state().waiting[Lane.LIVE] == 0
+    assert state().waiting[Lane.LIVE] == 0
 
 
-def test_an_interrupted_wait_leaves_no_waiter(open_budget: Callable[..., RateBudget]) -> None:
+def test_an_interrupted_wait_leaves_no_waiter(
+    open_budget: Callable[..., RateBudget], state: Callable[[], Any]
+) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
@@ -91,37 +105,33 @@ def test_an_interrupted_wait_leaves_no_waiter(open_budget: Callable[..., RateBud
     budget.acquire()
     with pytest.raises(KeyboardInterrupt):
         budget.acquire()
-    assert budget.state().waiting[Lane.LIVE] == 0
+    assert state().waiting[Lane.LIVE] == 0
 
 
-def test_the_state_shows_limits_use_and_waiters(open_budget: Callable[..., RateBudget]) -> None:
+def test_the_state_shows_limits_use_and_waiters(
+    open_budget: Callable[..., RateBudget], state: Callable[[], Any]
+) -> None:
     budget = open_budget(2)
-    assert budget.state() is None
+    assert (state(), budget.state()) == (None, None)
     budget.settle(budget.acquire(), LimitFeedback(60, 50))
     budget.acquire()
     waited = []
 
     def look(_: float) -> None:
-        waited.append(budget.state())
+        waited.append(state())
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
         open_budget(2, Lane.DRIFT, sleep=look).acquire()
-    state = waited[0]
-    assert (state.key, state.limit, state.setting, state.server_limit, state.window) == (
-        "krayin#1",
-        2,
-        2,
-        60,
-        60.0,
-    )
-    assert (state.used, state.in_flight, state.foreign) == (2, 1, 9)
-    assert state.waiting == {lane: int(lane is Lane.DRIFT) for lane in Lane}
-    assert (state.blocked_until, state.refused_at) == (None, None)
+    seen = waited[0]
+    assert budget.state() == BudgetState(limit=2, auto=False, setting=2, server_limit=60)
+    assert (seen.limit, seen.setting, seen.server_limit, seen.window) == (2, 2, 60, 60.0)
+    assert (seen.used, seen.in_flight, seen.foreign, seen.blocked_until) == (2, 1, 9, None)
+    assert seen.waiting == {lane: int(lane is Lane.DRIFT) for lane in Lane}
 
 
 def test_a_slot_given_back_twice_or_by_a_stranger_changes_nothing(
-    open_budget: Callable[..., RateBudget], caplog: pytest.LogCaptureFixture
+    open_budget: Callable[..., RateBudget], state: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     budget = open_budget(2)
     permit = budget.acquire()
@@ -129,7 +139,7 @@ def test_a_slot_given_back_twice_or_by_a_stranger_changes_nothing(
     with caplog.at_level(logging.WARNING):
         budget.settle(permit, LimitFeedback(2, 0, refused=True, retry_after=30))
     assert "given back too late" in caplog.text
-    assert budget.state().blocked_until is None
+    assert state().blocked_until is None
 
 
 def test_of_two_settings_the_lower_one_counts(open_budget: Callable[..., RateBudget]) -> None:
@@ -168,7 +178,9 @@ def test_no_transaction_stays_open_between_calls(open_budget: Callable[..., Rate
     assert states == [("idle",)]
 
 
-def test_a_lost_connection_is_opened_again(open_budget: Callable[..., RateBudget], url: str) -> None:
+def test_a_lost_connection_is_opened_again(
+    open_budget: Callable[..., RateBudget], state: Callable[[], Any], url: str
+) -> None:
     budget = open_budget()
     permit = budget.acquire()
     for use in (lambda: budget.settle(permit, LimitFeedback(3, 2)), budget.acquire, budget.state):
@@ -178,7 +190,7 @@ def test_a_lost_connection_is_opened_again(open_budget: Callable[..., RateBudget
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         use()
-    assert (budget.state().used, budget.state().in_flight) == (2, 1)
+    assert (state().used, state().in_flight) == (2, 1)
 
 
 def test_a_database_that_stays_away_ends_the_wait_but_never_a_settlement(
