@@ -107,24 +107,19 @@ def notice_of(payload: dict[str, Any]) -> Notice:
     if not isinstance(event, str) or not event or len(event) > 100:
         raise UnreadablePayloadError(Flaw.NO_EVENT)
     if event in CONTACT_EVENTS:
-        return Notice(event, _account(payload), (EntityRef("contact", _required(payload, "id")),))
+        return Notice(event, _account(payload), (EntityRef("contact", _required_id(payload)),))
     if event in CONVERSATION_EVENTS:
         return Notice(event, _account(payload), _of_conversation(payload))
     if event in MESSAGE_EVENTS and not is_private_note(payload):
         conversation = _object(payload, "conversation")
         account = _account(payload)
-        message = EntityRef("message", _required(payload, "id"))
+        message = EntityRef("message", _required_id(payload))
         return Notice(
             event,
             _account(conversation) if account is None else account,
             (*_of_conversation(conversation), message),
         )
     return Notice(event, _account(payload), ())
-
-
-def read_payload(body: bytes) -> Notice:
-    """Return what a webhook's body tells; raises as `parsed` and `notice_of`."""
-    return notice_of(parsed(body))
 
 
 def _of_conversation(conversation: dict[str, Any]) -> tuple[EntityRef, ...]:
@@ -134,7 +129,7 @@ def _of_conversation(conversation: dict[str, Any]) -> tuple[EntityRef, ...]:
         _id(_object(_object(conversation, "meta"), "sender").get("id")),
     )
     refs = sorted({EntityRef("contact", number) for number in named if number is not None})
-    return (*refs, EntityRef("conversation", _required(conversation, "id")))
+    return (*refs, EntityRef("conversation", _required_id(conversation)))
 
 
 def _account(payload: dict[str, Any]) -> int | None:
@@ -158,8 +153,8 @@ def _id(value: Any) -> int | None:
     return None
 
 
-def _required(payload: dict[str, Any], key: str) -> int:
-    number = _id(payload.get(key))
+def _required_id(payload: dict[str, Any]) -> int:
+    number = _id(payload.get("id"))
     if number is None:
         raise UnreadablePayloadError(Flaw.NO_ID)
     return number

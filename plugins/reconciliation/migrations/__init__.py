@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING
 import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from reconciliation.errors import DatabaseRevisionError
-from reconciliation.migrations.definitions import are_defined
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -70,17 +67,3 @@ def check_revision(found: str | None) -> None:
     known = revisions()
     if found is not None and found not in known:
         raise DatabaseRevisionError(found, known)
-
-
-def is_current(dsn: str) -> bool:
-    """Tell whether the database at `dsn` has every migration of this version, and its functions and views."""
-    config = _config(dsn)
-    with config.attributes["engine"].connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        if set(context.get_current_heads()) != set(ScriptDirectory.from_config(config).get_heads()):
-            return False
-        try:
-            return are_defined(connection)
-        except ProgrammingError:
-            # Versions of this revision without a place to note it.
-            return False

@@ -11,7 +11,8 @@ from chatwoot.webhook.payload_ids import (
     EntityRef,
     Flaw,
     UnreadablePayloadError,
-    read_payload,
+    notice_of,
+    parsed,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from sandbox.chatwoot import webhooks
 
 
 def read(payload):
-    return read_payload(webhooks.encode(payload))
+    return notice_of(parsed(webhooks.encode(payload)))
 
 
 def refs(payload):
@@ -114,7 +115,7 @@ def test_unknown_keys_are_no_matter():
 )
 def test_a_body_that_is_not_chatwoots_is_told_apart_and_not_quoted(body, flaw):
     with pytest.raises(UnreadablePayloadError) as caught:
-        read_payload(body)
+        notice_of(parsed(body))
     assert caught.value.flaw is flaw
     assert str(caught.value) == str(flaw)
 
@@ -130,7 +131,7 @@ KEYS = ("id", "account", "contact_inbox", "meta", "messages", "conversation", "s
 @given(st.sampled_from([*SUBSCRIPTIONS, "other"]), st.dictionaries(st.sampled_from(KEYS), JSON))
 def test_any_json_gives_ids_or_that_one_error(event, payload):
     try:
-        notice = read_payload(json.dumps({**payload, "event": event}).encode())
+        notice = notice_of(parsed(json.dumps({**payload, "event": event}).encode()))
     except UnreadablePayloadError:
         return
     assert all(0 < entity.id < 2**63 for entity in notice.entities)
@@ -141,6 +142,6 @@ def test_any_json_gives_ids_or_that_one_error(event, payload):
 @given(st.binary(max_size=300))
 def test_any_bytes_give_that_one_error_at_most(body):
     try:
-        read_payload(body)
+        notice_of(parsed(body))
     except UnreadablePayloadError:
         return

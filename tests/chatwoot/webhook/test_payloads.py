@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chatwoot.webhook.payload_ids import SUBSCRIPTIONS, read_payload
+from chatwoot.webhook.payload_ids import SUBSCRIPTIONS, notice_of, parsed
 
 from sandbox.chatwoot import webhooks
 from tests.chatwoot.payloads import IGNORED, PAYLOADS, entities
@@ -19,7 +19,7 @@ def test_all_events_of_the_documentation_are_among_them() -> None:
 
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_what_each_names(name: str) -> None:
-    notice = read_payload(webhooks.encode(PAYLOADS[name]))
+    notice = notice_of(parsed(webhooks.encode(PAYLOADS[name])))
     assert [str(entity) for entity in notice.entities] == entities(name)
     assert notice.account_id in {1, None}
 

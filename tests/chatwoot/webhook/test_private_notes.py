@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from chatwoot.webhook.payload_ids import read_payload
+from chatwoot.webhook.payload_ids import notice_of, parsed
 from chatwoot.webhook.private_notes import without_private_notes as of_payload
 
 NOTE = {
@@ -30,7 +30,7 @@ def test_what_a_private_note_says_is_taken_out_wherever_it_stands() -> None:
     body = conversation(NOTE)
     kept = without_private_notes(body)
     assert b"aardvark" not in kept
-    assert read_payload(kept) == read_payload(body)
+    assert notice_of(parsed(kept)) == notice_of(parsed(body))
     assert json.loads(kept)["messages"] == [{"id": 7, "private": True, "message_type": 1}]
 
 
@@ -46,7 +46,7 @@ def test_the_event_of_a_private_note_asks_for_nothing() -> None:
     body = json.dumps(
         {**NOTE, "event": "message_created", "account": {"id": 1}, "conversation": {"id": 3}}
     ).encode()
-    assert read_payload(body).entities == ()
+    assert notice_of(parsed(body)).entities == ()
 
 
 def test_odd_letters_and_deep_nesting_beside_a_private_note_do_not_matter() -> None:

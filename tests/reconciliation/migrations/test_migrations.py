@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from reconciliation.errors import DatabaseRevisionError
-from reconciliation.migrations import is_current, revisions, upgrade
-from reconciliation.migrations.definitions import define, keep_grants
+from reconciliation.migrations import revisions, upgrade
+from reconciliation.migrations.definitions import are_defined, define, keep_grants
 from sqlalchemy import create_engine
+from sqlalchemy.exc import ProgrammingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,17 @@ def migrate(url: str) -> subprocess.Popen[str]:
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(query.encode()).fetchall()
+
+
+def is_current(url: str) -> bool:
+    """Tell whether the database has every migration of this version, and its functions and views."""
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
+    with engine.connect() as connection:
+        try:
+            found = connection.exec_driver_sql("SELECT version_num FROM krayin_sync.alembic_version").scalar()
+            return found == revisions()[-1] and are_defined(connection)
+        except ProgrammingError:
+            return False
 
 
 def test_migrating_twice_and_at_once_is_harmless(database_url: str) -> None:

@@ -11,11 +11,12 @@ import pytest
 from krayin.routes import find_api
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.admin.contact_erasure import erase
-from reconciliation.migrations import is_current, revisions, upgrade
+from reconciliation.migrations import revisions, upgrade
 from reconciliation.run.request import RunRequest
 from statements import scripts
 
 from sandbox.chatwoot import changes, conversations
+from tests.reconciliation.migrations.test_migrations import is_current
 from tests.reconciliation.world import ACCOUNT, EVERYTHING
 
 if TYPE_CHECKING:

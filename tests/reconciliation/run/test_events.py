@@ -6,7 +6,7 @@ import uuid
 
 import psycopg
 import pytest
-from chatwoot.webhook.payload_ids import EntityRef, read_payload
+from chatwoot.webhook.payload_ids import EntityRef, notice_of, parsed
 from reconciliation.run.events import act_on_events, take
 from reconciliation.run.request import RunRequest
 from reconciliation.store.run_rows import RunKind
@@ -26,7 +26,7 @@ def receive(world, payload, sync_name="test"):
                 "sync_names": [sync_name],
                 "delivery_ids": [uuid.uuid4()],
                 "events": [payload["event"]],
-                "entities": [" ".join(map(str, read_payload(body).entities))],
+                "entities": [" ".join(map(str, notice_of(parsed(body)).entities))],
                 "signed": [True],
                 "content_hashes": [hashlib.sha256(body).digest()],
                 "bodies": [body],
