@@ -2,30 +2,24 @@
 -- The messages of whose attachments one was written since; see `contacts`.
 -- Parameters: account_id, since_xid, next_xid, after (attachments' ids), recent.
 -- Indexes: attachments_pkey; all: none.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
 SELECT message_id
 FROM attachments
 WHERE account_id = %(account_id)s
     AND (%(after)s::bigint IS NULL OR id > %(after)s::bigint)
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
+    AND
+    -- include: row_age/is_new
 
 
 -- name: contact_inboxes
 -- The contacts of whose inboxes one was written since, of whatever account; see `contacts`.
 -- Parameters: account_id, since_xid, next_xid, after (contact inboxes' ids), recent.
 -- Indexes: contact_inboxes_pkey; all: none.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
 SELECT contact_id
 FROM contact_inboxes
 WHERE contact_id IS NOT NULL
     AND (%(after)s::bigint IS NULL OR id > %(after)s::bigint)
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
+    AND
+    -- include: row_age/is_new
 
 
 -- name: contacts
@@ -34,13 +28,6 @@ WHERE contact_id IS NOT NULL
 -- Parameters: account_id; since_xid: xmin of the earlier snapshot; next_xid: xmax of the present one, both 64 bits wide;
 --   after (bigint, NULL: all): above this id; recent (timestamptz): active since then.
 -- Indexes: contacts_pkey, index_contacts_on_account_id_and_last_activity_at; all: none.
---
--- xmin has 32 bits. next_xid - xmin, modulo 2^32, is how many transactions ago the row was written; the row is new if
--- that is not more than next_xid - since_xid. It is taken as the difference of ages, since age() is far cheaper than
--- arithmetic on the text of an xmin. Ids up to 2 mark rows that are older than any run: their age is the greatest.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
 SELECT id
 FROM contacts
 WHERE account_id = %(account_id)s
@@ -49,8 +36,8 @@ WHERE account_id = %(account_id)s
         OR id > %(after)s::bigint
         OR last_activity_at >= %(recent)s::timestamptz AT TIME ZONE 'UTC'
     )
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
+    AND
+    -- include: row_age/is_new
 
 
 -- name: contacts_of_conversations
@@ -64,15 +51,12 @@ SELECT contact_id FROM conversations WHERE id = ANY(%(ids)s::bigint[]) AND conta
 -- The conversations whose row was written since, and whose they are; see `contacts`.
 -- Parameters: account_id, since_xid, next_xid, after, recent.
 -- Indexes: conversations_pkey; all: none.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
 SELECT id, coalesce(contact_id, 0) AS contact_id
 FROM conversations
 WHERE account_id = %(account_id)s
     AND (%(after)s::bigint IS NULL OR id > %(after)s::bigint)
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
+    AND
+    -- include: row_age/is_new
 
 
 -- name: conversations_of_messages
@@ -87,9 +71,6 @@ SELECT conversation_id FROM messages WHERE id = ANY(%(ids)s::bigint[])
 -- `contacts`. An index leads to those created lately as well.
 -- Parameters: account_id, since_xid, next_xid, after, recent.
 -- Indexes: messages_pkey, index_messages_on_account_created_type; all: none.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
 SELECT id, conversation_id
 FROM messages
 WHERE account_id = %(account_id)s
@@ -98,8 +79,8 @@ WHERE account_id = %(account_id)s
         OR id > %(after)s::bigint
         OR created_at >= %(recent)s::timestamptz AT TIME ZONE 'UTC'
     )
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
+    AND
+    -- include: row_age/is_new
 
 
 -- name: messages_of_conversations
@@ -132,14 +113,11 @@ SELECT
 -- The contacts of whose labels one was written since, of whatever account; see `contacts`.
 -- Parameters: account_id, since_xid, next_xid, after (taggings' ids), recent.
 -- Indexes: taggings_pkey; all: none.
-WITH next AS (
-    SELECT age((%(next_xid)s::bigint & 4294967295)::text::xid)::bigint AS age
-)
 SELECT taggable_id
 FROM taggings
 WHERE taggable_type = 'Contact'
     AND context = 'labels'
     AND taggable_id IS NOT NULL
     AND (%(after)s::bigint IS NULL OR id > %(after)s::bigint)
-    AND ((age(xmin) - (SELECT age FROM next)) & 4294967295) <= %(next_xid)s::bigint - %(since_xid)s::bigint
-    AND age(xmin) < 2147483647
+    AND
+    -- include: row_age/is_new
