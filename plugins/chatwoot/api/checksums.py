@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from chatwoot.api.rows import earlier_ids_of
 from chatwoot.records import BrokenRow, Contact, Conversation, Progress, SentMessage
 from chatwoot.streams import BUCKET_BITS, BucketSum
 
@@ -50,7 +51,7 @@ def _mapped_from(record: Record | BrokenRow) -> Any:
             record.blocked,
             {key: value for key, value in record.additional_attributes.items() if key not in _NOTED_BY_JOBS},
             record.custom_attributes,
-            [one.source_id for one in record.inboxes if one.source_id.startswith("krayin:")],
+            earlier_ids_of(record.inboxes),
             # Without a rule for leads the hash stays what it was.
             *([] if record.wants_lead else [False]),
         ]

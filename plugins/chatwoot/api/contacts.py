@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chatwoot.api import rows as api_rows
 from chatwoot.api.pages import DAY, SECOND, PagedList, after_day, read_all
@@ -90,7 +90,8 @@ class ApiContacts:
                 self._remember(rows)
                 found: list[Contact | BrokenRow | OutOfScope] = []
                 for row in rows:
-                    if scope.inboxes is not None and not api_rows.inboxes_of(row) & scope.inboxes:
+                    inboxes = {one.inbox_id for one in api_rows.inboxes_of(row)}
+                    if scope.inboxes is not None and scope.inboxes.isdisjoint(inboxes):
                         continue
                     if judge.holds(scope, api_rows.contact(row, self.session.account_id), many=many):
                         contact = self._contact(row)
@@ -117,8 +118,7 @@ class ApiContacts:
         """Return the texts in which an earlier integration noted a contact's CRM ids."""
         known = self._earlier.of([contact_id])
         if not known and not self._all_seen:
-            found = self.session.find(f"/contacts/{contact_id}")
-            self._remember([{"id": contact_id} if found is None else self._one(found)])
+            self._remember([self.session.contact(contact_id) or {"id": contact_id}])
             known = self._earlier.of([contact_id])
         return tuple(known[0]["texts"]) if known else ()
 
@@ -141,9 +141,9 @@ class ApiContacts:
 
     def _spool_ids(self, spool: Spool, ids: Iterable[int]) -> None:
         for contact_id in ids:
-            found = self.session.find(f"/contacts/{contact_id}")
+            found = self.session.contact(contact_id)
             if found is not None:
-                spool.put([self._one(found)])
+                spool.put([found])
 
     def _spool_listed(self, spool: Spool, chunks: Callable[[], Iterator[Sequence[int]]]) -> None:
         """Ask for each of few contacts, and list all of them where that takes fewer calls."""
@@ -186,11 +186,6 @@ class ApiContacts:
             self.short,
         )
 
-    def _one(self, answer: Any) -> Json:
-        return api_rows.single(
-            answer.get("payload") if isinstance(answer, dict) else None, self.session.where
-        )
-
     def _contact(self, row: Json) -> Contact | BrokenRow:
         labels = ()
         if self.with_labels:
@@ -198,7 +193,9 @@ class ApiContacts:
         return api_rows.contact(row, self.session.account_id, labels)
 
     def _remember(self, rows: list[Json]) -> None:
-        self._earlier.put({"id": row["id"], "texts": api_rows.earlier_ids_of(row)} for row in rows)
+        self._earlier.put(
+            {"id": row["id"], "texts": api_rows.earlier_ids_of(api_rows.inboxes_of(row))} for row in rows
+        )
 
 
 def _tied(key: str, before: list[Json], rows: list[Json]) -> bool:

@@ -17,7 +17,7 @@ from chatwoot.api.pages import SECOND, PagedList, PageWalker, after_day, no_stop
 from chatwoot.api.rows import is_public, moment
 from chatwoot.api.spool import Spool
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
-from chatwoot.records import ENOUGH_LETTERS, LETTERS, RECENT, RECENT_LETTERS, WHOLE, WHOLE_LETTERS
+from chatwoot.records import ENOUGH_LETTERS, RECENT, RECENT_LETTERS, WHOLE, WHOLE_LETTERS
 from chatwoot.source import ByIds, Everything, ListedIds, Window
 from chatwoot.streams import Stream
 
@@ -240,10 +240,9 @@ class ApiConversations:
 
     def _by_source(self, contact_id: int) -> list[Json]:
         """Return a contact's conversations by the ids it has in its inboxes."""
-        answer = self.session.find(f"/contacts/{contact_id}")
-        contact = None if answer is None else answer.get("payload")
+        inboxes = api_rows.inboxes_of(self.session.contact(contact_id) or {})
         found: list[Json] = []
-        for source_id in sorted(api_rows.source_ids_of(contact) if isinstance(contact, dict) else ()):
+        for source_id in sorted({one.source_id for one in inboxes} - {""}):
             pages = self._walk("created_at_asc", None, source_id=source_id).from_the_start(no_stop)
             found += (row for rows in pages for row in rows if api_rows.contact_id_of(row) == contact_id)
         return found
@@ -268,7 +267,7 @@ class ApiConversations:
 
     def _sent(self, said: Json, row: Json) -> SentMessage | BrokenRow:
         return api_rows.sent_message(
-            said, row, self.session.account_id, self._inbox_name(row), self._earlier_ids(row), LETTERS
+            said, row, self.session.account_id, self._inbox_name(row), self._earlier_ids(row)
         )
 
     def _inbox_name(self, row: Json) -> str:

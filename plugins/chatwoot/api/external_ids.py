@@ -6,7 +6,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.errors import ChatwootApiRefused
 
 if TYPE_CHECKING:
     from chatwoot.api.session import ApiSession
@@ -30,17 +30,13 @@ def write_attribute(session: ApiSession, contact_id: int, attribute: str, value:
     Raises:
         ChatwootApiUnreachable, ChatwootApiRefused: Chatwoot did not do it.
     """
-    path = f"/contacts/{contact_id}"
-    answer = session.find(path)
-    if answer is None:
+    found = session.contact(contact_id)
+    if found is None:
         return Written.GONE
-    found = answer.get("payload") if isinstance(answer, dict) else None
-    if not isinstance(found, dict):
-        raise ChatwootApiUnreachable(session.where, "the answer has another form than Chatwoot 4's")
     if (found.get("custom_attributes") or {}).get(attribute) == value:
         return Written.EQUAL
     try:
-        session.send("PUT", path, {"custom_attributes": {attribute: value}})
+        session.send("PUT", f"/contacts/{contact_id}", {"custom_attributes": {attribute: value}})
     except ChatwootApiRefused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise

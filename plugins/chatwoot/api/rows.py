@@ -59,7 +59,6 @@ _BODIES = (
 _KINDS = {"sticker", "voice_call"}
 _STORED_FILE = "/active_storage/"
 _UNTITLED = frozenset({"location", "fallback", "contact"})
-EARLIER = "krayin:"
 # A JSON of another form shows by any of these.
 _SHAPELESS = ("an answer of another form than Chatwoot 4's ({})", (TypeError, KeyError, AttributeError))
 _or_broken = or_broken(lambda row: row["id"], *_SHAPELESS)
@@ -73,8 +72,17 @@ def listed(answer: Any, where: str) -> list[Json]:
     """
     rows = answer.get("payload") if isinstance(answer, dict) else None
     if not isinstance(rows, list):
-        raise _strange(where)
+        raise strange(where)
     return [single(row, where) for row in rows]
+
+
+def payload_of(answer: Any, where: str) -> Json:
+    """Return the object under `payload`, with a number as `id`.
+
+    Raises:
+        ChatwootApiUnreachable: it is none.
+    """
+    return single(answer.get("payload") if isinstance(answer, dict) else None, where)
 
 
 def single(row: Any, where: str) -> Json:
@@ -84,11 +92,12 @@ def single(row: Any, where: str) -> Json:
         ChatwootApiUnreachable: it is none.
     """
     if not isinstance(row, dict) or type(row.get("id")) is not int:
-        raise _strange(where)
+        raise strange(where)
     return row
 
 
-def _strange(where: str) -> ChatwootApiUnreachable:
+def strange(where: str) -> ChatwootApiUnreachable:
+    """Return the error for an answer that is not what Chatwoot 4 gives."""
     return ChatwootApiUnreachable(where, "the answer has another form than Chatwoot 4's")
 
 
@@ -178,12 +187,12 @@ def letters_of(row: Json) -> int:
 
 
 @_or_broken
-def sent_message(  # noqa: PLR0913, PLR0917 - what an element does not say of itself
-    row: Json, of: Json, account_id: int, inbox_name: str, earlier_ids: Sequence[str], letters: int
+def sent_message(
+    row: Json, of: Json, account_id: int, inbox_name: str, earlier_ids: Sequence[str]
 ) -> SentMessage:
     """Return the message in an element of a conversation's messages; `of` is the conversation's JSON."""
     return SentMessage(
-        message=message(row, letters),
+        message=message(row),
         account_id=account_id,
         display_id=of["id"],
         contact_id=contact_id_of(of),
@@ -193,7 +202,7 @@ def sent_message(  # noqa: PLR0913, PLR0917 - what an element does not say of it
     )
 
 
-def message(row: Json, letters: int, body_letters: int = LETTERS) -> Message:
+def message(row: Json, letters: int = LETTERS, body_letters: int = LETTERS) -> Message:
     """Return a message with at most so many letters of its content and its body.
 
     Raises:
@@ -204,16 +213,18 @@ def message(row: Json, letters: int, body_letters: int = LETTERS) -> Message:
     is_deleted = attributes == {"deleted": True}
     kind = str(sender.get("type") or "").lower()
     content = row.get("content") or ""
-    body = _body(attributes.get("email"), content, is_email=row.get("content_type") == "incoming_email")
-    mail = attributes.get("email")
+    mail, is_email = attributes.get("email"), row.get("content_type") == "incoming_email"
+    body = _body(mail, content, is_email=is_email)
     return Message(
         id=row["id"],
         author=_author(row, attributes, kind),
-        sender_name="" if kind == "captain_assistant" else _name(sender),
+        sender_name=""
+        if kind == "captain_assistant"
+        else str(sender.get("available_name") or sender.get("name") or ""),
         content="" if is_deleted or row["message_type"] == _TEMPLATE else content[:letters],
         is_deleted=is_deleted,
         is_failed=row.get("status") == "failed",
-        is_email=row.get("content_type") == "incoming_email",
+        is_email=is_email,
         created_at=_time(row.get("created_at"), "messages.created_at"),
         attachments=tuple(_attachment(one) for one in row.get("attachments") or ()),
         subject=_text(mail.get("subject"))[:_SUBJECT_LETTERS] if isinstance(mail, dict) else "",
@@ -294,29 +305,17 @@ def contact_id_of(row: Json) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def earlier_ids_of(row: Json) -> tuple[str, ...]:
-    """Return the texts in which an earlier integration noted a contact's CRM ids."""
+def inboxes_of(row: Json) -> tuple[ContactInbox, ...]:
+    """Return how a contact is called in which inbox, nothing where its JSON has another form."""
     try:
-        links = _inboxes(row.get("contact_inboxes"))
+        return _inboxes(row.get("contact_inboxes"))
     except ValueError:
         return ()
-    return tuple(one.source_id for one in links if one.source_id.startswith(EARLIER))
 
 
-def source_ids_of(row: Json) -> frozenset[str]:
-    """Return the ids by which a contact goes in its inboxes."""
-    try:
-        return frozenset(one.source_id for one in _inboxes(row.get("contact_inboxes")) if one.source_id)
-    except ValueError:
-        return frozenset()
-
-
-def inboxes_of(row: Json) -> frozenset[int]:
-    """Return the inboxes a contact was seen in."""
-    try:
-        return frozenset(one.inbox_id for one in _inboxes(row.get("contact_inboxes")))
-    except ValueError:
-        return frozenset()
+def earlier_ids_of(inboxes: Iterable[ContactInbox]) -> list[str]:
+    """Return the texts in which an earlier integration noted a contact's CRM ids."""
+    return [one.source_id for one in inboxes if one.source_id.startswith("krayin:")]
 
 
 def moment(value: object) -> datetime | None:
@@ -338,10 +337,6 @@ def _author(row: Json, attributes: Mapping[str, Any], kind: str) -> Author:
         # Written by a person in the channel's own app.
         return Author.AGENT
     return _AUTHORS.get(kind, Author.UNKNOWN)
-
-
-def _name(sender: Mapping[str, Any]) -> str:
-    return str(sender.get("available_name") or sender.get("name") or "")
 
 
 def _attachment(row: Mapping[str, Any]) -> Attachment:

@@ -81,12 +81,9 @@ class ApiScope:
         if scope.where is None or contact_id is None:
             return scope.where is None
         if (scope, contact_id) not in self._inside:
-            found = self.session.find(f"/contacts/{contact_id}")
-            if found is None:
+            row = self.session.contact(contact_id)
+            if row is None:
                 return False
-            row = api_rows.single(
-                found.get("payload") if isinstance(found, dict) else None, self.session.where
-            )
             return self.holds(scope, api_rows.contact(row, self.session.account_id))
         return self._inside[scope, contact_id]
 

@@ -14,6 +14,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from chatwoot.api.access import ApiAccess, HttpOptions
+from chatwoot.api.rows import payload_of
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 
 if TYPE_CHECKING:
@@ -21,17 +22,23 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+    from chatwoot.api.rows import Json
+
 REQUESTS_PER_MINUTE = 2_500
 """Chatwoot lets an address make 3,000 requests a minute; the rest is left to its other users."""
 _WINDOW = 60.0
 _ATTEMPTS = 6
 _UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
-_HINT = (
-    "the password of the connection must be the access token (Profile settings > Access token) of a user of "
-    "account {account}, best of an administrator, as agents see the conversations of their inboxes only; "
+_NO_ACCESS = (
+    "; the password of the connection must be the access token (Profile settings > Access token) of a user "
+    "of account {account}, best of an administrator, as agents see the conversations of their inboxes only; "
     "behind nginx, `underscores_in_headers on` lets the header api_access_token through"
 )
+_HINTS: dict[int, str] = {
+    **dict.fromkeys(_UNAUTHORIZED, _NO_ACCESS),
+    HTTPStatus.NOT_FOUND: "; check the address and that account {account} is there",
+}
 
 
 class _AgainError(Exception):
@@ -53,7 +60,6 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Count from now."""
         self._starts: deque[float] = deque(maxlen=per_minute)
         self._lock = threading.Lock()
         self._clock = clock
@@ -89,7 +95,6 @@ class ApiSession:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Open nothing yet."""
         self._access = ApiAccess.of(base_url, token)
         self.where = self._access.where
         self.account_id = account_id
@@ -98,11 +103,9 @@ class ApiSession:
         self._client = self._access.client(http or HttpOptions(), transport)
 
     def __enter__(self) -> Self:
-        """Return the session itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connections."""
         self._client.close()
 
     def get(self, path: str, **parameters: Any) -> Any:
@@ -129,6 +132,11 @@ class ApiSession:
             if refused.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
+
+    def contact(self, contact_id: int) -> Json | None:
+        """Return the JSON of a contact, None where the account has none with that id; raises as `find`."""
+        found = self.find(f"/contacts/{contact_id}")
+        return None if found is None else payload_of(found, self.where)
 
     def has(self, path: str) -> bool:
         """Tell whether the account has what a path names, also where the token's user may not see it."""
@@ -178,34 +186,29 @@ class ApiSession:
             answer = self._client.request(method, url, params=parameters, json=body)
         except httpx.RequestError as error:
             raise _AgainError(str(error) or type(error).__name__) from None
+        if answer.is_success:
+            return answer
         status = answer.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             reason = "it asks for fewer requests a minute (429)"
             raise _AgainError(reason, _retry_after(answer))
-        if status in _UNAUTHORIZED:
-            hint = _HINT.format(account=self.account_id)
-            raise ChatwootApiRefused(self.where, status, f"{_reason(answer)}; {hint}")
         if answer.is_redirect:
             reason = f"it leads elsewhere ({status}); check the address, https included"
             raise ChatwootApiUnreachable(self.where, reason)
-        if status in _PASSING:
-            reason = f"status {status}"
-            raise _AgainError(reason)
-        if status == HTTPStatus.NOT_FOUND and not _is_chatwoots(answer):
+        said = _said(answer)
+        if status == HTTPStatus.NOT_FOUND and "error" not in said:
+            # As a proxy before Chatwoot answers.
             reason = (
                 "a 404 that is not Chatwoot's own; a proxy before it does not find it, or the address is "
                 "another's"
             )
             raise _AgainError(reason)
-        if status == HTTPStatus.NOT_FOUND:
-            hint = f"check the address and that account {self.account_id} is there"
-            raise ChatwootApiRefused(self.where, status, f"{_reason(answer)}; {hint}")
-        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ChatwootApiRefused(self.where, status, _reason(answer))
-        if not answer.is_success:
+        if status in _PASSING or not answer.is_client_error:
             reason = f"status {status}"
             raise _AgainError(reason)
-        return answer
+        reason = str(said.get("message") or said.get("error") or "no reason given")[:300]
+        hint = _HINTS.get(status, "").format(account=self.account_id)
+        raise ChatwootApiRefused(self.where, status, reason + hint)
 
     def _json(self, answer: httpx.Response) -> Any:
         try:
@@ -240,19 +243,10 @@ def _date(answer: httpx.Response) -> datetime:
         return datetime.now(UTC).replace(microsecond=0)
 
 
-def _is_chatwoots(answer: httpx.Response) -> bool:
-    """Tell whether a 404 is of Chatwoot (`{"error": …}`) rather than of a proxy before it."""
+def _said(answer: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object with which Chatwoot refuses (`{"error": …}`), an empty one for anything else."""
     try:
         found = answer.json()
     except ValueError:
-        return False
-    return isinstance(found, dict) and "error" in found
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        found = answer.json()
-    except ValueError:
-        return "no reason given"
-    said = found.get("message") or found.get("error") if isinstance(found, dict) else None
-    return str(said)[:300] if said else "no reason given"
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -14,6 +14,7 @@ from chatwoot.api.checksums import FORMULA, bucket_sums, row_hash
 from chatwoot.api.contacts import LINEAGE, ApiContacts
 from chatwoot.api.conversations import PAGE, ApiConversations
 from chatwoot.api.pages import PagedList
+from chatwoot.api.rows import strange
 from chatwoot.api.scope import ApiScope
 from chatwoot.api.session import REQUESTS_PER_MINUTE, ApiSession
 from chatwoot.api.spool import Spool
@@ -103,7 +104,6 @@ class ApiSnapshot:
     def __init__(
         self, source: ApiSource, session: ApiSession, memberships: list[Json], read_at: datetime
     ) -> None:
-        """Begin a reading."""
         self._source = source
         self.session = session
         self.read_at = read_at
@@ -292,7 +292,7 @@ class ApiSnapshot:
                 for one in answer["payload"]
             ]
         except (KeyError, TypeError):
-            raise self._strange() from None
+            raise strange(self.session.where) from None
         return sorted(found, key=lambda inbox: inbox.id)
 
     def _require_account(self, account_id: int) -> None:
@@ -306,9 +306,6 @@ class ApiSnapshot:
             log.warning(
                 "The access token is an agent's: conversations of inboxes that are not theirs are not seen."
             )
-
-    def _strange(self) -> ChatwootApiUnreachable:
-        return ChatwootApiUnreachable(self.session.where, "the answer has another form than Chatwoot 4's")
 
 
 def _memberships(profile: Any, where: str) -> list[Json]:

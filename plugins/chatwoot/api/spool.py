@@ -17,16 +17,13 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        """Open an empty spool."""
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("CREATE TABLE spooled (id INTEGER PRIMARY KEY, document TEXT NOT NULL)")
 
     def __enter__(self) -> Self:
-        """Return the spool itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Forget everything."""
         self.close()
 
     def close(self) -> None:
@@ -34,7 +31,6 @@ class Spool:
         self._database.close()
 
     def __len__(self) -> int:
-        """Return how many rows there are."""
         return int(self._database.execute("SELECT count(*) FROM spooled").fetchone()[0])
 
     def put(self, rows: Iterable[dict[str, Any]]) -> None:
