@@ -272,7 +272,6 @@ class UnreadableError(ValueError):
     """A column does not hold what it should; the message names the column only."""
 
     def __init__(self, column: str, reason: str) -> None:
-        """Keep what to say."""
         super().__init__(f"{column}: {reason}")
 
 

@@ -30,7 +30,6 @@ class KrayinError(Exception):
     def __init__(
         self, reason: str, *, method: str | None = None, route: str | None = None, status: int | None = None
     ) -> None:
-        """Keep the facts of the call beside the reason."""
         super().__init__(reason, method, route, status)
         self.reason = reason
         self.method = method
@@ -69,7 +68,6 @@ class TryLater(KrayinError):
     """
 
     def __init__(self, reason: str, *, retry_after: float | None = None, **call: Any) -> None:
-        """Keep how long to wait; `call` as in KrayinError."""
         super().__init__(reason, **call)
         self.retry_after = retry_after
 
@@ -86,7 +84,6 @@ class DeletionsLimited(RateLimited):
         reason: str = "Krayin allows 100 deletions of persons an hour, and they are used up",
         **call: Any,
     ) -> None:
-        """Keep how long to wait; `call` as in TryLater."""
         super().__init__(reason, **call)
 
     @property
@@ -131,7 +128,6 @@ class Rejected(KrayinError):
     def __init__(
         self, reason: str, *, fields: Mapping[str, tuple[str, ...]] = MappingProxyType({}), **call: Any
     ) -> None:
-        """Keep what Krayin said of each field; `call` as in KrayinError."""
         super().__init__(reason, **call)
         self.fields: Mapping[str, tuple[str, ...]] = dict(fields)
 

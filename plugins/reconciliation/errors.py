@@ -32,7 +32,6 @@ class InstallationChangedError(ReconciliationError):
     """
 
     def __init__(self, sync_name: str, found: str, known: Sequence[str]) -> None:
-        """Keep the names."""
         self.sync_name = sync_name
         self.found = found
         self.known = tuple(known)
@@ -51,7 +50,6 @@ class SettingsError(ReconciliationError):
     """
 
     def __init__(self, file: Path | str, problems: Sequence[str]) -> None:
-        """Keep the file and its problems."""
         self.file = str(file)
         self.problems = tuple(problems)
         super().__init__("\n".join(f"{self.file}: {problem}" for problem in self.problems))
@@ -65,7 +63,6 @@ class SyncDatabaseError(ReconciliationError):
     """The sync database cannot be used; `hint` says what to check."""
 
     def __init__(self, hint: str) -> None:
-        """Keep the hint."""
         self.hint = hint
         super().__init__(hint)
 
@@ -77,7 +74,6 @@ class DatabaseRevisionError(ReconciliationError):
     """
 
     def __init__(self, found: str, known: Sequence[str]) -> None:
-        """Keep the revisions."""
         self.found = found
         self.known = tuple(known)
         if found < known[0]:
@@ -98,7 +94,6 @@ class ConnectionMissingError(ReconciliationError):
     """An Airflow connection named in a sync file does not exist; add it."""
 
     def __init__(self, conn_id: str, used_for: str) -> None:
-        """Keep which connection is missing and what for."""
         self.conn_id = conn_id
         self.used_for = used_for
         super().__init__(
@@ -111,7 +106,6 @@ class ReplayRequestError(ReconciliationError):
     """A replay does not say clearly which operations are meant; fill in the form again."""
 
     def __init__(self, sync_name: str) -> None:
-        """Keep which sync was meant."""
         self.sync_name = sync_name
         super().__init__(
             f"Say which operations of {sync_name} to plan again. Choose exactly one of these: one operation, "
@@ -123,7 +117,6 @@ class RecoveryRequestError(ReconciliationError):
     """A Krayin is said to have moved, and none is known that it could have been before."""
 
     def __init__(self, sync_name: str) -> None:
-        """Keep which sync was meant."""
         self.sync_name = sync_name
         super().__init__(
             f"No other Krayin is known that {sync_name} wrote to. First give its Airflow connection the new "
@@ -135,7 +128,6 @@ class ErasureWaitsError(ReconciliationError):
     """Calls for the contact are under way or of unknown outcome; the erasure is tried again."""
 
     def __init__(self, contact_id: int, calls: int) -> None:
-        """Keep which contact, and how many calls it waits for."""
         self.contact_id = contact_id
         self.calls = calls
         super().__init__(
@@ -151,7 +143,6 @@ class RunStoppedError(ReconciliationError):
     """
 
     def __init__(self, reason: str, waiting: int) -> None:
-        """Keep the reason and what is left."""
         self.reason = reason
         self.waiting = waiting
         super().__init__(f"{reason} Stopped early: {waiting} planned operation(s) are kept for the next run.")
@@ -164,7 +155,6 @@ class IncidentOpenError(ReconciliationError):
     """
 
     def __init__(self, incident_id: int, kind: str, sentence: str) -> None:
-        """Keep the incident."""
         self.incident_id = incident_id
         self.kind = kind
         self.sentence = sentence
@@ -178,7 +168,6 @@ class AnotherKrayinError(IncidentOpenError):
     """
 
     def __init__(self, incident_id: int, kind: str, sentence: str, made: Mapping[str, int]) -> None:
-        """Keep the incident and the records."""
         self.made = dict(made)
         super().__init__(incident_id, kind, sentence)
 
@@ -187,7 +176,6 @@ class LeaseLostError(ReconciliationError):
     """The operation is not this worker's any more; its answer must not be recorded."""
 
     def __init__(self, operation_id: int) -> None:
-        """Keep which operation was lost."""
         self.operation_id = operation_id
         super().__init__(
             f"operation {operation_id}: a newer plan or another worker has taken it over; nothing is lost"
@@ -198,7 +186,6 @@ class OperationHeldError(ReconciliationError):
     """The operation would overwrite what somebody typed in Krayin, and waits for approval."""
 
     def __init__(self, operation_id: int) -> None:
-        """Keep which operation waits."""
         self.operation_id = operation_id
         super().__init__(
             f"operation {operation_id} waits for approval: it would overwrite edits in Krayin, and "
@@ -210,7 +197,6 @@ class ChecksumDiffGoneError(ReconciliationError):
     """What a comparison of all rows found is not there any more; compare again, nothing is lost."""
 
     def __init__(self, sync_name: str, diff_id: int) -> None:
-        """Keep which comparison was meant."""
         self.sync_name = sync_name
         self.diff_id = diff_id
         super().__init__(

@@ -42,7 +42,6 @@ class UnreadablePayloadError(ValueError):
     """The body is not what Chatwoot sends; `flaw` says why and quotes nothing of it."""
 
     def __init__(self, flaw: Flaw) -> None:
-        """Keep the flaw."""
         self.flaw = flaw
         super().__init__(str(flaw))
 

@@ -14,5 +14,4 @@ class InstalledDags(LocalDagBundle):
     """Serves the DAG files that came with the wheel: nothing is copied, an upgrade brings the new ones."""
 
     def __init__(self, **settings: Any) -> None:
-        """Take what Airflow gives every bundle, such as `name`."""
         super().__init__(path=str(DAGS), **settings)

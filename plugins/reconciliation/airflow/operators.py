@@ -39,7 +39,6 @@ class ReportOperator(BaseOperator):
     operator_extra_links = (ReportLink(),)
 
     def __init__(self, *, sync_name: str, run: Any, **kwargs: Any) -> None:
-        """Keep what to report on."""
         super().__init__(**kwargs)
         self.sync_name = sync_name
         self.run = run

@@ -35,7 +35,6 @@ class WorkflowsNotConfirmedError(ReconciliationError):
     """
 
     def __init__(self, sync_name: str, workflows: Mapping[int, str]) -> None:
-        """Keep which workflows wait for confirmation."""
         self.sync_name = sync_name
         self.workflows = dict(workflows)
         super().__init__(

@@ -54,7 +54,6 @@ class SeenReads(PlanReads):
     """
 
     def __init__(self, drift: Drift, custom: CustomFields) -> None:
-        """Look into the sync database of `drift`."""
         krayin = drift.parts.krayin
         super().__init__(krayin.client, krayin.catalogue, exact=False)
         self._drift = drift

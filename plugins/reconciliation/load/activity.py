@@ -141,7 +141,6 @@ class ActivitySink(Sink):
     """
 
     def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
         super().__init__(context)
         on_target = context.connection, context.client, context.target_id
         self.marks = ActivityMarks(*on_target, context.settings.name, context.timing)

@@ -184,7 +184,6 @@ class ContactSink(Sink):
     TAKEN = "merge the two contacts in Chatwoot or give them different e-mails and phones"
 
     def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
         super().__init__(context)
         stages = LeadStageSink(context)
         self.persons = PersonSink(context, stages)

@@ -67,7 +67,6 @@ class LeadMover(Sink):
     """A sink that moves leads between stages and leaves everything else of them alone."""
 
     def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
         super().__init__(context)
         self.memory = RemovalMemory(context.connection, context.settings.name)
         self.final = final_stages(context.catalogue)
@@ -109,7 +108,6 @@ class LeadStageSink(LeadMover):
     """Carries out the stage moves of one sync."""
 
     def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
         super().__init__(context)
         self.pipeline = pipeline_of(context.targets, context.catalogue)
 

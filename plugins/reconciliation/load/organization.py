@@ -23,7 +23,6 @@ class OrganizationSink(RecordSteps, Sink):
     entity = "organizations"
 
     def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
         super().__init__(context)
         self.payload, self.put = organization_update, self.client.update_organization
 

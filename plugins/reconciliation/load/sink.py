@@ -66,7 +66,6 @@ class Stop(Exception):  # noqa: N818 - carries an outcome through, nothing went 
     """The operation ends here, as `outcome` says."""
 
     def __init__(self, outcome: Outcome) -> None:
-        """Keep the outcome."""
         self.outcome = outcome
         super().__init__(str(outcome.state))
 
@@ -94,7 +93,6 @@ class Steps(LoadContext):
     """The steps of which all sinks are made."""
 
     def __init__(self, context: LoadContext) -> None:
-        """Work with `context`."""
         super().__init__(**vars(context))
 
     def rows(self, operation: Operation, source_kind: str | None = None) -> dict[str, MappingRow]:

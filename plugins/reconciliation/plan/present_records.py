@@ -42,7 +42,6 @@ class PlanReads:
     """
 
     def __init__(self, client: KrayinClient, catalogue: Catalogue, *, exact: bool) -> None:
-        """Read through `client`."""
         self._client = client
         self._catalogue = catalogue
         # A plan does not write: what it read does not grow old.

@@ -29,7 +29,6 @@ class AlreadyMappedError(Exception):
     """A Krayin record belongs to another source record."""
 
     def __init__(self, crm_kind: str, crm_id: int) -> None:
-        """Keep which record is meant."""
         self.crm_kind = crm_kind
         self.crm_id = crm_id
         super().__init__(f"{crm_kind} {crm_id}")
@@ -39,7 +38,6 @@ class MappingStore:
     """Reads and writes mapping rows over a connection in autocommit mode."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
-        """Use `connection`."""
         self._connection = connection
 
     def rows_of(self, identity: BindingScope, source_kind: str, source_id: str) -> dict[str, MappingRow]:

@@ -45,7 +45,6 @@ class RemovalMemory:
     """The removals of one sync; the connection is in autocommit mode or in the ledger's transaction."""
 
     def __init__(self, connection: psycopg.Connection, sync_name: str) -> None:
-        """Remember for `sync_name`."""
         self._connection = connection
         self._sync_name = sync_name
 

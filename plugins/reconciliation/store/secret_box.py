@@ -11,7 +11,6 @@ class NoFernetKeyError(ReconciliationError):
     """Airflow has no Fernet key, so nothing can be kept encrypted; set one."""
 
     def __init__(self) -> None:
-        """Say what to set."""
         super().__init__(
             "Airflow has no usable Fernet key, so the webhook's secret cannot be kept. Set "
             "AIRFLOW__CORE__FERNET_KEY for every component, or give the secret in an Airflow connection"

@@ -89,7 +89,6 @@ class SyncRegistry:
     """The `WebhookConfig` of `chatwoot.webhook.receiver`, over the sync files and the sync database."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        """Open nothing yet."""
         self._dependencies = dependencies
         self._endpoints = TTLCache(partial(asyncio.to_thread, _endpoints), SYNCS_SECONDS)
         self._dsn = TTLCache(partial(asyncio.to_thread, dependencies.sync_dsn), ADDRESS_SECONDS)
