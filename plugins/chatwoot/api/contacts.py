@@ -54,14 +54,12 @@ class ApiContacts:
     Attributes:
         session: the account's API.
         read_at: when the reading began by Chatwoot's clock.
-        with_labels: whether they come with their labels, which takes a call for each.
         short: takes what says that a list was not read whole.
         listed: the list of all; its `count` is how many there are, as it said last.
     """
 
     session: ApiSession
     read_at: datetime
-    with_labels: bool
     short: list[str]
     listed: PagedList = field(init=False)
     _earlier: Spool = field(default_factory=Spool)
@@ -93,8 +91,8 @@ class ApiContacts:
                     inboxes = {one.inbox_id for one in api_rows.inboxes_of(row)}
                     if scope.inboxes is not None and scope.inboxes.isdisjoint(inboxes):
                         continue
-                    if judge.holds(scope, api_rows.contact(row, self.session.account_id), many=many):
-                        contact = self._contact(row)
+                    contact = api_rows.contact(row, self.session.account_id)
+                    if judge.holds(scope, contact, many=many):
                         if isinstance(contact, Contact):
                             contact = judge.completed(scope, contact, many=many)
                         found.append(contact)
@@ -185,12 +183,6 @@ class ApiContacts:
             "contacts",
             self.short,
         )
-
-    def _contact(self, row: Json) -> Contact | BrokenRow:
-        labels = ()
-        if self.with_labels:
-            labels = (self.session.find(f"/contacts/{row['id']}/labels") or {}).get("payload") or ()
-        return api_rows.contact(row, self.session.account_id, labels)
 
     def _remember(self, rows: list[Json]) -> None:
         self._earlier.put(

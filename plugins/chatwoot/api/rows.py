@@ -102,7 +102,7 @@ def strange(where: str) -> ChatwootApiUnreachable:
 
 
 @_or_broken
-def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact:
+def contact(row: Json, account_id: int) -> Contact:
     """Return the contact in an element of `GET /contacts`.
 
     `updated_at`, which the API hides, is the later of creation and last activity.
@@ -130,7 +130,7 @@ def contact(row: Json, account_id: int, labels: Iterable[str] = ()) -> Contact:
         last_activity_at=active_at,
         created_at=created_at,
         updated_at=max(created_at, active_at or created_at),
-        labels=tuple(sorted(set(labels))),
+        labels=(),
         inboxes=_inboxes(row.get("contact_inboxes")),
     )
 

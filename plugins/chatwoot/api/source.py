@@ -51,7 +51,6 @@ class ApiSource:
         installation: the name to go by, when another than the address; it is part of every key.
         requests_per_minute: how many calls a reading makes at most.
         parallel: how many of them at once, where one does not depend on another.
-        contact_labels: whether contacts come with their labels, which takes a call for each contact.
         http: how calls are made: certificates, proxies, further headers.
     """
 
@@ -61,7 +60,6 @@ class ApiSource:
     installation: str | None = None
     requests_per_minute: int = REQUESTS_PER_MINUTE
     parallel: int = PARALLEL
-    contact_labels: bool = False
     http: HttpOptions = field(default_factory=HttpOptions)
     transport: httpx.BaseTransport | None = field(default=None, repr=False)
     sleep: Callable[[float], None] | None = field(default=None, repr=False)
@@ -110,7 +108,7 @@ class ApiSnapshot:
         self._memberships = memberships
         self._warned = False
         self._short: list[str] = []
-        self._contacts = ApiContacts(session, read_at, source.contact_labels, self._short)
+        self._contacts = ApiContacts(session, read_at, self._short)
         self._hashed: dict[tuple[Stream, SourceFilter, datetime | None], Spool] = {}
 
     def close(self) -> None:
