@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 
 from krayin.errors import ConfigurationError
 from krayin.json_values import Flag, FromJson, Moment, Number, Text, TextOrNone, members
+from krayin.records import Named
 
 if TYPE_CHECKING:
     from krayin.client import KrayinClient
@@ -63,19 +64,13 @@ class Pipeline(FromJson):
 
 
 @dataclass(frozen=True, slots=True)
-class Source(FromJson):
+class Source(Named):
     """Where a lead came from."""
-
-    id: int
-    name: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
-class LeadType(FromJson):
+class LeadType(Named):
     """The kind of business a lead is."""
-
-    id: int
-    name: Text = ""
 
 
 @dataclass(frozen=True, slots=True)

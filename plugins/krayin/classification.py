@@ -217,7 +217,8 @@ def classify(
         reason=f"{rule.reason} (to {redirect_target(known['location'])})" if leads_on else rule.reason,
         limit=limit,
         remaining=remaining,
-        retry_after=_seconds(known.get("retry-after")),
+        # The HTTP-date form needs a clock that agrees with the server's; Laravel sends seconds.
+        retry_after=_whole_number(known.get("retry-after")),
         fields=_fields(body) if rule.meaning is Meaning.REJECTED else MappingProxyType({}),
     )
 
@@ -246,11 +247,6 @@ def redirect_target(location: str) -> str:
 
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and text.strip().isdigit() else None
-
-
-def _seconds(text: str | None) -> float | None:
-    # The HTTP-date form needs a clock that agrees with the server's; Laravel sends seconds.
-    return None if text is None or not text.strip().isdigit() else float(text)
 
 
 def _fields(body: Any) -> Mapping[str, tuple[str, ...]]:

@@ -76,9 +76,7 @@ class KrayinHook(BaseHook):
             raise ConfigurationError(message)
         return number
 
-    def client(
-        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None] | None = None, lane: str | None = None
-    ) -> KrayinClient:
+    def client(self, limiter: RateLimiter, on_call: Callable[[ApiCall], None]) -> KrayinClient:
         """Return a client whose calls are paced by `limiter` and told to `on_call`.
 
         The base address is looked for once in a process, which costs nothing of the budget.
@@ -93,7 +91,7 @@ class KrayinHook(BaseHook):
             if address not in _found:
                 _found[address] = find_api(address)
             base_url = _found[address]
-        return KrayinClient(base_url, self._token(), limiter=limiter, on_call=on_call, lane=lane)
+        return KrayinClient(base_url, self._token(), limiter=limiter, on_call=on_call)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Krayin who we are; return whether that worked and what was found or is wrong."""

@@ -93,7 +93,6 @@ class ApiCall:
         status: the HTTP status, None when no answer came.
         milliseconds: from sending to the end of the answer.
         operation_id: the operation it was made for, None outside one.
-        lane: the lane of the rate budget it was paced in, None when unknown.
         limit: `X-RateLimit-Limit`, None when absent.
         remaining: `X-RateLimit-Remaining`, None when absent.
         outcome: the verdict on the answer, or the kind of failure when none came.
@@ -105,7 +104,6 @@ class ApiCall:
     status: int | None
     milliseconds: float
     operation_id: str | None
-    lane: str | None
     limit: int | None
     remaining: int | None
     outcome: str
@@ -162,7 +160,6 @@ class Session:
         *,
         limiter: RateLimiter,
         on_call: Callable[[ApiCall], None] | None = None,
-        lane: str | None = None,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
         retries: int = RETRIES,
@@ -177,7 +174,6 @@ class Session:
             token: the Sanctum token; it leaves this object only in the Authorization header.
             limiter: grants the calls.
             on_call: told of every call made or tried, for the audit.
-            lane: the name of the lane to write into the audit.
             connect_timeout: seconds to make a connection.
             read_timeout: seconds to wait for an answer.
             retries: how often a repeatable call is made again after a failure.
@@ -211,7 +207,6 @@ class Session:
         )
         self._limiter = limiter
         self._on_call = on_call
-        self._lane = lane
         self._retries = retries
         self._sleep = sleep
         self._monotonic = monotonic
@@ -486,7 +481,6 @@ class Session:
             status=reply.status if reply else None,
             milliseconds=round((self._monotonic() - started) * 1000, 3),
             operation_id=self._operation,
-            lane=self._lane,
             limit=reply.verdict.limit if reply else None,
             remaining=reply.verdict.remaining if reply else None,
             outcome=outcome,

@@ -129,11 +129,9 @@ def work(job: Job) -> None:
 class DirectAccess(StandInAccess):
     """The stand-in at the address its API is known to have, so that every call counted is a sync's."""
 
-    def client(
-        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None], lane: str | None
-    ) -> KrayinClient:
+    def client(self, limiter: RateLimiter, on_call: Callable[[ApiCall], None]) -> KrayinClient:
         return KrayinClient(
-            f"{self.address}/api/v1", self.token, limiter=limiter, on_call=on_call, lane=lane, **self.options
+            f"{self.address}/api/v1", self.token, limiter=limiter, on_call=on_call, **self.options
         )
 
 

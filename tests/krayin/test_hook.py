@@ -158,11 +158,11 @@ def test_the_client_is_ready_and_the_address_is_looked_for_once(connected, serve
     hook = connected()
     calls = []
     for _ in range(2):
-        with hook.client(NoopLimiter(), calls.append, lane="live") as client:
+        with hook.client(NoopLimiter(), calls.append) as client:
             assert client.base_url == "https://crm.example.com/api/v1"
             assert client.whoami().id == 3
     assert [("Authorization" in request.headers) for request in asked] == [False, True, True]
-    assert [call.lane for call in calls] == ["live", "live"]
+    assert [call.route for call in calls] == ["get", "get"]
 
 
 def test_airflow_lists_the_type_with_nothing_but_the_python_path(tmp_path):

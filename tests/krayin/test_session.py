@@ -77,14 +77,14 @@ def test_a_body_is_utf8_json_with_its_content_type(kit):
 
 
 def test_the_audit_names_the_route_by_its_template(kit):
-    run = kit.script(kit.answer(LEAD), kit.answer({"message": "x"}, 404), lane="LIVE")
+    run = kit.script(kit.answer(LEAD), kit.answer({"message": "x"}, 404))
     with run.client.operation(77):
         run.client.update_lead(5, CHANGE)
     with pytest.raises(NotFound):
         run.client.update_lead(6, CHANGE)
     first, second = run.calls
     assert (first.method, first.route, first.status) == ("PUT", "leads/attributes/edit/{id}", 200)
-    assert (first.operation_id, first.lane, first.limit, first.remaining) == ("77", "LIVE", 60, 50)
+    assert (first.operation_id, first.limit, first.remaining) == ("77", 60, 50)
     assert first.outcome == "answered"
     assert first.at.utcoffset() is not None
     assert (second.operation_id, second.outcome) == (None, "not_found")

@@ -73,11 +73,9 @@ class StandInAccess:
     def requests_per_minute(self) -> int | Literal["auto"]:
         return self.pace
 
-    def client(
-        self, limiter: RateLimiter, on_call: Callable[[ApiCall], None], lane: str | None
-    ) -> KrayinClient:
+    def client(self, limiter: RateLimiter, on_call: Callable[[ApiCall], None]) -> KrayinClient:
         base_url = find_api(self.address)
-        return KrayinClient(base_url, self.token, limiter=limiter, on_call=on_call, lane=lane, **self.options)
+        return KrayinClient(base_url, self.token, limiter=limiter, on_call=on_call, **self.options)
 
 
 @dataclass

@@ -95,7 +95,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
     early: list[ApiCall] = []
     first = _Unaccounted()
     if kept is None:
-        with access.client(first, early.append, lane.name) as client:
+        with access.client(first, early.append) as client:
             base_url = client.base_url
             try:
                 user_id = client.whoami().id
@@ -129,7 +129,7 @@ def open_krayin(  # noqa: PLR0913 - what a run knows of itself
         for answer in first.answers:
             budget.settle(budget.acquire(), answer)
         with (
-            access.client(budget, audit, lane.name) as client,
+            access.client(budget, audit) as client,
             _with_dialect(connection, target_id, client, is_new=kept is None),
         ):
             if kept is None:

@@ -87,8 +87,8 @@ def test_a_krayin_that_is_down_stops_the_run_with_one_message(
 def _at(base_url: str) -> Callable[..., Any]:
     from krayin.client import KrayinClient
 
-    def client(self: Any, limiter: Any, on_call: Any, lane: Any) -> KrayinClient:
-        return KrayinClient(base_url, self.token, limiter=limiter, on_call=on_call, lane=lane, **self.options)
+    def client(self: Any, limiter: Any, on_call: Any) -> KrayinClient:
+        return KrayinClient(base_url, self.token, limiter=limiter, on_call=on_call, **self.options)
 
     return client
 

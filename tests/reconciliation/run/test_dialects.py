@@ -341,12 +341,12 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.access, name)
 
-    def client(self, limiter: Any, on_call: Callable[[ApiCall], None], lane: str | None) -> KrayinClient:
+    def client(self, limiter: Any, on_call: Callable[[ApiCall], None]) -> KrayinClient:
         def told(call: ApiCall) -> None:
             on_call(call)
             self.watch(call)
 
-        return self.access.client(limiter, told, lane)
+        return self.access.client(limiter, told)
 
 
 def test_a_boolean_added_and_ticked_between_two_runs_keeps_its_ticks(play: Any) -> None:
