@@ -116,7 +116,10 @@ def ask(connection: psycopg.Connection, sync_name: str, dag_run_id: str) -> Ques
             return None
         approval_id, shown = rows[0]
         merged = [row[0] for row in rows[1:]]
-        _ask(connection, approval_id, dag_run_id, shown, merged)
+        if merged:
+            # First, because only one of a sync may be asked about.
+            connection.execute(statement("approval/withdraw"), {"approval_ids": merged})
+        _ask(connection, approval_id, dag_run_id, shown)
     connection.execute(
         statement("operation/merge_approvals"),
         {"sync_name": sync_name, "approval_id": approval_id, "merged_ids": merged},
@@ -165,16 +168,7 @@ def leave_unanswered(connection: psycopg.Connection, approval_id: int) -> None:
     connection.execute(statement("approval/reopen"), {"approval_id": approval_id})
 
 
-def _ask(
-    connection: psycopg.Connection,
-    approval_id: int,
-    dag_run_id: str,
-    shown: Mapping[str, Any],
-    merged: Sequence[int] = (),
-) -> None:
-    if merged:
-        # First, because only one of a sync may be asked about.
-        connection.execute(statement("approval/withdraw"), {"approval_ids": list(merged)})
+def _ask(connection: psycopg.Connection, approval_id: int, dag_run_id: str, shown: Mapping[str, Any]) -> None:
     connection.execute(
         statement("approval/ask"),
         {"approval_id": approval_id, "dag_run_id": dag_run_id, "shown": Jsonb(dict(shown))},

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from statements import statement
 
 from reconciliation.admin.pii_values import in_bytes, traces_of, without
+from reconciliation.crm.fields import person_facts
 from reconciliation.crm.lineage import Lineage
 from reconciliation.errors import ErasureWaitsError
 from reconciliation.extract.streams import ACTIVITIES
@@ -196,19 +197,11 @@ class _Erasure:
         known = self._known(activity_ids, kept)
         persons = self.client.by_ids(Person, person_ids)
         Lineage(self.connection, self.client, self.identity.target_id).shown("person", person_ids, persons)
-        shown = [
-            {
-                "name": person.name,
-                "emails": [one.value for one in person.emails],
-                "phones": [one.value for one in person.contact_numbers],
-            }
-            for person in persons
-        ]
         alike = self._execute(
             "operation/natural_keys_alike", person_ids=sorted({*person_ids, *known.all("person")})
         )
         receipt.alike = sorted({*done.get("alike", ()), *(row[0] for row in alike)})
-        traces = traces_of([*shown, *self._stored(known)])
+        traces = traces_of([*map(person_facts, persons), *self._stored(known)])
         self._delete(known, activity_ids, erasure_id, receipt, also_adopted=also_adopted)
         with self.connection.transaction():
             self._clear(known, traces, receipt)

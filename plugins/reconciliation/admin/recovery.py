@@ -12,17 +12,17 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.admin.relink import (
+from reconciliation.admin.relink import Action, Binding, Record, relink
+from reconciliation.crm.fields import (
+    ACTIVITIES,
     ACTIVITY,
     LEAD,
+    LEADS,
     ORGANIZATION,
+    ORGANIZATIONS,
     PERSON,
-    Action,
-    Binding,
-    Record,
-    relink,
+    persons,
 )
-from reconciliation.crm.fields import ACTIVITIES, LEADS, ORGANIZATIONS, persons
 from reconciliation.crm.lineage import ANOTHER_KRAYIN
 from reconciliation.crm.snapshot import RecordSnapshot
 from reconciliation.errors import RecoveryRequestError

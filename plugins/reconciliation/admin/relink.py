@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reconciliation.crm.fields import ACTIVITY, LEAD, ORGANIZATION, PERSON
 from reconciliation.crm.lineage import same_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-PERSON, LEAD, ORGANIZATION, ACTIVITY = "person", "lead", "organization", "activity"
 CREATED, ADOPTED = "created", "adopted"
 # Persons before the leads and activities that hang on them.
 ORDER = (ORGANIZATION, PERSON, LEAD, ACTIVITY)

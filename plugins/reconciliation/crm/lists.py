@@ -13,7 +13,7 @@ from reconciliation.crm.fields import ACTIVITIES, LEADS, ORGANIZATIONS, RECORDS,
 from reconciliation.crm.snapshot import RecordSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import psycopg
     from krayin.catalogue import Catalogue
@@ -70,8 +70,10 @@ class CrmLists:
         for listing in self.listings:
             began = self._snapshot(listing).read_fully()
             scope = {"crm_kind": listing.crm_kind, "began": began}
-            unseen = self._ids("mapping/unseen", {**self.identity.parameters(), **scope})
-            deleted[listing.crm_kind] = self.missing(listing.crm_kind, unseen)
+            unseen = self.connection.execute(
+                statement("mapping/unseen"), {**self.identity.parameters(), **scope}
+            )
+            deleted[listing.crm_kind] = self.missing(listing.crm_kind, (row[0] for row in unseen))
             self.connection.execute(
                 statement("crm_snapshot/forget_record"), {"target_id": self.identity.target_id, **scope}
             )
@@ -104,9 +106,6 @@ class CrmLists:
             crm_id: custom_fields(raw.values, codes)
             for crm_id, raw in self.client.lookup_entities(entity, crm_ids).items()
         }
-
-    def _ids(self, name: str, parameters: Mapping[str, Any]) -> list[int]:
-        return [row[0] for row in self.connection.execute(statement(name), parameters)]
 
     def _snapshot(self, listing: Listing[Any]) -> RecordSnapshot[Any]:
         return RecordSnapshot(self.connection, self.client, self.identity.target_id, listing)
