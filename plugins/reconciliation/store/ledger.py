@@ -134,34 +134,27 @@ def lowest_lane(lane: Lane) -> Lane:
 _GIVES_WAY = frozenset({OperationState.PLANNED, OperationState.QUARANTINED})
 
 
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode."""
+    """The operations of one Krayin target as one worker sees them. The connection is in autocommit mode.
 
-    def __init__(  # noqa: PLR0913 - what one worker is told
-        self,
-        connection: psycopg.Connection,
-        target_id: int,
-        worker: str,
-        timing: Timing = DEFAULT,
-        *,
-        lowest: Lane = LOWEST_LANE,
-        must_wait: Callable[[Operation, Sequence[str]], bool] = lambda _, __: False,
-    ) -> None:
-        """Act for `worker`, a name no other worker has; leave what lies in a lane below `lowest`.
+    Attributes:
+        worker: a name no other worker has.
+        lowest: what lies in a lane below is left alone.
+        must_wait: tells whether an operation needs approval to overwrite some fields.
+    """
 
-        `must_wait` tells whether an operation needs approval to overwrite some fields.
-        """
-        self._must_wait = must_wait
-        self._lowest = lowest
-        self._connection = connection
-        self._target_id = target_id
-        self._timing = timing
-        self.worker = worker
+    connection: psycopg.Connection
+    target_id: int
+    worker: str
+    timing: Timing = DEFAULT
+    lowest: Lane = field(default=LOWEST_LANE, kw_only=True)
+    must_wait: Callable[[Operation, Sequence[str]], bool] = field(default=lambda _, __: False, kw_only=True)
 
     def recover(self) -> int:
         """Take back what dead workers left and return how many operations that were."""
-        return self._connection.execute(
-            statement("operation/recover"), {"target_id": self._target_id, "settle": self._timing.settle}
+        return self.connection.execute(
+            statement("operation/recover"), {"target_id": self.target_id, "settle": self.timing.settle}
         ).rowcount
 
     def claim(self, sync_name: str, size: int) -> list[Operation]:
@@ -170,19 +163,19 @@ class Ledger:
         Raises:
             IncidentOpenError: something stops all writing to this Krayin.
         """
-        require_writable(self._connection, self._target_id)
-        with self._connection.transaction():
-            self._connection.execute(statement("operation/lock_claims"), {"target_id": self._target_id})
-            with self._connection.cursor(row_factory=dict_row) as cursor:
+        require_writable(self.connection, self.target_id)
+        with self.connection.transaction():
+            self.connection.execute(statement("operation/lock_claims"), {"target_id": self.target_id})
+            with self.connection.cursor(row_factory=dict_row) as cursor:
                 rows = cursor.execute(
                     statement("operation/claim"),
                     {
-                        "target_id": self._target_id,
+                        "target_id": self.target_id,
                         "sync_name": sync_name,
                         "worker": self.worker,
-                        "lease": self._timing.lease,
+                        "lease": self.timing.lease,
                         "size": size,
-                        "lowest_lane": int(self._lowest),
+                        "lowest_lane": int(self.lowest),
                     },
                 ).fetchall()
         rows.sort(key=lambda row: (row["lane"], row["next_attempt_at"], row["id"]))
@@ -195,8 +188,8 @@ class Ledger:
             LeaseLostError: the operation is not this worker's any more; do not make the call.
             IncidentOpenError: something stops all writing to this Krayin; do not make it either.
         """
-        if self._note("operation/intent", operation, step=step, lease=self._timing.lease) is None:
-            require_writable(self._connection, self._target_id)
+        if self._note("operation/intent", operation, step=step, lease=self.timing.lease) is None:
+            require_writable(self.connection, self.target_id)
             raise LeaseLostError(operation.id)
 
     def allow(self, operation: Operation, removes: Sequence[str]) -> None:
@@ -205,7 +198,7 @@ class Ledger:
         Raises:
             OperationHeldError: a person has to be asked first; settle it as held.
         """
-        if removes and self._must_wait(operation, removes):
+        if removes and self.must_wait(operation, removes):
             raise OperationHeldError(operation.id)
 
     def renew(self, operations: Sequence[Operation]) -> frozenset[int]:
@@ -213,19 +206,15 @@ class Ledger:
 
         A lease that ran out during a long wait is taken up again unless somebody took the operation.
         """
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             statement("operation/renew"),
-            {
-                "ids": [operation.id for operation in operations],
-                "fences": [operation.fence for operation in operations],
-                "lease": self._timing.lease,
-            },
+            {**_claims(operations), "lease": self.timing.lease},
         )
         return frozenset(int(row[0]) for row in rows)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """Open a transaction in which an answer is recorded together with what it means."""
-        return self._connection.transaction()
+        return self.connection.transaction()
 
     def progress(self, operation: Operation, step: str) -> None:
         """Note that a step of an operation is done, in the transaction that records its answer.
@@ -233,7 +222,7 @@ class Ledger:
         Raises:
             LeaseLostError: the operation is not this worker's any more; the answer must not be recorded.
         """
-        if self._note("operation/progress", operation, step=step, lease=self._timing.lease) is None:
+        if self._note("operation/progress", operation, step=step, lease=self.timing.lease) is None:
             raise LeaseLostError(operation.id)
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
@@ -262,27 +251,21 @@ class Ledger:
     def waiting_move(self, operation: Operation) -> tuple[int, Mapping[str, Any]] | None:
         """Return id and payload of the planned move that waits for the lead of a contact's operation."""
         record = {**operation.identity.parameters(), "source_id": operation.source_id}
-        return self._connection.execute(statement("operation/waiting_move"), record).fetchone()
+        return self.connection.execute(statement("operation/waiting_move"), record).fetchone()
 
     def carried_out(self, operation_id: int, result: Mapping[str, str]) -> None:
         """Record that a planned operation that nobody works on was carried out along with another."""
-        self._connection.execute(
+        self.connection.execute(
             statement("operation/carried_out"), {"id": operation_id, "result": Jsonb(dict(result))}
         )
 
     def release(self, operations: Sequence[Operation]) -> None:
         """Give back operations that were claimed and not started."""
-        self._connection.execute(
-            statement("operation/release"),
-            {
-                "ids": [operation.id for operation in operations],
-                "fences": [operation.fence for operation in operations],
-            },
-        )
+        self.connection.execute(statement("operation/release"), _claims(operations))
 
     def forgive(self, operation_ids: Iterable[int]) -> None:
         """Take back the last attempt of operations that failed for no fault of their own."""
-        self._connection.execute(statement("operation/forgive"), {"ids": sorted(operation_ids)})
+        self.connection.execute(statement("operation/forgive"), {"ids": sorted(operation_ids)})
 
     def waiting(self, sync_name: str) -> tuple[int, float | None]:
         """Return how many operations of a sync are open, and in how many seconds the next is due."""
@@ -295,19 +278,23 @@ class Ledger:
         return int(row[0]), float(row[1])
 
     def _of_queue(self, name: str, sync_name: str) -> tuple[Any, ...]:
-        queue = {"target_id": self._target_id, "sync_name": sync_name, "lowest_lane": int(self._lowest)}
-        row = self._connection.execute(statement(name), queue).fetchone()
+        queue = {"target_id": self.target_id, "sync_name": sync_name, "lowest_lane": int(self.lowest)}
+        row = self.connection.execute(statement(name), queue).fetchone()
         assert row is not None
         return row
 
     def _note(self, name: str, operation: Operation, **facts: Any) -> tuple[Any, ...] | None:
         """Carry out a statement about a claimed operation; None when it found it to be of another claim."""
         claim = {"id": operation.id, "fence": operation.fence}
-        return self._connection.execute(statement(name), {**claim, **facts}).fetchone()
+        return self.connection.execute(statement(name), {**claim, **facts}).fetchone()
 
     def _operation(self, row: Mapping[str, Any]) -> Operation:
-        scope = BindingScope(row["scope_id"], self._target_id, row["installation_id"], row["account_id"])
+        scope = BindingScope(row["scope_id"], self.target_id, row["installation_id"], row["account_id"])
         return _OPERATION.validate_python({**row, "identity": scope})
+
+
+def _claims(operations: Sequence[Operation]) -> dict[str, list[int]]:
+    return {"ids": [one.id for one in operations], "fences": [one.fence for one in operations]}
 
 
 _OPERATION = TypeAdapter(Operation)
