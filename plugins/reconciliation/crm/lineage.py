@@ -58,20 +58,6 @@ class Sign:
         return f"This may be another Krayin than the one we knew: {self.seen}. {WHAT_NOW}"
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
-    """How many records of a kind are ours, and how many of these have ids above Krayin's newest.
-
-    `total` is how many records of the kind Krayin has, anybody's, and `newest` the newest id of them.
-    """
-
-    crm_kind: str
-    ours: int
-    beyond: int
-    total: int
-    newest: int
-
-
 def same_moment(known: datetime, shown: datetime) -> bool:
     """Tell whether two readings of when a record was made are of one record, the server's zone apart."""
     apart = abs(shown - known)
@@ -107,29 +93,26 @@ def other_record(crm_kind: str, known: Mapping[int, datetime], shown: Mapping[in
     )
 
 
-def records_gone(census: Census) -> Sign | None:
+def records_gone(crm_kind: str, *, ours: int, beyond: int, total: int, newest: int) -> Sign | None:
     """Return a sign when the newest of our records, or most of them, are gone at once.
 
     Krayin 2.1 and 2.2 keep no trace of deletions, so what a salesperson deletes looks the same one by one:
     a sign is only what nobody does by hand.
+
+    Args:
+        crm_kind: which records are counted.
+        ours: how many of them are ours.
+        beyond: how many of ours have ids above Krayin's newest.
+        total: how many Krayin has, anybody's.
+        newest: the newest id of these.
     """
-    missing = census.ours - census.total
-    facts = {
-        "kind": census.crm_kind,
-        "ours": census.ours,
-        "there": census.total,
-        "newest_there": census.newest,
-        "ours_beyond": census.beyond,
-    }
-    if census.beyond >= LEAST_GONE:
-        seen = (
-            f"its newest {census.crm_kind} has the id {census.newest}, and {census.beyond} of our "
-            f"{census.crm_kind}s had newer ones"
-        )
+    missing = ours - total
+    facts = {"kind": crm_kind, "ours": ours, "there": total, "newest_there": newest, "ours_beyond": beyond}
+    if beyond >= LEAST_GONE:
+        seen = f"its newest {crm_kind} has the id {newest}, and {beyond} of our {crm_kind}s had newer ones"
         return Sign("newest_gone", seen, facts)
-    if missing >= LEAST_GONE and missing > LARGEST_SHARE_GONE * census.ours:
-        seen = f"it has {census.total} {census.crm_kind}s, where {census.ours} of ours were"
-        return Sign("most_gone", seen, facts)
+    if missing >= LEAST_GONE and missing > LARGEST_SHARE_GONE * ours:
+        return Sign("most_gone", f"it has {total} {crm_kind}s, where {ours} of ours were", facts)
     return None
 
 
@@ -272,7 +255,7 @@ class Lineage:
         # To count our records takes seconds where there are millions.
         if beyond[0] < LEAST_GONE and not fell:
             return
-        if records_gone(self._census(crm_kind, total, newest)) is not None:
+        if self._gone(crm_kind, total, newest) is not None:
             # A list of what changed last need not show the newest id.
             self.count(crm_kind)
 
@@ -283,7 +266,7 @@ class Lineage:
         self._counted.add(crm_kind)
         page = self.client.page(RECORDS[crm_kind], 1, 1, "id", "desc")
         newest = page.rows[0].id if page.rows else 0
-        self._check(records_gone(self._census(crm_kind, page.total, newest)))
+        self._check(self._gone(crm_kind, page.total, newest))
 
     def found(self, sign: Sign, made: Mapping[str, int] | None = None) -> NoReturn:
         """Stop every sync to this Krayin because of `sign`; `made` are records that an answer told of."""
@@ -294,13 +277,13 @@ class Lineage:
         if sign is not None:
             self.found(sign)
 
-    def _census(self, crm_kind: str, total: int, newest: int) -> Census:
+    def _gone(self, crm_kind: str, total: int, newest: int) -> Sign | None:
         row = self.connection.execute(
             statement("mapping/census"),
             {"target_id": self.target_id, "crm_kind": crm_kind, "newest": newest},
         ).fetchone()
         assert row is not None
-        return Census(crm_kind, ours=row[0], beyond=row[1], total=total, newest=newest)
+        return records_gone(crm_kind, ours=row[0], beyond=row[1], total=total, newest=newest)
 
     def _compare_emails(self, sent: Mapping[int, Sequence[str]], records: Sequence[Any]) -> None:
         for person in records:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm.fields import activity_sent
@@ -13,7 +12,6 @@ from reconciliation.extract.streams import STAGE
 from reconciliation.model.desired_activity import DesiredActivity
 from reconciliation.model.stages import (
     LeadPosition,
-    Milestone,
     Pipeline,
     StageDecision,
     TargetStage,
@@ -146,11 +144,7 @@ class StagedDetector:
         base = before.get("stage") if before.get("lead") == row["lead_id"] else None
         if base is None and row["lead_origin"] == "created":
             base = self.first_stage
-        wanted = TargetStage(
-            desired["stage_id"],
-            Milestone(desired["milestone"]),
-            datetime.fromisoformat(desired["reached_at"]),
-        )
+        wanted = TargetStage.from_json(desired)
         position = LeadPosition(facts.get("pipeline_id"), facts.get("stage_id"), base)
         moves = decide(wanted, position, self.pipeline, self.on_crm_edit) is StageDecision.MOVE
         # What stands beyond the stage qualified is no difference: leads are only moved forward.
