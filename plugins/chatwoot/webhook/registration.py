@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from chatwoot.errors import ChatwootApiUnreachable
+from pydantic import BeforeValidator, TypeAdapter
+
+from chatwoot.api.rows import strange
 from chatwoot.webhook.payload_ids import SUBSCRIPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from chatwoot.api.session import ApiSession
 
 NAME = "Krayin sync"
@@ -24,18 +24,13 @@ class Webhook:
 
     id: int
     url: str
-    subscriptions: frozenset[str]
-    secret: str | None = field(repr=False, default=None)
+    subscriptions: Annotated[frozenset[str], BeforeValidator(lambda given: given or ())] = frozenset()
+    secret: Annotated[str | None, BeforeValidator(lambda given: given or None)] = field(
+        repr=False, default=None
+    )
 
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Self:
-        """Return the webhook in an answer; raises KeyError, TypeError or ValueError for anything else."""
-        return cls(
-            int(found["id"]),
-            str(found["url"]),
-            frozenset(found.get("subscriptions") or ()),
-            found.get("secret") or None,
-        )
+
+_WEBHOOKS = TypeAdapter(list[Webhook])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ def register(session: ApiSession, url: str) -> Registration:
         ChatwootApiUnreachable, ChatwootApiRefused, ChatwootApiUnusable: Chatwoot did not do it.
     """
     needed = frozenset(SUBSCRIPTIONS)
-    there = _read(session, session.get("/webhooks"), lambda payload: payload["webhooks"])
+    there = _read(session, session.get("/webhooks"))
     others = tuple(webhook for webhook in there if webhook.url != url)
     for webhook in there:
         if webhook.url == url:
@@ -68,24 +63,23 @@ def register(session: ApiSession, url: str) -> Registration:
                 return Registration(webhook, "found", others)
             body = {"url": url, "subscriptions": sorted(needed | webhook.subscriptions)}
             answer = session.send("PATCH", f"/webhooks/{webhook.id}", body)
-            return Registration(_read(session, answer, _only)[0], "changed", others)
+            return Registration(_read(session, answer)[0], "changed", others)
     # Chatwoot makes the secret, and lets an account have an address once: a repeated call makes no second.
     answer = session.send(
         "POST", "/webhooks", {"url": url, "name": NAME, "subscriptions": list(SUBSCRIPTIONS)}
     )
-    return Registration(_read(session, answer, _only)[0], "made", others)
+    return Registration(_read(session, answer)[0], "made", others)
 
 
-def _only(payload: Mapping[str, Any]) -> list[Any]:
-    return [payload["webhook"]]
-
-
-def _read(session: ApiSession, answer: Any, rows: Callable[[Any], list[Any]]) -> list[Webhook]:
+def _read(session: ApiSession, answer: Any) -> list[Webhook]:
+    """Return the webhooks that are listed, or the one that was written."""
     try:
-        return [Webhook.from_json(row) for row in rows(answer["payload"])]
+        payload = answer["payload"]
+        return _WEBHOOKS.validate_python(
+            payload["webhooks"] if "webhooks" in payload else [payload["webhook"]]
+        )
     except (KeyError, TypeError, ValueError):
-        reason = "the answer has another form than Chatwoot 4's"
-        raise ChatwootApiUnreachable(session.where, reason) from None
+        raise strange(session.where) from None
 
 
 def is_private(url: str) -> bool:

@@ -41,14 +41,13 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
     return _PREFIX + hmac.digest(secret.encode(), timestamp.encode() + b"." + body, "sha256").hex()
 
 
-def verify(  # noqa: PLR0913 - the parts of a signed request
+def verify(
     secrets: Iterable[str],
     *,
     signature: str | None,
     timestamp: str | None,
     body: bytes,
     now: datetime,
-    tolerance: timedelta = TOLERANCE,
 ) -> SignatureCheck:
     """Judge a request by the raw bytes of its body.
 
@@ -57,8 +56,7 @@ def verify(  # noqa: PLR0913 - the parts of a signed request
         signature: the X-Chatwoot-Signature header.
         timestamp: the X-Chatwoot-Timestamp header, Unix seconds.
         body: as received; the same JSON written anew has another signature.
-        now: aware.
-        tolerance: how far the timestamp may be from `now`, either way.
+        now: aware; the timestamp may be `TOLERANCE` away from it, either way.
     """
     known = list(secrets)
     if not known:
@@ -67,7 +65,7 @@ def verify(  # noqa: PLR0913 - the parts of a signed request
         return SignatureCheck.MISSING
     if not _SECONDS.fullmatch(timestamp):
         return SignatureCheck.NOT_A_TIME
-    if abs(now.timestamp() - int(timestamp)) > tolerance.total_seconds():
+    if abs(now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
         return SignatureCheck.TOO_OLD
     # Bytes: comparing texts raises on characters beyond ASCII, which a header may hold.
     given = signature.encode("utf-8", "surrogateescape")
