@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from chatwoot.errors import ChatwootApiUnusable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -109,12 +107,3 @@ class ApiAccess:
             transport=transport,
             **http.client_options(),
         )
-
-    def require(self) -> None:
-        """Make sure that a call can be made.
-
-        Raises:
-            ChatwootApiUnusable: it cannot.
-        """
-        if self.problem is not None:
-            raise ChatwootApiUnusable(self.where, self.problem)

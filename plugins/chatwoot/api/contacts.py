@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.api import rows as api_rows
-from chatwoot.api.pages import DAY, SECOND, PagedList, after_day, read_all
-from chatwoot.api.rows import moment
+from chatwoot.api.pages import DAY, PagedList, after_day, read_all
+from chatwoot.api.rows import is_before, is_within, moment
 from chatwoot.api.scope import MANY
 from chatwoot.api.spool import Spool
 from chatwoot.records import Contact, OutOfScope
@@ -129,11 +129,11 @@ class ApiContacts:
             case Window(start, end):
                 for key in ("created_at", "last_activity_at"):
                     for rows in self._filtered(key, start, end):
-                        spool.put(row for row in rows if _within(row, key, start, end))
+                        spool.put(row for row in rows if is_within(key, start, end, row))
             case _ if (start_at := cutoff(selection)) is not None:
                 for key in ("created_at", "last_activity_at"):
                     for rows in self._newest(key, start_at):
-                        spool.put(row for row in rows if not _before(key, start_at, row))
+                        spool.put(row for row in rows if not is_before(key, start_at, row))
             case _:
                 self._spool_all(spool)
 
@@ -168,7 +168,7 @@ class ApiContacts:
         """Yield pages with all contacts whose `key` is not before `start`, and some others."""
         before: list[Json] = []
         is_tied = False
-        for rows in self.listed.walk(sort=f"-{key}").from_the_start(partial(_before, key, start)):
+        for rows in self.listed.walk(sort=f"-{key}").from_the_start(partial(is_before, key, start)):
             is_tied = is_tied or _tied(key, before, rows)
             before = rows
             yield rows
@@ -201,13 +201,3 @@ def _tied(key: str, before: list[Json], rows: list[Json]) -> bool:
     if moment(before[-1].get(key)) != at:
         return False
     return sum(moment(row.get(key)) == at for row in (*before, *rows)) >= _TIED
-
-
-def _before(key: str, start: datetime, row: Json) -> bool:
-    at = moment(row.get(key))
-    return at is None or at < start - SECOND
-
-
-def _within(row: Json, key: str, start: datetime, end: datetime) -> bool:
-    at = moment(row.get(key))
-    return at is not None and start - SECOND < at < end

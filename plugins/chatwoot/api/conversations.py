@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from chatwoot.api import rows as api_rows
 from chatwoot.api.contacts import cutoff
-from chatwoot.api.pages import SECOND, PagedList, PageWalker, after_day, no_stop, read_all
-from chatwoot.api.rows import is_public, moment
+from chatwoot.api.pages import PagedList, PageWalker, after_day, no_stop, read_all
+from chatwoot.api.rows import SECOND, is_before, is_public, is_within, moment
 from chatwoot.api.spool import Spool
 from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
 from chatwoot.records import ENOUGH_LETTERS, RECENT, RECENT_LETTERS, WHOLE, WHOLE_LETTERS
@@ -22,7 +23,7 @@ from chatwoot.source import ByIds, Everything, ListedIds, Window
 from chatwoot.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chatwoot.api.contacts import ApiContacts
     from chatwoot.api.rows import Json
@@ -176,7 +177,11 @@ class ApiConversations:
                 for rows in self.listed.filtered(after_day("last_activity_at", start)).from_the_start(
                     no_stop
                 ):
-                    yield [row for row in rows if _touched(row, start, end)]
+                    yield [
+                        row
+                        for row in rows
+                        if any(is_within(key, start, end, row) for key in ("created_at", "updated_at"))
+                    ]
                 return
             case _ if (changed := cutoff(selection)) is not None:
                 yield from self._updated_since(changed)
@@ -190,8 +195,9 @@ class ApiConversations:
             short = self.contacts.short
             yield from read_all(lambda order: self._walk(order, inbox), _ORDERS, "conversations", short)
             return
-        for rows in self._walk("last_activity_at_desc", inbox).from_the_start(_inactive_since(since)):
-            yield [row for row in rows if not _inactive_since(since)(row)]
+        is_old = partial(is_before, "last_activity_at", since)
+        for rows in self._walk("last_activity_at_desc", inbox).from_the_start(is_old):
+            yield [row for row in rows if not is_old(row)]
 
     def _updated_since(self, start: datetime) -> Iterator[list[Json]]:
         gap = self.contacts.read_at - start
@@ -204,7 +210,8 @@ class ApiConversations:
                 # A Chatwoot that does not know the parameter answers the first page of all.
                 if len(fresh) == len(rows) != PAGE:
                     return
-        yield from self._walk("last_activity_at_desc", None).from_the_start(_inactive_since(start))
+        is_old = partial(is_before, "last_activity_at", start)
+        yield from self._walk("last_activity_at_desc", None).from_the_start(is_old)
 
     def _within(self, seconds: int) -> list[Json] | None:
         """Return what changed in the last seconds, None where so much cannot be answered at once."""
@@ -366,19 +373,6 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         # After a failure nothing more is asked.
         threads.shutdown(cancel_futures=True)
-
-
-def _inactive_since(since: datetime) -> Callable[[Json], bool]:
-    def is_old(row: Json) -> bool:
-        at = moment(row.get("last_activity_at"))
-        return at is None or at < since - SECOND
-
-    return is_old
-
-
-def _touched(row: Json, start: datetime, end: datetime) -> bool:
-    times: Iterable[datetime | None] = (moment(row.get("created_at")), moment(row.get("updated_at")))
-    return any(at is not None and start - SECOND < at < end for at in times)
 
 
 def _enough(said: Sequence[Json]) -> list[Json]:

@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 Condition = tuple[str, str, object]
 DAY = timedelta(days=1)
-# The API tells whole seconds.
-SECOND = timedelta(seconds=1)
 # Where rows come faster than they are read, going back must end some time.
 _MOST_RETURNS = 200
 

@@ -10,7 +10,7 @@ import json
 import mimetypes
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Json = dict[str, Any]
+SECOND = timedelta(seconds=1)
+"""The API tells whole seconds: a time may be so much later than it says."""
 
 _VISITOR, _LEAD = 0, 1
 _INCOMING, _OUTGOING, _TEMPLATE = 0, 1, 3
@@ -324,6 +326,18 @@ def moment(value: object) -> datetime | None:
         return _time(value, "") if value else None
     except ValueError:
         return None
+
+
+def is_before(key: str, start: datetime, row: Json) -> bool:
+    """Tell whether a row's time under `key` is before `start`, or is none."""
+    at = moment(row.get(key))
+    return at is None or at < start - SECOND
+
+
+def is_within(key: str, start: datetime, end: datetime, row: Json) -> bool:
+    """Tell whether a row's time under `key` is in a window."""
+    at = moment(row.get(key))
+    return at is not None and start - SECOND < at < end
 
 
 def _author(row: Json, attributes: Mapping[str, Any], kind: str) -> Author:

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from chatwoot.api.access import ApiAccess, HttpOptions
 from chatwoot.api.rows import payload_of
-from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable
+from chatwoot.errors import ChatwootApiRefused, ChatwootApiUnreachable, ChatwootApiUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -162,7 +162,8 @@ class ApiSession:
         self, method: str, url: str, parameters: Mapping[str, Any] | None = None, body: object = None
     ) -> httpx.Response:
         """Make a call, several times where that helps, and return its answer."""
-        self._access.require()
+        if self._access.problem is not None:
+            raise ChatwootApiUnusable(self.where, self._access.problem)
         repeat = Retrying(
             retry=retry_if_exception_type(_AgainError),
             stop=stop_after_attempt(_ATTEMPTS),
