@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from krayin.catalogue import Attribute
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 # refuse a write that is based on an older state, so the gap is kept below fifteen. What is left of
 # them beyond USABLE must cover waiting for a slot and the call itself.
 USABLE = 11.0
+_LEADS_OF = "leads of"
 
 
 class CurrentAttributes:
@@ -81,6 +83,7 @@ class CurrentAttributes:
         return tuple(entity for entity in ENTITY_TYPES.values() if self.codes(entity))
 
 
+@dataclass(slots=True)
 class CrmReads:
     """Krayin's present records by kind (`persons`, `leads`, `organizations`) and id.
 
@@ -88,26 +91,18 @@ class CrmReads:
     keeps of them as attribute values, custom attributes and raw dates among them. Columns count;
     the copies fill in what the lists do not show, and are not there for records that were brought
     into Krayin's database past its own forms and API.
+
+    `attributes` are brought up to date before records are read. `lineage` looks at every record that is
+    read, before anything is made of it.
     """
 
-    def __init__(
-        self,
-        client: KrayinClient,
-        attributes: CurrentAttributes,
-        monotonic: Callable[[], float] = time.monotonic,
-        lineage: Lineage | None = None,
-    ) -> None:
-        """Read through `client`; `attributes` are brought up to date before records are read.
-
-        `lineage` looks at every record that is read, before anything is made of it.
-        """
-        self._lineage = lineage
-        self._client = client
-        self.attributes = attributes
-        self._monotonic = monotonic
-        self._entities: dict[tuple[EntityType, int], tuple[float, Mapping[str, Any] | None]] = {}
-        self._leads: dict[int, tuple[float, list[Lead]]] = {}
-        self._expected: dict[EntityType, set[int]] = {}
+    client: KrayinClient
+    attributes: CurrentAttributes
+    monotonic: Callable[[], float] = time.monotonic
+    lineage: Lineage | None = None
+    _read: dict[tuple[str, int], tuple[float, Any]] = field(default_factory=dict, init=False)
+    """What was read when: records by entity type, and the leads of persons."""
+    _expected: dict[EntityType, set[int]] = field(default_factory=dict, init=False)
 
     def prefetch(self, entity: EntityType, ids: Iterable[int]) -> None:
         """Read some records at once."""
@@ -118,7 +113,7 @@ class CrmReads:
         copies: dict[int, dict[str, Any]] = {}
         if entity == "leads" or entity in self.attributes.with_custom:
             copies = {
-                one: dict(raw.values) for one, raw in self._client.lookup_entities(entity, wanted).items()
+                one: dict(raw.values) for one, raw in self.client.lookup_entities(entity, wanted).items()
             }
         crm_kind, columns = _COLUMNS[entity]
         # Changing a single field of a lead leaves the copies of its title and description behind.
@@ -126,20 +121,20 @@ class CrmReads:
             one: (copy := copies.get(one, {})) | columns(record, copy)
             for one, record in self.listed(crm_kind, wanted).items()
         }
-        now = self._monotonic()
+        now = self.monotonic()
         for one in wanted:
-            self._entities[entity, one] = now, found.get(one)
+            self._read[entity, one] = now, found.get(one)
 
     def _look(self, crm_kind: str, asked: Sequence[int], records: Sequence[Listed]) -> None:
-        if self._lineage is not None:
-            self._lineage.shown(crm_kind, asked, records)
+        if self.lineage is not None:
+            self.lineage.shown(crm_kind, asked, records)
 
     def listed(self, crm_kind: str, ids: Iterable[int], beside: Iterable[int] = ()) -> dict[int, Any]:
         """Return records by id as Krayin's lists show them, with those of `beside`; no call without ids."""
         wanted = set(ids)
         if not wanted:
             return {}
-        records = self._client.by_ids(RECORDS[crm_kind], wanted.union(beside))
+        records = self.client.by_ids(RECORDS[crm_kind], wanted.union(beside))
         self._look(crm_kind, sorted(wanted), records)
         return {record.id: record for record in records}
 
@@ -155,19 +150,16 @@ class CrmReads:
         wanted = sorted(set(person_ids))
         if not wanted:
             return
-        leads = self._client.leads_of_persons(wanted)
+        leads = self.client.leads_of_persons(wanted)
         self._look("lead", (), leads)
-        now = self._monotonic()
+        now = self.monotonic()
         for one in wanted:
-            self._leads[one] = now, [lead for lead in leads if lead.person_id == one]
+            self._read[_LEADS_OF, one] = now, [lead for lead in leads if lead.person_id == one]
 
     def entity(self, entity: EntityType, crm_id: int) -> Mapping[str, Any] | None:
         """Return a record as stored, None when Krayin does not have it; read anew unless it is fresh."""
-        read = self._entities.get((entity, crm_id))
-        if read is None or self._is_old(read[0]):
-            self._fetch(entity, crm_id)
-            read = self._entities[entity, crm_id]
-        return read[1]
+        found: Mapping[str, Any] | None = self._fresh((entity, crm_id), partial(self._fetch, entity, crm_id))
+        return found
 
     def _fetch(self, entity: EntityType, crm_id: int) -> None:
         expected = self._expected.pop(entity, set())
@@ -185,24 +177,22 @@ class CrmReads:
 
     def leads_of(self, person_id: int) -> list[Lead]:
         """Return the leads of a person; read anew unless they are fresh."""
-        read = self._leads.get(person_id)
-        if read is None or self._is_old(read[0]):
-            self.prefetch_leads_of([person_id])
-            read = self._leads[person_id]
-        return read[1]
+        found: list[Lead] = self._fresh((_LEADS_OF, person_id), partial(self.prefetch_leads_of, [person_id]))
+        return found
+
+    def _fresh(self, key: tuple[str, int], read: Callable[[], None]) -> Any:
+        if key not in self._read or self.monotonic() - self._read[key][0] > USABLE:
+            read()
+        return self._read[key][1]
 
     def forget(self) -> None:
         """Forget everything read; for the start of a batch."""
-        self._entities.clear()
-        self._leads.clear()
+        self._read.clear()
         self._expected.clear()
 
     def written(self, entity: EntityType, crm_id: int) -> None:
         """Forget a record that was just written."""
-        self._entities.pop((entity, crm_id), None)
-
-    def _is_old(self, read_at: float) -> bool:
-        return self._monotonic() - read_at > USABLE
+        self._read.pop((entity, crm_id), None)
 
 
 _COLUMNS: dict[EntityType, tuple[str, Callable[[Any, Mapping[str, Any]], dict[str, Any]]]] = {
