@@ -109,14 +109,8 @@ class RecoveryPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers for `recovery.shown`."""
-        return {
-            "kept": dict(self.kept),
-            "relinked": dict(self.relinked),
-            "gone": dict(self.gone),
-            "foreign": dict(self.foreign),
-            "calls": self.calls,
-            "forecast_calls": self.again_calls,
-        }
+        counts = {name: dict(getattr(self, name)) for name in _SHOWN}
+        return {**counts, "calls": self.calls, "forecast_calls": self.again_calls}
 
 
 class _Reading(RecordSnapshot[Any]):

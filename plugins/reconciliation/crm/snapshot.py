@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic
 
-from krayin.records import Person, Shown
+from krayin.records import Shown
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.crm.fields import RECORDS, Listing, persons
+from reconciliation.crm.fields import RECORDS, Listing
 from reconciliation.crm.lineage import Lineage
 from reconciliation.model.hashing import stable_hash
 
@@ -168,6 +168,10 @@ class RecordSnapshot(Generic[Shown]):
         """Return the ids of the records Krayin showed with one of these keys, in order; no call."""
         return [int(row[0]) for row in self._execute("crm_snapshot/with_keys", keys=list(keys))]
 
+    def anybody_has_an_email(self) -> bool:
+        """Return whether a person in Krayin is known to have an e-mail; no call."""
+        return self._execute("crm_snapshot/anybody_has_an_email").fetchone() is not None
+
     def forget(self, crm_ids: Sequence[int]) -> None:
         """Forget records that Krayin does not have any more."""
         self._execute("crm_snapshot/forget", crm_ids=list(crm_ids))
@@ -263,17 +267,3 @@ class RecordSnapshot(Generic[Shown]):
     def _execute(self, name: str, **parameters: Any) -> psycopg.Cursor[Any]:
         """Carry out a statement about what is kept of this list."""
         return self._connection.execute(statement(name), {**self._scope, **parameters})
-
-
-class PersonSnapshot(RecordSnapshot[Person]):
-    """Krayin's persons; numbers without country code are of `phone_region`."""
-
-    def __init__(
-        self, connection: psycopg.Connection, client: KrayinClient, target_id: int, phone_region: str | None
-    ) -> None:
-        """Use `connection` (autocommit) and `client`."""
-        super().__init__(connection, client, target_id, persons(phone_region))
-
-    def anybody_has_an_email(self) -> bool:
-        """Return whether a person in Krayin is known to have an e-mail; no call."""
-        return self._execute("crm_snapshot/anybody_has_an_email").fetchone() is not None

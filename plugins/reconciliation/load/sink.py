@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from krayin.endpoints import EntityType
     from krayin.payloads import Payload
-    from krayin.records import Listed
+    from krayin.records import Listed, Person
 
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.reads import CrmReads
-    from reconciliation.crm.snapshot import PersonSnapshot
+    from reconciliation.crm.snapshot import RecordSnapshot
     from reconciliation.model.merge import Merged
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.settings.targets import LeadTargets
@@ -53,7 +53,7 @@ class LoadContext:
     ledger: Ledger
     store: MappingStore
     reads: CrmReads
-    snapshot: PersonSnapshot
+    snapshot: RecordSnapshot[Person]
     lineage: Lineage
     catalogue: Catalogue
     targets: LeadTargets

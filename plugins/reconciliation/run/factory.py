@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from reconciliation.crm.fields import persons
 from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.reads import CrmReads
-from reconciliation.crm.snapshot import PersonSnapshot
+from reconciliation.crm.snapshot import RecordSnapshot
 from reconciliation.load.activity import ActivitySink
 from reconciliation.load.contact import ContactSink
 from reconciliation.load.lead_stage import LeadStageSink
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     import psycopg
     from krayin.endpoints import EntityType
+    from krayin.records import Person
 
     from reconciliation.crm.krayin_connection import OpenKrayin
     from reconciliation.plan.estimate import Forecast
@@ -89,14 +91,10 @@ class RunFactory:
         emails = users_by_email(self.krayin.catalogue.users) if owner.assignee else None
         return OwnerRules(emails, owner.teams, owner.inboxes)
 
-    def snapshot_of_persons(self) -> PersonSnapshot:
+    def snapshot_of_persons(self) -> RecordSnapshot[Person]:
         """Return what is remembered of Krayin's persons."""
-        return PersonSnapshot(
-            self.connection,
-            self.krayin.client,
-            self.krayin.target_id,
-            self.sync.settings.default_phone_region,
-        )
+        listing = persons(self.sync.settings.default_phone_region)
+        return RecordSnapshot(self.connection, self.krayin.client, self.krayin.target_id, listing)
 
     def guard(
         self, identity: BindingScope, run_id: int, connection: psycopg.Connection | None = None

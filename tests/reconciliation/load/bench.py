@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from krayin.records import Person
     from krayin.session import ApiCall
     from reconciliation.crm.lineage import Lineage
-    from reconciliation.crm.snapshot import PersonSnapshot
+    from reconciliation.crm.snapshot import RecordSnapshot
     from reconciliation.store.ledger import Ledger
     from reconciliation.store.mapping_store import MappingStore
 
@@ -245,7 +245,7 @@ class Bench:
             ledger=cast("Ledger", self.ledger),
             store=cast("MappingStore", self.store),
             reads=CrmReads(self.client, attributes, lineage=lineage),
-            snapshot=cast("PersonSnapshot", self.snapshot),
+            snapshot=cast("RecordSnapshot[Any]", self.snapshot),
             lineage=lineage,
             catalogue=self.catalogue,
             targets=resolve_targets(self.settings, self.catalogue),
