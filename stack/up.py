@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from reconciliation.errors import DatabaseRevisionError
+from reconciliation.migrations import upgrade
 
 from stack import airflow, checks, connections, first_sync, plan, process, sandbox, syncs
 from stack.errors import MachineError, StackError
@@ -142,10 +144,6 @@ def _airflow_revision(instance: Instance) -> str | None:
 
 
 def _migrate_sync(instance: Instance) -> None:
-    # Alembic takes a second to import.
-    from reconciliation.errors import DatabaseRevisionError  # noqa: PLC0415
-    from reconciliation.migrations import upgrade  # noqa: PLC0415
-
     try:
         upgrade(instance.dsn(SYNC_DATABASE))
     except DatabaseRevisionError as error:

@@ -4,10 +4,26 @@ SELECT pg_advisory_xact_lock(hashtextextended('krayin_sync.migrations', 0))
 
 
 -- name: schema
--- The schema must exist before the migration tool can keep its tables in it; the scripts name theirs without it.
+-- What must be there before the first migration; the scripts name their tables without the schema. Where the revision is
+-- noted is a table of the name and form that Alembic gives it: earlier versions migrated with that.
 CREATE SCHEMA IF NOT EXISTS krayin_sync;
+CREATE TABLE IF NOT EXISTS krayin_sync.alembic_version (
+    version_num varchar(32) CONSTRAINT alembic_version_pkc PRIMARY KEY
+);
 CREATE TABLE IF NOT EXISTS krayin_sync.definitions (hash text NOT NULL);
 SET LOCAL search_path = krayin_sync
+
+
+-- name: revision
+-- The newest migration that the database has; no row in a new one.
+SELECT version_num FROM krayin_sync.alembic_version
+
+
+-- name: note_revision
+-- Note that a migration was made.
+-- Parameters: revision.
+WITH former AS (DELETE FROM krayin_sync.alembic_version)
+INSERT INTO krayin_sync.alembic_version (version_num) VALUES (%(revision)s)
 
 
 -- name: definitions

@@ -26,6 +26,7 @@ from reconciliation.airflow.params import asked_by
 from reconciliation.airflow.sync_tasks import responder
 from reconciliation.airflow.task_errors import log_lines, task_errors
 from reconciliation.extract.look import FEWER, OTHER, confirm_source
+from reconciliation.migrations import upgrade
 from reconciliation.model.happened import Happened
 from reconciliation.run.setup import check_sync
 from reconciliation.settings.sync_files import sync_named, usable_syncs
@@ -49,9 +50,7 @@ log = logging.getLogger(__name__)
 @task_errors()
 def migrate() -> None:
     """Bring the sync database to the newest schema."""
-    from reconciliation import migrations  # noqa: PLC0415 - alembic takes half a second to import
-
-    migrations.upgrade(sync_dsn())
+    upgrade(sync_dsn())
 
 
 @task_errors()

@@ -6,21 +6,19 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import ProgrammingError
+import psycopg
 from statements import scripts, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection
 
-
-def are_defined(connection: Connection) -> bool:
+def are_defined(connection: psycopg.Connection) -> bool:
     """Tell whether a database at the newest revision has the functions and views of this version."""
-    return connection.exec_driver_sql(statement("migration/definitions")).scalar() == _hash()
+    return connection.execute(statement("migration/definitions")).fetchone() == (_hash(),)
 
 
-def define(connection: Connection) -> None:
+def define(connection: psycopg.Connection) -> None:
     """Make the functions and views of this version, unless they are there.
 
     What stays as it was is not touched: replacing a view waits until nobody reads it.
@@ -28,23 +26,23 @@ def define(connection: Connection) -> None:
     if are_defined(connection):
         return
     for text in (*scripts("functions"), *scripts("views")):
-        connection.exec_driver_sql(text)
-    connection.exec_driver_sql(statement("migration/note_definitions"), {"hash": _hash()})
+        connection.execute(text)
+    connection.execute(statement("migration/note_definitions"), {"hash": _hash()})
 
 
 @contextmanager
-def keep_grants(connection: Connection) -> Iterator[None]:
+def keep_grants(connection: psycopg.Connection) -> Iterator[None]:
     """Give back what was granted on views that are dropped and made anew meanwhile."""
     before = _grants(connection)
     yield
     for grant in before - _grants(connection):
         # The view, or the column, may be gone for good.
-        with suppress(ProgrammingError), connection.begin_nested():
-            connection.exec_driver_sql(grant)
+        with suppress(psycopg.ProgrammingError), connection.transaction():
+            connection.execute(grant.encode())
 
 
-def _grants(connection: Connection) -> set[str]:
-    return set(connection.exec_driver_sql(statement("migration/view_grants")).scalars())
+def _grants(connection: psycopg.Connection) -> set[str]:
+    return {str(row[0]) for row in connection.execute(statement("migration/view_grants"))}
 
 
 def _hash() -> str:

@@ -12,8 +12,6 @@ import pytest
 from reconciliation.errors import DatabaseRevisionError
 from reconciliation.migrations import revisions, upgrade
 from reconciliation.migrations.definitions import are_defined, define, keep_grants
-from sqlalchemy import create_engine
-from sqlalchemy.exc import ProgrammingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,12 +32,11 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
 
 def is_current(url: str) -> bool:
     """Tell whether the database has every migration of this version, and its functions and views."""
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
-    with engine.connect() as connection:
+    with psycopg.connect(url) as connection:
         try:
-            found = connection.exec_driver_sql("SELECT version_num FROM krayin_sync.alembic_version").scalar()
-            return found == revisions()[-1] and are_defined(connection)
-        except ProgrammingError:
+            found = connection.execute("SELECT version_num FROM krayin_sync.alembic_version").fetchone()
+            return found == (revisions()[-1],) and are_defined(connection)
+        except psycopg.errors.UndefinedTable:
             return False
 
 
@@ -123,9 +120,8 @@ def role(sync_db_url: str) -> Iterator[str]:
 
 def drop_and_define(url: str, views: str) -> None:
     # What a migration that changes a view's columns does, and what follows it.
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
-    with engine.begin() as connection, keep_grants(connection):
-        connection.exec_driver_sql(f"SET LOCAL search_path = krayin_sync; DROP VIEW IF EXISTS {views}")
+    with psycopg.connect(url) as connection, keep_grants(connection):
+        connection.execute(f"SET LOCAL search_path = krayin_sync; DROP VIEW IF EXISTS {views}".encode())
         define(connection)
 
 

@@ -133,6 +133,10 @@ def test_every_version_that_made_room_for_something_is_tried() -> None:
     assert revisions() == sorted(revisions())
 
 
+def test_no_two_migrations_have_one_number() -> None:
+    assert len(revisions()) == len(scripts("migrations"))
+
+
 @pytest.mark.parametrize("revision", revisions())
 def test_the_next_run_after_an_upgrade_makes_nothing_twice(
     revision: str, world: World, empty_url: str
