@@ -277,7 +277,7 @@ class KrayinClient(Session):
         return self.call(endpoints.UPDATE_ACTIVITY, data_of(Activity), activity_id, body=update.to_body())
 
     def mark_activities(self, ids: Iterable[int], done: bool) -> None:  # noqa: FBT001
-        """Watermark activities done or not done, many in one call; Krayin skips missing ids."""
+        """Mark activities done or not done, many in one call; Krayin skips missing ids."""
         for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL):
             self.call(endpoints.MARK_ACTIVITIES, _nothing, body={"indices": chunk, "value": int(done)})
 
@@ -345,16 +345,14 @@ class KrayinClient(Session):
         ]
         return sorted(found, key=lambda lead: lead.id)
 
-    def lookup_entities(
-        self, entity_type: EntityType, ids: Iterable[int], *, chunk_size: int = ENTITIES_PER_CALL
-    ) -> dict[int, RawEntity]:
+    def lookup_entities(self, entity_type: EntityType, ids: Iterable[int]) -> dict[int, RawEntity]:
         """Return records as stored (raw dates, owner, custom attributes); unknown ids are absent.
 
-        This is the read to merge against; `chunk_size` ids are read in one call.
+        This is the read to merge against.
         """
         endpoint = endpoints.LOOKUP_ENTITY[entity_type]
         found: dict[int, RawEntity] = {}
-        for chunk in _chunks(sorted(set(ids)), chunk_size):
+        for chunk in _chunks(sorted(set(ids)), ENTITIES_PER_CALL):
             entities = self.call(endpoint, raw_entities, query=[("query[]", str(one)) for one in chunk])
             found |= {one.id: one for one in entities if one.id in chunk}
         return found

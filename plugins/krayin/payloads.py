@@ -170,27 +170,21 @@ class PersonDraft(Attributed):
     An empty list needs the attribute to be optional.
     """
 
+    reserved: ClassVar[frozenset[str]] = Payload.reserved | {"organization_id"}
+
     name: Annotated[Line, Field(min_length=1)]
     emails: tuple[Labelled, ...] | None = ()
     contact_numbers: tuple[Labelled, ...] = ()
     job_title: Line | None = None
-    organization_id: Id | None = None
     organization_name: Line | None = None
     user_id: Id | None = None
-
-    @model_validator(mode="after")
-    def _one_organization(self) -> Self:
-        if self.organization_id is not None and self.organization_name:
-            message = "give organization_id or organization_name, not both"
-            raise ValueError(message)
-        return self
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON body; absent means none."""
         body: dict[str, Any] = {"name": self.name, "contact_numbers": _phone_rows(self.contact_numbers)}
         if self.emails is not None:
             body["emails"] = _rows(self.emails)
-        given = self._given("job_title", "organization_id", "organization_name", "user_id")
+        given = self._given("job_title", "organization_name", "user_id")
         body |= {key: value for key, value in given.items() if value != ""}
         return self._with_attributes(body)
 

@@ -381,9 +381,10 @@ def test_pages_hold_every_row_once(krayin, client):
     assert len(client.leads_of_persons([1, 2])) == 4
 
 
-def test_entities_are_looked_up_in_bulk(krayin, client):
+def test_entities_are_looked_up_in_bulk(krayin, client, monkeypatch):
+    monkeypatch.setattr("krayin.client.ENTITIES_PER_CALL", 2)
     ids = [client.create_person(person(f"P{one}")).id for one in range(3)]
-    found = client.lookup_entities("persons", [*ids, 999], chunk_size=2)
+    found = client.lookup_entities("persons", [*ids, 999])
     assert sorted(found) == ids
     assert found[ids[0]].values["name"] == "P0"
     assert client.lookup_entities("persons", [999]) == {}
