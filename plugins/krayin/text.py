@@ -40,6 +40,12 @@ LEAD_VALUE_MAX: Final = Decimal("99999999.9999")
 CUT_MARK: Final = "… [cut]"
 """What a value that was made to fit ends with."""
 
+# What an address is made of: words between dots or a quoted text, and a domain or a literal.
+_ATOM = r"[^\s\x00-\x20()<>\[\]:;@\\,.\"]+"
+_ATOMS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"')
+_LITERAL = re.compile(r"\[[^\[\]\\\r\n]+\]")
+_LABEL = re.compile(r"(?!-)[^\s\x00-\x20()<>\[\]:;@\\,.\"/]{1,63}(?<!-)")
 # Joiners, marks of direction and control characters; beside them what selects the look of another one.
 _UNSEEN = frozenset({"Cf", "Cc"})
 _SELECTORS = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
@@ -128,6 +134,21 @@ def _is_weightless(character: str) -> bool:
     if unicodedata.combining(character) not in {0, _VIRAMA} or character in _SELECTORS:
         return True
     return unicodedata.category(character) in _UNSEEN and not character.isspace()
+
+
+def fit_email(address: str) -> str:
+    """Return an e-mail address as Krayin takes it, "" where it takes it in no form.
+
+    Carriers gave out addresses with dots in a row or at the end. Krayin takes these in quotes only, which
+    mean the same mailbox.
+    """
+    local, _, domain = address.rpartition("@")
+    if not local or not (_LITERAL.fullmatch(domain) or all(map(_LABEL.fullmatch, domain.split(".")))):
+        return ""
+    if _ATOMS.fullmatch(local) or _QUOTED.fullmatch(local):
+        return address
+    quoted = '"{}"'.format(local.replace("\\", "\\\\").replace('"', '\\"'))
+    return f"{quoted}@{domain}" if _QUOTED.fullmatch(quoted) else ""
 
 
 def fold_email(address: str) -> str:

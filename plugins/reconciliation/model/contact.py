@@ -19,6 +19,7 @@ from krayin.text import (
     clean_json,
     cut_bytes,
     cut_characters,
+    fit_email,
     fit_lead_value,
     fold_email,
     fold_name,
@@ -84,9 +85,14 @@ class ContactReading:
         self.contact = contact
         self.rules = rules
         self.warnings: list[str] = []
-        self.email = stored_text(contact.email)
         phone = stored_text(contact.phone_number)
         self.phones = (normalise_phone(phone, rules.phone_region) or phone,) if phone else ()
+        given = stored_text(contact.email)
+        # Of whom nothing else is known, Krayin is to say what is wrong.
+        self.email = fit_email(given) or ("" if self.phones else given)
+        if self.email != given:
+            how = "is sent in quotes" if self.email else "was left out"
+            self.warnings.append(f"an e-mail that Krayin would refuse {how}")
         self._sources = contact.additional_attributes, contact.custom_attributes
         self._attributes: dict[str, str | None] = {}
 
@@ -153,7 +159,7 @@ class MappingRules:
 
 
 def _display_name(reading: ContactReading) -> str:
-    name = visible_text(reading.contact.name) or visible_text(reading.email.partition("@")[0])
+    name = visible_text(reading.contact.name) or visible_text(reading.email.rpartition("@")[0].strip('"'))
     return reading.cut("name", name or next(iter(reading.phones), reading.email))
 
 

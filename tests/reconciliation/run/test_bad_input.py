@@ -15,6 +15,8 @@ from reconciliation.run.sync_run import Sync
 from reconciliation.store.connection import connect
 from reconciliation.store.run_rows import RunState
 
+from tests.reconciliation.world import on_each_krayin
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -164,4 +166,27 @@ def test_a_contact_krayin_refuses_is_quarantined_with_its_reason_and_holds_nobod
     assert "not-an-address" not in message
     world.change(refused, email="address@example.com")
     assert world.run().summary["created"] == {"lead": 1, "person": 1}
+    assert world.operations("quarantined") == []
+
+
+@on_each_krayin
+def test_an_address_that_krayin_refuses_keeps_nobody_out(world: World) -> None:
+    """A Japanese carrier gave out addresses with dots in a row and at the end."""
+    carrier = world.add(name="Hana", email="hana..sato.@docomo.ne.jp", phone_number="+819012345678")
+    broken = world.add(name="Bo", email="bo@-bo-.jp", phone_number="+819012345679")
+    run = world.run()
+    assert run.summary["created"] == {"person": 2, "lead": 2}
+    hana, bo = world.persons()
+    assert [one["value"] for one in hana["emails"]] == ['"hana..sato."@docomo.ne.jp']
+    assert (bo["name"], bo["contact_numbers"][0]["value"]) == ("Bo", "+819012345679")
+    assert {text: run.summary["warning_examples"][text] for text in run.summary["warnings"]} == {
+        "an e-mail that Krayin would refuse is sent in quotes": [carrier],
+        "an e-mail that Krayin would refuse was left out": [broken],
+    }
+    assert world.calls(world.run(RunRequest(full=True)).id) == []
+    world.change(carrier, name="Hana Sato")
+    world.run()
+    assert [row["name"] for row in world.persons()] == ["Hana Sato", "Bo"]
+    world.compared(repairing=False)
+    assert world.rows("SELECT class FROM finding") == []
     assert world.operations("quarantined") == []
