@@ -48,14 +48,12 @@ class CurrentAttributes:
         *,
         age: float = 0.0,
         keep: Callable[[Catalogue], None] = lambda _: None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with the attributes of `catalogue`, which are `age` seconds old."""
         self._catalogue = catalogue
         self._client = client
         self._keep = keep
-        self._monotonic = monotonic
-        self._good_until = monotonic() + OLDEST - age
+        self._good_until = time.monotonic() + OLDEST - age
 
     def expire(self) -> None:
         """Have the next `refresh` read them anew: those of an earlier run do not do."""
@@ -63,10 +61,10 @@ class CurrentAttributes:
 
     def refresh(self) -> None:
         """Read the attributes unless they are fresh; one call."""
-        if self._client is None or self._monotonic() < self._good_until:
+        if self._client is None or time.monotonic() < self._good_until:
             return
         self._catalogue = replace(self._catalogue, attributes=tuple(self._client.every(Attribute)))
-        self._good_until = self._monotonic() + OLDEST
+        self._good_until = time.monotonic() + OLDEST
         self._keep(self._catalogue)
 
     def booleans(self, entity: EntityType) -> tuple[str, ...]:
