@@ -15,6 +15,7 @@ from reconciliation.load.person import (
     REPLAYED,
     ContactWork,
     PersonSink,
+    made_since_sent,
 )
 from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined
 from reconciliation.model.merge import flatten
@@ -134,7 +135,9 @@ class LeadSink(RecordSteps):
             return marked
         # Somebody may have changed the description by which we know our own.
         lately = [
-            lead for lead in free if work.made_since_sent(lead.created_at) and not self._is_closed(lead)
+            lead
+            for lead in free
+            if made_since_sent(work.operation, lead.created_at) and not self._is_closed(lead)
         ]
         if len(lately) > 1:
             raise Stop(_undecided(work, lately))

@@ -80,10 +80,6 @@ class ContactWork(Work):
         """Whether Krayin must be asked before anything is created: more may be there than we know."""
         return self.operation.step not in {None, RECREATE, RELEASE, RELEASED}
 
-    def made_since_sent(self, created_at: datetime | None) -> bool:
-        """Tell whether something made at that time may come from the creation that was sent last."""
-        return made_since_sent(self.operation, created_at)
-
 
 def made_since_sent(operation: Operation, created_at: datetime | None) -> bool:
     """Tell whether something made at that time may come from the creation that an operation sent last."""
@@ -280,7 +276,7 @@ class PersonSink(RecordSteps):
         if match is None:
             return None
         person = persons[match.crm_id]
-        return person, person.id not in earlier and work.made_since_sent(person.created_at)
+        return person, person.id not in earlier and made_since_sent(work.operation, person.created_at)
 
     def _having(self, wanted: Fields) -> dict[int, Person]:
         """Return by id the persons in Krayin with one of these e-mails and phones."""
