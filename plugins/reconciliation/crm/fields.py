@@ -171,6 +171,11 @@ def organization_fields(stored: Mapping[str, Any], custom_codes: Iterable[str] =
     return fields | custom_fields(stored, custom_codes)
 
 
+def emptied_lines(sent: Iterable[str]) -> dict[str, None]:
+    """Return the lines of an address among the fields once sent: those that a form lacks now are blank."""
+    return {name: None for name in sent if name.startswith(ADDRESS_PREFIX)}
+
+
 def _address(stored: Any) -> Mapping[str, Any]:
     # Krayin keeps whatever shape another program sent; what was one text becomes the street line.
     match stored:

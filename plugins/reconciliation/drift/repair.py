@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from statements import statement
 
-from reconciliation.crm.fields import ADDRESS_PREFIX, lead_fields, listed_person, organization_fields
+from reconciliation.crm.fields import emptied_lines, lead_fields, listed_person, organization_fields
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass, FindingState
 from reconciliation.extract.checksum_diff import remember
@@ -84,10 +84,8 @@ class SeenReads(PlanReads):
             return
         for row in self._drift.rows("mapping/seen_records", crm_kind=kind, **wanted):
             sent = row["last_sent"] or {}
-            # A line that an emptied form does not have any more is blank.
-            blank = {name: None for name in sent if name.startswith(ADDRESS_PREFIX)}
-            custom = self._custom.get((kind, row["crm_id"]), {})
-            yield {**row, "fields": {**sent, **blank, **fields(row["facts"]), **custom}}
+            shown = {**emptied_lines(sent), **fields(row["facts"])}
+            yield {**row, "fields": {**sent, **shown, **self._custom.get((kind, row["crm_id"]), {})}}
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from krayin.text import fold_name
 
-from reconciliation.crm.fields import ADDRESS_PREFIX, ORGANIZATION, organization_fields
+from reconciliation.crm.fields import ORGANIZATION, emptied_lines, organization_fields
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.store.mapping_store import known_names
@@ -56,12 +56,8 @@ def edited_company(
             detail={"chatwoot": row["source_id"], "krayin": facts.get("name")},
         )
     if last_sent:
-        shown = {**organization_fields(facts), **custom}
-        # A line that an emptied form does not have any more is blank.
-        blank = {name: None for name in last_sent if name.startswith(ADDRESS_PREFIX)}
-        differences = compare(
-            last_sent=last_sent, present={**blank, **shown}, desired=last_sent, on_crm_edit=on_crm_edit
-        )
+        shown = {**emptied_lines(last_sent), **organization_fields(facts), **custom}
+        differences = compare(last_sent=last_sent, present=shown, desired=last_sent, on_crm_edit=on_crm_edit)
         yield from findings_of(differences, **_company(row))
 
 
