@@ -2,9 +2,9 @@
 -- Checksums of the contacts of an account over exactly what they are mapped from, by buckets of
 -- 2^shift consecutive ids: their number, and the sum of their hashes modulo 2^63 - 1. With shift 0 a bucket is
 -- a contact and its checksum the contact's hash: 62 bits, the lowest set where it had no activity since `since`.
--- What jobs note about avatars, and who was seen when, is not part of it.
+-- What jobs note about avatars, and who was seen when, is not part of it; labels are with `labels`.
 -- Parameters: account_id; inboxes (bigint[], NULL: all): contacts with one of these; where, lead: see contact_scope.sql;
---   since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): ids.
+--   labels (boolean); since (timestamptz, NULL: no bound); shift; keys (bigint[], NULL: all): ids.
 -- Indexes: all: none, sequential scans of contacts and contact_inboxes; some: contacts_pkey,
 --   index_contact_inboxes_on_contact_id.
 SELECT
@@ -50,6 +50,20 @@ FROM (
                 , false
             ) THEN 0
             ELSE 2
+        END
+        # CASE
+            WHEN %(labels)s THEN coalesce(
+                (
+                    SELECT sum(hashtextextended(label.name COLLATE "C", 2) >> 20)::bigint & 4611686018427387900
+                    FROM taggings AS tagging
+                    JOIN tags AS label ON label.id = tagging.tag_id
+                    WHERE tagging.taggable_id = contact.id
+                        AND tagging.taggable_type = 'Contact'
+                        AND tagging.context = 'labels'
+                ),
+                0
+            )
+            ELSE 0
         END
         | (coalesce(
             greatest(contact.created_at, contact.last_activity_at)

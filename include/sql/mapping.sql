@@ -471,7 +471,8 @@ ORDER BY crm_id
 -- The mapping of a chunk of records, locked so that two planners take turns.
 -- Parameters: scope_id, source_kind, source_ids (text[]), crm_kinds (text[]).
 -- Indexes: mapping_of_source.
-SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, source_read_at
+SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, source_read_at,
+       given_tags
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
   AND crm_kind = ANY(%(crm_kinds)s)
@@ -530,7 +531,8 @@ WHERE target.id = %(target_id)s
 -- The mapping of some source records as it stands now.
 -- Parameters: scope_id, source_kind, source_ids (text[]).
 -- Indexes: mapping_of_source.
-SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, former_crm_ids
+SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, former_crm_ids,
+       given_tags
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
 
@@ -809,6 +811,13 @@ SET state = %(state)s,
     last_sent = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE last_sent END,
     pending_write = CASE WHEN %(state)s IN ('gone', 'pending') THEN NULL ELSE pending_write END
 WHERE id = %(id)s
+
+
+-- name: tags_given
+-- Note which tags we put on a record: nothing in Krayin tells.
+-- Parameters: id (mapping row), given_tags (JSON).
+-- Indexes: mapping_pkey.
+UPDATE krayin_sync.mapping SET given_tags = %(given_tags)s WHERE id = %(id)s
 
 
 -- name: unlink

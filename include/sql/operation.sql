@@ -101,12 +101,18 @@ planned AS (
            jsonb_build_object(
                'person', desired -> 'person', 'person_hash', encode(person_hash, 'hex'),
                'lead', desired -> 'lead', 'lead_hash', encode(lead_hash, 'hex'),
-               'organization', company -> 'folded_name', 'adopt', '{}'::jsonb, 'owner', desired -> 'owner'
+               'organization', company -> 'folded_name', 'adopt', '{}'::jsonb, 'owner', desired -> 'owner',
+               'tags', desired -> 'tags'
            ),
            %(read_at)s, (desired ->> 'changed_at')::timestamptz,
            natural_keys || CASE WHEN jsonb_typeof(company) = 'object'
                                 THEN ARRAY['organization:' || (company ->> 'folded_name')] ELSE '{}' END,
-           1, now()
+           1 + coalesce((
+               SELECT sum(jsonb_array_length(tags.value))
+               FROM jsonb_each(desired -> 'tags') AS tags
+               WHERE tags.key = 'person' OR desired -> 'lead' <> 'null'
+           ), 0),
+           now()
     FROM newcomer
     ORDER BY contact_id
 ),

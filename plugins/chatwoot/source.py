@@ -40,8 +40,9 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 class SourceFilter:
     """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule.
 
-    `lead` is the rule for those who get a lead; with `handling` it is asked who handles them. With
-    `transcripts` conversations that are resolved are read whole.
+    `lead` is the rule for those who get a lead; with `handling` it is asked who handles them, with `labels`
+    their labels count for hashes, and come from an API too. With `transcripts` conversations that are
+    resolved are read whole.
     """
 
     account_id: int
@@ -50,6 +51,7 @@ class SourceFilter:
     lead: ContactRule | None = None
     handling: bool = False
     transcripts: bool = False
+    labels: bool = False
 
     @property
     def asks_conversations(self) -> bool:

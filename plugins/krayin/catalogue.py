@@ -69,6 +69,11 @@ class Source(Named):
 
 
 @dataclass(frozen=True, slots=True)
+class Tag(Named):
+    """What persons and leads are marked with; the same name in other letters is the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeadType(Named):
     """The kind of business a lead is."""
 

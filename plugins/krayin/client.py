@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from krayin import endpoints
-from krayin.catalogue import Attribute, LeadType, Pipeline, Source, User, Workflow
+from krayin.catalogue import Attribute, LeadType, Pipeline, Source, Tag, User, Workflow
 from krayin.dialect import Dialect
 from krayin.errors import DeletionsLimited, NotFound, Rejected, ServerFailed
 from krayin.payloads import no_number
@@ -55,7 +55,7 @@ SEARCH_ROWS = 50
 UNSEARCHABLE = frozenset(":;")
 """With one of these in the value Krayin's search ignores the filter and answers its first rows."""
 
-Setting = TypeVar("Setting", Source, LeadType, Attribute, User, Workflow)
+Setting = TypeVar("Setting", Source, LeadType, Attribute, User, Tag, Workflow)
 """What an administrator sets up, read whole."""
 
 IDS_PER_CALL: Final = 100
@@ -82,10 +82,13 @@ _LISTS: Final[dict[type[Any], Endpoint]] = {
     Activity: endpoints.ACTIVITIES,
     Source: endpoints.SOURCES,
     LeadType: endpoints.LEAD_TYPES,
+    Tag: endpoints.TAGS,
     Attribute: endpoints.ATTRIBUTES,
     User: endpoints.USERS,
     Workflow: endpoints.WORKFLOWS,
 }
+TAG_COLOR: Final = "#546E7A"
+"""Of tags that are made by us: a grey blue that Krayin's form offers."""
 _NOT_ITS_OWN: Final = ("type", "note,call,email")
 """The filter that leaves out of activities what Krayin notes itself."""
 
@@ -209,6 +212,18 @@ class KrayinClient(Session):
         if draft.emails is None:
             self._learn(takes_no_email=True)
         return person
+
+    def create_tag(self, name: str) -> Tag:
+        """Create a tag."""
+        return self.call(endpoints.CREATE_TAG, data_of(Tag), body={"name": name, "color": TAG_COLOR})
+
+    def put_tag_on(self, kind: str, record_id: int, tag_id: int) -> None:
+        """Put a tag on a `person` or `lead`; nothing tells what tags a record has."""
+        self.call(endpoints.PUT_TAG_ON[kind], _nothing, record_id, body={"tag_id": tag_id})
+
+    def take_tag_off(self, kind: str, record_id: int, tag_id: int) -> None:
+        """Take a tag off a `person` or `lead`."""
+        self.call(endpoints.TAKE_TAG_OFF[kind], _nothing, record_id, body={"tag_id": tag_id})
 
     def create_activity(self, draft: ActivityDraft) -> Activity:
         """Create an activity.

@@ -62,6 +62,7 @@ PIPELINES: Final = _read("settings/pipelines")
 SOURCES: Final = _read("settings/sources")
 LEAD_TYPES: Final = _read("settings/types")
 ATTRIBUTES: Final = _read("settings/attributes")
+TAGS: Final = _read("settings/tags")
 USERS: Final = _read("settings/users")
 WORKFLOWS: Final = _read("settings/workflows")
 
@@ -82,6 +83,16 @@ LOOKUP_ENTITY: Final = {
 
 CREATE_PERSON: Final = _create("contacts/persons")
 CREATE_LEAD: Final = _create("leads")
+CREATE_TAG: Final = _create("settings/tags")
+# A tag that is there already is put on no second time, and one that is not comes off all the same.
+PUT_TAG_ON: Final = {
+    "person": Endpoint("POST", "contacts/persons/{id}/tags", repeatable=True),
+    "lead": Endpoint("POST", "leads/{id}/tags", repeatable=True),
+}
+TAKE_TAG_OFF: Final = {
+    "person": Endpoint("DELETE", "contacts/persons/{id}/tags", repeatable=True),
+    "lead": Endpoint("DELETE", "leads/{id}/tags", repeatable=True),
+}
 CREATE_ACTIVITY: Final = _create("activities")
 
 UPDATE_PERSON: Final = _change("contacts/persons/{id}", PERSONS)

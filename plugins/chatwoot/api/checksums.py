@@ -52,8 +52,9 @@ def _mapped_from(record: Record | BrokenRow) -> Any:
             {key: value for key, value in record.additional_attributes.items() if key not in _NOTED_BY_JOBS},
             record.custom_attributes,
             earlier_ids_of(record.inboxes),
-            # Without a rule for leads the hash stays what it was.
+            # Without a rule for leads, and without labels, the hash stays what it was.
             *([] if record.wants_lead else [False]),
+            *([record.labels] if record.labels else []),
         ]
     found = asdict(record)
     if isinstance(record, Conversation) and record.earlier is None:

@@ -57,6 +57,8 @@ class ApiScope:
         """Return a contact with what else the scope asks of it; `many` as for `holds`."""
         if scope.lead is not None:
             contact = replace(contact, wants_lead=self._holds(scope.lead, scope, contact, many=many))
+        if scope.labels:
+            contact = replace(contact, labels=tuple(sorted(self._labels(contact.id))))
         if scope.handling:
             latest = max(
                 self._talks_of(scope, contact.id, many=many),

@@ -509,6 +509,7 @@ class DatabaseSnapshot:
         return {
             "account_id": scope.account_id,
             "inboxes": inboxes,
+            "labels": scope.labels,
             **rules,
             "since": since,
             "transcripts": scope.transcripts,

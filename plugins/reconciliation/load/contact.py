@@ -18,6 +18,7 @@ from reconciliation.load.person import (
     made_since_sent,
 )
 from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined
+from reconciliation.load.tags import TagSteps
 from reconciliation.model.merge import flatten
 from reconciliation.model.timing import EXACT
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
@@ -191,6 +192,7 @@ class ContactSink(Sink):
         stages = LeadStageSink(context)
         self.persons = PersonSink(context, stages)
         self.leads = LeadSink(context, self.persons, stages)
+        self.tags = TagSteps(context)
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""
@@ -250,10 +252,11 @@ class ContactSink(Sink):
         )
         if payload.get("release_first") and operation.step in {None, RELEASE}:
             self.persons.release(work)
-        if work.row("person") is None and self.persons.link_or_create(work):
-            return work.result
-        self.persons.upsert(work)
-        self.leads.upsert(work)
+        if work.row("person") is not None or not self.persons.link_or_create(work):
+            self.persons.upsert(work)
+            self.leads.upsert(work)
+        # Plans of an earlier version say nothing of tags.
+        self.tags.keep(work, payload.get("tags") or {})
         return work.result
 
 

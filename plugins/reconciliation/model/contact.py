@@ -141,7 +141,9 @@ class MappingRules:
     `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code, by CRM kind;
     `choices` the ids of what can be chosen there, by kind, code and folded name. `history_start` is an aware
     instant or None; `zone` that of the account; `templates` the texts of one's own, by place. With
-    `make_leads` those contacts get a lead for whom the rule of the reading holds.
+    `make_leads` those contacts get a lead for whom the rule of the reading holds. `tag_kinds` are the CRM
+    kinds on which labels are put as tags, `tag_names` gives the tag of each label that becomes one, None: all
+    do, under their own names.
     """
 
     phone_region: str | None = None
@@ -153,6 +155,8 @@ class MappingRules:
     templates: Mapping[str, TextTemplate] = field(default_factory=dict)
     make_leads: bool = True
     owners: OwnerRules | None = None
+    tag_kinds: tuple[str, ...] = ()
+    tag_names: Mapping[str, str] | None = None
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     choices: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
@@ -293,7 +297,17 @@ def map_contact(
         warnings=tuple(dict.fromkeys(reading.warnings)) if reading.warnings else (),
         changed_at=contact.updated_at,
         owner=owner,
+        tags=_tags(contact, rules),
     )
+
+
+def _tags(contact: Contact, rules: MappingRules) -> dict[str, list[str]]:
+    """Return the tags that a contact's labels ask for, by CRM kind; a kind without tags is left out."""
+    names = rules.tag_names
+    chosen = [one if names is None else names[one] for one in contact.labels if names is None or one in names]
+    # To Krayin these are the same in other letters.
+    tags = sorted({fold_name(name): name for name in chosen}.values())
+    return dict.fromkeys(rules.tag_kinds, tags)
 
 
 def natural_keys(emails: list[str], phones: list[str], region: str | None) -> tuple[str, ...]:

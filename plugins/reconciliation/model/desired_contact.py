@@ -42,7 +42,8 @@ class DesiredContact(FromJson):
     lead_value, description and custom, or is None where the contact gets no lead. `natural_keys` are `email:`
     and `phone:` keys in compared form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind.
     `warnings` say in words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last
-    change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's.
+    change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's. `tags` are
+    those that its records should have from us, by CRM kind; without an entry a kind's are left alone.
     """
 
     contact_id: int
@@ -54,6 +55,7 @@ class DesiredContact(FromJson):
     warnings: tuple[str, ...] = ()
     changed_at: datetime | None = field(default=None, compare=False)
     owner: int | None = field(default=None, compare=False)
+    tags: dict[str, list[str]] = field(default_factory=dict)
     _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
     def with_hashes(self) -> DesiredContact:
@@ -70,14 +72,19 @@ class DesiredContact(FromJson):
             return self._hashes[0]
         organization = self.organization
         if organization is None:
-            return stable_hash(self.person)
-        return stable_hash([self.person, organization.name, organization.address, organization.custom])
+            return self._hash("person", self.person)
+        named = [self.person, organization.name, organization.address, organization.custom]
+        return self._hash("person", named)
 
     def lead_hash(self) -> bytes:
         """Return the hash of the lead's fields, or of there being none."""
         if self._hashes is not None:
             return self._hashes[1]
-        return stable_hash(self.lead)
+        return self._hash("lead", self.lead)
+
+    def _hash(self, kind: str, fields: Any) -> bytes:
+        # Without tags it is what it was before there were any.
+        return stable_hash({"fields": fields, "tags": self.tags[kind]} if self.tags.get(kind) else fields)
 
 
 @dataclass(frozen=True, slots=True)

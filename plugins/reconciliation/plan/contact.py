@@ -123,6 +123,7 @@ def operation_of(
         "organization": contact.organization.folded_name if contact.organization else None,
         "adopt": dict(plan.adopt),
         "owner": contact.owner,
+        "tags": contact.tags,
     }
     if plan.follows_lead is not None:
         payload["follows_lead"] = plan.follows_lead
@@ -250,12 +251,17 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
         parts.insert(0, _merged("person", wanted, known.person or person.last_sent, last_sent, rules))
         if contact.organization and "organization" in parts[0].changes.get("person", {}):
             reads |= {COMPANY}
+    tags = _tag_changes(plan, known.rows)
+    changes = {kind: fields for part in parts for kind, fields in part.changes.items() if fields}
+    for kind, change in tags.items():
+        changes[kind] = {**changes.get(kind, {}), "tags": change}
     return Expectation(
         Expected(
-            sum(part.expected.writes for part in parts),
+            sum(part.expected.writes for part in parts)
+            + sum(len(set(before) ^ set(wanted)) for before, wanted in tags.values()),
             reads.union(*(part.expected.reads for part in parts)),
         ),
-        {kind: fields for part in parts for kind, fields in part.changes.items() if fields},
+        changes,
         parts[-1].new,
         tuple(what for part in parts for what in part.overwritten),
     )
@@ -267,7 +273,18 @@ def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> E
     changes = {"person": _new(person)}
     if contact.lead is not None:
         changes["lead"] = _new(contact.lead)
-    return Expectation(Expected(1), changes, frozenset(changes))
+    tags = sum(len(contact.tags.get(kind, ())) for kind in changes)
+    return Expectation(Expected(1 + tags), changes, frozenset(changes))
+
+
+def _tag_changes(plan: ContactPlan, rows: Mapping[str, MappingRow]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return what tags from us a contact's records have and get, by CRM kind, where that differs."""
+    given = {kind: sorted(rows[kind].tags_on(rows[kind].crm_id)) for kind in plan.contact.tags}
+    return {
+        kind: (given[kind], wanted)
+        for kind, wanted in plan.contact.tags.items()
+        if given[kind] != sorted(wanted) and (kind == "person" or plan.contact.lead is not None)
+    }
 
 
 def _expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs: bool) -> Expectation:

@@ -79,6 +79,8 @@ class RunFactory:
             templates=settings.templates.of("lead"),
             make_leads=settings.leads.create != "never",
             owners=self._owners(),
+            tag_kinds=settings.tags.kinds,
+            tag_names=settings.tags.labels,
             custom_fields=settings.custom_fields.model_dump(),
             custom_types=self.targets.custom_types,
             choices=self.targets.choices,

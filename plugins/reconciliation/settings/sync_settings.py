@@ -218,6 +218,22 @@ class OwnerSettings(_Strict):
         return self.assignee or bool(self.teams) or bool(self.inboxes)
 
 
+class TagSettings(_Strict):
+    """Labels of contacts as tags in Krayin."""
+
+    persons: bool = False
+    """Put them on persons."""
+    leads: bool = False
+    """Put them on leads."""
+    labels: dict[str, Annotated[str, Field(min_length=1, max_length=255)]] | None = None
+    """Label: name of its tag, for example `{vip: VIP customer}`. Default: every label, under its own name."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The CRM kinds that get tags."""
+        return ("person",) * self.persons + ("lead",) * self.leads
+
+
 class WebhookSettings(_Strict):
     """How Chatwoot tells of changes at once."""
 
@@ -388,6 +404,7 @@ class SyncSettings(_Strict):
     contacts: ContactsSettings = ContactsSettings()
     leads: LeadsSettings = LeadsSettings()
     owner: OwnerSettings = OwnerSettings()
+    tags: TagSettings = TagSettings()
 
     lead_pipeline_id: PositiveInt | None = None
     """Pipeline of new leads. Default: Krayin's default pipeline."""
@@ -534,6 +551,7 @@ class SyncSettings(_Strict):
             None if where is None else where.rule(now, self.zone),
             self.leads.rule(now, self.zone),
             handling=self.owner.chooses,
+            labels=bool(self.tags.kinds),
             transcripts=self.transcript is not None,
         )
 
@@ -554,6 +572,8 @@ class SyncSettings(_Strict):
             },
         )  # fmt: skip
         deciding |= self.scope_document()
+        if self.tags != TagSettings():
+            deciding["tags"] = self.tags.model_dump(mode="json")
         if self.leads != LeadsSettings():
             deciding["leads"] = self.leads.model_dump(mode="json", exclude_none=True)
         if self.timezone != "UTC":

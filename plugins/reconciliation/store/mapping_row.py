@@ -35,3 +35,10 @@ class MappingRow:
     former_crm_ids: tuple[int, ...] = ()
     former_adopted_ids: tuple[int, ...] = ()
     """Those of the former ones that were there before us."""
+    given_tags: Mapping[str, Any] | None = None
+    """The tags that we put on a record: its `crm_id`, and `tags` with their ids by name."""
+
+    def tags_on(self, crm_id: int | None) -> dict[str, int]:
+        """Return the ids of the tags that we put on a record, by name; of another one that is none."""
+        given = self.given_tags or {}
+        return dict(given["tags"]) if given and given["crm_id"] == crm_id else {}

@@ -110,6 +110,11 @@ class MappingStore:
             },
         )
 
+    def note_tags(self, row: MappingRow, tags: Mapping[str, int]) -> None:
+        """Note which tags, by name, a linked record has from us."""
+        given = Jsonb({"crm_id": row.crm_id, "tags": dict(tags)})
+        self._connection.execute(statement("mapping/tags_given"), {"id": row.id, "given_tags": given})
+
     def seen_before(self, target_id: int, person_ids: Sequence[int], moment: datetime) -> set[int]:
         """Return which of some Krayin persons are known to have been there before `moment` (aware)."""
         rows = self._connection.execute(

@@ -260,6 +260,7 @@ def test_a_sweep_takes_the_indexes_for_a_few_keys(chatwoot: Connection[Any]) -> 
                 "inboxes": None,
                 "where": None,
                 "lead": None,
+                "labels": False,
                 "since": None,
                 "shift": 0,
                 "keys": list(range(64)),
