@@ -299,8 +299,8 @@ def test_a_contact_is_found_and_what_is_decided_stands_in_the_audit_log(stack: R
     found = client.post("/krayin-sync/find", data={"text": name}, headers=ours)
     assert (found.status_code, f"records/sandbox/{contact}" in found.text) == (200, True)
     assert name in client.get(f"/krayin-sync/records/sandbox/{contact}").text
-    answer = client.post("/krayin-sync/work/sandbox", data={"operations": ["1"]}, headers=ours)
-    assert answer.status_code == 303
-    logged = client.get("/api/v2/eventLogs", params={"event": "krayin_sync.replay"}).json()["event_logs"]
-    assert [(one["owner"], one["extra"]) for one in logged] == [("admin", "operations 1")]
-    assert client.post("/krayin-sync/work/sandbox", data={"operations": ["1"]}).status_code == 403
+    given = {"operations": ["1"], "answer": "replay"}
+    assert client.post("/krayin-sync/work/sandbox", data=given, headers=ours).status_code == 303
+    logged = client.get("/api/v2/eventLogs", params={"event": "krayin_sync.decide"}).json()["event_logs"]
+    assert [(one["owner"], one["extra"]) for one in logged] == [("admin", "replay, operations 1")]
+    assert client.post("/krayin-sync/work/sandbox", data=given).status_code == 403
