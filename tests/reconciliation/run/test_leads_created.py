@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from reconciliation.run.request import RunRequest
 
+from sandbox.chatwoot.changes import delete_contact
 from tests.reconciliation.run.test_contact_scope import Chatwoot, chatwoot, compared, names, said
 from tests.reconciliation.world import EVERYTHING, World, api_world, on_each_krayin
 
@@ -179,3 +180,18 @@ def test_the_api_makes_the_same_leads(world: World, chatwoot: Chatwoot) -> None:
         assert leads(api) == [("ada", 2), ("bo", 2)]
         compared(api, **settings)
         assert api.calls(api.run(**settings).id) == []
+
+
+@on_each_krayin
+@pytest.mark.parametrize(("policy", "left"), [("close_lead", ["ada"]), ("delete", [])])
+def test_a_contact_without_lead_that_is_deleted_goes_as_the_setting_says(
+    world: World, chatwoot: Chatwoot, policy: str, left: list[str]
+) -> None:
+    settings = {"leads": {"create": "never"}, "on_source_delete": policy}
+    ada = chatwoot.contact("ada")
+    chatwoot.contact("bo")
+    world.run(**settings)
+    delete_contact(chatwoot.connection, ada)
+    world.compared(repairing=True, max_removals_without_approval={"number": 10, "share": 1.0}, **settings)
+    assert names(world) == [*left, "bo"]
+    assert world.operations("quarantined") == []
