@@ -150,52 +150,54 @@ WHERE target_id = %(target_id)s AND crm_kind = %(crm_kind)s AND crm_kind <> 'org
 
 
 -- name: claimants
--- Contacts whose e-mails and phones are those of one person only, as Krayin showed it, which belongs to another contact:
--- staged ones without a person, of whom nobody said whom they are, and those quarantined for that.
--- Parameters: target_id, scope_id, run_id.
--- Indexes: staged_contact_pkey, crm_snapshot_key_pkey, decision_standing, operation_quarantined_record, mapping_of_source,
---   mapping_one_source_per_record, mapping_orphaned.
-WITH held AS (
-    SELECT DISTINCT staged.contact_id, known.crm_id
+-- Among some staged contacts those whose e-mails and phones are those of one person only, as Krayin showed it, which
+-- belongs to another contact; none that has a person, or of whom somebody said who it is.
+-- Parameters: target_id, scope_id, run_id, contact_ids (bigint[]).
+-- Indexes: staged_contact_pkey, crm_snapshot_key_pkey, mapping_one_source_per_record, mapping_orphaned,
+--   mapping_of_source, decision_standing. Each is looked up row by row (`OFFSET 0`, subqueries with a limit): a join would
+--   be planned by the statistics of tables that were just filled, and scan them.
+SELECT owner.source_id::bigint, held.contact_id
+FROM (
+    SELECT staged.contact_id, staged.contact_id::text AS source_id, min(known.crm_id) AS crm_id
     FROM krayin_sync.staged_contact AS staged
     CROSS JOIN LATERAL jsonb_array_elements_text(staged.desired -> 'natural_keys') AS wanted (key)
-    JOIN krayin_sync.crm_snapshot_key AS known
-      ON known.target_id = %(target_id)s AND known.crm_kind = 'person' AND known.key = wanted.key
-    WHERE staged.run_id = %(run_id)s
-      AND NOT EXISTS (
-          SELECT 1 FROM krayin_sync.mapping AS own
-          WHERE own.scope_id = %(scope_id)s AND own.source_kind = 'contact' AND own.source_id = staged.contact_id::text
-            AND own.crm_kind = 'person' AND own.state = 'linked')
-      AND NOT EXISTS (
-          SELECT 1 FROM krayin_sync.decision
-          WHERE decision.scope_id = %(scope_id)s AND decision.contact_id = staged.contact_id
-            AND decision.ended_at IS NULL AND decision.answer IN ('this', 'new', 'leave_out'))
-),
-claimed AS (
-    SELECT contact_id, min(crm_id) AS crm_id, NULL::bigint AS operation_id
-    FROM held
-    GROUP BY contact_id
-    HAVING count(*) = 1
-    UNION ALL
-    SELECT operation.source_id::bigint, (operation.candidates -> 0 ->> 'person')::bigint, operation.id
-    FROM krayin_sync.operation
-    WHERE operation.scope_id = %(scope_id)s AND operation.source_kind = 'contact' AND operation.state = 'quarantined'
-      AND operation.error_class = 'person_taken' AND jsonb_array_length(operation.candidates) = 1
-)
-SELECT owner.source_id::bigint, claimed.contact_id, claimed.operation_id
-FROM claimed
-JOIN LATERAL (
+    CROSS JOIN LATERAL (
+        SELECT crm_id
+        FROM krayin_sync.crm_snapshot_key
+        WHERE target_id = %(target_id)s AND crm_kind = 'person' AND key = wanted.key
+        OFFSET 0
+    ) AS known
+    WHERE staged.run_id = %(run_id)s AND staged.contact_id = ANY(%(contact_ids)s::bigint[])
+    GROUP BY staged.contact_id
+    HAVING count(DISTINCT known.crm_id) = 1
+    OFFSET 0
+) AS held
+CROSS JOIN LATERAL (
     SELECT source_id
     FROM krayin_sync.mapping
-    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND crm_id = claimed.crm_id AND state = 'linked'
+    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND crm_id = held.crm_id AND state = 'linked'
       AND scope_id = %(scope_id)s
     UNION ALL
     SELECT source_id
     FROM krayin_sync.mapping
     WHERE scope_id = %(scope_id)s AND state = 'orphaned' AND settled_at IS NULL AND crm_kind = 'person'
-      AND crm_id = claimed.crm_id
-) AS owner ON owner.source_id <> claimed.contact_id::text
-ORDER BY 1, claimed.operation_id NULLS FIRST
+      AND crm_id = held.crm_id
+    OFFSET 0
+) AS owner
+WHERE owner.source_id <> held.source_id
+  AND (
+      SELECT id FROM krayin_sync.mapping
+      WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = held.source_id AND crm_kind = 'person'
+        AND state = 'linked'
+      LIMIT 1
+  ) IS NULL
+  AND (
+      SELECT id FROM krayin_sync.decision
+      WHERE scope_id = %(scope_id)s AND contact_id = held.contact_id AND ended_at IS NULL
+        AND answer IN ('this', 'new', 'leave_out')
+      LIMIT 1
+  ) IS NULL
+ORDER BY 1, 2
 
 
 -- name: company_names

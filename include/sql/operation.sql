@@ -200,6 +200,28 @@ RETURNING operation.id, operation.fence, operation.lane, scope.id AS scope_id, s
           operation.error_message, operation.next_attempt_at, operation.forecast_calls, operation.forecast_reads
 
 
+-- name: claimants
+-- Contacts that are quarantined because the one person they can be is another contact's, and whose it is.
+-- Parameters: target_id, scope_id.
+-- Indexes: operation_quarantined_record, mapping_one_source_per_record, mapping_orphaned.
+SELECT owner.source_id::bigint, operation.source_id::bigint, operation.id
+FROM krayin_sync.operation
+JOIN LATERAL (
+    SELECT source_id
+    FROM krayin_sync.mapping
+    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND state = 'linked' AND scope_id = %(scope_id)s
+      AND crm_id = (operation.candidates -> 0 ->> 'person')::bigint
+    UNION ALL
+    SELECT source_id
+    FROM krayin_sync.mapping
+    WHERE scope_id = %(scope_id)s AND state = 'orphaned' AND settled_at IS NULL AND crm_kind = 'person'
+      AND crm_id = (operation.candidates -> 0 ->> 'person')::bigint
+) AS owner ON owner.source_id <> operation.source_id
+WHERE operation.scope_id = %(scope_id)s AND operation.source_kind = 'contact' AND operation.state = 'quarantined'
+  AND operation.error_class = 'person_taken' AND jsonb_array_length(operation.candidates) = 1
+ORDER BY 1, 2
+
+
 -- name: count_of_run
 -- How many records a sync changed in Krayin, or is about to, within a period, without anybody being asked;
 -- 0 when the run is not about to change any. What it removes or overwrites is counted on its own.

@@ -15,7 +15,7 @@ from reconciliation.plan.engine import withdraw
 from reconciliation.store.mapping_store import MappingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import psycopg
     from chatwoot.source import SourceSnapshot
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciliation.store.binding_scope import BindingScope
 
 log = logging.getLogger(__name__)
+_CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,11 @@ def find_heirs(
     third one, or is claimed by two, has no heir here.
     """
     claims: dict[int, dict[int, int | None]] = {}
-    rows = connection.execute(statement("mapping/claimants"), {**identity.parameters(), "run_id": run_id})
-    for owner, contact_id, operation_id in rows:
+    for owner, contact_id in _claimants(connection, identity, run_id):
+        claims.setdefault(owner, {})[contact_id] = None
+    for owner, contact_id, operation_id in connection.execute(
+        statement("operation/claimants"), identity.parameters()
+    ):
         claims.setdefault(owner, {}).setdefault(contact_id, operation_id)
     if not claims:
         return []
@@ -65,6 +69,22 @@ def find_heirs(
     heirs = [one for owner, one in found.items() if went.get(owner, one.contact_id) == one.contact_id]
     evidence.transfer({one.gone: one.contact_id for one in heirs if one.gone in went})
     return heirs
+
+
+def _claimants(
+    connection: psycopg.Connection, identity: BindingScope, run_id: int
+) -> Iterator[tuple[int, int]]:
+    """Yield staged contacts that claim another's person: that contact's id, then theirs."""
+    last = 0
+    while True:
+        chunk = {"run_id": run_id, "after": last, "size": _CHUNK}
+        ids = [row[0] for row in connection.execute(statement("staged_contact/ids"), chunk)]
+        if not ids:
+            return
+        claimed = {**identity.parameters(), "run_id": run_id, "contact_ids": ids}
+        # Planned anew each time: a plan made while the tables were empty would scan them whole.
+        yield from connection.execute(statement("mapping/claimants"), claimed, prepare=False)
+        last = ids[-1]
 
 
 def hand_over(connection: psycopg.Connection, identity: BindingScope, heirs: Iterable[Heir]) -> None:
