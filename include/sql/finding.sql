@@ -147,17 +147,22 @@ WHERE scope.target_id = %(target_id)s
 -- name: open_by_comparison
 -- The last finished comparison of each sync, how many differences are there now, and whether it has a report.
 -- Indexes: reconciliation_latest, finding_present, report_file_pkey.
-SELECT DISTINCT ON (compared.sync_name)
-       compared.sync_name, compared.run_id, compared.depth, compared.finished_at,
+WITH latest AS MATERIALIZED (
+    -- First of all: what follows is counted once for each sync, not for each of its comparisons.
+    SELECT DISTINCT ON (sync_name) *
+    FROM krayin_sync.reconciliation
+    WHERE finished_at IS NOT NULL
+    ORDER BY sync_name, id DESC
+)
+SELECT compared.sync_name, compared.run_id, compared.depth, compared.finished_at,
        (compared.counts ->> 'in_scope')::bigint AS in_scope,
        (compared.counts ->> 'in_sync')::bigint AS in_sync,
        (SELECT count(*) FROM krayin_sync.finding
         WHERE finding.sync_name = compared.sync_name AND finding.state NOT IN ('repaired', 'resolved')) AS differences,
        EXISTS (SELECT 1 FROM krayin_sync.report_file AS file
                WHERE file.run_id = compared.run_id AND file.name = 'report.html') AS has_report
-FROM krayin_sync.reconciliation AS compared
-WHERE compared.finished_at IS NOT NULL
-ORDER BY compared.sync_name, compared.id DESC
+FROM latest AS compared
+ORDER BY compared.sync_name
 
 
 -- name: present
@@ -286,37 +291,40 @@ SELECT id FROM reopened
 -- name: page
 -- Differences, the newest first: one page of a sync.
 -- Parameters: those of `finding_filter/chosen`, before (id or NULL), size.
--- Indexes: finding_present, finding_ended.
+-- Indexes: finding_chosen, finding_pkey.
 -- include: finding_filter/chosen
-SELECT chosen.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail,
+, shown AS MATERIALIZED (
+    SELECT id FROM chosen WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(size)s
+)
+SELECT finding.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail,
        first_seen, last_seen, ended_at, krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
-FROM chosen
-JOIN krayin_sync.scope ON scope.id = chosen.scope_id
+FROM shown
+JOIN krayin_sync.finding USING (id)
+JOIN krayin_sync.scope ON scope.id = finding.scope_id
 JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
-WHERE %(before)s::bigint IS NULL OR chosen.id < %(before)s
-ORDER BY chosen.id DESC
-LIMIT %(size)s
+ORDER BY finding.id DESC
 
 
 -- name: download
 -- Differences for a file, with both sides' values.
 -- Parameters: those of `finding_filter/chosen`.
--- Indexes: finding_present, finding_ended.
+-- Indexes: finding_chosen, finding_pkey.
 -- include: finding_filter/chosen
-SELECT chosen.id AS finding_id, class, state, side, field, source_kind,
+SELECT finding.id AS finding_id, class, state, side, field, source_kind,
        CASE WHEN source_kind <> 'company' THEN source_id END AS source_id,
        contact_id, crm_kind, crm_id, repair_calls, first_seen, last_seen, ended_at, scope.account_id, repair, detail,
        krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS krayin_page
 FROM chosen
-JOIN krayin_sync.scope ON scope.id = chosen.scope_id
+JOIN krayin_sync.finding USING (id)
+JOIN krayin_sync.scope ON scope.id = finding.scope_id
 JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
-ORDER BY class, chosen.id
+ORDER BY class, finding.id
 
 
 -- name: groups
 -- How many differences there are now, by class and field, those that need somebody apart.
 -- Parameters: sync_name.
--- Indexes: finding_present.
+-- Indexes: finding_chosen.
 SELECT class, field, state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs' AS information,
        count(*) AS findings, min(first_seen) AS oldest
 FROM krayin_sync.finding

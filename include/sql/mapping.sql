@@ -868,15 +868,20 @@ WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s AND source_kind = 'c
 
 -- name: contacts_like
 -- The contacts whose e-mail, phone or name has a part: among what Krayin showed of their persons, what was sent since
--- then, and what waits in quarantine.
--- Parameters: target_id, scope_id, key (LIKE pattern), name (LIKE pattern), size.
--- Indexes: mapping_one_source_per_record, crm_snapshot_pkey, operation_quarantined_record; else a scan.
-WITH seen AS (
-    SELECT crm_id FROM krayin_sync.crm_snapshot_key
-    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND key LIKE %(key)s
+-- then, and what waits in quarantine. What very many have is not looked through to its end.
+-- Parameters: target_id, scope_id, key and name (texts), key_like and name_like (LIKE patterns of them), size.
+-- Indexes: crm_snapshot_key_part, crm_snapshot_name_part, mapping_one_source_per_record, crm_snapshot_pkey,
+--          operation_quarantined_record.
+WITH seen AS MATERIALIZED (
+    (SELECT crm_id FROM krayin_sync.crm_snapshot_key
+     WHERE target_id = %(target_id)s AND crm_kind = 'person'
+       AND krayin_sync.parts(key) @> krayin_sync.parts(%(key)s) AND key LIKE %(key_like)s
+     LIMIT 20 * %(size)s)
     UNION
-    SELECT crm_id FROM krayin_sync.crm_snapshot
-    WHERE target_id = %(target_id)s AND crm_kind = 'person' AND facts ->> 'name' ILIKE %(name)s
+    (SELECT crm_id FROM krayin_sync.crm_snapshot
+     WHERE target_id = %(target_id)s AND crm_kind = 'person'
+       AND krayin_sync.parts(facts ->> 'name') @> krayin_sync.parts(%(name)s) AND facts ->> 'name' ILIKE %(name_like)s
+     LIMIT 20 * %(size)s)
 ), found AS (
     SELECT mapping.source_id
     FROM krayin_sync.mapping AS mapping
@@ -890,14 +895,14 @@ WITH seen AS (
       AND mapping.crm_kind = 'person' AND mapping.state = 'linked'
       AND mapping.crm_id > coalesce((SELECT max(crm_id) FROM krayin_sync.crm_snapshot
                                      WHERE target_id = %(target_id)s AND crm_kind = 'person'), 0)
-      AND (mapping.last_sent ->> 'name' ILIKE %(name)s OR mapping.last_sent ->> 'emails' ILIKE %(key)s
-           OR mapping.last_sent ->> 'phones' LIKE %(key)s)
+      AND (mapping.last_sent ->> 'name' ILIKE %(name_like)s OR mapping.last_sent ->> 'emails' ILIKE %(key_like)s
+           OR mapping.last_sent ->> 'phones' LIKE %(key_like)s)
     UNION
     SELECT operation.source_id
     FROM krayin_sync.operation AS operation
     WHERE operation.scope_id = %(scope_id)s AND operation.source_kind = 'contact' AND operation.state = 'quarantined'
-      AND (operation.payload -> 'person' ->> 'name' ILIKE %(name)s
-           OR EXISTS (SELECT FROM unnest(operation.natural_keys) AS own (key) WHERE own.key LIKE %(key)s))
+      AND (operation.payload -> 'person' ->> 'name' ILIKE %(name_like)s
+           OR EXISTS (SELECT FROM unnest(operation.natural_keys) AS own (key) WHERE own.key LIKE %(key_like)s))
 )
 SELECT source_id::bigint AS contact_id FROM found ORDER BY source_id::bigint DESC LIMIT %(size)s
 

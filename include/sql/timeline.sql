@@ -14,6 +14,11 @@ WITH planned AS MATERIALIZED (
      FROM krayin_sync.operation
      WHERE scope_id = %(scope_id)s AND contact_id = %(contact_id)s::bigint
      ORDER BY id DESC LIMIT %(size)s)
+), told AS MATERIALIZED (
+    -- By itself, so that its index is used: few webhooks name a contact, and in order one would read them all.
+    SELECT id, received_at, event, run_id, processed_at
+    FROM krayin_sync.inbox_event
+    WHERE sync_name = %(sync_name)s AND entities @> ARRAY['contact:' || %(contact_id)s::bigint::text]
 )
 SELECT at, what, facts
 FROM (
@@ -27,8 +32,7 @@ FROM (
      ORDER BY call.id DESC LIMIT %(size)s)
     UNION ALL
     (SELECT received_at, 'webhook', jsonb_build_object('event', event, 'run', run_id, 'is_read', processed_at IS NOT NULL)
-     FROM krayin_sync.inbox_event
-     WHERE sync_name = %(sync_name)s AND entities @> ARRAY['contact:' || %(contact_id)s::bigint::text]
+     FROM told
      ORDER BY id DESC LIMIT %(size)s)
     UNION ALL
     (SELECT first_seen, 'finding', jsonb_build_object('class', class, 'crm_kind', crm_kind, 'field', field, 'state', state,

@@ -90,9 +90,10 @@ def find(connection: psycopg.Connection, scope: Mapping[str, Any], text: str, *,
         }
     if len(text) >= SHORTEST_PART and not ids_only:
         # Phone numbers are compared by their digits, e-mails in lower case.
-        key = re.sub(r"\D", "", text) if _DIGITS.fullmatch(text) else text.casefold()
-        patterns = {"key": _containing(key), "name": _containing(text)}
-        found = _all(connection, "mapping/contacts_like", {**scope, **patterns, "size": FOUND_AT_MOST})
+        digits = re.sub(r"\D", "", text) if _DIGITS.fullmatch(text) else ""
+        key = digits if len(digits) >= SHORTEST_PART else text.casefold()
+        texts = {"key": key, "key_like": _containing(key), "name": text, "name_like": _containing(text)}
+        found = _all(connection, "mapping/contacts_like", {**scope, **texts, "size": FOUND_AT_MOST})
         ids |= {row["contact_id"] for row in found}
     return links_of(connection, scope, sorted(ids, reverse=True)[:FOUND_AT_MOST])
 
