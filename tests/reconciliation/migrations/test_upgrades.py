@@ -188,8 +188,6 @@ OTHER = """
         FROM unnest(%(states)s::text[]) WITH ORDINALITY AS one (state, place);
     INSERT INTO inbox_event (sync_name, event, entities, signed, content_hash, body)
         VALUES ('test', 'contact_updated', '{contact:1}', true, '\\x01', '{}');
-    -- What no earlier version kept.
-    UPDATE crm_snapshot_watermark SET total = NULL;
     INSERT INTO write_back (sync_name, scope_id, contact_id, attribute, value)
         VALUES ('test', 1, 1, 'krayin_ids', 'krayin:person:1');
 """
