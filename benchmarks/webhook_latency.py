@@ -105,10 +105,12 @@ def once(
     run = stack.api._call("GET", path)  # noqa: SLF001
     (task,) = stack.api._call("GET", f"{path}/taskInstances")["task_instances"]  # noqa: SLF001
     queued, started = (datetime.fromisoformat(text) for text in (run["queued_at"], task["start_date"]))
+    # A run that listens was there before.
+    queued = max(queued, answered)
+    started = max(started, queued)
     moments = (sent, answered, queued, started, planned, shown, accepted)
     parts = {
-        # A run that listens was there before.
-        part: max((later - earlier).total_seconds(), 0.0)
+        part: (later - earlier).total_seconds()
         for part, earlier, later in zip(PARTS, moments, moments[1:], strict=False)
     }
     return {
@@ -239,9 +241,10 @@ def main() -> None:
         syncs.mkdir()
         # A comparison that the hour starts would be measured as well.
         text = (SANDBOX / "sandbox.yaml").read_text() + "reconcile: {schedule: null}\n"
+        # Nobody is there to approve.
+        text += f"max_changes_without_approval: {{number: {10 * (given.backfill + given.times * burst)}}}\n"
         if given.backfill:
             text = re.sub("requests_per_minute: .*", f"requests_per_minute: {FULL_PACE}", text)
-            text += f"max_changes_without_approval: {{number: {10 * given.backfill}}}\n"
         (syncs / "sandbox.yaml").write_text(text)
         with running_stack(
             Path(folder) / "stack",
