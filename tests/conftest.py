@@ -32,7 +32,8 @@ settings.register_profile("searching", max_examples=2_000, deadline=None, print_
 settings.load_profile("searching" if SOAK else "repeatable")
 
 MEMORY = Path("/dev/shm")
-ROOM = 4 * 2**30
+# Four test processes take a good gigabyte each.
+ROOM = 8 * 2**30
 OWN_FOLDER = pytest.StashKey[bool]()
 
 
