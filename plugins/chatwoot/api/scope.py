@@ -32,18 +32,18 @@ class ApiScope:
         session: the account's API.
         channels: returns the channels of the account's inboxes, by id.
         labelled: returns the ids of all contacts with a label.
-        talks: returns the conversations of a contact, as the API gives them.
-        all_talks: yields all conversations of an account.
+        conversations_of: returns the conversations of a contact, as the API gives them.
+        all_conversations: yields all conversations of an account.
     """
 
     session: ApiSession
     channels: Callable[[], Mapping[int, str]]
     labelled: Callable[[str], set[int]]
-    talks: Callable[[int], list[Json]]
-    all_talks: Callable[[], Iterator[list[Json]]]
+    conversations_of: Callable[[int], list[Json]]
+    all_conversations: Callable[[], Iterator[list[Json]]]
     _inside: dict[tuple[SourceFilter, int], bool] = field(default_factory=dict)
     _by_label: dict[str, set[int]] = field(default_factory=dict)
-    _by_talks: dict[int, list[Json]] | None = None
+    _by_contact: dict[int, list[Json]] | None = None
 
     def holds(self, scope: SourceFilter, contact: Contact | BrokenRow, *, many: bool = False) -> bool:
         """Tell whether a contact is in scope; `many` says that it is one of many that are asked for."""
@@ -61,7 +61,7 @@ class ApiScope:
             contact = replace(contact, labels=tuple(sorted(self._labels(contact.id))))
         if scope.handling:
             latest = max(
-                self._talks_of(scope, contact.id, many=many),
+                self._conversations_of(scope, contact.id, many=many),
                 key=lambda row: (row.get("last_activity_at") or 0, row["id"]),
                 default=None,
             )
@@ -72,11 +72,11 @@ class ApiScope:
         def labels(contact_id: int) -> Collection[str]:
             return self._listed_labels(rule, contact_id) if many else self._labels(contact_id)
 
-        def talked(contact_id: int) -> Collection[str] | None:
-            found = self._talks_of(scope, contact_id, many=many)
+        def conversation_labels(contact_id: int) -> Collection[str] | None:
+            found = self._conversations_of(scope, contact_id, many=many)
             return {label for one in found for label in one.get("labels") or ()} if found else None
 
-        return rule.holds(contact, self.channels(), labels, talked)
+        return rule.holds(contact, self.channels(), labels, conversation_labels)
 
     def has(self, scope: SourceFilter, contact_id: int | None) -> bool:
         """Tell whether a contact is in scope; by a rule nobody is who is gone."""
@@ -89,8 +89,8 @@ class ApiScope:
             return self.holds(scope, api_rows.contact(row, self.session.account_id))
         return self._inside[scope, contact_id]
 
-    def _talks_of(self, scope: SourceFilter, contact_id: int, *, many: bool) -> list[Json]:
-        rows = self._listed_talks().get(contact_id, []) if many else self.talks(contact_id)
+    def _conversations_of(self, scope: SourceFilter, contact_id: int, *, many: bool) -> list[Json]:
+        rows = self._listed_conversations().get(contact_id, []) if many else self.conversations_of(contact_id)
         return [one for one in rows if scope.inboxes is None or one.get("inbox_id") in scope.inboxes]
 
     def _labels(self, contact_id: int) -> Collection[str]:
@@ -107,10 +107,10 @@ class ApiScope:
                 found.add(label)
         return found
 
-    def _listed_talks(self) -> Mapping[int, list[Json]]:
-        if self._by_talks is None:
+    def _listed_conversations(self) -> Mapping[int, list[Json]]:
+        if self._by_contact is None:
             by_contact: dict[int, dict[int, Json]] = defaultdict(dict)
-            for rows in self.all_talks():
+            for rows in self.all_conversations():
                 for row in rows:
                     contact_id = api_rows.contact_id_of(row)
                     if contact_id is not None:
@@ -119,5 +119,5 @@ class ApiScope:
                             **{key: row.get(key) for key in _KEPT},
                             "meta": {key: meta.get(key) for key in _KEPT_OF_META},
                         }
-            self._by_talks = {contact_id: list(some.values()) for contact_id, some in by_contact.items()}
-        return self._by_talks
+            self._by_contact = {contact_id: list(some.values()) for contact_id, some in by_contact.items()}
+        return self._by_contact

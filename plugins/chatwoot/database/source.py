@@ -274,7 +274,9 @@ class DatabaseSnapshot:
         try:
             # A savepoint keeps the snapshot usable after a refusal.
             with self._connection.transaction():
-                self._written_of(scope.account_id).ids(stream, exact, talking=scope.rules_ask_conversations)
+                self._written_of(scope.account_id).ids(
+                    stream, exact, by_conversations=scope.rules_ask_conversations
+                )
         except SnapshotInterrupted as interrupted:
             if by_index is None or interrupted.sqlstate not in _BUSY:
                 raise
@@ -393,7 +395,7 @@ class DatabaseSnapshot:
                 all_of |= {"since": None, "start": start, "end": end}
             case ChangedSince() if (since := self._since(stream, selection, scope)) is not None:
                 rows = self._written_of(scope.account_id)
-                written = rows.ids(stream, since, talking=scope.rules_ask_conversations)
+                written = rows.ids(stream, since, by_conversations=scope.rules_ask_conversations)
                 for first in range(0, len(written), size):
                     yield written[first : first + size].tolist()
                 return

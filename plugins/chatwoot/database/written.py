@@ -108,11 +108,11 @@ class WrittenRows:
     seconds: dict[str, float] = field(default_factory=dict)
     _looks: dict[tuple[str, bool], tuple[int, Ids]] = field(default_factory=dict)
 
-    def ids(self, stream: Stream, since: Since, *, talking: bool = False) -> Ids:
+    def ids(self, stream: Stream, since: Since, *, by_conversations: bool = False) -> Ids:
         """Return the ids of a stream's records that were written since, ascending, each once.
 
-        Some may be of another scope. Of `PROGRESS` they are contacts'. With `talking` contacts are given as
-        well whose conversations were written.
+        Some may be of another scope. Of `PROGRESS` they are contacts'. With `by_conversations` contacts whose
+        conversations were written are given as well.
         """
         match stream:
             case Stream.CONTACTS:
@@ -120,7 +120,7 @@ class WrittenRows:
                     self.look(table, since)[0] for table in ("contacts", "contact_inboxes", "taggings")
                 )
                 found = _union(contacts, inboxes, labels)
-                return _union(found, self.ids(Stream.PROGRESS, since)) if talking else found
+                return _union(found, self.ids(Stream.PROGRESS, since)) if by_conversations else found
             case Stream.MESSAGES:
                 return self._messages(since)
             case Stream.CONVERSATIONS:
