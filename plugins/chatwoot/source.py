@@ -274,7 +274,7 @@ class SourceSnapshot(Protocol):
         """
         ...
 
-    def tells_since(self, stream: Stream, watermark: Watermark) -> bool:
+    def tells_since(self, stream: Stream, watermark: Watermark, scope: SourceFilter | None = None) -> bool:
         """Tell whether it is known which records of a stream changed after the reading of `watermark`."""
         ...
 

@@ -182,7 +182,7 @@ class ApiSnapshot:
         """Return True: an API is always looked at in the same way."""
         return True
 
-    def tells_since(self, _: Stream, watermark: Watermark) -> bool:
+    def tells_since(self, _: Stream, watermark: Watermark, __: SourceFilter | None = None) -> bool:
         """Tell whether a watermark is an API's: what is new or was active since is given, no other edits."""
         return contacts.tells_since(watermark)
 

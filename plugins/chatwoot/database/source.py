@@ -259,9 +259,9 @@ class DatabaseSnapshot:
             if unknown:
                 raise UnknownInbox(scope.account_id, unknown, known)
 
-    def tells_since(self, stream: Stream, watermark: Watermark) -> bool:
+    def tells_since(self, stream: Stream, watermark: Watermark, scope: SourceFilter | None = None) -> bool:
         """Tell whether each row written since is known, whatever its `updated_at` says; deletions are not."""
-        return self._since(stream, ChangedSince(watermark)) is not None
+        return self._since(stream, ChangedSince(watermark), scope) is not None
 
     def looks_exactly(self, stream: Stream, scope: SourceFilter, watermark: Watermark, share: float) -> bool:
         """Look exactly where it is time for it; see `SourceSnapshot.looks_exactly`."""

@@ -88,7 +88,7 @@ class RunStreams:
         watermark = Watermark.from_json(row[0])
         if bytes(row[1]) != spec.settings_hash(self.settings):
             why = "the settings or the links to Krayin changed"
-        elif not snapshot.tells_since(spec.stream, watermark):
+        elif not snapshot.tells_since(spec.stream, watermark, scope):
             why = "Chatwoot was restored or moved, or is read in another way"
         else:
             share = self.settings.chatwoot.exact_look_share

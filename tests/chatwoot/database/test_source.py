@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
+from chatwoot.contact_rule import ContactRule
 from chatwoot.database.source import DatabaseSnapshot, DatabaseSource
 from chatwoot.errors import (
     ChatwootUnreachable,
@@ -531,6 +532,18 @@ def test_views_of_the_tables_can_be_read_too(
         mark = snapshot.watermark(Stream.CONTACTS)
         assert not snapshot.tells_since(Stream.CONTACTS, mark)
     assert ids(read(source, ChangedSince(mark))) == [number]
+
+
+def test_a_rule_that_asks_for_conversations_needs_their_row_versions(
+    source: DatabaseSource, chatwoot: Connection[Any]
+) -> None:
+    chatwoot.execute("ALTER TABLE conversations RENAME TO all_conversations")
+    chatwoot.execute("CREATE VIEW conversations AS SELECT * FROM all_conversations")
+    chosen = SourceFilter(1, where=ContactRule(has_conversation=True))
+    with source.snapshot() as snapshot:
+        mark = snapshot.watermark(Stream.CONTACTS, scope=chosen)
+        assert snapshot.tells_since(Stream.CONTACTS, mark, ACCOUNT)
+        assert not snapshot.tells_since(Stream.CONTACTS, mark, chosen)
 
 
 def test_an_interruption_by_a_standby_s_recovery_says_what_to_do() -> None:
