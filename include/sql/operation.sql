@@ -488,13 +488,13 @@ RETURNING operation.state
 
 
 -- name: live_due
--- Tell whether something that webhooks brought up is planned and due, left over by an earlier run.
+-- Tell whether something that webhooks brought up is due, left over by an earlier run or by a worker that died.
 -- Parameters: sync_name, lane.
 -- Indexes: operation_queue (by its partial condition; few rows are open at a time).
 SELECT EXISTS (
     SELECT 1 FROM krayin_sync.operation
-    WHERE sync_name = %(sync_name)s AND lane = %(lane)s AND state IN ('planned', 'unknown')
-      AND worker IS NULL AND next_attempt_at <= clock_timestamp()
+    WHERE sync_name = %(sync_name)s AND lane = %(lane)s AND state IN ('planned', 'unknown', 'in_flight')
+      AND CASE WHEN worker IS NULL THEN next_attempt_at ELSE lease_until END <= clock_timestamp()
 )
 
 

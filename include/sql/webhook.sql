@@ -138,11 +138,18 @@ SELECT kept.sync_name, kept.content_hash, kept.delivery_id FROM kept, woken
 
 
 -- name: waiting
--- Tell whether events wait for a run, when a run last took some, and whether one listens for them.
--- Parameters: sync_name.
--- Indexes: inbox_event_waiting, inbox_event_claimed, inbox_listener_pkey.
+-- Tell whether a run is needed, when a run last took events, and whether one listens for them. Needed it is for
+-- events, and when a worker died whose lease has ended by now; of the latter only for some minutes, since the runs
+-- of a sync that is switched off leave its work alone.
+-- Parameters: sync_name, lane.
+-- Indexes: inbox_event_waiting, inbox_event_claimed, inbox_listener_pkey, operation_busy.
 SELECT EXISTS (
            SELECT 1 FROM krayin_sync.inbox_event WHERE sync_name = %(sync_name)s AND claimed_at IS NULL
+       )
+       OR EXISTS (
+           SELECT 1 FROM krayin_sync.operation
+           WHERE sync_name = %(sync_name)s AND lane = %(lane)s AND worker IS NOT NULL
+             AND lease_until < clock_timestamp() AND lease_until > clock_timestamp() - interval '10 minutes'
        ) AS waiting,
        (SELECT max(claimed_at) FROM krayin_sync.inbox_event
         WHERE sync_name = %(sync_name)s AND claimed_at IS NOT NULL) AS last_claim,

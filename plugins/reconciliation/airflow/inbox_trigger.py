@@ -1,4 +1,4 @@
-"""Wakes a sync's events run when webhooks wait."""
+"""Wakes a sync's events run when webhooks wait, or when a worker died that brought some over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from krayin.rate_limiter import Lane
 from statements import statement
 
 from reconciliation.settings.sync_settings import SYNC_DB_CONN_ID
@@ -115,7 +116,8 @@ class InboxTrigger(BaseEventTrigger):
     async def _look(
         self, connection: psycopg.AsyncConnection[tuple[Any, ...]]
     ) -> tuple[bool, datetime | None, bool]:
-        cursor = await connection.execute(statement("webhook/waiting"), {"sync_name": self.sync_name})
+        parameters = {"sync_name": self.sync_name, "lane": int(Lane.LIVE)}
+        cursor = await connection.execute(statement("webhook/waiting"), parameters)
         row = await cursor.fetchone()
         assert row is not None
         return row[0], row[1], row[2]

@@ -129,10 +129,9 @@ def _hears_more(sync: Sync, until: float, clock: Callable[[], float], sleep: Cal
     """Wait for the next event, and tell whether one came in time."""
     with connect(sync.sync_dsn) as connection:
         # A LISTEN would not come through a pooler.
+        parameters = {"sync_name": sync.settings.name, "lane": int(Lane.LIVE)}
         while clock() < until:
-            row = connection.execute(
-                statement("webhook/waiting"), {"sync_name": sync.settings.name}
-            ).fetchone()
+            row = connection.execute(statement("webhook/waiting"), parameters).fetchone()
             assert row is not None
             if row[0]:
                 return True

@@ -6,10 +6,13 @@ from contextlib import aclosing
 
 import psycopg
 import pytest
+from krayin.rate_limiter import Lane
 from reconciliation.airflow import inbox_trigger
 from reconciliation.airflow.inbox_trigger import InboxTrigger
 from reconciliation.run.events import take
 from statements import statement
+
+from tests.reconciliation.ledger_rows import Ledger
 
 WAIT = 20
 
@@ -143,6 +146,38 @@ def test_a_lost_hint_is_made_up_for(trigger, sync_db, monkeypatch):
             following = await nothing_for(events, 0.3)
             receive(sync_db, tell=False)
             await asyncio.wait_for(following, WAIT)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("lane", "lease_ended", "wakes"),
+    [
+        (Lane.LIVE, "1 second", True),
+        (Lane.LIVE, "-1 minute", False),
+        # The runs of a sync that is switched off do not take it up.
+        (Lane.LIVE, "1 hour", False),
+        # That is for the scheduled run.
+        (Lane.SCHEDULED, "1 second", False),
+    ],
+)
+def test_what_a_dead_worker_held_wakes_it_when_the_lease_has_ended(
+    trigger, sync_db, sync_db_url, lane, lease_ended, wakes
+):
+    ledger = Ledger(sync_db_url)
+    operation = ledger.operation(ledger.run(), "1", lane=int(lane))
+    sync_db.execute(
+        "UPDATE krayin_sync.operation SET worker = 'gone', lease_until = now() - %s::interval WHERE id = %s",
+        (lease_ended, operation),
+    )
+
+    async def scenario():
+        async with aclosing(trigger.run()) as events:
+            following = asyncio.ensure_future(anext(events))
+            done, _ = await asyncio.wait([following], timeout=WAIT if wakes else 0.5)
+            assert bool(done) is wakes
+            following.cancel()
+            await asyncio.wait([following])
 
     asyncio.run(scenario())
 

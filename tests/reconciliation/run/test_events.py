@@ -7,7 +7,7 @@ import uuid
 import psycopg
 import pytest
 from chatwoot.webhook.payload_ids import EntityRef, notice_of, parsed
-from reconciliation.run.events import act_on_events, take
+from reconciliation.run.events import act_on_events, mark_processed, take
 from reconciliation.run.request import RunRequest
 from reconciliation.store.run_rows import RunKind
 from statements import statement
@@ -187,26 +187,51 @@ def test_it_leaves_the_work_of_other_lanes_alone(world):
     assert world.rows("SELECT count(*) FROM operation WHERE state = 'planned'") == [(len(crowd),)]
 
 
+def plan_only(world, contact):
+    """Take the webhooks that wait and plan what they name, as a run does that then dies."""
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        waiting = take(connection, "test")
+    assert waiting.entities == {EntityRef("contact", contact)}
+    world.sync().plan(
+        RunRequest(kind=RunKind.EVENTS, contact_ids=waiting.of("contact")),
+        also=lambda connection, run_id: mark_processed(connection, waiting.ids, run_id),
+    )
+
+
 def test_what_an_earlier_run_left_is_loaded_by_the_next_though_no_event_waits(world):
     contact = world.add(name="A", email="a@example.com")
     world.run()
     world.change(contact, name="A2")
     receive(world, webhooks.contact_updated(contact))
-    sync = world.sync()
-    with psycopg.connect(world.sync_url, autocommit=True) as connection:
-        waiting = take(connection, "test")
-    assert waiting.entities == {EntityRef("contact", contact)}
-    from reconciliation.run.events import mark_processed
-    from reconciliation.store.run_rows import RunKind
-
-    sync.plan(
-        RunRequest(kind=RunKind.EVENTS, contact_ids=waiting.of("contact")),
-        also=lambda connection, run_id: mark_processed(connection, waiting.ids, run_id),
-    )
+    plan_only(world, contact)
     assert [person["name"] for person in world.persons()] == ["A"]
+    sync = world.sync()
     act_on_events(sync)
     assert [person["name"] for person in world.persons()] == ["A2"]
     assert act_on_events(sync) == []
+
+
+@pytest.mark.parametrize("state", ["planned", "in_flight"])
+def test_what_a_dead_worker_held_is_loaded_by_the_next_run_after_its_lease(world, state):
+    contact = world.add(name="A", email="a@example.com")
+    world.run()
+    world.change(contact, name="A2")
+    receive(world, webhooks.contact_updated(contact))
+    plan_only(world, contact)
+
+    def leased(until):
+        world.rows(
+            "UPDATE operation SET worker = 'gone', state = %s, step = 'update_person', sent_at = now() - interval '1 hour',"
+            " lease_until = now() + %s::interval WHERE state IN ('planned', 'in_flight') RETURNING id",
+            state,
+            until,
+        )
+
+    leased("1 minute")
+    assert act_on_events(world.sync()) == []
+    leased("-1 second")
+    assert len(act_on_events(world.sync())) == 1
+    assert [person["name"] for person in world.persons()] == ["A2"]
 
 
 def test_events_without_a_contact_do_not_compare_everything(world):
