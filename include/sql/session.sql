@@ -32,6 +32,23 @@ SELECT
     set_config('jit', 'off', true) AS jit
 
 
+-- name: give_way
+-- Cancel what a process of the server carries out if another one waits for a lock on a table that it reads.
+-- Parameters: process (its id).
+SELECT pg_cancel_backend(%(process)s)
+WHERE EXISTS (
+    SELECT 1
+    FROM pg_locks AS held
+    JOIN pg_locks AS wanted USING (database, relation)
+    WHERE held.pid = %(process)s AND held.granted AND NOT wanted.granted
+)
+
+
+-- name: own_process
+-- The server's process behind this transaction; with a pooler it is another one than the connection was told of.
+SELECT pg_backend_pid() AS process
+
+
 -- name: page
 -- Let no statement of a page last longer than people wait, in this transaction.
 -- Parameters: slowest (as PostgreSQL writes a duration).

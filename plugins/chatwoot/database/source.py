@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,7 @@ from chatwoot.database import traces
 from chatwoot.database.address import objection
 from chatwoot.database.any_bytes import read_any_bytes
 from chatwoot.database.installation import identifier
+from chatwoot.database.lock_queue import giving_way
 from chatwoot.database.row_versions import XidRange
 from chatwoot.database.streams import (
     AGENT_COLUMNS,
@@ -116,14 +117,19 @@ class DatabaseSource:
             MissingPrivileges, RowsHidden: the role may not read them, or not all of their rows.
             SnapshotInterrupted: the database broke off.
         """
-        connection = self._connect()
+        connection = self.connect()
         try:
             yield DatabaseSnapshot(connection, self)
         finally:
             # Nothing was written: closing is the rollback, and works on a broken connection too.
             connection.close()
 
-    def _connect(self) -> Connection[Any]:
+    def connect(self) -> Connection[Any]:
+        """Return a connection whose transactions are read-only and repeatable reads.
+
+        Raises:
+            ChatwootUnreachable: there is none.
+        """
         if wrong := objection(self.conninfo):
             raise ChatwootUnreachable(self.where, wrong)
         try:
@@ -166,6 +172,7 @@ class DatabaseSnapshot:
         """Begin on a fresh `connection`; see `DatabaseSource.snapshot`."""
         self._connection = connection
         self._where = source.where
+        self._connect = source.connect
         self._numbers = itertools.count(1)
         first = self._one(
             "session/chatwoot",
@@ -272,8 +279,11 @@ class DatabaseSnapshot:
         assert exact is not None
         self._require(stream, scope)
         try:
-            # A savepoint keeps the snapshot usable after a refusal.
-            with self._connection.transaction():
+            # A savepoint keeps the snapshot usable after a refusal, and gives the look's locks back.
+            with (
+                self._connection.transaction(),
+                giving_way(self._connection, self._connect) if by_index is not None else nullcontext(),
+            ):
                 self._written_of(scope.account_id).ids(
                     stream, exact, by_conversations=scope.rules_ask_conversations
                 )
