@@ -64,7 +64,8 @@ _GROW_OLD = (
     INSERT INTO api_call
         (at, target_id, run_id, operation_id, lane, method, route, status, milliseconds, outcome)
     SELECT now() - (%(calls)s - n)::float8 / %(calls)s * interval '80 days',
-           (SELECT min(id) FROM krayin_target), (SELECT min(id) FROM sync_run), n, 3, 'PUT', '/leads/{id}', 200, 90, 'ok'
+           (SELECT min(id) FROM krayin_target), (SELECT min(id) FROM sync_run),
+           n, 3, 'PUT', '/leads/{id}', 200, 90, 'ok'
     FROM generate_series(1, %(calls)s::bigint) AS n
     """,
     # Krayin's persons are there, its leads are not: their ids are none that it has given.
