@@ -20,9 +20,9 @@ SET raised = excluded.raised, message = excluded.message,
 -- name: conditions
 -- What the alerts of a sync look at, in one row. A run that goes on tells nothing yet; one that was
 -- stopped or failed is over.
--- Parameters: sync_name, unknown_age (interval).
+-- Parameters: sync_name, unknown_age (interval), report_way, report_age (interval).
 -- Indexes: operation_quarantine, operation_queue, operation_of_approval, approval_waiting, sync_run_latest,
---          api_call_of_run, incident_open, watermark_pkey.
+--          api_call_of_run, incident_open, watermark_pkey, report_file_due.
 WITH last_run AS (
     SELECT id, state FROM krayin_sync.sync_run
     WHERE sync_name = %(sync_name)s AND kind NOT IN ('setup', 'reconcile') AND NOT dry_run
@@ -60,11 +60,24 @@ SELECT
     (SELECT id FROM last_reconciliation) AS reconciliation_id,
     (SELECT state FROM last_reconciliation) AS reconciliation_state,
     coalesce((SELECT refused FROM last_call), false) AS token_refused,
-    (SELECT string_agg(format('Incident %%s: %%s', id, sentence), E'\n' ORDER BY id) FROM krayin_sync.incident
-     WHERE closed_at IS NULL
-       AND (sync_name = %(sync_name)s OR sync_name IS NULL AND target_id IN (
-           SELECT scope.target_id FROM krayin_sync.watermark JOIN krayin_sync.scope ON scope.id = watermark.scope_id
-           WHERE watermark.sync_name = %(sync_name)s))) AS incidents
+    (SELECT count(*) FROM krayin_sync.report_file AS file
+     JOIN krayin_sync.sync_run AS run ON run.id = file.run_id
+     WHERE file.due <> '{}' AND %(report_way)s = ANY(file.due) AND run.sync_name = %(sync_name)s
+       AND file.created_at < clock_timestamp() - %(report_age)s) AS late_reports,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'open', concerns, 'sentence', sentence, 'why', closed_why)
+                               ORDER BY id), '[]')
+     FROM krayin_sync.incident
+     CROSS JOIN LATERAL (
+         SELECT closed_at IS NULL
+                AND (sync_name = %(sync_name)s OR sync_name IS NULL AND target_id IN (
+                    SELECT scope.target_id
+                    FROM krayin_sync.watermark JOIN krayin_sync.scope ON scope.id = watermark.scope_id
+                    WHERE watermark.sync_name = %(sync_name)s)) AS concerns
+     ) AS asked
+     WHERE concerns
+        -- Those whose end is still to be told.
+        OR id IN (SELECT substr(condition, 10)::bigint FROM krayin_sync.alert
+                  WHERE sync_name = %(sync_name)s AND raised AND condition LIKE 'incident:%%')) AS incidents
 
 
 -- name: told

@@ -182,21 +182,27 @@ UPDATE krayin_sync.finding SET repair = %(text)s, detail = %(document)s WHERE id
 
 
 -- name: samples
--- Every difference that is there, and those that ended since a comparison began; no values, no names.
--- Parameters: sync_name, since (timestamptz).
+-- Every difference that is there, and those that ended since a comparison began; what needs somebody first. What
+-- people wrote, and what a repair does, comes along only where values are wanted.
+-- Parameters: sync_name, since (timestamptz), values (boolean).
 -- A company's id in Chatwoot is its name, so it is left out; its organization's id stands for it.
 -- Indexes: finding_present.
 SELECT finding.id AS finding_id, finding.class, finding.state, finding.side, finding.field, finding.source_kind,
        CASE WHEN finding.source_kind <> 'company' THEN finding.source_id END AS source_id,
        finding.contact_id, finding.crm_kind, finding.crm_id, finding.repair_calls,
        finding.first_seen, finding.last_seen, finding.ended_at, scope.account_id,
-       krayin_sync.krayin_page(target.base_url, finding.crm_kind, finding.crm_id) AS krayin_page
+       krayin_sync.krayin_page(target.base_url, finding.crm_kind, finding.crm_id) AS krayin_page,
+       finding.ended_at IS NULL AND NOT
+-- include: finding_need/information
+       AS needs_somebody,
+       CASE WHEN %(values)s THEN finding.repair END AS repair,
+       CASE WHEN %(values)s THEN finding.detail ELSE '{}' END AS detail
 FROM krayin_sync.finding AS finding
 JOIN krayin_sync.scope ON scope.id = finding.scope_id
 JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 WHERE finding.sync_name = %(sync_name)s
   AND (finding.state NOT IN ('repaired', 'resolved') OR finding.ended_at >= %(since)s)
-ORDER BY finding.class, finding.id
+ORDER BY needs_somebody DESC, finding.class, finding.id
 
 
 -- name: settle
@@ -313,7 +319,10 @@ ORDER BY finding.id DESC
 SELECT finding.id AS finding_id, class, state, side, field, source_kind,
        CASE WHEN source_kind <> 'company' THEN source_id END AS source_id,
        contact_id, crm_kind, crm_id, repair_calls, first_seen, last_seen, ended_at, scope.account_id, repair, detail,
-       krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS krayin_page
+       krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS krayin_page,
+       ended_at IS NULL AND NOT
+-- include: finding_need/information
+       AS needs_somebody
 FROM chosen
 JOIN krayin_sync.finding USING (id)
 JOIN krayin_sync.scope ON scope.id = finding.scope_id
@@ -325,7 +334,9 @@ ORDER BY class, finding.id
 -- How many differences there are now, by class and field, those that need somebody apart.
 -- Parameters: sync_name.
 -- Indexes: finding_chosen.
-SELECT class, field, state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs' AS information,
+SELECT class, field,
+-- include: finding_need/information
+       AS information,
        count(*) AS findings, min(first_seen) AS oldest
 FROM krayin_sync.finding
 WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')

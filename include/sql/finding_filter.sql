@@ -15,8 +15,9 @@ WITH compared AS MATERIALIZED (
       AND (%(class)s::text IS NULL OR class = %(class)s)
       AND (%(field)s::text IS NULL OR field = %(field)s)
       AND (%(side)s::text IS NULL OR side = %(side)s)
-      AND (%(information)s::boolean IS NULL
-           OR (state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs') = %(information)s)
+      AND (%(information)s::boolean IS NULL OR %(information)s =
+-- include: finding_need/information
+      )
       AND CASE %(change)s::text
               WHEN 'gone' THEN ended_at >= (SELECT started_at FROM compared)
               WHEN 'new' THEN first_seen >= (SELECT started_at FROM compared)

@@ -172,6 +172,22 @@ class AnotherKrayinError(IncidentOpenError):
         super().__init__(incident_id, kind, sentence)
 
 
+class ReportNotWrittenError(ReconciliationError):
+    """A report could not be written to where the sync file wants it; it is kept, and written later.
+
+    `runs` are those whose report is still to be written to `path`.
+    """
+
+    def __init__(self, runs: Sequence[int], path: str, reason: str) -> None:
+        self.runs = tuple(runs)
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"The report of run {', '.join(map(str, runs))} was not written to {path}: {reason}. It is on "
+            "the pages, and is written there by the next try or the next comparison"
+        )
+
+
 class LeaseLostError(ReconciliationError):
     """The operation is not this worker's any more; its answer must not be recorded."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from reconciliation.run.summary import lines_of
-from reconciliation.web.report_store import PAGE, fetch
+from reconciliation.store.reports import PAGE, fetch
 from reconciliation.web.run_report import make_report
 
 from stack import summary as status

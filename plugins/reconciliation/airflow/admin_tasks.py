@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from reconciliation.admin.alerts import Alert
+    from reconciliation.admin.alerts import Notice
     from reconciliation.settings.sync_settings import NotifySettings
 
 log = logging.getLogger(__name__)
@@ -93,28 +93,29 @@ def watch_syncs(context: Context) -> dict[str, list[str]]:
                 "http": partial(_by_http, settings.notify, context),
                 "mail": partial(_by_mail, settings.notify, context),
             }
-            failed += notify(connection, settings, senders)
+            failed += notify(connection, settings, senders, api_base_url())
     if failed:
         raise AirflowException("\n".join(failed))
     return raised
 
 
-def _by_http(settings: NotifySettings, context: Context, alert: Alert) -> None:
+def _by_http(settings: NotifySettings, context: Context, notice: Notice) -> None:
     from airflow.providers.http.notifications.http import HttpNotifier  # noqa: PLC0415 - seldom needed
 
     conn_id = settings.http_conn_id or ""
-    HttpNotifier(http_conn_id=conn_id, endpoint=settings.endpoint, json=alert.to_json()).notify(context)
+    HttpNotifier(http_conn_id=conn_id, endpoint=settings.endpoint, json=notice.to_json()).notify(context)
 
 
-def _by_mail(settings: NotifySettings, context: Any, alert: Alert) -> None:
+def _by_mail(settings: NotifySettings, context: Any, notice: Notice) -> None:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier  # noqa: PLC0415 - see above
 
     SmtpNotifier(
         smtp_conn_id=settings.smtp_conn_id,
         from_email=settings.email_from,
         to=list(settings.email_to),
-        subject=alert.subject,
-        html_content=f"<p>{html.escape(alert.message)}</p><p>Since {alert.since:%Y-%m-%d %H:%M} UTC.</p>",
+        subject=notice.subject,
+        html_content=f"<p>{html.escape(notice.message)}</p><p>{notice.since:%Y-%m-%d %H:%M} UTC.</p>"
+        f'<p><a href="{html.escape(notice.page)}">Open the page</a></p>',
     ).notify(context)
 
 

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 # As a class, which Airflow 3.2 has too.
 from airflow.sdk.observability.stats import Stats
 
+from reconciliation.admin.alerts import report_ways
 from reconciliation.admin.approval import APPROVE, answer, ask, is_to_be_asked, leave_unanswered
 from reconciliation.airflow.connections import open_sync, sync_dsn
 from reconciliation.airflow.dag_defaults import emit_held, emit_synced
@@ -148,14 +149,24 @@ def repair(name: str, run_id: int, *, seconds: float | None) -> dict[str, Any]:
 
 @task_errors()
 def report(name: str, run_id: int) -> dict[str, Any]:
-    """Make the report of a sync's run, log where it is, and return its address and numbers."""
+    """Make the report of a sync's run, log where it is, and return its address and numbers.
+
+    Where the sync file names a path it is written there too, after those that could not be written before.
+
+    Raises:
+        ReportNotWrittenError: that failed; nothing is lost.
+    """
+    from reconciliation.airflow.report_files import write_reports  # noqa: PLC0415 - see below
     from reconciliation.airflow.web import report_address  # noqa: PLC0415 - the API server's imports
     from reconciliation.web.run_report import make_report  # noqa: PLC0415 - plots take seconds
 
+    settings = sync_named(name)
     with working(sync_dsn()) as connection:
-        made = make_report(connection, run_id, chatwoot_url=sync_named(name).chatwoot.url)
-    address = report_address(run_id)
-    log.info("Report with %d findings, %d kB stored: %s", made.findings, made.kept_bytes // 1024, address)
+        url, ways = settings.chatwoot.url, report_ways(settings)
+        made = make_report(connection, run_id, chatwoot_url=url, due=ways)
+        address = report_address(run_id)
+        log.info("Report with %d findings, %d kB stored: %s", made.findings, made.kept_bytes // 1024, address)
+        write_reports(connection, settings)
     return {"report": address, "run": run_id, "findings": made.findings, "files": list(made.files)}
 
 

@@ -10,7 +10,12 @@ from airflow.sdk.exceptions import AirflowFailException
 from chatwoot.errors import ChatwootApiUnreachable, ChatwootError, ChatwootUnreachable, SnapshotInterrupted
 from krayin.errors import KrayinError, NotSent, RateLimited, ServerFailed
 
-from reconciliation.errors import ErasureWaitsError, ReconciliationError, SyncDatabaseError
+from reconciliation.errors import (
+    ErasureWaitsError,
+    ReconciliationError,
+    ReportNotWrittenError,
+    SyncDatabaseError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +29,7 @@ TRANSIENT = (
     RateLimited,
     SyncDatabaseError,
     ErasureWaitsError,
+    ReportNotWrittenError,
     ChatwootUnreachable,
     ChatwootApiUnreachable,
     SnapshotInterrupted,

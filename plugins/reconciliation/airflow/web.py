@@ -12,7 +12,7 @@ from reconciliation.airflow.connections import (
     sync_dsn,
 )
 from reconciliation.settings.sync_files import load_syncs
-from reconciliation.web.report_store import PAGE
+from reconciliation.store.reports import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

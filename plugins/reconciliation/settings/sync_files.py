@@ -159,7 +159,8 @@ def _where(error: yaml.YAMLError) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Of an address with a password only the rest is repeated.
+    text = re.sub(r"://[^/\s]*:[^/\s]*@", "://...@", repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from chatwoot.contact_rule import ContactRule
@@ -73,6 +74,17 @@ def _timezone(value: str) -> str:
     except (KeyError, ValueError, OSError):
         message = "must be an IANA time zone such as 'Europe/Berlin' or 'UTC'"
         raise ValueError(message) from None
+    return value
+
+
+def _object_storage(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.scheme or not (parts.netloc or parts.scheme == "file"):
+        message = "must be an address such as 's3://connection@bucket/folder' or 'file:///srv/reports'"
+        raise ValueError(message)
+    if ":" in parts.netloc.rpartition("@")[0]:
+        message = "must name an Airflow connection before the @, not a key or password"
+        raise ValueError(message)
     return value
 
 
@@ -359,12 +371,34 @@ class NotifySettings(_Strict):
     """Addresses that get a mail for each change."""
     email_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     """Sender of these mails. Default: the one in the SMTP connection."""
+    reports: bool = False
+    """Also send the numbers of each comparison, with a link to its report."""
     quarantined_over: Annotated[int, Field(ge=0)] = 20
     """Report when more contacts than this are quarantined."""
     unknown_minutes: PositiveInt = 60
     """Report when a call has had no known outcome for this many minutes."""
     behind_minutes: PositiveInt = 120
     """Report when a scheduled sync has not read Chatwoot for this many minutes."""
+
+
+class ReportSettings(_Strict):
+    """Where the report of each comparison is written, beside the pages in Airflow."""
+
+    path: Annotated[str, AfterValidator(_object_storage)] | None = None
+    """Folder in any object storage that Airflow reaches, with the id of its connection, for example
+    `s3://reports@bucket/krayin`. Each report gets `sync=<name>/run=<number>` below it.
+    """
+    with_customer_values: bool = False
+    """true: the files written there have both sides' values, which are customers' data. No erasure reaches
+    them. false: ids, names of fields, numbers and links.
+    """
+
+    @model_validator(mode="after")
+    def _written_somewhere(self) -> Self:
+        if self.with_customer_values and self.path is None:
+            message = "with_customer_values is about the files written to path: say where"
+            raise ValueError(message)
+        return self
 
 
 class ReconcileSettings(_Strict):
@@ -380,6 +414,7 @@ class ReconcileSettings(_Strict):
     """`report` lists the differences, `repair` also corrects them."""
     repair_by_class: dict[Repairable, RepairPolicy] = Field(default_factory=dict)
     """A different choice for some classes of differences, for example `{missing: repair}`."""
+    report: ReportSettings = ReportSettings()
 
     def repairs(self, difference: str) -> bool:
         """Tell whether differences of this class are mended by themselves."""

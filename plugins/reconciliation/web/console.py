@@ -22,7 +22,7 @@ from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.decisions import Answer, decide, undo
 from reconciliation.web import records
-from reconciliation.web.findings import FORMATS, SCHEMA, with_values
+from reconciliation.web.findings import FORMATS, SCHEMA, WITH_VALUES
 from reconciliation.web.labels import hint
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class _Console:
         sync = self._sync(request, sync_name)
         values = self._may_act(request, sync_name)
         media_type, sheet_of = FORMATS[ending]
-        schema = with_values() if values else SCHEMA
+        schema = WITH_VALUES if values else SCHEMA
         url = None if isinstance(sync, BrokenSync) else sync.chatwoot.url
         chosen = filters.model_dump(by_alias=True, exclude={"before"})
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is sent

@@ -1,12 +1,11 @@
-"""Findings as CSV, Parquet and Excel, a chunk at a time."""
+"""Findings as CSV, Parquet and Excel, a chunk at a time, with values or without."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,10 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
 
+from reconciliation.store.reports import PackedFile
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 CHUNK: Final = 5000
+SHEET_ROWS: Final = 1_048_575
+"""What a sheet of Excel takes below its heading."""
 # Spreadsheets take a cell that begins with one of these for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TIME = pa.timestamp("us", tz="UTC")
@@ -40,8 +43,12 @@ SCHEMA: Final = pa.schema(
         ("ended_at", _TIME),
         ("krayin_page", pa.string()),
         ("chatwoot_page", pa.string()),
+        ("needs_somebody", pa.bool_()),
     ]
 )
+_IN_WORDS: Final = ("difference", "chatwoot", "krayin", "what_happens")
+WITH_VALUES: Final = pa.schema([*((name, pa.string()) for name in _IN_WORDS), *SCHEMA])
+"""The columns for those who may see values: what differs, both sides, what happens, then the rest."""
 
 
 class Sheet(Protocol):
@@ -52,18 +59,8 @@ class Sheet(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PackedFile:
-    """A file packed with gzip; `size` is that of the unpacked one in bytes."""
-
-    name: str
-    media_type: str
-    size: int
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class WrittenFindings:
-    """The two files, how many findings stand in them, and the first ones for the page."""
+    """The files, how many findings stand in them, and the first ones for the page."""
 
     files: tuple[PackedFile, ...]
     total: int
@@ -71,45 +68,36 @@ class WrittenFindings:
 
 
 def write_findings(
-    chunks: Iterable[Sequence[Mapping[str, Any]]],
-    chatwoot_page: Callable[[Mapping[str, Any]], str | None],
-    *,
-    show: int,
+    chunks: Iterable[Sequence[Mapping[str, Any]]], schema: pa.Schema, *, show: int
 ) -> WrittenFindings:
-    """Write chunks of findings into both files; memory holds one chunk and the packed files.
+    """Write chunks of findings into a file of each format; memory holds one chunk and the packed files.
 
     Args:
-        chunks: rows of the statement `finding/samples`.
-        chatwoot_page: the address of a row's record in Chatwoot, None without one.
+        chunks: rows with the columns of `schema`.
+        schema: `SCHEMA` or `WITH_VALUES`.
         show: how many findings are handed back as rows.
     """
     total = 0
     first: list[Mapping[str, Any]] = []
     with ExitStack() as stack:
-        csv_file = stack.enter_context(tempfile.TemporaryFile())
-        parquet_file = stack.enter_context(tempfile.TemporaryFile())
-        with (
-            gzip.GzipFile(fileobj=csv_file, mode="wb", mtime=0) as packed,
-            csv_sheet(packed, SCHEMA) as sheet,
-            parquet_sheet(parquet_file, SCHEMA) as table,
-        ):
-            for chunk in chunks:
-                rows = [{**row, "chatwoot_page": chatwoot_page(row)} for row in chunk]
+        opened = {ending: stack.enter_context(tempfile.TemporaryFile()) for ending in FORMATS}
+        with ExitStack() as writing:
+            sheets = [
+                writing.enter_context(FORMATS[ending][1](file, schema)) for ending, file in opened.items()
+            ]
+            for rows in chunks:
                 first += rows[: max(0, show - len(first))]
                 total += len(rows)
-                table.write(rows)
-                sheet.write(rows)
-            csv_size = packed.tell()
-        parquet = gzip.compress(_content(parquet_file), 1, mtime=0)
-        files = (
-            PackedFile("findings.csv", FORMATS["csv"][0], csv_size, _content(csv_file)),
-            PackedFile("findings.parquet", FORMATS["parquet"][0], parquet_file.tell(), parquet),
+                for sheet in sheets:
+                    sheet.write(rows)
+        files = tuple(
+            PackedFile.of(f"findings.{ending}", FORMATS[ending][0], file) for ending, file in opened.items()
         )
     return WrittenFindings(files, total, first)
 
 
 @contextmanager
-def csv_sheet(file: IO[bytes] | gzip.GzipFile, schema: pa.Schema) -> Iterator[Sheet]:
+def csv_sheet(file: IO[bytes], schema: pa.Schema) -> Iterator[Sheet]:
     """Write rows as CSV; a cell that a spreadsheet would take for a formula gets an apostrophe."""
     file.write((",".join(schema.names) + "\r\n").encode())
     yield _Csv(file, schema)
@@ -128,16 +116,12 @@ def excel_sheet(file: IO[bytes], schema: pa.Schema) -> Iterator[Sheet]:
     plain = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
              "default_date_format": "yyyy-mm-dd hh:mm", "remove_timezone": True}  # fmt: skip
     with xlsxwriter.Workbook(file, plain) as book:
-        sheet = book.add_worksheet("differences")
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(schema.names) - 1, 18)
-        sheet.write_row(0, 0, schema.names, book.add_format({"bold": True}))
-        yield _Excel(sheet, schema)
+        yield _Excel(book, schema)
 
 
 @dataclass(slots=True)
 class _Csv:
-    file: IO[bytes] | gzip.GzipFile
+    file: IO[bytes]
     schema: pa.Schema
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -155,12 +139,25 @@ class _Parquet:
 
 @dataclass(slots=True)
 class _Excel:
-    sheet: Any
+    book: xlsxwriter.Workbook
     schema: pa.Schema
     written: int = 0
+    sheet: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._add_sheet()
+
+    def _add_sheet(self) -> None:
+        self.sheet = self.book.add_worksheet()
+        self.sheet.freeze_panes(1, 0)
+        self.sheet.set_column(0, len(self.schema.names) - 1, 18)
+        self.sheet.write_row(0, 0, self.schema.names, self.book.add_format({"bold": True}))
+        self.written = 0
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
+            if self.written == SHEET_ROWS:
+                self._add_sheet()
             self.written += 1
             for place, name in enumerate(self.schema.names):
                 value = row[name]
@@ -169,12 +166,6 @@ class _Excel:
                     self.sheet.write_datetime(self.written, place, value)
                 elif value is not None:
                     self.sheet.write(self.written, place, value)
-
-
-def with_values() -> pa.Schema:
-    """Return the columns for those who may see values: what differs, both sides, then the rest."""
-    words = ("difference", "chatwoot", "krayin", "what_happens")
-    return pa.schema([*((name, pa.string()) for name in words), *SCHEMA])
 
 
 FORMATS: Final = {
@@ -206,7 +197,7 @@ def _csv(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> str:
         elif pa.types.is_integer(kind):
             # Without this a column with blanks would show 7.0 for 7.
             frame[name] = frame[name].astype("Int64")
-        else:
+        elif pa.types.is_timestamp(kind):
             frame[name] = pd.to_datetime(frame[name], utc=True)
     return str(
         frame.to_csv(index=False, header=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%SZ")
@@ -215,8 +206,3 @@ def _csv(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> str:
 
 def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _content(file: IO[bytes]) -> bytes:
-    file.seek(0)
-    return file.read()

@@ -1,6 +1,54 @@
-"""What to do about the reasons that stop a record, in words for a page."""
+"""What differs, and what to do about the reasons that stop a record, in words for people."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciliation.drift.finding import FindingClass, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WHOLE = {
+    FindingClass.MISSING: "Krayin has no {record} for the {source}",
+    FindingClass.CHANGED: "The {record} in Krayin is not as Chatwoot has it",
+    FindingClass.DUPLICATE: "Krayin has this {record} twice",
+    FindingClass.ORPHAN: "The {source} is gone in Chatwoot, its {record} is still in Krayin",
+    FindingClass.UNMAPPED: "Krayin has a {record} for the {source} that is not linked to it",
+    FindingClass.STALE_MAPPING: "Somebody deleted the {record} in Krayin",
+    FindingClass.QUARANTINED: "The {source} could not be brought over: somebody has to decide",
+    FindingClass.UNKNOWN: "Krayin gave no answer: whether it has the {record} is looked up",
+    FindingClass.TRUNCATED: "The {record} was cut to fit into Krayin",
+    FindingClass.MOVED_STAGE: "The lead stands before the stage that its conversations have reached",
+}
+_FIELD = {
+    (FindingClass.CHANGED, Side.OURS): "The {field} changed in Chatwoot; the {record} in Krayin has another",
+    (FindingClass.CHANGED, Side.THEIRS): "Somebody changed the {field} of the {record} in Krayin",
+    (FindingClass.TRUNCATED, Side.OURS): "The {field} is too long for the {record} in Krayin and was cut",
+}
+_NAMES = {"emails": "e-mail addresses", "phones": "phone numbers", "is_done": "mark that it is done",
+          "comment": "text", "person": "person linked to it"}  # fmt: skip
+
+
+def difference(row: Mapping[str, Any]) -> str:
+    """Return what a difference is, in one sentence without values.
+
+    `row` has the columns class, side, field, source_kind and crm_kind of a finding.
+    """
+    kind = FindingClass(row["class"])
+    side = Side.OURS if kind is FindingClass.TRUNCATED or row["side"] is None else Side(row["side"])
+    text = _FIELD.get((kind, side)) if row["field"] else None
+    return (text or _WHOLE[kind]).format(
+        field=field_name(row["field"] or ""),
+        record=row["crm_kind"] or "record",
+        source=row["source_kind"] or "record",
+    )
+
+
+def field_name(field: str) -> str:
+    """Return what people call a field."""
+    return _NAMES.get(field, field.removeprefix("custom.").replace("_", " "))
+
 
 # What stops a record from being brought over, and what to do about it.
 HINTS = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.rows import dict_row
 from statements import statement
 
-from reconciliation.drift.finding import LABELS
 from reconciliation.web.findings import CHUNK, as_text
+from reconciliation.web.labels import difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ Row = dict[str, Any]
 
 FOUND_AT_MOST: Final = 50
 HISTORY: Final = 100
+PRESENT: Final = ("open", "reported", "repairing")
 PAGE: Final = 50
 SHORTEST_PART: Final = 3
 """Fewer letters would match nearly everybody."""
@@ -201,17 +202,19 @@ def difference_chunks(
     with connection.cursor("differences", row_factory=dict_row) as cursor:
         cursor.execute(statement("finding/download"), {"sync_name": sync_name, **chosen})
         while rows := cursor.fetchmany(CHUNK):
-            yield [
-                {
-                    **row,
-                    "difference": f"{LABELS[row['class']]}{': ' if row['field'] else ''}{row['field'] or ''}",
-                    "chatwoot": as_text(row["detail"].get("chatwoot", row["detail"].get("wanted"))),
-                    "krayin": as_text(row["detail"].get("krayin")),
-                    "what_happens": "accepted" if row["state"] == "accepted" else row["repair"],
-                    "chatwoot_page": chatwoot_page(url, row["account_id"], row["contact_id"]),
-                }
-                for row in rows
-            ]
+            yield [described(row, url) for row in rows]
+
+
+def described(row: Row, url: str | None) -> Row:
+    """Return a difference with the columns of a file; `url` is where agents open Chatwoot."""
+    return {
+        **row,
+        "difference": difference(row),
+        "chatwoot": as_text(row["detail"].get("chatwoot", row["detail"].get("wanted"))),
+        "krayin": as_text(row["detail"].get("krayin")),
+        "what_happens": row["repair"] if row["state"] in PRESENT else row["state"],
+        "chatwoot_page": chatwoot_page(url, row["account_id"], row["contact_id"]),
+    }
 
 
 def comparison_page(

@@ -16,12 +16,12 @@ from statements import statement
 from reconciliation.drift.finding import LABELS
 from reconciliation.model.duration import duration
 from reconciliation.model.templates import page, share
+from reconciliation.store import reports
 from reconciliation.store.run_rows import Run, read_run
-from reconciliation.web import report_store as store
-from reconciliation.web.findings import CHUNK, PackedFile, WrittenFindings, write_findings
-from reconciliation.web.labels import hint
+from reconciliation.web.findings import CHUNK, SCHEMA, WITH_VALUES, WrittenFindings, write_findings
+from reconciliation.web.labels import field_name, hint
 from reconciliation.web.plots import bars_plot, hours_plot, line_plot
-from reconciliation.web.records import chatwoot_page
+from reconciliation.web.records import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,7 +49,9 @@ class Report:
     kept_bytes: int
 
 
-def make_report(connection: psycopg.Connection, run_id: int, *, chatwoot_url: str | None = None) -> Report:
+def make_report(
+    connection: psycopg.Connection, run_id: int, *, chatwoot_url: str | None = None, due: Sequence[str] = ()
+) -> Report:
     """Make the report of a run and keep it in the sync database, in place of an earlier one of the run.
 
     It says how things stand now, as one moment shows them, and which comparison that rests on: the
@@ -60,21 +62,15 @@ def make_report(connection: psycopg.Connection, run_id: int, *, chatwoot_url: st
         connection: to the sync database, in autocommit mode, no transaction under way.
         run_id: the run, usually one that has ended.
         chatwoot_url: the address agents open, for links to contacts.
+        due: the ways it is still to go, unless it was made before.
 
     Raises:
         LookupError: there is no such run.
     """
-    now = datetime.now(UTC)
-    facts = _Facts(connection, run_id, chatwoot_url)
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    try:
-        with connection.transaction():
-            files, findings = facts.files(now)
-    finally:
-        connection.isolation_level = None
+    files, findings = report_files(connection, run_id, chatwoot_url=chatwoot_url)
     with connection.transaction():
         for file in files:
-            store.keep(connection, run_id, file)
+            reports.keep(connection, run_id, file, due=due if file.name == reports.PAGE else ())
     return Report(
         run_id,
         tuple(file.name for file in files),
@@ -83,22 +79,44 @@ def make_report(connection: psycopg.Connection, run_id: int, *, chatwoot_url: st
     )
 
 
+def report_files(
+    connection: psycopg.Connection, run_id: int, *, chatwoot_url: str | None = None, values: bool = False
+) -> tuple[list[reports.PackedFile], int]:
+    """Return the files of a run's report, and how many findings stand in them; nothing is kept.
+
+    As `make_report`, and with both sides' values where `values` says so: customers' data.
+    """
+    facts = _Facts(connection, run_id, chatwoot_url, values=values)
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        with connection.transaction():
+            return facts.files(datetime.now(UTC))
+    finally:
+        connection.isolation_level = None
+
+
 class _Facts:
     """Reads what a report shows, from the views, in the transaction under way."""
 
-    def __init__(self, connection: psycopg.Connection, run_id: int, chatwoot_url: str | None) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, run_id: int, chatwoot_url: str | None, *, values: bool
+    ) -> None:
         self.connection = connection
         self.run_id = run_id
         self.chatwoot_url = chatwoot_url
+        self.values = values
 
-    def files(self, now: datetime) -> tuple[list[PackedFile], int]:
+    def files(self, now: datetime) -> tuple[list[reports.PackedFile], int]:
         run = read_run(self.connection, self.run_id)
         compared = next(iter(self._rows("sync_run/comparison", run_id=run.id)), None)
         since = compared["started_at"] if compared else run.started_at
-        written = write_findings(self._chunks(run.sync_name, since), self._chatwoot_page, show=SHOWN)
+        schema = WITH_VALUES if self.values else SCHEMA
+        written = write_findings(self._chunks(run.sync_name, since), schema, show=SHOWN)
         html = self._page(run, compared, since, written, now).encode()
-        kept = PackedFile(store.PAGE, "text/html; charset=utf-8", len(html), gzip.compress(html, mtime=0))
-        return [kept, *written.files], written.total
+        kept = reports.PackedFile(
+            reports.PAGE, "text/html; charset=utf-8", len(html), gzip.compress(html, mtime=0)
+        )
+        return [*written.files, kept], written.total
 
     def _page(
         self,
@@ -110,6 +128,7 @@ class _Facts:
     ) -> str:
         scope = next(iter(self._rows("sync_run/scope", sync_name=run.sync_name)), None)
         by_field = self._rows("finding/by_field", sync_name=run.sync_name)
+        groups = self._rows("finding/groups", sync_name=run.sync_name)
         quarantine = self._rows("operation/quarantine_by_reason", sync_name=run.sync_name)
         fields = ((f"{row['crm_kind']} {row['field']}", row["findings"]) for row in by_field if row["field"])
         budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"]) if scope else []
@@ -121,6 +140,7 @@ class _Facts:
             run=run,
             compared=compared,
             open_findings=sum(row["findings"] for row in by_field),
+            need_somebody=sum(row["findings"] for row in groups if not row["information"]),
             repair_calls=sum(row["repair_calls"] for row in by_field),
             ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
             plots={
@@ -139,7 +159,9 @@ class _Facts:
             quarantine=quarantine,
             shown=written.first,
             total=written.total,
+            values=self.values,
             labels=LABELS,
+            field_name=field_name,
             hint=hint,
             made_at=now,
         )
@@ -179,12 +201,10 @@ class _Facts:
 
     def _chunks(self, sync_name: str, since: datetime) -> Iterator[Sequence[Mapping[str, Any]]]:
         with self.connection.cursor("findings", row_factory=dict_row) as cursor:
-            cursor.execute(statement("finding/samples"), {"sync_name": sync_name, "since": since})
+            wanted = {"sync_name": sync_name, "since": since, "values": self.values}
+            cursor.execute(statement("finding/samples"), wanted)
             while rows := cursor.fetchmany(CHUNK):
-                yield rows
-
-    def _chatwoot_page(self, row: Mapping[str, Any]) -> str | None:
-        return chatwoot_page(self.chatwoot_url, row["account_id"], row["contact_id"])
+                yield [described(row, self.chatwoot_url) for row in rows]
 
     def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:

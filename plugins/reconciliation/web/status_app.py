@@ -21,8 +21,8 @@ from reconciliation.errors import ReconciliationError
 from reconciliation.model.happened import Happened
 from reconciliation.model.templates import page
 from reconciliation.settings.sync_files import BrokenSync
+from reconciliation.store import reports
 from reconciliation.store.connection import connect
-from reconciliation.web import report_store as store
 from reconciliation.web.console import Id, console_routes
 from reconciliation.web.facts import SyncFacts, read_facts
 from reconciliation.web.health import Health, Level, health_of
@@ -152,12 +152,12 @@ class _Pages:
 
     def report_file(self, request: Request, run_id: Id, name: str) -> Response:
         with self.database() as connection:
-            file = store.fetch(connection, run_id, name)
+            file = reports.fetch(connection, run_id, name)
         # Who may not see a sync is not told either whether it has this report.
         if file is None or f"{file.sync_name}__sync" not in request.state.readable:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such report.")
         headers = {"Vary": "Accept-Encoding"}
-        if name != store.PAGE:
+        if name != reports.PAGE:
             headers["Content-Disposition"] = f'attachment; filename="{file.sync_name}-{run_id}-{name}"'
         content = file.content
         if "gzip" in request.headers.get("accept-encoding", ""):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,24 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from krayin.errors import KrayinError
-from reconciliation.admin.alerts import Alert, channels_of, conditions_of, notify, watch
+from reconciliation.admin.alerts import (
+    PAGES,
+    Alert,
+    Notice,
+    channels_of,
+    conditions_of,
+    notify,
+    report_ways,
+    watch,
+)
 from reconciliation.airflow import admin_tasks
 from reconciliation.errors import RunStoppedError
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.store.incidents import open_incident
+from reconciliation.store.incidents import close_incidents, open_incident
+from reconciliation.web.run_report import make_report
 
 from sandbox.krayin.testing import running_krayin
+from tests.reconciliation.ledger_rows import Ledger
 from tests.reconciliation.world import World
 
 if TYPE_CHECKING:
@@ -30,7 +42,7 @@ if TYPE_CHECKING:
 QUIET = {
     "quarantined": 0, "unknown": 0, "seconds_behind": None, "held": 0, "run_id": 1, "run_state": "done",
     "reconciliation_id": None, "reconciliation_state": None, "token_refused": False,
-    "incidents": None,
+    "late_reports": 0, "incidents": [],
 }  # fmt: skip
 
 
@@ -53,7 +65,11 @@ def raised(settings: SyncSettings, **seen: Any) -> set[str]:
         ({"reconciliation_state": "failed"}, "reconciliation_failed"),
         ({"token_refused": True}, "token_refused"),
         ({"held": 3}, "approval_waiting"),
-        ({"incidents": "Incident 1: Chatwoot hides rows."}, "incident"),
+        ({"late_reports": 1}, "report_not_written"),
+        (
+            {"incidents": [{"id": 1, "open": True, "sentence": "Chatwoot hides rows.", "why": None}]},
+            "incident:1",
+        ),
     ],
 )
 def test_each_condition_by_itself(seen: dict[str, Any], condition: str) -> None:
@@ -72,18 +88,27 @@ def test_a_sync_that_is_off_or_unscheduled_is_not_behind() -> None:
         assert raised(still, seconds_behind=1e9) == set()
 
 
+BASE = "https://airflow.example.com"
+
+
 class Board:
     """A channel that takes messages, unless it is told to fail."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bool]] = []
+        self.pages: list[str] = []
+        self.reports: list[dict[str, Any]] = []
         self.fails = False
 
-    def __call__(self, alert: Alert) -> None:
+    def __call__(self, notice: Notice) -> None:
         if self.fails:
             msg = "no route"
             raise OSError(msg)
-        self.taken.append((alert.condition, alert.raised))
+        if isinstance(notice, Alert):
+            self.taken.append((notice.condition, notice.raised))
+        else:
+            self.reports.append(notice.to_json())
+        self.pages.append(notice.page)
 
 
 @pytest.fixture
@@ -102,7 +127,7 @@ def test_each_change_is_told_once_by_each_channel(db: psycopg.Connection) -> Non
 
     def look() -> list[str]:
         watch(db, sync)
-        return notify(db, sync, {"http": http, "mail": mail})
+        return notify(db, sync, {"http": http, "mail": mail}, BASE)
 
     assert channels_of(sync.notify) == ("http", "mail")
     assert look() == []
@@ -133,12 +158,70 @@ def test_what_ended_before_it_could_be_told_is_not_told(db: psycopg.Connection) 
     board.fails = True
     end_run(db, "failed")
     watch(db, sync)
-    notify(db, sync, {"http": board})
+    notify(db, sync, {"http": board}, BASE)
     end_run(db, "done")
     board.fails = False
     watch(db, sync)
-    assert notify(db, sync, {"http": board}) == []
+    assert notify(db, sync, {"http": board}, BASE) == []
     assert board.taken == []
+
+
+def test_each_incident_is_told_and_so_is_its_end(db: psycopg.Connection) -> None:
+    sync = settings(http_conn_id="h")
+    board = Board()
+
+    def look() -> list[tuple[str, bool]]:
+        watch(db, sync)
+        assert notify(db, sync, {"http": board}, BASE) == []
+        seen, board.taken = board.taken, []
+        return seen
+
+    first = open_incident(db, kind="a", sentence="One.", facts={}, sync_name="s")
+    assert look() == [(f"incident:{first}", True)]
+    second = open_incident(db, kind="b", sentence="Another.", facts={}, sync_name="s")
+    assert look() == [(f"incident:{second}", True)], "one that is open hides no other"
+    assert look() == []
+    close_incidents(db, incident_id=first, by="ada", why="all is well")
+    assert look() == [(f"incident:{first}", False)]
+    assert look() == []
+    db.execute("DELETE FROM incident WHERE closed_at IS NOT NULL")
+    close_incidents(db, incident_id=second, by="ada", why="all is well")
+    assert look() == [(f"incident:{second}", False)]
+    assert set(board.pages) == {f"{BASE}/krayin-sync/"}
+
+
+def test_each_report_is_told_once_by_each_channel_with_its_numbers(
+    db: psycopg.Connection, sync_db_url: str
+) -> None:
+    sync = settings(http_conn_id="h", email_to=["a@b.c"], reports=True)
+    http, mail = Board(), Board()
+    ledger = Ledger(sync_db_url, "s")
+    run = ledger.run(kind="reconcile")
+    compared = ledger.reconciliation(run, {"in_scope": 500, "in_sync": 498, "changed": 2})
+    ledger.insert_raw("UPDATE reconciliation SET started_at = now() - interval '1 hour', finished_at = now()")
+    ledger.finding(compared, "changed", contact_id=1, first_seen="yesterday")
+    ledger.finding(compared, "changed", contact_id=2, first_seen=datetime.now(UTC) - timedelta(minutes=10))
+    assert report_ways(sync) == ["http", "mail"]
+    assert report_ways(settings(http_conn_id="h")) == []
+    make_report(db, run, due=report_ways(sync))
+    mail.fails = True
+    (failed,) = notify(db, sync, {"http": http, "mail": mail}, BASE)
+    assert "2 differences, 1 of them new by mail: OSError" in failed
+    mail.fails = False
+    for _ in range(2):
+        assert notify(db, sync, {"http": http, "mail": mail}, BASE) == []
+    assert http.reports == mail.reports
+    (told,) = http.reports
+    page = f"{BASE}/krayin-sync/reports/{run}/report.html"
+    words = "[s] 498 of 500 contacts are in Krayin as they should be, 2 differences, 1 of them new"
+    assert told == {
+        "sync": "s", "report": page, "run": run, "in_scope": 500, "in_sync": 498, "differences": 2, "new": 1,
+        "text": f"{words}: {page}",
+    }  # fmt: skip
+
+
+def test_every_condition_has_a_page() -> None:
+    assert {one.name for one in conditions_of(QUIET, settings())} | {"incident"} == set(PAGES)
 
 
 def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
@@ -168,9 +251,9 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
     open_incident(db, kind="k", sentence="All of them.", facts={}, target_id=1)
     open_incident(db, kind="k", sentence="Another's.", facts={}, sync_name="t")
     now = {one.name: one for one in watch(db, settings(quarantined_over=0))}
-    assert now["incident"].message == "Incident 1: All of them."
+    assert now["incident:1"].message == "Incident 1: All of them."
     assert {name for name, one in now.items() if one.raised} == {
-        "quarantine", "unknown_outcomes", "behind", "token_refused", "approval_waiting", "incident",
+        "quarantine", "unknown_outcomes", "behind", "token_refused", "approval_waiting", "incident:1",
     }  # fmt: skip
     assert now["unknown_outcomes"].message.startswith("1 calls")
     assert "3 h ago" in now["behind"].message
@@ -299,6 +382,7 @@ def test_a_failure_and_its_end_arrive_by_http_and_mail(
     (tmp_path / "broken.yaml").write_text("name: broken\n")
     monkeypatch.setenv("KRAYIN_SYNC_SYNCS", str(tmp_path))
     monkeypatch.setenv("AIRFLOW_CONN_SYNC_DB", sync_db_url)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/prefix/")
     with http_listener() as (http_port, posted), smtp_listener() as (smtp_port, mailed):
         monkeypatch.setenv("AIRFLOW_CONN_HOOKS", f"http://127.0.0.1:{http_port}")
         monkeypatch.setenv(
@@ -325,6 +409,9 @@ def test_a_failure_and_its_end_arrive_by_http_and_mail(
     mails = [message_from_bytes(mail, policy=policy.default) for mail in mailed]
     assert [mail["Subject"] for mail in mails] == ["[s] run failed", "[s] Over: run failed"]
     assert [mail["To"] for mail in mails] == ["ops@example.com"] * 2
+    page = "https://airflow.example.com/prefix/krayin-sync/runs/s"
+    assert [body["page"] for _, body in posted] == [page] * 2
+    assert [f'href="{page}"' in mail.get_body().get_content() for mail in mails] == [True] * 2
 
 
 def test_a_listener_that_is_down_fails_the_task_and_is_told_later(

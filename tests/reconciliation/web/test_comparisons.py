@@ -106,7 +106,8 @@ def test_who_may_see_values_downloads_them(around: PageContext, compared: list[i
     client = browser(around)
     sheet: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(downloaded(client, "csv").decode())))
     assert [(one["difference"], one["chatwoot"], one["krayin"]) for one in sheet] == [
-        ("field differs: name", "Ada 0", "'=Countess"), ("field differs: name", "Ada 2", "Baroness"),
+        ("Somebody changed the name of the person in Krayin", "Ada 0", "'=Countess"),
+        ("Somebody changed the name of the person in Krayin", "Ada 2", "Baroness"),
     ]  # fmt: skip
     parquet = pq.read_table(io.BytesIO(downloaded(client, "parquet"))).to_pylist()
     assert [one["krayin"] for one in parquet] == ["=Countess", "Baroness"]

@@ -3,14 +3,20 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+import zipfile
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reconciliation.web import findings
 from reconciliation.web.findings import SCHEMA, WrittenFindings, write_findings
+
+if TYPE_CHECKING:
+    import pytest
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -20,12 +26,13 @@ def row(number: int, **columns: Any) -> dict[str, Any]:
         "finding_id": number, "class": "changed", "state": "open", "side": "ours", "field": "emails",
         "source_kind": "contact", "source_id": "7", "contact_id": 7, "crm_kind": "person", "crm_id": 70,
         "repair_calls": 1, "first_seen": NOON, "last_seen": NOON, "ended_at": None, "account_id": 1,
-        "krayin_page": "https://crm.example.com/admin/contacts/persons/view/70", **columns,
+        "krayin_page": "https://crm.example.com/admin/contacts/persons/view/70",
+        "chatwoot_page": "https://chat.example.com/7", "needs_somebody": True, **columns,
     }  # fmt: skip
 
 
 def written(*chunks: list[dict[str, Any]], show: int = 2) -> WrittenFindings:
-    return write_findings(chunks, lambda one: f"https://chat.example.com/{one['contact_id']}", show=show)
+    return write_findings(chunks, SCHEMA, show=show)
 
 
 def sheet(made: WrittenFindings) -> list[dict[str, str]]:
@@ -37,7 +44,7 @@ def table(made: WrittenFindings) -> list[dict[str, Any]]:
     return pq.read_table(io.BytesIO(gzip.decompress(made.files[1].content))).to_pylist()
 
 
-def test_both_files_hold_every_finding_with_its_types() -> None:
+def test_the_files_hold_every_finding_with_its_types() -> None:
     made = written([row(1), row(2, contact_id=None, crm_id=None, field=None)], [row(3)])
     assert (made.total, [one["finding_id"] for one in made.first]) == (3, [1, 2])
     rows = sheet(made)
@@ -49,7 +56,7 @@ def test_both_files_hold_every_finding_with_its_types() -> None:
     typed = table(made)
     assert [one["contact_id"] for one in typed] == [7, None, 7]
     assert typed[0]["first_seen"] == NOON
-    assert typed[0]["chatwoot_page"] == "https://chat.example.com/7"
+    assert (rows[0]["needs_somebody"], typed[0]["needs_somebody"]) == ("True", True)
     assert set(typed[0]) == set(rows[0]) == set(SCHEMA.names)
 
 
@@ -65,7 +72,16 @@ def test_no_finding_makes_files_with_a_heading() -> None:
 
 
 def test_the_same_findings_make_the_same_files() -> None:
-    assert written([row(1)]).files == written([row(1)]).files
+    # A workbook says when it was made.
+    assert written([row(1)]).files[:2] == written([row(1)]).files[:2]
+
+
+def test_a_workbook_goes_on_on_another_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "SHEET_ROWS", 2)
+    made = written([row(1), row(2), row(3)])
+    with zipfile.ZipFile(io.BytesIO(gzip.decompress(made.files[2].content))) as book:
+        sheets = [book.read(f"xl/worksheets/sheet{number}.xml").decode() for number in (1, 2)]
+    assert [re.findall(r'<c r="A\d+"><v>(\d+)', one) for one in sheets] == [["1", "2"], ["3"]]
 
 
 @settings(deadline=None, max_examples=40)

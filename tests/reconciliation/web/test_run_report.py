@@ -7,6 +7,7 @@ import io
 import re
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from psycopg.types.json import Jsonb
-from reconciliation.web.report_store import fetch
+from reconciliation.store.reports import fetch
 from reconciliation.web.run_report import SHOWN, Report, make_report
 
 from tests.reconciliation.ledger_rows import Ledger
@@ -35,6 +36,9 @@ def report_of(url: str, run: int, **options: Any) -> tuple[Report, dict[str, str
         content = gzip.decompress(file.content)
         if name.endswith(".parquet"):
             content = repr(pq.read_table(io.BytesIO(content)).to_pylist()).encode()
+        elif name.endswith(".xlsx"):
+            with zipfile.ZipFile(io.BytesIO(content)) as book:
+                content = b"".join(book.read(one) for one in book.namelist())
         texts[name] = content.decode()
     return made, texts
 
@@ -84,17 +88,19 @@ def compared(sync_db_url: str) -> tuple[str, int]:
 
 def test_the_page_says_how_things_stand(compared: tuple[str, int]) -> None:
     made, files = report_of(*compared)
-    assert made.files == ("report.html", "findings.csv", "findings.parquet")
+    assert made.files == ("findings.csv", "findings.parquet", "findings.xlsx", "report.html")
     assert made.findings == 4
     said = plain(files["report.html"])
     for words in (
         "test: Chatwoot and Krayin compared",
         "Everything was compared, and repaired where the settings allow.",
-        "97 of 100 contacts (97 %) are in Krayin as they should be. 3 differences are there now;",
+        "97 of 100 contacts (97 %) are in Krayin as they should be. 3 differences are there now, 2 of them need somebody;",
         "what can be repaired costs 3 calls. 1 repaired since the comparison before.",
         "Another person in Krayin has the e-mail or phone.",
         "contact \u2192 person",
         "twice in Krayin",
+        "For information",
+        "Somebody changed the e-mail addresses of the person in Krayin",
     ):
         assert words in said
     assert files["report.html"].count("<svg") == 5
@@ -136,7 +142,7 @@ def test_the_page_needs_nothing_but_itself(compared: tuple[str, int]) -> None:
     assert loads == []
     assert "@import" not in files["report.html"]
     assert re.findall(r"url\((?!#)", files["report.html"]) == []
-    assert {"findings.csv", "findings.parquet"} <= set(links)
+    assert {"findings.csv", "findings.parquet", "findings.xlsx"} <= set(links)
     assert "https://crm.example.com/admin/contacts/persons/view/70" in links
     assert "https://chat.example.com/app/accounts/1/contacts/7" in links
     assert files["findings.csv"].count("https://chat.example.com/app/accounts/1/contacts/") == 3
@@ -159,7 +165,7 @@ def test_a_report_made_again_takes_the_place_of_the_first(compared: tuple[str, i
     assert "twice in Krayin" not in files["report.html"]
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT count(*) FROM krayin_sync.report_file").fetchone()
-    assert row == (3,)
+    assert row == (4,)
 
 
 def test_a_sync_that_was_never_compared_has_a_report_too(sync_db_url: str) -> None:

@@ -23,10 +23,10 @@ from psycopg.types.json import Jsonb
 from reconciliation.drift.finding import LABELS, FindingClass
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.store.incidents import close_incidents, open_incident
+from reconciliation.store.reports import keep
 from reconciliation.web.findings import PackedFile
 from reconciliation.web.labels import HINTS
 from reconciliation.web.page_context import PageContext
-from reconciliation.web.report_store import keep
 from reconciliation.web.run_report import make_report
 from reconciliation.web.status_app import ALL_DAGS, HEADERS, SYNC_DAGS, create_app
 

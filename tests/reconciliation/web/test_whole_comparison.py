@@ -11,7 +11,7 @@ import psycopg
 from reconciliation.drift import run as reconcile
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.run.request import RunRequest
-from reconciliation.web.report_store import fetch
+from reconciliation.store.reports import fetch
 from reconciliation.web.run_report import make_report
 
 if TYPE_CHECKING:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from reconciliation.drift.finding import FindingClass, Side
+from reconciliation.web.labels import difference
+
+KINDS = [
+    ("contact", "person"),
+    ("contact", "lead"),
+    ("message", "activity"),
+    (None, "person"),
+    ("contact", None),
+]
+
+
+@pytest.mark.parametrize("kind", FindingClass)
+def test_every_difference_is_a_sentence(kind: str) -> None:
+    said = set()
+    for side, field, (source, crm) in product([*Side, None], ["emails", None], KINDS):
+        row = {"class": kind, "side": side, "field": field, "source_kind": source, "crm_kind": crm}
+        text = difference(row)
+        assert text[0].isupper()
+        assert "{" not in text
+        assert "_" not in text
+        said.add(text)
+    assert said
+
+
+def test_whose_change_it_is_and_of_what() -> None:
+    row = {
+        "class": "changed",
+        "side": "ours",
+        "field": "job_title",
+        "source_kind": "contact",
+        "crm_kind": "lead",
+    }
+    assert difference(row) == "The job title changed in Chatwoot; the lead in Krayin has another"
+    assert difference({**row, "side": "theirs"}) == "Somebody changed the job title of the lead in Krayin"
+    assert difference({**row, "class": "missing", "field": None}) == "Krayin has no lead for the contact"
+    assert "the level" in difference({**row, "field": "custom.level", "side": "theirs"})
