@@ -148,6 +148,24 @@ WHERE inbox.account_id = %(account_id)s AND link.id > %(after)s AND link.contact
 GROUP BY link.contact_id
 
 
+-- name: newest
+-- The contacts of an account that were made last.
+-- Parameters: account_id; inboxes (bigint[], NULL: all): contacts with one of these; size.
+-- Indexes: contacts_pkey from its end, index_contact_inboxes_on_contact_id.
+SELECT id
+FROM contacts AS contact
+WHERE account_id = %(account_id)s
+    AND (
+        %(inboxes)s::bigint[] IS NULL
+        OR EXISTS (
+            SELECT 1 FROM contact_inboxes
+            WHERE contact_id = contact.id AND inbox_id = ANY(%(inboxes)s::bigint[])
+        )
+    )
+ORDER BY id DESC
+LIMIT %(size)s
+
+
 -- name: rows
 -- Contacts by id with their labels and inboxes; times that no calendar has come as NULL and are
 -- named in `unreadable`. Those that are not in scope by `where` have `in_scope` false, and those that get no lead by

@@ -632,6 +632,16 @@ WHERE operation.scope_id = %(scope_id)s AND operation.source_kind = 'contact'
 ORDER BY 1
 
 
+-- name: of_contacts
+-- What a run planned beside its contacts: their activities and moves of their leads.
+-- Parameters: run_id.
+-- Indexes: operation_of_run.
+SELECT contact_id, source_kind, source_id, payload
+FROM krayin_sync.operation
+WHERE run_id = %(run_id)s AND source_kind IN ('conversation', 'message', 'stage')
+ORDER BY contact_id, id
+
+
 -- name: overwriting
 -- Note what a claimed operation overwrites in Krayin beyond what was planned or approved; no row where it is
 -- nothing more.

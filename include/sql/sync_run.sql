@@ -225,7 +225,7 @@ SELECT id
 FROM krayin_sync.sync_run AS run
 WHERE sync_name = %(sync)s
   AND CASE WHEN finished_at IS NOT NULL THEN kind IN ('manual', 'scheduled') OR kind = 'backfill' AND dry_run
-           ELSE kind NOT IN ('setup', 'events')
+           ELSE kind NOT IN ('setup', 'events', 'preview')
                 AND NOT EXISTS (
                     SELECT FROM krayin_sync.sync_run AS later
                     WHERE later.sync_name = run.sync_name AND later.kind = run.kind AND later.id > run.id)

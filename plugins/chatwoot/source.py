@@ -325,6 +325,14 @@ class SourceSnapshot(Protocol):
         """Return those of `keys` that the account has, in the inboxes of `scope` or not."""
         ...
 
+    def addressed(self, scope: SourceFilter, emails: Sequence[str], phones: Sequence[str]) -> set[int]:
+        """Return the contacts of the account with one of these e-mails (lower case) or phones."""
+        ...
+
+    def newest(self, scope: SourceFilter, number: int) -> set[int]:
+        """Return the `number` contacts that were made last, of those in the inboxes of `scope`."""
+        ...
+
 
 class ChatwootSource(Protocol):
     """A Chatwoot that can be read."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chatwoot.api import rows as api_rows
-from chatwoot.api.pages import DAY, PagedList, after_day, read_all
+from chatwoot.api.pages import DAY, PagedList, after_day, no_stop, read_all
 from chatwoot.api.rows import is_before, is_within, moment
 from chatwoot.api.scope import MANY
 from chatwoot.api.spool import Spool
@@ -111,6 +111,29 @@ class ApiContacts:
             lambda order: listed.walk(sort=order, **asked), _ORDERS, f"contacts labelled {label}", self.short
         )
         return {row["id"] for rows in pages for row in rows}
+
+    def addressed(self, emails: Sequence[str], phones: Sequence[str]) -> set[int]:
+        """Return the ids of the contacts with one of these e-mails (lower case) or phones."""
+        # They go out in bodies: addresses of calls are kept in logs.
+        asked = [("email", "equal_to", one) for one in emails]
+        asked += [("phone_number", "equal_to", one) for one in phones]
+        known = {*emails, *phones}
+        return {
+            row["id"]
+            for condition in asked
+            for row in next(self.listed.filtered(condition).from_the_start(no_stop), [])
+            if {(row.get("email") or "").lower(), row.get("phone_number")} & known
+        }
+
+    def newest(self, scope: SourceFilter, number: int) -> set[int]:
+        """Return the ids of the contacts that were made last, of those that lists show."""
+        found: set[int] = set()
+        for rows in self.listed.walk(sort="-created_at").from_the_start(lambda _: len(found) >= number):
+            for row in rows:
+                inboxes = {one.inbox_id for one in api_rows.inboxes_of(row)}
+                if scope.inboxes is None or not scope.inboxes.isdisjoint(inboxes):
+                    found.add(row["id"])
+        return set(sorted(found)[-number:])
 
     def earlier_ids(self, contact_id: int) -> tuple[str, ...]:
         """Return the texts in which an earlier integration noted a contact's CRM ids."""

@@ -238,6 +238,16 @@ class ApiSnapshot:
                 read = self.rows(stream, SourceFilter(scope.account_id), Everything())
                 return {row.key for chunk in read for row in chunk}.intersection(keys)
 
+    def addressed(self, scope: SourceFilter, emails: Sequence[str], phones: Sequence[str]) -> set[int]:
+        """Return the contacts with one of these addresses; see `SourceSnapshot.addressed`."""
+        self._require_account(scope.account_id)
+        return self._contacts.addressed(emails, phones)
+
+    def newest(self, scope: SourceFilter, number: int) -> set[int]:
+        """Return the contacts that were made last; see `SourceSnapshot.newest`."""
+        self.check(scope)
+        return self._contacts.newest(scope, number)
+
     def _hashes(self, stream: Stream, scope: SourceFilter, since: datetime | None) -> Spool:
         """Return the hashes of all rows, read once and kept until `close`."""
         key = (stream, scope, since)

@@ -347,6 +347,16 @@ class DatabaseSnapshot:
         asked = {"account_id": scope.account_id, "keys": list(keys)}
         return {row[0] for row in self._all(f"{stream}/exist", asked)}
 
+    def addressed(self, scope: SourceFilter, emails: Sequence[str], phones: Sequence[str]) -> set[int]:
+        """Return the contacts with one of these addresses; see `SourceSnapshot.addressed`."""
+        asked = {"account_id": scope.account_id, "emails": list(emails), "phones": list(phones)}
+        return {row.id for row in self._all("contacts/with_natural_keys", asked)}
+
+    def newest(self, scope: SourceFilter, number: int) -> set[int]:
+        """Return the contacts that were made last; see `SourceSnapshot.newest`."""
+        asked = {**self._parameters(scope, None), "size": number}
+        return {row.id for row in self._all("contacts/newest", asked)}
+
     @property
     def traces(self) -> TraceReading:
         """By what one tells where contacts went that are not there any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ class Seen:
 
     `of_new_contacts` are those among `read` that were read because their contact is new to Krayin.
     `skipped` counts by reason, `broken` holds key and reason of unreadable rows, `warnings` counts
-    by text; the examples are the first that had it.
+    by text; the examples are the first that had it. `decided` counts by what was decided and by which rule.
     """
 
     read: int = 0
@@ -36,6 +36,7 @@ class Seen:
     broken: list[tuple[int, str]] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
     warning_examples: dict[str, list[int]] = field(default_factory=dict)
+    decided: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def skip(self, reason: str, key: int) -> None:
         """Count a record that is left out."""
@@ -57,6 +58,7 @@ class Seen:
             "broken": [{"contact": contact, "reason": reason} for contact, reason in self.broken],
             "warnings": dict(self.warnings),
             "warning_examples": self.warning_examples,
+            "decided": {what: dict(rules) for what, rules in self.decided.items()},
         }
 
 

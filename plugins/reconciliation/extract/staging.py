@@ -14,7 +14,7 @@ from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.mapping_store import erased_among
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from reconciliation.extract.streams import DesiredStage, Rules, StreamSpec
     from reconciliation.model.contact import MappingRules
     from reconciliation.model.desired_activity import DesiredActivity
+    from reconciliation.model.desired_contact import DesiredContact
     from reconciliation.store.binding_scope import BindingScope
 
 # From here on the statistics of a table matter.
 MANY = 1000
+ERASED = "erased on request"
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class StagedContacts:
     """The contacts of one run.
 
     With `follow_closed` also those are staged that have a lead and were active since it was last looked at.
+    `told` hears what each contact is mapped to, or why it is left out.
     """
 
     connection: psycopg.Connection
@@ -60,6 +63,7 @@ class StagedContacts:
     run_id: int
     rules: MappingRules
     follow_closed: bool = False
+    told: Callable[[int, DesiredContact | SkippedContact | str], None] = lambda *_: None
 
     def clear(self) -> None:
         """Drop what this run, or an earlier try of it, staged."""
@@ -73,17 +77,21 @@ class StagedContacts:
         with self.connection.cursor() as cursor, cursor.copy(statement("staged_contact/stage")) as copy:
             for contact in contacts:
                 if contact.id in erased:
-                    seen.skipped["erased on request"] += 1
+                    seen.skipped[ERASED] += 1
+                    self.told(contact.id, ERASED)
                     continue
                 before = planned.get(contact.id, _NEVER_PLANNED)
                 desired = map_contact(
                     contact, self.rules, mapped=before.person is not None, has_lead=before.has_lead
                 )
+                self.told(contact.id, desired)
                 if isinstance(desired, SkippedContact):
                     seen.skip(desired.reason, contact.id)
                     continue
                 for warning in desired.warnings:
                     seen.warn(warning, contact.id)
+                for what, rule in desired.decided.items():
+                    seen.decided[what][rule] += 1
                 hashes = desired.person_hash(), desired.lead_hash()
                 follows = self.follow_closed and self.rules.make_leads and contact.wants_lead
                 active_at = contact.last_activity_at if follows and before.is_news(contact) else None

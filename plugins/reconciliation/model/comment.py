@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LINE_END = "<br>"
 # A cut may not leave half an entity or half a tag behind.
 _TORN = re.compile(r"(?:&[^&;<>\s]{0,31}|<[^<>]*)\Z")
+_TAGS = re.compile(r"<[^<>]*>")
 _LINES = re.compile(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _KILO = 1024
 
@@ -47,6 +48,11 @@ def comment_of(text: str, link: str = "") -> str:
         return comment
     kept = encoded[: TEXT_BYTES - len(CUT_MARK.encode())].decode(errors="ignore")
     return _TORN.sub("", kept).rstrip() + CUT_MARK
+
+
+def plain_text(comment: str) -> str:
+    """Return a comment as it reads on Krayin's page."""
+    return html.unescape(_TAGS.sub("", comment.replace(LINE_END, "\n")))
 
 
 def moment(at: datetime, zone: tzinfo = UTC) -> str:

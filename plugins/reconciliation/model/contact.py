@@ -32,6 +32,7 @@ from reconciliation.model.desired_contact import (
     Skip,
     SkippedContact,
 )
+from reconciliation.model.owner import FIXED_OWNER
 from reconciliation.model.phones import normalise_phone, phone_key
 from reconciliation.model.stored_text import stored_text, visible_text
 from reconciliation.model.text_template import text_of
@@ -71,6 +72,8 @@ _PRICE_END = Decimal(10) ** 11
 folded = lru_cache(maxsize=8192)(fold_name)
 PLACEHOLDER_DOMAIN = "chatwoot.invalid"
 _PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
+HAS_ONE = "it has one already"
+"""What decides about the lead of a contact whom the rules would give none."""
 
 
 class ContactReading:
@@ -143,7 +146,7 @@ class MappingRules:
     instant or None; `zone` that of the account; `templates` the texts of one's own, by place. With
     `make_leads` those contacts get a lead for whom the rule of the reading holds. `tag_kinds` are the CRM
     kinds on which labels are put as tags, `tag_names` gives the tag of each label that becomes one, None: all
-    do, under their own names.
+    do, under their own names. `lead_rule` is how the settings call the rule for leads.
     """
 
     phone_region: str | None = None
@@ -154,6 +157,7 @@ class MappingRules:
     zone: tzinfo = UTC
     templates: Mapping[str, TextTemplate] = field(default_factory=dict)
     make_leads: bool = True
+    lead_rule: str = "leads.create: always"
     owners: OwnerRules | None = None
     tag_kinds: tuple[str, ...] = ()
     tag_names: Mapping[str, str] | None = None
@@ -278,13 +282,16 @@ def map_contact(
     reason = _skip(reading, mapped=mapped)
     if reason is not None:
         return SkippedContact(contact.id, reason)
-    owner, unknown = (None, None) if rules.owners is None else rules.owners.choose(contact)
+    owner, owner_rule, unknown = (
+        (None, FIXED_OWNER, None) if rules.owners is None else rules.owners.choose(contact)
+    )
     if unknown is not None and not mapped:
         reading.warnings.append(unknown)
     person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
     person["custom"] = _custom("person", reading)
     lead: Fields | None = None
-    if has_lead or (rules.make_leads and contact.wants_lead):
+    wants_lead = rules.make_leads and contact.wants_lead
+    if has_lead or wants_lead:
         lead = {field.target: field.read(reading) for field in LEAD_FIELDS}
         lead["custom"] = _custom("lead", reading)
     return DesiredContact(
@@ -298,6 +305,10 @@ def map_contact(
         changed_at=contact.updated_at,
         owner=owner,
         tags=_tags(contact, rules),
+        decided={
+            "lead": HAS_ONE if has_lead and not wants_lead else rules.lead_rule,
+            "owner": owner_rule,
+        },
     )
 
 

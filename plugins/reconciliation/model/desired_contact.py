@@ -23,6 +23,16 @@ class Skip(StrEnum):
     BLOCKED = "blocked"
     BEFORE_HISTORY = "before_history"
 
+    @property
+    def rule(self) -> str:
+        """The setting that decides it, in words where there is none."""
+        return {
+            Skip.NO_EMAIL_OR_PHONE: "it has neither e-mail nor phone",
+            Skip.PHONE_ONLY: "phone_only_contacts: skip",
+            Skip.BLOCKED: "skip_blocked: true",
+            Skip.BEFORE_HISTORY: "history",
+        }[self]
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredOrganization:
@@ -44,6 +54,7 @@ class DesiredContact(FromJson):
     `warnings` say in words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last
     change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's. `tags` are
     those that its records should have from us, by CRM kind; without an entry a kind's are left alone.
+    `decided` names the setting that decided whether it gets a lead, and that about the owner.
     """
 
     contact_id: int
@@ -56,6 +67,7 @@ class DesiredContact(FromJson):
     changed_at: datetime | None = field(default=None, compare=False)
     owner: int | None = field(default=None, compare=False)
     tags: dict[str, list[str]] = field(default_factory=dict)
+    decided: dict[str, str] = field(default_factory=dict, compare=False)
     _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
     def with_hashes(self) -> DesiredContact:

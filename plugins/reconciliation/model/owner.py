@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from krayin.text import fold_email
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from chatwoot.records import Contact
     from krayin.catalogue import User
+
+FIXED_OWNER: Final = "lead_owner"
+"""The setting that names the owner of what no other rule gives one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,10 @@ class OwnerRules:
     teams: Mapping[int, int] = field(default_factory=dict)
     inboxes: Mapping[int, int] = field(default_factory=dict)
 
-    def choose(self, contact: Contact) -> tuple[int | None, str | None]:
-        """Return the user who owns a contact's new records, None for the fixed one, and a warning if any.
+    def choose(self, contact: Contact) -> tuple[int | None, str, str | None]:
+        """Return the user who owns a contact's new records, the setting that says so, and a warning if any.
+
+        The user is None for the fixed one, `lead_owner`.
 
         The agent of its latest conversation goes first, then the team, then the inbox: of that conversation,
         without one the first in which it was seen.
@@ -35,13 +40,16 @@ class OwnerRules:
         if self.emails is not None and handling is not None and handling.agent_id is not None:
             user = self.emails.get(fold_email(handling.email or ""))
             if user is not None:
-                return user, None
+                return user, "owner.assignee", None
             warning = f"no active Krayin user has the e-mail of Chatwoot agent {handling.agent_id}"
-        team = None if handling is None else self.teams.get(handling.team_id or 0)
-        if team is not None:
-            return team, warning
+        team_id = None if handling is None else handling.team_id
+        if team_id is not None and team_id in self.teams:
+            return self.teams[team_id], f"owner.teams.{team_id}", warning
         seen = [one.inbox_id for one in contact.inboxes] if handling is None else [handling.inbox_id or 0]
-        return next((self.inboxes[one] for one in seen if one in self.inboxes), None), warning
+        for one in seen:
+            if one in self.inboxes:
+                return self.inboxes[one], f"owner.inboxes.{one}", warning
+        return None, FIXED_OWNER, warning
 
 
 def users_by_email(users: Iterable[User]) -> dict[str, int]:

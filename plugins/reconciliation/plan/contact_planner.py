@@ -288,7 +288,7 @@ class ContactPlanner:
             person, lead = rows["person"], rows["lead"]
             there = present[contact.contact_id]
             expectation = expect(plan, there, engine.identity.account_id, self.rules)
-            planned.add(plan, expectation)
+            planned.add(plan, expectation, there)
             decided.append(
                 Decided(
                     str(contact.contact_id),

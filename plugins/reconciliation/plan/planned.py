@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.plan.contact import Action
 
 if TYPE_CHECKING:
-    from reconciliation.plan.contact import Changes, ContactPlan, Expectation
+    from reconciliation.plan.contact import Changes, ContactPlan, Expectation, KnownState
     from reconciliation.plan.organization import PlannedCompany
 
 # Examples of each kind of action in the summary.
@@ -33,8 +33,8 @@ class Planned:
     sample: list[dict[str, Any]] = field(default_factory=list)
     _sampled: Counter[str] = field(default_factory=Counter)
 
-    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
-        """Count one contact."""
+    def add(self, plan: ContactPlan, expectation: Expectation, _: KnownState | None = None, /) -> None:
+        """Count one contact; the last one is what Krayin has of it, where that was looked at."""
         self.actions[plan.action] += 1
         self.calls += expectation.expected.writes
         contact_id = plan.contact.contact_id

@@ -78,6 +78,7 @@ class RunFactory:
             zone=settings.zone,
             templates=settings.templates.of("lead"),
             make_leads=settings.leads.create != "never",
+            lead_rule=settings.leads.shown,
             owners=self._owners(),
             tag_kinds=settings.tags.kinds,
             tag_names=settings.tags.labels,

@@ -23,13 +23,14 @@ from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.heirs import Heir, find_heirs, hand_over
 from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.present_records import PlanReads
+from reconciliation.plan.preview import Preview
 from reconciliation.run.factory import RunFactory
 from reconciliation.store.binding_scope import register_installation, register_scope
 from reconciliation.store.run_rows import LANES, RunState, count_calls, update_run
 from reconciliation.store.sync_takeover import inherit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import psycopg
     from chatwoot.source import SourceSnapshot
@@ -76,7 +77,7 @@ class Planning:
 
     def run(self, also: AlsoPlanned) -> None:
         """Read and plan; `also` is called in the transaction that ends the planning."""
-        if not self._settings.enabled:
+        if not self._settings.enabled and not self.request.dry_run:
             update_run(
                 self.connection,
                 self.run_id,
@@ -89,8 +90,9 @@ class Planning:
         with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
             parts = RunFactory(self.sync, self.connection, krayin, targets)
             with looking(self.connection, self._settings, self.sync.source) as snapshot:
-                read = self._read(parts, snapshot)
-            summary = self._plan(parts, read, also)
+                preview = Preview(rules=parts.mapping_rules()) if self.request.previews else None
+                read = self._read(parts, snapshot, preview)
+            summary = self._plan(parts, read, preview, also)
         _log_plan(summary, dry_run=self.request.dry_run)
 
     @property
@@ -99,7 +101,7 @@ class Planning:
 
     # --- Chatwoot -----------------------------------------------------------------------------
 
-    def _read(self, parts: RunFactory, snapshot: SourceSnapshot) -> _Read:
+    def _read(self, parts: RunFactory, snapshot: SourceSnapshot, preview: Preview | None) -> _Read:
         request, settings = self.request, self._settings
         installation = register_installation(self.connection, snapshot.installation)
         identity = register_scope(
@@ -115,7 +117,12 @@ class Planning:
         mailing = self._check_first_load(parts.krayin) if first else []
         selection = streams.selection(CONTACTS, snapshot, scope)
         staged = StagedContacts(
-            self.connection, identity, self.run_id, parts.mapping_rules(), settings.new_lead_after_close
+            self.connection,
+            identity,
+            self.run_id,
+            parts.mapping_rules() if preview is None else preview.rules,
+            settings.new_lead_after_close,
+            **({} if preview is None else {"told": preview.mapped}),
         )
         staged.clear()
         reads_all = isinstance(selection, Everything)
@@ -126,6 +133,8 @@ class Planning:
         contacts = changes.watching(streams.contacts(snapshot, scope, selection))
         extract(staged, look.watching(contacts), seen)
         staged.analyze(seen.staged)
+        if preview is not None:
+            preview.leave_out(self._missing(snapshot, request.contact_ids - preview.records.keys()))
         streams.returned = frozenset(changes.returned)
         streams.stage(snapshot, scope, datetime.now(UTC))
         heirs = []
@@ -141,6 +150,14 @@ class Planning:
         moves = request.moves_watermark and doubt is None
         return _Read(streams, changes, first, mailing, moves, snapshot.read_at, look, doubt, heirs)
 
+    def _missing(self, snapshot: SourceSnapshot, contact_ids: Collection[int]) -> dict[int, str]:
+        """Return why contacts did not come that were asked for."""
+        scope = self.sync.scope
+        left = (("contacts.where", scope.where), ("chatwoot.inboxes", scope.inboxes))
+        out_of_scope = " or ".join(name for name, rule in left if rule is not None) or "it cannot be read"
+        there = snapshot.there(CONTACTS.stream, scope, sorted(contact_ids)) if contact_ids else set()
+        return {one: out_of_scope if one in there else "it is not in Chatwoot" for one in contact_ids}
+
     def _check_first_load(self, krayin: OpenKrayin) -> list[str]:
         """Return in words the workflows that keep a first load waiting; raise unless it only plans."""
         waiting = unconfirmed(krayin.client, self._settings.confirmed_workflows)
@@ -150,7 +167,9 @@ class Planning:
 
     # --- the plan -----------------------------------------------------------------------------
 
-    def _plan(self, parts: RunFactory, read: _Read, also: AlsoPlanned) -> dict[str, Any]:
+    def _plan(
+        self, parts: RunFactory, read: _Read, preview: Preview | None, also: AlsoPlanned
+    ) -> dict[str, Any]:
         """Plan what is staged, keep the run's summary and return it."""
         request, streams, identity = self.request, read.streams, read.streams.identity
         client, dry_run = parts.krayin.client, request.dry_run
@@ -162,9 +181,11 @@ class Planning:
         with parts.planning(identity, self.run_id, request, read.read_at) as engine:
             hand_over(engine.connection, identity, read.heirs)
             reads = PlanReads(client, parts.krayin.catalogue, exact=dry_run)
-            planned = ContactPlanner(engine, parts.rules(), reads).run()
+            planned = ContactPlanner(engine, parts.rules(), reads).run(preview)
             streams.plan(engine, client)
             plan_reopenings(engine)
+            if preview is not None:
+                preview.finish(engine, self._settings, parts.targets, parts.krayin.catalogue)
             forecast = parts.forecast(engine)
             held = engine.guard.awaiting_approval()
         with self.connection.transaction():

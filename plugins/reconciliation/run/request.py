@@ -39,6 +39,11 @@ class RunRequest:
         return None if self.window is None else Window(*self.window)
 
     @property
+    def previews(self) -> bool:
+        """Whether what would become of each contact asked for is kept with the run."""
+        return self.dry_run and bool(self.contact_ids)
+
+    @property
     def moves_watermark(self) -> bool:
         """Whether what changed since the watermark counts as seen after this run."""
         named = self.asked is not None or self.diff_id is not None

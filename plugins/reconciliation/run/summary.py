@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PLURALS = {"activity": "activities"}
+_BLANK: tuple[Any, ...] = (None, "", [])
 NUMBERS = (
     "read",
     "unchanged",
@@ -53,7 +54,7 @@ def lines_of(run: Run) -> list[str]:
     if run.dry_run:
         planned = ", ".join(f"{number} {action}" for action, number in summary.get("planned", {}).items())
         lines.append(f"  would be done       {planned or 'nothing'}")
-        lines += _dry_lines(summary)
+        lines += [*_dry_lines(summary), *_preview_lines(summary), *_rule_lines(summary)]
     for action in ("created", "updated", "adopted"):
         counts = _counts(summary.get(action, {}))
         if counts:
@@ -111,13 +112,50 @@ def _dry_lines(summary: Mapping[str, Any]) -> list[str]:
         f"  would quarantine    contact {one['contact']}: {one['message']}"
         for one in summary.get("planned_quarantine_sample", ())
     ]
-    for one in summary.get("sample", ()):
+    # Who was asked for is told of further down, each of them.
+    for one in () if "records" in summary else summary.get("sample", ()):
         fields = ", ".join(
             f"{kind} {name}" for kind, changes in one["changes"].items() for name in sorted(changes)
         )
         who = f"contact {one['contact']}" if "contact" in one else "a company"
         lines.append(f"  for example         {one['action']} {who}: {fields or 'nothing to write'}")
     return lines
+
+
+def _preview_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Say what would become of each contact asked for, and by which settings: no values."""
+    for one in summary.get("records", ()):
+        yield f"  {'contact ' + str(one['contact']):<19} {'; '.join(_preview_parts(one))}"
+    if summary.get("records"):
+        yield "  values              on the page Krayin sync, Runs, for those who may start this sync"
+
+
+def _preview_parts(one: Mapping[str, Any]) -> Iterator[str]:
+    if one["action"] == "left_out":
+        yield f"left out: {one['reason']}"
+        return
+    yield one["action"].replace("_", " ") + (f": {one['reason']}" if one["reason"] else "")
+    for kind in ("person", "lead"):
+        if kind not in one["fields"]:
+            yield f"no {kind} by {one['rules'][kind]}"
+            continue
+        fields = one["fields"][kind]
+        filled = [field["name"] for field in fields if field.get("becomes", field["chatwoot"]) not in _BLANK]
+        by = f" by {one['rules']['lead']}" if kind == "lead" else ""
+        yield f"{kind}{by} ({', '.join(filled)})"
+    if one["new"]:
+        yield f"owner {(one['owner'] or {}).get('id', 'nobody')} by {one['rules']['owner']}"
+    tags = max(map(len, one["tags"].values()), default=0)
+    if tags:
+        yield _counts({"tag": tags})
+    if one["activities_planned"]:
+        yield _counts({"activity": one["activities_planned"]})
+
+
+def _rule_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    for rules in summary.get("decided", {}).values():
+        for rule, number in sorted(rules.items()):
+            yield f"  decided by          {number} {rule}"
 
 
 def _conversation_lines(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -204,6 +204,11 @@ class LeadsSettings(_Strict):
             raise ValueError(message)
         return self
 
+    @property
+    def shown(self) -> str:
+        """The settings that decide who gets a lead, as they stand in the file."""
+        return f"leads.create: {self.create}" + (", leads.where" if self.where is not None else "")
+
     def rule(self, now: datetime, zone: ZoneInfo) -> ContactRule | None:
         """Return the rule for those who get a lead, None for everybody or nobody."""
         if self.where is None and self.create != "on_conversation":
@@ -432,7 +437,7 @@ class SyncSettings(_Strict):
     schedule: Annotated[str, AfterValidator(_schedule)] | None = "*/10 * * * *"
     """When to run: cron expression or preset, UTC. null: only by hand."""
     enabled: bool = True
-    """false: nothing is read, planned or sent."""
+    """false: nothing is sent, and nothing read or planned but for previews and dry runs."""
     chatwoot: ChatwootSettings
     krayin: KrayinSettings = KrayinSettings()
     webhook: WebhookSettings = WebhookSettings()

@@ -29,6 +29,7 @@ class RunKind(StrEnum):
     EVENTS = "events"
     RECONCILE = "reconcile"
     SETUP = "setup"
+    PREVIEW = "preview"
 
 
 class RunState(StrEnum):
@@ -54,6 +55,7 @@ LANES = {
     RunKind.BACKFILL: Lane.BACKFILL,
     RunKind.RECONCILE: Lane.DRIFT,
     RunKind.SETUP: Lane.SCHEDULED,
+    RunKind.PREVIEW: Lane.LIVE,
 }
 """Whose work goes first in Krayin."""
 
@@ -129,11 +131,19 @@ def read_run(connection: psycopg.Connection, run_id: int) -> Run:
     Raises:
         LookupError: there is none.
     """
+    run = find_run(connection, run_id)
+    if run is None:
+        message = f"there is no run {run_id}"
+        raise LookupError(message)
+    return run
+
+
+def find_run(connection: psycopg.Connection, run_id: int) -> Run | None:
+    """Return the run with this id, None if there is none."""
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement("sync_run/read"), {"run_id": run_id}).fetchone()
     if row is None:
-        message = f"there is no run {run_id}"
-        raise LookupError(message)
+        return None
     return Run(id=run_id, **{**row, "kind": RunKind(row["kind"]), "state": RunState(row["state"])})
 
 

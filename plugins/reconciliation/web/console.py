@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -9,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from chatwoot.errors import ChatwootError
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from krayin.errors import KrayinError
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
@@ -19,8 +20,11 @@ from reconciliation.drift.finding_store import accept, reopen
 from reconciliation.drift.record_now import RecordNow, read_now
 from reconciliation.errors import ReconciliationError
 from reconciliation.model.templates import page
+from reconciliation.plan.preview import MOST
+from reconciliation.run.preview import chosen, open_preview
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.decisions import Answer, decide, undo
+from reconciliation.store.run_rows import find_run
 from reconciliation.web import records
 from reconciliation.web.findings import FORMATS, SCHEMA, WITH_VALUES
 from reconciliation.web.labels import hint
@@ -31,12 +35,15 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from reconciliation.run.preview import PreviewRun
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.web.page_context import PageContext
     from reconciliation.web.records import Row
 
+log = logging.getLogger(__name__)
 BIGGEST_ID: Final = 2**63 - 1
 LONGEST_TEXT: Final = 200
+LONGEST_LIST: Final = 2000
 NAME: Final = "^[A-Za-z0-9_.-]+$"
 DECISIONS: Final = {"accept": accept, "reopen": reopen}
 Id = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
@@ -69,10 +76,18 @@ class Work(BaseModel):
 class Start(BaseModel):
     """A run that is to be started: of one contact or all, or a recovery of what `happened`."""
 
-    what: Literal["sync", "dry_run", "compare", "recover"]
+    what: Literal["sync", "compare", "recover"]
     contact_id: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
     happened: Annotated[str | None, Field(max_length=LONGEST_TEXT)] = None
     make_again: bool = False
+
+
+def _made(begun: PreviewRun) -> None:
+    """Make a preview after its page was answered; why one failed stands in its run."""
+    try:
+        begun.make()
+    except (ChatwootError, KrayinError, ReconciliationError):
+        log.warning("Preview %d failed; its page says why.", begun.run_id)
 
 
 def from_this_site(request: Request) -> None:
@@ -107,6 +122,9 @@ def console_routes(
         ("/differences/{sync_name}", "POST", console.decide),
         ("/differences/{sync_name}/differences.{ending}", "GET", console.download),
         ("/comparisons/{sync_name}", "GET", console.comparisons),
+        ("/preview/{sync_name}", "GET", console.preview_form),
+        ("/preview/{sync_name}", "POST", console.preview),
+        ("/preview/{sync_name}/{run_id}", "GET", console.previewed),
         ("/runs/{sync_name}", "GET", console.runs),
         ("/work", "GET", console.work),
         ("/work/{sync_name}", "POST", console.answer),
@@ -271,6 +289,62 @@ class _Console:
         back = sync_name if contact_id is None else f"../records/{sync_name}/{contact_id}"
         return RedirectResponse(back, HTTPStatus.SEE_OTHER)
 
+    def preview_form(self, request: Request, sync_name: str) -> HTMLResponse:
+        return self._preview_page(request, sync_name)
+
+    # What is typed in names customers: it goes no further than into Chatwoot.
+    def preview(
+        self,
+        request: Request,
+        sync_name: str,
+        text: Annotated[str, Form(max_length=LONGEST_LIST)] = "",
+        newest: Annotated[int, Form(ge=0, le=MOST)] = 0,
+    ) -> Response:
+        """Start a preview, and show the page that shows it as soon as it is there."""
+        self._acting(request, sync_name)
+        try:
+            sync = self._context.open_sync(sync_name)
+            contact_ids = chosen(sync, text, newest)
+            if not contact_ids:
+                problem = "No contact in Chatwoot is meant by that. Give ids, e-mails or phone numbers."
+                return self._preview_page(request, sync_name, problem=problem)
+            begun = open_preview(sync, contact_ids)
+        except (ChatwootError, KrayinError, ReconciliationError) as error:
+            return self._preview_page(request, sync_name, problem=str(error))
+        facts = f"run {begun.run_id}, {len(contact_ids)} contacts"
+        self._context.audit(request.state.user, "krayin_sync.preview", f"{sync_name}__sync", facts)
+        return RedirectResponse(
+            f"{sync_name}/{begun.run_id}",
+            HTTPStatus.SEE_OTHER,
+            background=BackgroundTask(_made, begun),
+        )
+
+    def previewed(self, request: Request, sync_name: str, run_id: Id) -> HTMLResponse:
+        self._sync(request, sync_name)
+        with self._database() as connection:
+            run = find_run(connection, run_id)
+            if run is None or run.sync_name != sync_name or not run.dry_run:
+                raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such preview.")
+            scope = records.scope_of(connection, sync_name)
+            ids = [one["contact"] for one in run.summary.get("records", ())]
+            known = records.links_of(connection, scope, ids) if scope else []
+        return self._preview_page(request, sync_name, run=run, known={row["contact_id"] for row in known})
+
+    def _preview_page(self, request: Request, sync_name: str, **facts: Any) -> HTMLResponse:
+        sync = self._sync(request, sync_name)
+        broken = str(sync.error) if isinstance(sync, BrokenSync) else None
+        given = {
+            "run": None,
+            "known": set(),
+            "problem": broken,
+            "is_off": not isinstance(sync, BrokenSync) and not sync.enabled,
+            "may_act": broken is None and self._may_act(request, sync_name),
+            **facts,
+        }
+        return HTMLResponse(
+            page("preview.html.j2", sync=sync_name, hint=hint, longest=LONGEST_LIST, most=MOST, **given)
+        )
+
     def runs(self, request: Request, sync_name: str, before: Before = None) -> HTMLResponse:
         self._sync(request, sync_name)
         with self._database() as connection:
@@ -348,7 +422,6 @@ class _Console:
         recovery = {"sync": sync_name, "happened": wanted.happened, "make_again": wanted.make_again}
         runs: dict[str, tuple[str, dict[str, Any]]] = {
             "sync": (f"{sync_name}__sync", only),
-            "dry_run": (f"{sync_name}__sync", {**only, "dry_run": True}),
             "compare": (f"{sync_name}__reconcile", only),
             "recover": ("krayin_recover", recovery),
         }

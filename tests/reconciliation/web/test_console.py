@@ -306,9 +306,9 @@ def test_the_page_starts_what_one_may_start(
     around: PageContext, world: World, started: list[tuple[Any, ...]]
 ) -> None:
     client = browser(around)
-    answer = post(client, "start/test", what="dry_run", contact_id=7)
+    answer = post(client, "start/test", what="sync", contact_id=7)
     assert answer.headers["location"] == "../../dags/test__sync/runs/manual__1"
-    assert started == [("ada", "test__sync", {"contact_ids": "7", "dry_run": True})]
+    assert started == [("ada", "test__sync", {"contact_ids": "7"})]
     assert post(client, "start/test", what="recover", happened="emptied on purpose").status_code == 403
     assert post(browser(around, "vic"), "start/test", what="sync").status_code == 403
     assert len(started) == 1
@@ -462,3 +462,33 @@ def test_an_incident_is_answered_by_who_may(
     assert offered == "Chatwoot is right as it shows itself"
     assert post(browser(able), "start/test", what="recover", happened=offered).status_code == 303
     assert started == [("ada", "krayin_recover", {"sync": "test", "happened": offered, "make_again": False})]
+
+
+def test_a_preview_shows_values_to_those_who_may_start_the_sync_only(
+    around: PageContext, world: World, audited: list[tuple[Any, ...]]
+) -> None:
+    ada = world.add(name="Ada Lovelace", email="ada@example.com")
+    operator, viewer = browser(around), browser(around, "vic")
+    asked = post(operator, "preview/test", text="ada@example.com, 999")
+    assert (asked.status_code, asked.headers["location"]) == (303, "test/1")
+    assert audited[-1][1:] == ("krayin_sync.preview", "test__sync", "run 1, 2 contacts")
+    shown, hidden = (one.get("/krayin-sync/preview/test/1").text for one in (operator, viewer))
+    assert "Ada Lovelace" in shown
+    assert "leads.create: always" in hidden
+    assert f"Contact {ada}" in hidden
+    assert [one for one in ("Lovelace", "@example.com") if one in hidden] == []
+    assert "data-seconds" not in shown
+    # It is no run of the sync: the status page and the pages of others know nothing of it.
+    assert world.rows("SELECT kind, state, dry_run FROM sync_run") == [("preview", "done", True)]
+    assert viewer.get("/krayin-sync/preview/test/2").status_code == 404
+    assert post(viewer, "preview/test", text="1").status_code == 403
+
+
+def test_a_preview_that_cannot_be_made_says_why(around: PageContext, world: World) -> None:
+    client = browser(around)
+    for text in ("nobody@example.com", ""):
+        assert "No contact in Chatwoot is meant by that" in post(client, "preview/test", text=text).text
+    ada = world.add(name="Ada", email="ada@example.com")
+    around = replace(around, open_sync=lambda name: world.sync(name, lead_pipeline_id=99))
+    post(browser(around), "preview/test", text=str(ada))
+    assert "lead_pipeline_id: 99 does not exist" in client.get("/krayin-sync/preview/test/1").text

@@ -115,15 +115,31 @@ def opened(browser: Browser, width: int, *, bypass_csp: bool = False) -> Page:
     return context.new_page()
 
 
-def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(browser: Browser, address: str) -> None:
+def preview(page: Page, address: str) -> str:
+    """Ask by keyboard what would become of some contacts, and wait for it; return where it is."""
+    page.goto(f"{address}preview/test")
+    page.keyboard.type("rosa@example.com, +49 40 777001, 1, 999")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0")
+    page.keyboard.press("Enter")
+    page.get_by_role("article").nth(3).wait_for()
+    return page.url.removeprefix(address)
+
+
+def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
+    browser: Browser, address: str, world: World
+) -> None:
     pages = {
         "status": "", "find": "find", "work": "work?chosen=all", "decisions": "decisions/test",
         "differences": "differences/test", "gone": "differences/test?change=gone",
         "comparisons": "comparisons/test", "runs": "runs/test", "record": "records/test/2",
-        "waiting": "records/test/1", "unknown": "records/test/999",
+        "waiting": "records/test/1", "unknown": "records/test/999", "preview": "preview/test",
     }  # fmt: skip
     found = []
     page = opened(browser, 1280)
+    world.change(4, name="Rear Admiral Grace Hopper")
+    world.add(name="Rosa Parks", email="rosa@example.com", additional_attributes={"job_title": "Buyer"})
+    pages["previewed"] = preview(page, address)
     page.goto(f"{address}work")
     page.get_by_role("button", name="It is this person").first.click()
     for width in SIZES:

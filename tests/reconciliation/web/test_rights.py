@@ -25,6 +25,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "work": {"operations": [1], "answer": "replay"},
     "decisions": {"decisions": [1]},
     "start": {"what": "sync"},
+    "preview": {"text": "ada@example.com, 999"},
 }
 STRANGER, VIEWER, OPERATOR = "eve", "vic", "ada"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reconciliation.drift.request import Policy
-    from reconciliation.plan.contact import ContactPlan, Expectation
+    from reconciliation.plan.contact import ContactPlan, Expectation, KnownState
     from reconciliation.plan.organization import PlannedCompany
 
 CLASSES = {
@@ -37,7 +37,7 @@ class Decisions(Planned):
     made: dict[int, Finding] = field(default_factory=dict)
     companies: list[Finding] = field(default_factory=list)
 
-    def add(self, plan: ContactPlan, expectation: Expectation) -> None:
+    def add(self, plan: ContactPlan, expectation: Expectation, _: KnownState | None = None, /) -> None:
         """Keep what is planned for one contact."""
         Planned.add(self, plan, expectation)
         kind = CLASSES.get(plan.action)
