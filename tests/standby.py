@@ -48,14 +48,20 @@ def running_standby(primary: Cluster, directory: Path, **settings: str) -> Itera
         shutil.rmtree(copy.directory)
 
 
+def flush(connection: psycopg.Connection) -> None:
+    """Let a server of the tests, which commits without waiting for its log, write all of it."""
+    with connection.transaction():
+        connection.execute("SET LOCAL synchronous_commit = on")
+        connection.execute("SELECT pg_logical_emit_message(true, 'tests', 'flush')")
+
+
 def wait_for(primary: Cluster, standby: Cluster, how_far: str = "replay") -> None:
     """Wait until a standby has replayed (or received: "receive") what its primary has written."""
     with (
         psycopg.connect(primary.dsn(), autocommit=True) as writing,
         psycopg.connect(standby.dsn(), autocommit=True) as following,
     ):
-        # The tests' server commits without waiting for its log: the message flushes what is open.
-        writing.execute("SELECT pg_logical_emit_message(false, 'tests', 'flush', true)")
+        flush(writing)
         row = writing.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
         assert row
         reached = f"SELECT pg_last_wal_{how_far}_lsn() >= %s::pg_lsn"

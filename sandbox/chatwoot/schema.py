@@ -14,7 +14,7 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 def create_schema(connection: Connection[Any]) -> bool:
     """Create Chatwoot's tables unless they are there; tell whether they were created.
 
-    Needs a role that may create the extensions pg_trgm and vector.
+    Needs a role that may create the extension pg_trgm.
     """
     with connection.transaction():
         found = connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL AS found").fetchone()

@@ -1,9 +1,11 @@
 -- The tables, indexes and triggers of Chatwoot 4.15.1 (schema version 2026_06_11_184600) that the
--- integration reads or that hang on what it reads. PostgreSQL 13 or newer.
--- pgcrypto is left out: gen_random_uuid() is built in.
+-- integration reads or that hang on what it reads.
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
-CREATE EXTENSION IF NOT EXISTS vector;
+-- Later versions have gen_random_uuid() built in.
+DO $$ BEGIN
+    IF current_setting('server_version_num')::integer < 130000 THEN CREATE EXTENSION IF NOT EXISTS pgcrypto; END IF;
+END $$;
 
 CREATE TABLE schema_migrations (version character varying PRIMARY KEY);
 INSERT INTO schema_migrations (version) VALUES ('20260611184600');

@@ -8,10 +8,12 @@ BEGIN
       AND state = 'planned' AND next_attempt_at > clock_timestamp();
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER mapping_linked_insert AFTER INSERT ON mapping
+DROP TRIGGER IF EXISTS mapping_linked_insert ON mapping;
+CREATE TRIGGER mapping_linked_insert AFTER INSERT ON mapping
     FOR EACH ROW WHEN (NEW.source_kind = 'contact' AND NEW.state = 'linked')
     EXECUTE FUNCTION release_waiting();
-CREATE OR REPLACE TRIGGER mapping_linked_update AFTER UPDATE OF state, crm_id ON mapping
+DROP TRIGGER IF EXISTS mapping_linked_update ON mapping;
+CREATE TRIGGER mapping_linked_update AFTER UPDATE OF state, crm_id ON mapping
     FOR EACH ROW WHEN (NEW.source_kind = 'contact' AND NEW.state = 'linked'
                        AND (OLD.state <> 'linked' OR OLD.crm_id IS DISTINCT FROM NEW.crm_id))
     EXECUTE FUNCTION release_waiting();
@@ -22,7 +24,8 @@ BEGIN
     NEW.crm_created_at := NULL;
     RETURN NEW;
 END $$;
-CREATE OR REPLACE TRIGGER mapping_other_record BEFORE UPDATE OF crm_id ON mapping
+DROP TRIGGER IF EXISTS mapping_other_record ON mapping;
+CREATE TRIGGER mapping_other_record BEFORE UPDATE OF crm_id ON mapping
     FOR EACH ROW WHEN (OLD.crm_id IS DISTINCT FROM NEW.crm_id
                        AND OLD.crm_created_at IS NOT DISTINCT FROM NEW.crm_created_at)
     EXECUTE FUNCTION forget_crm_created_at();

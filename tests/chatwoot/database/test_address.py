@@ -28,7 +28,7 @@ def test_what_libpq_takes_is_taken(conninfo: str) -> None:
 @pytest.mark.parametrize("password", ["hunter@2", "hunter/2", "hunter?2", "hun:ter/2", "@hunter2@"])
 def test_a_password_as_it_is_typed_is_named_and_no_piece_of_it_shown(password: str) -> None:
     with pytest.raises(ChatwootUnreachable, match="percent-encoded") as caught:
-        DatabaseSource(f"postgresql://reader:{password}@db.example.com/chatwoot")._connect()
+        DatabaseSource(f"postgresql://reader:{password}@db.example.com/chatwoot").connect()
     assert "hun" not in str(caught.value)
     assert "2@" not in str(caught.value)
 

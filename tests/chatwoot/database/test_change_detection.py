@@ -105,7 +105,7 @@ def test_a_late_commit_inside_a_savepoint_is_not_lost(
     assert nested in changed(source, mark)
     # The reason for reading from the snapshot's xmin on: its list knows no subtransactions.
     row = chatwoot.execute(
-        "SELECT pg_visible_in_snapshot(xmin::text::xid8, %s::pg_snapshot) FROM contacts WHERE id = %s",
+        "SELECT txid_visible_in_snapshot(xmin::text::bigint, %s::txid_snapshot) FROM contacts WHERE id = %s",
         (mark.snapshot, nested),
     ).fetchone()
     assert row == (True,)

@@ -13,7 +13,7 @@ from chatwoot.source import ChangedSince, Everything, SourceFilter, Watermark
 from chatwoot.streams import Stream
 
 from sandbox.chatwoot.changes import add_contact, update_columns
-from tests.standby import running_standby, wait_for
+from tests.standby import flush, running_standby, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,7 @@ def test_a_standby_that_is_behind_says_so(
     with psycopg.connect(replica.conninfo, autocommit=True) as connection:
         connection.execute("SELECT pg_wal_replay_pause()")
     add_contact(chatwoot, 1)
-    chatwoot.execute("SELECT pg_logical_emit_message(false, 'tests', 'flush', true)")
+    flush(chatwoot)
     for _ in range(600):
         if passing(replica):
             break

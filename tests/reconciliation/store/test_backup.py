@@ -21,7 +21,7 @@ SETTINGS = {"sync_to_organization": True, "sync_conversations": True}
 
 
 def program(name: str) -> str:
-    return str(stack_postgres._programs() / name)
+    return str(stack_postgres.programs() / name)
 
 
 def talk_activities(world: World) -> int:
