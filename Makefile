@@ -68,9 +68,10 @@ bench: venv ## Measure speed and calls; results in benchmarks/results
 	@for each in benchmarks/*.py; do [ -e "$$each" ] || continue; \
 		echo "== $$each"; PYTHONPATH=plugins:. $(BIN)/python "$$each" $(ARGS) || exit 1; done
 
-reference: venv ## Write the pages that are made from the code: settings and views
+reference: venv ## Write the pages that are made from the code: settings, views and their answers
 	WRITE_REFERENCE=1 $(BIN)/python -m pytest -q -k the_rendered_one \
-		tests/reconciliation/settings/test_reference.py tests/reconciliation/web/test_views.py
+		tests/reconciliation/settings/test_reference.py tests/reconciliation/web/test_views.py \
+		tests/reconciliation/test_data_team.py
 
 pictures: venv ## Write the pictures of the pages anew (needs Chromium)
 	WRITE_PICTURES=docs/images $(BIN)/python -m pytest -q -n 0 -k axe tests/reconciliation/web/test_in_a_browser.py

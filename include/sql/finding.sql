@@ -30,7 +30,7 @@ WHERE finding.sync_name = %(sync_name)s AND finding.state NOT IN ('repaired', 'r
 -- How many differences there are now, by class and field.
 -- Parameters: sync_name.
 -- Indexes: finding_present.
-SELECT class, crm_kind, field, side, findings, repair_calls
+SELECT class, crm_kind, field, side, findings, repair_calls, need_somebody
 FROM krayin_sync.open_findings_by_field
 WHERE sync_name = %(sync_name)s
 ORDER BY findings DESC, class, crm_kind, field, side
@@ -192,9 +192,7 @@ SELECT finding.id AS finding_id, finding.class, finding.state, finding.side, fin
        finding.contact_id, finding.crm_kind, finding.crm_id, finding.repair_calls,
        finding.first_seen, finding.last_seen, finding.ended_at, scope.account_id,
        krayin_sync.krayin_page(target.base_url, finding.crm_kind, finding.crm_id) AS krayin_page,
-       finding.ended_at IS NULL AND NOT
--- include: finding_need/information
-       AS needs_somebody,
+       finding.ended_at IS NULL AND NOT krayin_sync.for_information(state, class, side) AS needs_somebody,
        CASE WHEN %(values)s THEN finding.repair END AS repair,
        CASE WHEN %(values)s THEN finding.detail ELSE '{}' END AS detail
 FROM krayin_sync.finding AS finding
@@ -320,9 +318,7 @@ SELECT finding.id AS finding_id, class, state, side, field, source_kind,
        CASE WHEN source_kind <> 'company' THEN source_id END AS source_id,
        contact_id, crm_kind, crm_id, repair_calls, first_seen, last_seen, ended_at, scope.account_id, repair, detail,
        krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS krayin_page,
-       ended_at IS NULL AND NOT
--- include: finding_need/information
-       AS needs_somebody
+       ended_at IS NULL AND NOT krayin_sync.for_information(state, class, side) AS needs_somebody
 FROM chosen
 JOIN krayin_sync.finding USING (id)
 JOIN krayin_sync.scope ON scope.id = finding.scope_id
@@ -334,9 +330,7 @@ ORDER BY class, finding.id
 -- How many differences there are now, by class and field, those that need somebody apart.
 -- Parameters: sync_name.
 -- Indexes: finding_chosen.
-SELECT class, field,
--- include: finding_need/information
-       AS information,
+SELECT class, field, krayin_sync.for_information(state, class, side) AS information,
        count(*) AS findings, min(first_seen) AS oldest
 FROM krayin_sync.finding
 WHERE sync_name = %(sync_name)s AND state NOT IN ('repaired', 'resolved')

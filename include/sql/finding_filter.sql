@@ -15,9 +15,8 @@ WITH compared AS MATERIALIZED (
       AND (%(class)s::text IS NULL OR class = %(class)s)
       AND (%(field)s::text IS NULL OR field = %(field)s)
       AND (%(side)s::text IS NULL OR side = %(side)s)
-      AND (%(information)s::boolean IS NULL OR %(information)s =
--- include: finding_need/information
-      )
+      AND (%(information)s::boolean IS NULL
+           OR krayin_sync.for_information(state, class, side) = %(information)s)
       AND CASE %(change)s::text
               WHEN 'gone' THEN ended_at >= (SELECT started_at FROM compared)
               WHEN 'new' THEN first_seen >= (SELECT started_at FROM compared)

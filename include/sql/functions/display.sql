@@ -18,3 +18,7 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT (ARRAY['live', 'scheduled', 'retry', 'backfi
 -- Which address of a budget's key belongs to which Krayin; the key also names the API user.
 CREATE OR REPLACE FUNCTION krayin_sync.budget_target(key text) RETURNS integer
 LANGUAGE sql IMMUTABLE AS $$ SELECT substring(key FROM 'target.([0-9]+)#')::integer $$;
+
+-- Whether a difference is for information alone: accepted, a salesperson's own value, or cut to fit.
+CREATE OR REPLACE FUNCTION krayin_sync.for_information(state text, class text, side text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$ SELECT state = 'accepted' OR class = 'truncated' OR side IS NOT DISTINCT FROM 'theirs' $$;

@@ -68,7 +68,8 @@ CREATE OR REPLACE VIEW open_findings_by_field AS
 SELECT sync_name, class, coalesce(crm_kind, '') AS crm_kind, coalesce(field, '') AS field, side,
        count(*) AS findings,
        coalesce(sum(repair_calls) FILTER (WHERE state IN ('open', 'repairing')), 0) AS repair_calls,
-       min(first_seen) AS oldest
+       min(first_seen) AS oldest,
+       count(*) FILTER (WHERE NOT for_information(state, class, side)) AS need_somebody
 FROM finding
 WHERE state NOT IN ('repaired', 'resolved')
 GROUP BY sync_name, class, coalesce(crm_kind, ''), coalesce(field, ''), side;
@@ -82,3 +83,4 @@ COMMENT ON COLUMN open_findings_by_field.side IS '`ours`, `theirs` or NULL';
 COMMENT ON COLUMN open_findings_by_field.findings IS 'Number; `7`';
 COMMENT ON COLUMN open_findings_by_field.repair_calls IS 'Calls to Krayin it would cost to repair those that a repair can mend; `7`';
 COMMENT ON COLUMN open_findings_by_field.oldest IS 'Since when the oldest of them is known; `2026-11-20 03:04:10+00`';
+COMMENT ON COLUMN open_findings_by_field.need_somebody IS 'Those that are not for information alone, as what was accepted, a salesperson''s own value and what was cut to fit; `7`';

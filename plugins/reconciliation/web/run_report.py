@@ -128,7 +128,6 @@ class _Facts:
     ) -> str:
         scope = next(iter(self._rows("sync_run/scope", sync_name=run.sync_name)), None)
         by_field = self._rows("finding/by_field", sync_name=run.sync_name)
-        groups = self._rows("finding/groups", sync_name=run.sync_name)
         quarantine = self._rows("operation/quarantine_by_reason", sync_name=run.sync_name)
         fields = ((f"{row['crm_kind']} {row['field']}", row["findings"]) for row in by_field if row["field"])
         budget = self._rows("rate_budget/use_of_run", krayin=scope["base_url"]) if scope else []
@@ -140,7 +139,7 @@ class _Facts:
             run=run,
             compared=compared,
             open_findings=sum(row["findings"] for row in by_field),
-            need_somebody=sum(row["findings"] for row in groups if not row["information"]),
+            need_somebody=sum(row["need_somebody"] for row in by_field),
             repair_calls=sum(row["repair_calls"] for row in by_field),
             ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
             plots={

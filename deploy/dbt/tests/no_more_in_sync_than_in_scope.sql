@@ -1,0 +1,1 @@
+select * from {{ ref('trust') }} where in_sync > in_scope

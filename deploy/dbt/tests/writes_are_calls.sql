@@ -1,0 +1,2 @@
+-- A run that writes more than it calls counts wrongly.
+select * from {{ ref('stg_runs') }} where writes > calls
