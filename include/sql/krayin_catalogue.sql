@@ -14,6 +14,15 @@ WHERE connection_key = %(connection_key)s
 SELECT document FROM krayin_sync.krayin_catalogue WHERE target_id = %(target_id)s ORDER BY read_at DESC LIMIT 1
 
 
+-- name: named_add
+-- Keep a lead source or type that was made just now with what is known of a Krayin.
+-- Parameters: target_id, path (text[]: the list it belongs to), row (JSON: a list of it).
+-- Indexes: none needed, one row per connection.
+UPDATE krayin_sync.krayin_catalogue
+SET document = jsonb_set(document, %(path)s, (document #> %(path)s) || %(row)s)
+WHERE target_id = %(target_id)s
+
+
 -- name: read
 -- The kept catalogue of a Krayin connection, unless it, or what is known of how its Krayin answers, is too old.
 -- Parameters: connection_key, max_age, dialect_age (intervals).

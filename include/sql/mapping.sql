@@ -82,7 +82,9 @@ WHERE mapping.id = seen.id
 -- Parameters: loser, survivor (ids of mapping rows of one CRM kind).
 -- Indexes: mapping_pkey.
 WITH given AS (
-    SELECT crm_id, origin, last_sent, pending_write, former_crm_ids, former_adopted_ids FROM krayin_sync.mapping WHERE id = %(loser)s
+    SELECT crm_id, origin, last_sent, pending_write, former_crm_ids, former_adopted_ids, made_in_stage
+    FROM krayin_sync.mapping
+    WHERE id = %(loser)s
 ), left_behind AS (
     UPDATE krayin_sync.mapping
     SET crm_id = NULL, acked_hash = NULL, last_sent = NULL, pending_write = NULL, former_crm_ids = '{}',
@@ -93,7 +95,7 @@ UPDATE krayin_sync.mapping AS survivor
 SET crm_id = given.crm_id, origin = given.origin, last_sent = given.last_sent, pending_write = given.pending_write,
     former_crm_ids = survivor.former_crm_ids || given.former_crm_ids,
     former_adopted_ids = survivor.former_adopted_ids || given.former_adopted_ids,
-    state = 'linked', source_hash = ''::bytea, acked_hash = NULL
+    made_in_stage = given.made_in_stage, state = 'linked', source_hash = ''::bytea, acked_hash = NULL
 FROM given
 WHERE survivor.id = %(survivor)s
 
@@ -395,15 +397,15 @@ WHERE mapping.id = ours.id
 -- name: link
 -- Note which Krayin record a source record is, and what was written to it.
 -- Parameters: target_id, scope_id, source_kind, source_id, crm_kind, crm_id, origin, acked_hash (or NULL: nothing
---             written yet), last_sent (JSON or NULL), crm_created_at (or NULL).
+--             written yet), last_sent (JSON or NULL), crm_created_at (or NULL), made_in_stage (or NULL).
 -- Indexes: mapping_of_source, mapping_one_source_per_record.
 INSERT INTO krayin_sync.mapping
     (target_id, scope_id, source_kind, source_id, crm_kind, crm_id, origin, state, acked_hash, last_sent,
-     acked_at, crm_created_at)
+     acked_at, crm_created_at, made_in_stage)
 VALUES
     (%(target_id)s, %(scope_id)s, %(source_kind)s, %(source_id)s, %(crm_kind)s, %(crm_id)s, %(origin)s, 'linked',
      %(acked_hash)s, %(last_sent)s, CASE WHEN %(acked_hash)s::bytea IS NOT NULL THEN clock_timestamp() END,
-     %(crm_created_at)s)
+     %(crm_created_at)s, %(made_in_stage)s)
 ON CONFLICT (scope_id, source_kind, source_id, crm_kind) DO UPDATE
 SET crm_id = excluded.crm_id,
     -- A lead that is followed by a new one stays the contact's.
@@ -419,7 +421,9 @@ SET crm_id = excluded.crm_id,
     last_sent = excluded.last_sent,
     pending_write = NULL,
     acked_at = excluded.acked_at,
-    crm_created_at = coalesce(excluded.crm_created_at, mapping.crm_created_at)
+    crm_created_at = coalesce(excluded.crm_created_at, mapping.crm_created_at),
+    made_in_stage = CASE WHEN mapping.crm_id = excluded.crm_id
+                         THEN coalesce(excluded.made_in_stage, mapping.made_in_stage) ELSE excluded.made_in_stage END
 
 
 -- name: link_organization
@@ -534,7 +538,7 @@ WHERE target.id = %(target_id)s
 -- Parameters: scope_id, source_kind, source_ids (text[]).
 -- Indexes: mapping_of_source.
 SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, former_crm_ids,
-       given_tags
+       given_tags, made_in_stage
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
 

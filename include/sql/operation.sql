@@ -102,7 +102,7 @@ planned AS (
                'person', desired -> 'person', 'person_hash', encode(person_hash, 'hex'),
                'lead', desired -> 'lead', 'lead_hash', encode(lead_hash, 'hex'),
                'organization', company -> 'folded_name', 'adopt', '{}'::jsonb, 'owner', desired -> 'owner',
-               'tags', desired -> 'tags'
+               'target', desired -> 'target', 'tags', desired -> 'tags'
            ),
            %(read_at)s, (desired ->> 'changed_at')::timestamptz,
            natural_keys || CASE WHEN jsonb_typeof(company) = 'object'

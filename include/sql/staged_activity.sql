@@ -41,7 +41,7 @@ WHERE run_id = %(run_id)s AND source_kind = %(source_kind)s AND source_id = ANY(
 SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired,
        coalesce(mapping.acked_hash = staged.source_hash, false) AS is_accepted, mapping.state,
        mapping.crm_id, mapping.last_sent, person.state AS person_state, lead.state AS lead_state,
-       lead.crm_id AS lead_id, lead.origin AS lead_origin, snapshot.facts AS lead_facts,
+       lead.crm_id AS lead_id, lead.origin AS lead_origin, lead.made_in_stage, snapshot.facts AS lead_facts,
        coalesce(lead.former_crm_ids <> '{}', false) AS follows_lead
 FROM krayin_sync.staged_activity AS staged
 LEFT JOIN krayin_sync.mapping AS mapping

@@ -112,6 +112,13 @@ class Contact:
         """Its key in the stream of contacts."""
         return self.id
 
+    @property
+    def writes_in(self) -> tuple[int, ...]:
+        """The inbox of its latest conversation where that was asked, without one those it was seen in."""
+        if self.handling is not None:
+            return (self.handling.inbox_id or 0,)
+        return tuple(one.inbox_id for one in self.inboxes)
+
 
 class Status(IntEnum):
     """Where a conversation stands; a bot handles pending ones. A later Chatwoot may know of more."""

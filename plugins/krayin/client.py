@@ -55,7 +55,8 @@ SEARCH_ROWS = 50
 UNSEARCHABLE = frozenset(":;")
 """With one of these in the value Krayin's search ignores the filter and answers its first rows."""
 
-Setting = TypeVar("Setting", Source, LeadType, Attribute, User, Tag, Workflow)
+Setting = TypeVar("Setting", bound=Source | LeadType | Attribute | User | Tag | Workflow)
+NamedSetting = TypeVar("NamedSetting", bound=Source | LeadType | Tag)
 """What an administrator sets up, read whole."""
 
 IDS_PER_CALL: Final = 100
@@ -86,6 +87,11 @@ _LISTS: Final[dict[type[Any], Endpoint]] = {
     Attribute: endpoints.ATTRIBUTES,
     User: endpoints.USERS,
     Workflow: endpoints.WORKFLOWS,
+}
+_CREATIONS: Final[dict[type[Any], Endpoint]] = {
+    Source: endpoints.CREATE_SOURCE,
+    LeadType: endpoints.CREATE_LEAD_TYPE,
+    Tag: endpoints.CREATE_TAG,
 }
 TAG_COLOR: Final = "#546E7A"
 """Of tags that are made by us: a grey blue that Krayin's form offers."""
@@ -213,9 +219,10 @@ class KrayinClient(Session):
             self._learn(takes_no_email=True)
         return person
 
-    def create_tag(self, name: str) -> Tag:
-        """Create a tag."""
-        return self.call(endpoints.CREATE_TAG, data_of(Tag), body={"name": name, "color": TAG_COLOR})
+    def create_named(self, setting: type[NamedSetting], name: str) -> NamedSetting:
+        """Create a tag, lead source or lead type; no two may have the same name."""
+        body = {"name": name, "color": TAG_COLOR} if issubclass(setting, Tag) else {"name": name}
+        return self.call(_CREATIONS[setting], data_of(setting), body=body)
 
     def put_tag_on(self, kind: str, record_id: int, tag_id: int) -> None:
         """Put a tag on a `person` or `lead`; nothing tells what tags a record has."""

@@ -84,6 +84,8 @@ LOOKUP_ENTITY: Final = {
 CREATE_PERSON: Final = _create("contacts/persons")
 CREATE_LEAD: Final = _create("leads")
 CREATE_TAG: Final = _create("settings/tags")
+CREATE_SOURCE: Final = _create("settings/sources")
+CREATE_LEAD_TYPE: Final = _create("settings/types")
 # A tag that is there already is put on no second time, and one that is not comes off all the same.
 PUT_TAG_ON: Final = {
     "person": Endpoint("POST", "contacts/persons/{id}/tags", repeatable=True),

@@ -117,9 +117,10 @@ def _desired(factory: RunFactory, contact_id: int, *, has_lead: bool) -> Desired
     with sync.source.snapshot() as snapshot:
         rows = snapshot.rows(CONTACTS.stream, sync.scope, ByIds(frozenset({contact_id})))
         contact = next(chain.from_iterable(rows), None)
+        rules = factory.mapping_rules(snapshot)
     if isinstance(contact, OutOfScope):
         return "out_of_scope"
     if not isinstance(contact, Contact):
         return "not_in_chatwoot"
-    desired = map_contact(contact, factory.mapping_rules(), mapped=True, has_lead=has_lead)
+    desired = map_contact(contact, rules, mapped=True, has_lead=has_lead)
     return desired.reason if isinstance(desired, SkippedContact) else desired

@@ -296,7 +296,7 @@ class _Comparison:
         drift.execute("staged_contact/clear")
         recreate, account_id = drift.policy.recreate, drift.identity.account_id
         detector = ContactDetector(account_id, rules, recreate, pipeline.order, edits.custom)
-        return ContactReader(drift, snapshot, scope, lists, drift.parts.mapping_rules(), detector)
+        return ContactReader(drift, snapshot, scope, lists, drift.parts.mapping_rules(snapshot), detector)
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
 from reconciliation.load.lead_stage import LeadStageSink
+from reconciliation.load.lead_targets import LeadTargetSteps, place_of
+from reconciliation.load.named_settings import NamedSettings
 from reconciliation.load.person import (
     CREATE_LEAD,
     CREATIONS,
@@ -41,11 +42,11 @@ class LeadSink(RecordSteps):
     crm_kind = "lead"
     entity = "leads"
 
-    def __init__(self, context: LoadContext, persons: PersonSink, stages: LeadStageSink) -> None:
-        """Work with `context`; `persons` writes the contacts' persons, `stages` moves their leads."""
+    def __init__(self, context: LoadContext, persons: PersonSink) -> None:
+        """Work with `context`; `persons` writes the contacts' persons, and knows where leads are made."""
         super().__init__(context)
         self.payload, self.put = lead_update, self.client.update_lead
-        self.persons, self.stages = persons, stages
+        self.persons, self.stages, self.lead_targets = persons, persons.stages, persons.lead_targets
 
     def chosen(self, operations: Sequence[tuple[Operation, int]]) -> set[int]:
         """Return the leads that the operations are going to take over."""
@@ -60,7 +61,7 @@ class LeadSink(RecordSteps):
             named = operation.payload["adopt"].get("lead")
             if any(lead.id == named for lead in free):
                 chosen.add(named)
-            elif lead := marked_lead(free, operation.payload["lead"]) or self._only_open(free):
+            elif lead := marked_lead(free, operation.payload["lead"]) or self._only_open(operation, free):
                 chosen.add(lead.id)
         return chosen
 
@@ -82,8 +83,10 @@ class LeadSink(RecordSteps):
                 self._create(work, person.crm_id, self.stages.waiting(work.operation))
                 return
             marked = is_marked(lead, work.lead)
-            origin, sent = ("created", flatten(work.lead)) if marked else ("adopted", None)
-            self.link(work, "lead", lead.id, origin, last_sent=sent)
+            if marked:
+                self._link_lost(work, lead)
+            else:
+                self.link(work, "lead", lead.id, "adopted")
             # One of ours from before, as under another address of Krayin, is not made by this operation.
             made = marked and work.operation.step in CREATIONS
             work.result["lead"] = "created" if made else "adopted"
@@ -121,9 +124,15 @@ class LeadSink(RecordSteps):
             self._create(work, person_id, move)
             return True
         # A call of ours that was not answered made it.
-        self.link(work, "lead", lost.id, "created", last_sent=flatten(work.wanted_lead))
+        self._link_lost(work, lost)
         work.result["lead"] = "created"
         return False
+
+    def _link_lost(self, work: ContactWork, lead: Lead) -> None:
+        """Link a lead that a call of ours made which was not answered."""
+        _, stage_id = place_of(work.operation, self.targets)
+        sent = flatten(work.wanted_lead)
+        self.link(work, "lead", lead.id, "created", last_sent=sent, made_in_stage=stage_id)
 
     def _is_closed(self, lead: Lead) -> bool:
         return lead.stage_id is not None and self.catalogue.is_final_stage(lead.stage_id)
@@ -142,12 +151,11 @@ class LeadSink(RecordSteps):
         ]
         if len(lately) > 1:
             raise Stop(_undecided(work, lately))
-        return lately[0] if lately else self._only_open(free)
+        return lately[0] if lately else self._only_open(work.operation, free)
 
-    def _only_open(self, free: Sequence[Lead]) -> Lead | None:
-        return only_open_lead(
-            free, pipeline_id=self.targets.pipeline_id, final_stages=final_stages(self.catalogue)
-        )
+    def _only_open(self, operation: Operation, free: Sequence[Lead]) -> Lead | None:
+        pipeline_id, _ = place_of(operation, self.targets)
+        return only_open_lead(free, pipeline_id=pipeline_id, final_stages=final_stages(self.catalogue))
 
     def _free(self, operation: Operation, leads: Sequence[Lead]) -> list[Lead]:
         if not leads:
@@ -161,12 +169,13 @@ class LeadSink(RecordSteps):
             # With a dead person Krayin fails on the lead, and does not say why.
             self.persons.gone(work, row)
         work.move = move
-        targets = replace(self.stages.targets_with(move), owner_id=work.owner)
+        targets = self.lead_targets.of(work)
         draft = lead_draft(work.wanted_lead, targets, booleans=self.booleans, person_id=person_id)
         with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
             lead = self.client.create_lead(draft).lead
         with self.lineage.linking(lead=lead):
-            self.link_made(work, "lead", lead, flatten(work.wanted_lead), work.lead_hash)
+            sent = flatten(work.wanted_lead)
+            self.link_made(work, "lead", lead, sent, work.lead_hash, made_in_stage=targets.stage_id)
         work.result["lead"] = "created"
         self.stages.finish(work, lead)
 
@@ -189,10 +198,10 @@ class ContactSink(Sink):
 
     def __init__(self, context: LoadContext) -> None:
         super().__init__(context)
-        stages = LeadStageSink(context)
-        self.persons = PersonSink(context, stages)
-        self.leads = LeadSink(context, self.persons, stages)
-        self.tags = TagSteps(context)
+        named = NamedSettings(context)
+        self.persons = PersonSink(context, LeadStageSink(context), LeadTargetSteps(context, named))
+        self.leads = LeadSink(context, self.persons)
+        self.tags = TagSteps(context, named)
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""

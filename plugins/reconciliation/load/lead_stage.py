@@ -12,6 +12,7 @@ from krayin.errors import NotFound
 from krayin.records import Lead
 
 from reconciliation.crm.fields import stored_lead_update
+from reconciliation.load.lead_targets import place_of
 from reconciliation.load.sink import Note, Sink, Stop, deleted, later, nothing
 from reconciliation.model.stages import (
     LeadPosition,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from reconciliation.load.person import ContactWork
     from reconciliation.load.sink import LoadContext
-    from reconciliation.settings.targets import LeadTargets
     from reconciliation.store.ledger import Operation
     from reconciliation.store.mapping_row import MappingRow
 
@@ -144,8 +144,8 @@ class LeadStageSink(LeadMover):
         A move that does not lead further than where new leads begin is none.
         """
         planned = self.ledger.waiting_move(operation)
-        order, first = self.pipeline.order, self.targets.stage_id
-        if planned is None or first in self.final:
+        order, (_, first) = self.pipeline.order, place_of(operation, self.targets)
+        if planned is None or first in self.final or first not in order:
             return None
         operation_id, payload = planned
         target = target_since(_qualified(payload), since)
@@ -156,10 +156,6 @@ class LeadStageSink(LeadMover):
         row = self.rows(operation, "stage")["lead"]
         stage_id = first if target.stage_id in self.final else target.stage_id
         return WaitingMove(operation_id, row, bytes.fromhex(payload["hash"]), target, stage_id)
-
-    def targets_with(self, waiting: WaitingMove | None) -> LeadTargets:
-        """Return where to make a lead for which that move waits."""
-        return self.targets if waiting is None else replace(self.targets, stage_id=waiting.stage_id)
 
     def note_made_in(self, waiting: WaitingMove | None) -> Note:
         """Return what notes, with the intent to make a lead, in which stage that will be."""
@@ -259,8 +255,9 @@ class LeadStageSink(LeadMover):
             return replace(standing, base=tried.stage_id)
         if before.get("lead") == row.crm_id:
             return replace(standing, base=before["stage"])
-        # A lead we made stood in the stage of new leads; an adopted one stands where a salesperson left it.
-        return replace(standing, base=self.targets.stage_id if row.origin == "created" else None)
+        # A lead we made stood in its first stage; an adopted one stands where a salesperson left it.
+        first = row.made_in_stage or self.targets.stage_id
+        return replace(standing, base=first if row.origin == "created" else None)
 
     def _followed_at(self, row: MappingRow, shown: Lead) -> datetime | None:
         """Return when the lead before this one was closed, None when this is the contact's first."""

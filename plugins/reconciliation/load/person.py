@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
     from reconciliation.load.lead_stage import LeadStageSink, WaitingMove
+    from reconciliation.load.lead_targets import LeadTargetSteps
     from reconciliation.load.sink import LoadContext
     from reconciliation.model.desired_contact import Fields
+    from reconciliation.settings.targets import LeadTargets
     from reconciliation.store.ledger import Operation
     from reconciliation.store.mapping_row import MappingRow
 
@@ -68,6 +70,8 @@ class ContactWork(Work):
     owner: int | None
     move: WaitingMove | None = field(default=None, kw_only=True)
     """That of the lead which is about to be made."""
+    targets: LeadTargets | None = field(default=None, kw_only=True)
+    """Where that lead is made."""
 
     @property
     def wanted_lead(self) -> Fields:
@@ -104,10 +108,10 @@ class PersonSink(RecordSteps):
     crm_kind = "person"
     entity = "persons"
 
-    def __init__(self, context: LoadContext, stages: LeadStageSink) -> None:
-        """Work with `context`; `stages` knows in which stage a lead is to be made."""
+    def __init__(self, context: LoadContext, stages: LeadStageSink, lead_targets: LeadTargetSteps) -> None:
+        """Work with `context`; `stages` knows the moves that wait, `lead_targets` where leads are made."""
         super().__init__(context)
-        self.stages = stages
+        self.stages, self.lead_targets = stages, lead_targets
         self.payload, self.put = person_update, self.client.update_person
 
     def with_address(
@@ -170,6 +174,8 @@ class PersonSink(RecordSteps):
             if found is not None:
                 self._adopt_found(work, *found)
                 return False
+        # Apart from the creation: that it failed says something else.
+        self._prepare_lead(work)
         try:
             created = self._create(work)
         except Rejected as rejection:
@@ -190,6 +196,11 @@ class PersonSink(RecordSteps):
         self._note_created(work, *created)
         return True
 
+    def _prepare_lead(self, work: ContactWork) -> None:
+        if work.lead is not None:
+            work.move = self.stages.waiting(work.operation)
+            work.targets = self.lead_targets.of(work)
+
     def _may_lack_an_email(self, work: ContactWork, failure: OutcomeUnknown) -> bool:
         return (
             failure.status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -205,13 +216,12 @@ class PersonSink(RecordSteps):
             booleans=self.booleans,
             email_required=self.catalogue.email_required(),
         )
-        if work.lead is None:
+        if work.targets is None:
             with self.intent(work.operation, CREATE_CONTACT):
                 return self.client.create_person(person), None
-        work.move = self.stages.waiting(work.operation)
         draft = lead_draft(
-            work.lead,
-            replace(self.stages.targets_with(work.move), owner_id=work.owner),
+            work.wanted_lead,
+            work.targets,
             booleans=self.reads.attributes.booleans("leads"),
             person=person,
         )
@@ -248,7 +258,9 @@ class PersonSink(RecordSteps):
         with self.lineage.linking(**made), self.ledger.transaction():
             self.link_made(work, "person", person, flatten(work.person), work.person_hash)
             if lead is not None:
-                self.link_made(work, "lead", lead, flatten(work.wanted_lead), work.lead_hash)
+                assert work.targets is not None
+                made_in = {"made_in_stage": work.targets.stage_id}
+                self.link_made(work, "lead", lead, flatten(work.wanted_lead), work.lead_hash, **made_in)
             self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
             made_at = person.organization_created_at
             is_made = person.created_at is not None and same_moment(made_at, person.created_at)

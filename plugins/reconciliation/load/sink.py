@@ -121,11 +121,22 @@ class Steps(LoadContext):
             self.store.link(work.operation, crm_kind, crm_id, origin, **written)
         work.rows = self.rows(work.operation)
 
-    def link_made(
-        self, work: Work, crm_kind: str, record: Listed, last_sent: Mapping[str, Any], acked: bytes | None
+    def link_made(  # noqa: PLR0913, PLR0917 - one record, and how it was made
+        self,
+        work: Work,
+        crm_kind: str,
+        record: Listed,
+        last_sent: Mapping[str, Any],
+        acked: bytes | None,
+        made_in_stage: int | None = None,
     ) -> None:
         """Note that the source record is the one that was made just now, of which `last_sent` was sent."""
-        written = {"acked_hash": acked, "last_sent": last_sent, "crm_created_at": record.created_at}
+        written = {
+            "acked_hash": acked,
+            "last_sent": last_sent,
+            "crm_created_at": record.created_at,
+            "made_in_stage": made_in_stage,
+        }
         self.link(work, crm_kind, record.id, "created", **written)
 
     def acknowledge(  # noqa: PLR0913, PLR0917 - one row, and what stands with it

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from chatwoot.records import Contact
 
+    from reconciliation.model.lead_choices import LeadChoices
     from reconciliation.model.owner import OwnerRules
     from reconciliation.model.text_template import TextTemplate
 
@@ -159,6 +160,7 @@ class MappingRules:
     make_leads: bool = True
     lead_rule: str = "leads.create: always"
     owners: OwnerRules | None = None
+    lead_choices: LeadChoices | None = None
     tag_kinds: tuple[str, ...] = ()
     tag_names: Mapping[str, str] | None = None
     custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -289,11 +291,15 @@ def map_contact(
         reading.warnings.append(unknown)
     person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
     person["custom"] = _custom("person", reading)
-    lead: Fields | None = None
+    lead, target = None, None
+    where: dict[str, str] = {}
     wants_lead = rules.make_leads and contact.wants_lead
     if has_lead or wants_lead:
         lead = {field.target: field.read(reading) for field in LEAD_FIELDS}
         lead["custom"] = _custom("lead", reading)
+        if rules.lead_choices is not None:
+            target, where, warnings = rules.lead_choices.choose(contact)
+            reading.warnings += [] if has_lead else warnings
     return DesiredContact(
         contact_id=contact.id,
         person=person,
@@ -304,10 +310,12 @@ def map_contact(
         warnings=tuple(dict.fromkeys(reading.warnings)) if reading.warnings else (),
         changed_at=contact.updated_at,
         owner=owner,
+        target=target,
         tags=_tags(contact, rules),
         decided={
             "lead": HAS_ONE if has_lead and not wants_lead else rules.lead_rule,
             "owner": owner_rule,
+            **where,
         },
     )
 

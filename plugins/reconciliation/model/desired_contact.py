@@ -45,6 +45,16 @@ class DesiredOrganization:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadTarget(FromJson):
+    """Where a contact's new lead goes if not where the sync's do: names, and Krayin's ids."""
+
+    source: str | None = None
+    type: str | None = None
+    stage_id: int | None = None
+    pipeline_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredContact(FromJson):
     """The mapped fields of one contact.
 
@@ -52,9 +62,10 @@ class DesiredContact(FromJson):
     lead_value, description and custom, or is None where the contact gets no lead. `natural_keys` are `email:`
     and `phone:` keys in compared form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind.
     `warnings` say in words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last
-    change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's. `tags` are
-    those that its records should have from us, by CRM kind; without an entry a kind's are left alone.
-    `decided` names the setting that decided whether it gets a lead, and that about the owner.
+    change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's, `target` where
+    its lead is made, likewise. `tags` are those that its records should have from us, by CRM kind; without an
+    entry a kind's are left alone. `decided` names the setting that decided whether it gets a lead, that about
+    the owner, and those about the target.
     """
 
     contact_id: int
@@ -66,6 +77,7 @@ class DesiredContact(FromJson):
     warnings: tuple[str, ...] = ()
     changed_at: datetime | None = field(default=None, compare=False)
     owner: int | None = field(default=None, compare=False)
+    target: LeadTarget | None = field(default=None, compare=False)
     tags: dict[str, list[str]] = field(default_factory=dict)
     decided: dict[str, str] = field(default_factory=dict, compare=False)
     _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)

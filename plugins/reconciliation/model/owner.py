@@ -45,8 +45,7 @@ class OwnerRules:
         team_id = None if handling is None else handling.team_id
         if team_id is not None and team_id in self.teams:
             return self.teams[team_id], f"owner.teams.{team_id}", warning
-        seen = [one.inbox_id for one in contact.inboxes] if handling is None else [handling.inbox_id or 0]
-        for one in seen:
+        for one in contact.writes_in:
             if one in self.inboxes:
                 return self.inboxes[one], f"owner.inboxes.{one}", warning
         return None, FIXED_OWNER, warning

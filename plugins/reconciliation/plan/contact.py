@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,7 @@ def operation_of(
         "organization": contact.organization.folded_name if contact.organization else None,
         "adopt": dict(plan.adopt),
         "owner": contact.owner,
+        "target": contact.target and asdict(contact.target),
         "tags": contact.tags,
     }
     if plan.follows_lead is not None:
@@ -270,9 +271,9 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
 def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> Expectation:
     """Return what creating a contact's records will change and cost."""
     person = with_address(contact.person, account_id, contact.contact_id, rules.email_demand)
-    changes = {"person": _new(person)}
+    changes = {"person": _new({**person, "owner": contact.owner})}
     if contact.lead is not None:
-        changes["lead"] = _new(contact.lead)
+        changes["lead"] = _new_lead(contact)
     tags = sum(len(contact.tags.get(kind, ())) for kind in changes)
     return Expectation(Expected(1 + tags), changes, frozenset(changes))
 
@@ -292,14 +293,16 @@ def _expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs:
     if wanted is None:
         return NOTHING
     if plan.follows_lead is not None:
-        return Expectation(Expected(1, frozenset({LEADS_OF})), {"lead": _new(wanted)}, frozenset({"lead"}))
+        new = {"lead": _new_lead(plan.contact)}
+        return Expectation(Expected(1, frozenset({LEADS_OF})), new, frozenset(new))
     if lead.state is MappingState.LINKED:
         return _merged("lead", wanted, known.lead, lead.last_sent, rules) if differs else NOTHING
     if lead.state is MappingState.GONE and not rules.recreate_deleted:
         return NOTHING
     chosen = _chosen(plan, wanted, known.leads or (), rules)
     if chosen is None:
-        return Expectation(Expected(1), {"lead": _new(wanted)}, frozenset({"lead"}))
+        new = {"lead": _new_lead(plan.contact)}
+        return Expectation(Expected(1), new, frozenset(new))
     return _merged("lead", wanted, lead_fields(lead_facts(chosen)), None, rules, frozenset({LEADS}))
 
 
@@ -330,12 +333,19 @@ def _chosen(plan: ContactPlan, wanted: Fields, leads: Sequence[Lead], rules: Rul
     named = next((one for one in leads if one.id == plan.adopt.get("lead")), None)
     if named is not None:
         return named
+    target = plan.contact.target
     return match_lead(
         leads,
         wanted,
-        pipeline_id=rules.pipeline_id,
+        pipeline_id=(target and target.pipeline_id) or rules.pipeline_id,
         final_stages=rules.final_stages,
     )
+
+
+def _new_lead(contact: DesiredContact) -> Changes:
+    """Return what a new lead gets, with what decides where it goes; what is as with all leads is left out."""
+    target = {} if contact.target is None else asdict(contact.target)
+    return _new({**(contact.lead or {}), **target, "owner": contact.owner})
 
 
 def _new(fields: Fields) -> Changes:

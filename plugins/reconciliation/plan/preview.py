@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciliation.extract.streams import STAGE
 from reconciliation.model.comment import plain_text
 from reconciliation.model.contact import LEAD_FIELDS, PERSON_FIELDS
-from reconciliation.model.desired_contact import SkippedContact
+from reconciliation.model.desired_contact import LeadTarget, SkippedContact
 from reconciliation.model.merge import CUSTOM_PREFIX, flatten, same_value
 from reconciliation.plan.contact import Action
 from reconciliation.plan.planned import Planned, shown
@@ -68,6 +68,7 @@ class Preview(Planned):
                 "owner": None,
                 "organization": None,
                 "placed": [],
+                "target": desired.target,
                 "activities": [],
                 "activities_planned": 0,
                 "rules": desired.decided,
@@ -123,15 +124,27 @@ class Preview(Planned):
         """Take what is planned beside the contacts, and call ids of Krayin by their names."""
         users = {one.id: one.name for one in catalogue.users}
         stages = {stage.id: stage.name for one in catalogue.pipelines for stage in one.stages}
+        pipelines = {one.id: one.name for one in catalogue.pipelines}
         placed = _placed(settings, targets, catalogue, stages)
         for record in self.records.values():
+            target = record.pop("target", None) or LeadTarget()
             if not record.get("fields"):
                 continue
             if record["new"]:
                 owner = record["owner"] or targets.owner_id
                 record["owner"] = owner and {"id": owner, "name": users.get(owner, "")}
             if "lead" in record["new"]:
-                record["placed"] = placed
+                own = {
+                    "pipeline": pipelines.get(target.pipeline_id or 0),
+                    "stage": stages.get(target.stage_id or 0),
+                    "source": target.source,
+                    "type": target.type,
+                }
+                rules = {"pipeline": record["rules"].get("stage"), **record["rules"]}
+                record["placed"] = [
+                    {**one, "name": name, "rule": rules[one["what"]]} if (name := own[one["what"]]) else one
+                    for one in placed
+                ]
             record["organization"] = self._companies.get(record["organization"] or "")
         for contact_id, kind, source_id, payload in engine.execute("operation/of_contacts"):
             if contact_id not in self.records:

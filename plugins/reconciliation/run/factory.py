@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from krayin.text import fold_name
+
 from reconciliation.crm.fields import persons
 from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.reads import CrmReads
@@ -22,12 +24,14 @@ from reconciliation.load.organization import OrganizationSink
 from reconciliation.load.removal import RemovalSink, SourceCheck
 from reconciliation.load.sink import LoadContext
 from reconciliation.model.contact import MappingRules
+from reconciliation.model.lead_choices import LeadChoices
 from reconciliation.model.owner import OwnerRules, users_by_email
 from reconciliation.plan.contact import Rules
 from reconciliation.plan.engine import PlanEngine
 from reconciliation.plan.estimate import forecast
 from reconciliation.plan.guard import ChangeGuard
 from reconciliation.run.streams import RunStreams
+from reconciliation.settings.by_inbox import given_in
 from reconciliation.settings.targets import final_stages, pipeline_of
 from reconciliation.store.connection import connect
 from reconciliation.store.ledger import Ledger, lowest_lane
@@ -35,11 +39,12 @@ from reconciliation.store.mapping_store import MappingStore
 from reconciliation.store.run_rows import LANES, RunKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import psycopg
+    from chatwoot.source import SourceSnapshot
     from krayin.endpoints import EntityType
-    from krayin.records import Person
+    from krayin.records import Named, Person
 
     from reconciliation.crm.krayin_connection import OpenKrayin
     from reconciliation.plan.estimate import Forecast
@@ -64,7 +69,7 @@ class RunFactory:
         """The kinds of records that have custom attributes, which Krayin's lists do not show."""
         return self.krayin.attributes.with_custom
 
-    def mapping_rules(self) -> MappingRules:
+    def mapping_rules(self, snapshot: SourceSnapshot) -> MappingRules:
         """Return the rules by which this sync's contacts are mapped for this Krayin now."""
         settings = self.sync.settings
         return MappingRules(
@@ -80,6 +85,7 @@ class RunFactory:
             make_leads=settings.leads.create != "never",
             lead_rule=settings.leads.shown,
             owners=self._owners(),
+            lead_choices=self._lead_choices(snapshot),
             tag_kinds=settings.tags.kinds,
             tag_names=settings.tags.labels,
             custom_fields=settings.custom_fields.model_dump(),
@@ -93,6 +99,24 @@ class RunFactory:
             return None
         emails = users_by_email(self.krayin.catalogue.users) if owner.assignee else None
         return OwnerRules(emails, owner.teams, owner.inboxes)
+
+    def _lead_choices(self, snapshot: SourceSnapshot) -> LeadChoices | None:
+        leads, catalogue = self.sync.settings.leads, self.krayin.catalogue
+        if not leads.asks_inboxes:
+            return None
+        inboxes = snapshot.inboxes(self.sync.settings.chatwoot.account_id)
+        return LeadChoices(
+            {
+                "source": given_in(inboxes, "leads.source", leads.source.by_inbox, leads.source.by_channel),
+                "type": given_in(inboxes, "leads.type", leads.type.by_inbox, leads.type.by_channel),
+            },
+            given_in(inboxes, "leads.stage", leads.stage.by_inbox, leads.stage.by_channel),
+            {stage.id: one.id for one in catalogue.pipelines for stage in one.stages},
+            {
+                "source": None if leads.source.create_missing else _folded(catalogue.sources),
+                "type": None if leads.type.create_missing else _folded(catalogue.types),
+            },
+        )
 
     def snapshot_of_persons(self) -> RecordSnapshot[Person]:
         """Return what is remembered of Krayin's persons."""
@@ -212,6 +236,10 @@ class RunFactory:
             seconds=seconds,
             timing=sync.timing,
         )
+
+
+def _folded(named: Iterable[Named]) -> frozenset[str]:
+    return frozenset(fold_name(one.name) for one in named)
 
 
 def _worker_name() -> str:

@@ -90,7 +90,7 @@ class Planning:
         with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
             parts = RunFactory(self.sync, self.connection, krayin, targets)
             with looking(self.connection, self._settings, self.sync.source) as snapshot:
-                preview = Preview(rules=parts.mapping_rules()) if self.request.previews else None
+                preview = Preview(rules=parts.mapping_rules(snapshot)) if self.request.previews else None
                 read = self._read(parts, snapshot, preview)
             summary = self._plan(parts, read, preview, also)
         _log_plan(summary, dry_run=self.request.dry_run)
@@ -120,7 +120,7 @@ class Planning:
             self.connection,
             identity,
             self.run_id,
-            parts.mapping_rules() if preview is None else preview.rules,
+            parts.mapping_rules(snapshot) if preview is None else preview.rules,
             settings.new_lead_after_close,
             **({} if preview is None else {"told": preview.mapped}),
         )

@@ -8,6 +8,7 @@ from chatwoot.source import ByIds
 from krayin.catalogue import Workflow
 from krayin.dialect import generation_of
 from krayin.errors import ConfigurationError
+from krayin.text import fold_name
 
 from reconciliation.crm.workflows import described, mailing_workflows
 from reconciliation.extract.look import looking
@@ -17,14 +18,17 @@ from reconciliation.settings.targets import resolve_targets
 from reconciliation.store.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from chatwoot.source import SourceSnapshot
     from krayin.budget import BudgetState
     from krayin.catalogue import Catalogue
+    from krayin.records import Named
 
     from reconciliation.run.sync_run import Sync
-    from reconciliation.settings.sync_settings import SyncSettings
+    from reconciliation.settings.by_inbox import Given, NamesByInbox
+    from reconciliation.settings.contact_where import Channel
+    from reconciliation.settings.sync_settings import LeadsSettings, SyncSettings
     from reconciliation.settings.targets import LeadTargets
 
 
@@ -42,6 +46,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
     with connect(sync.sync_dsn) as connection:
         with looking(connection, settings, sync.source) as snapshot:
             yield from _describe_chatwoot(sync, snapshot)
+            yield from _unknown_inboxes(settings, snapshot)
         with sync.beside_runs(connection, fresh=True) as (_, krayin):
             generation = generation_of(krayin.client.base_url, krayin.client.dialect)
             user = krayin.catalogue.user
@@ -61,6 +66,7 @@ def check_sync(sync: Sync) -> Iterator[str]:
             yield from _describe_guards(settings)
             targets = resolve_targets(settings, krayin.catalogue)
             yield from _describe(krayin.catalogue, targets)
+            yield from _describe_choices(settings.leads, krayin.catalogue)
             yield from _describe_workflows(krayin.client.every(Workflow), settings.confirmed_workflows)
 
 
@@ -84,6 +90,19 @@ def _describe_chatwoot(sync: Sync, snapshot: SourceSnapshot) -> Iterator[str]:
     vouch = snapshot.vouch
     for clause in (*vouch.narrow, *vouch.passing):
         yield f"Warning: Chatwoot may not show everything: {clause}"
+
+
+def _unknown_inboxes(settings: SyncSettings, snapshot: SourceSnapshot) -> Iterator[str]:
+    leads = settings.leads
+    known = {one.id for one in snapshot.inboxes(settings.chatwoot.account_id)}
+    for key, given in (
+        ("leads.source.by_inbox", leads.source.by_inbox),
+        ("leads.type.by_inbox", leads.type.by_inbox),
+        ("leads.stage.by_inbox", leads.stage.by_inbox),
+        ("owner.inboxes", settings.owner.inboxes),
+    ):
+        for inbox in sorted(given.keys() - known):
+            yield f"Warning: {key}.{inbox}: this account of Chatwoot has no such inbox"
 
 
 def _describe_guards(settings: SyncSettings) -> Iterator[str]:
@@ -139,6 +158,37 @@ def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
             "address (or are skipped, see phone_only_contacts). Making the attribute 'Emails' optional in "
             "Settings > Attributes avoids both"
         )
+
+
+def _describe_choices(leads: LeadsSettings, catalogue: Catalogue) -> Iterator[str]:
+    """Say what new leads get by where their contacts write."""
+    named: dict[str, tuple[NamesByInbox, Sequence[Named]]] = {
+        "source": (leads.source, catalogue.sources),
+        "type": (leads.type, catalogue.types),
+    }
+    for kind, (rule, there) in named.items():
+        ids = {fold_name(one.name): one.id for one in there}
+        otherwise = "made when it is needed" if rule.create_missing else "not in Krayin: the default is used"
+        shown = [
+            f"{where} {name} ({ids.get(fold_name(name), otherwise)})"
+            for where, name in _by_place(rule.by_inbox, rule.by_channel)
+        ]
+        if shown:
+            yield f"New leads by {kind}: {', '.join(shown)}"
+    stages = {stage.id: stage.name for one in catalogue.pipelines for stage in one.stages}
+    shown = [
+        f"{where} {stages[stage]} ({stage})"
+        for where, stage in _by_place(leads.stage.by_inbox, leads.stage.by_channel)
+    ]
+    if shown:
+        yield f"New leads by stage: {', '.join(shown)}"
+
+
+def _by_place(
+    by_inbox: Mapping[int, Given], by_channel: Mapping[Channel, Given]
+) -> Iterator[tuple[str, Given]]:
+    yield from ((f"inbox {inbox}", given) for inbox, given in by_inbox.items())
+    yield from by_channel.items()
 
 
 def _describe_workflows(workflows: Iterable[Workflow], confirmed: Collection[int]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from pydantic import (
 
 from reconciliation.model.hashing import stable_hash
 from reconciliation.settings.ages import age_or_date
+from reconciliation.settings.by_inbox import NamesByInbox, StagesByInbox
 from reconciliation.settings.contact_where import ContactWhere  # noqa: TC001 - pydantic resolves it at run time
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class ContactsSettings(_Strict):
 
 
 class LeadsSettings(_Strict):
-    """Which contacts get a lead."""
+    """Which contacts get a lead, and in which source, type and stage by where they write."""
 
     create: Literal["always", "on_conversation", "never"] = "always"
     """When a contact gets a lead beside its person: always, once it has a conversation, or never. One that
@@ -196,6 +197,9 @@ class LeadsSettings(_Strict):
     """
     where: ContactWhere | None = None
     """What a contact has to be to get one. Default: every contact."""
+    source: NamesByInbox = NamesByInbox()
+    type: NamesByInbox = NamesByInbox()
+    stage: StagesByInbox = StagesByInbox()
 
     @model_validator(mode="after")
     def _makes_some(self) -> Self:
@@ -215,6 +219,11 @@ class LeadsSettings(_Strict):
             return None
         rule = ContactRule() if self.where is None else self.where.rule(now, zone)
         return replace(rule, has_conversation=True) if self.create == "on_conversation" else rule
+
+    @property
+    def asks_inboxes(self) -> bool:
+        """Whether it matters where a contact writes."""
+        return any(one.by_inbox or one.by_channel for one in (self.source, self.type, self.stage))
 
 
 class OwnerSettings(_Strict):
@@ -590,7 +599,7 @@ class SyncSettings(_Strict):
             None if inboxes is None else frozenset(inboxes),
             None if where is None else where.rule(now, self.zone),
             self.leads.rule(now, self.zone),
-            handling=self.owner.chooses,
+            handling=self.owner.chooses or self.leads.asks_inboxes,
             labels=bool(self.tags.kinds),
             transcripts=self.transcript is not None,
         )
@@ -614,8 +623,9 @@ class SyncSettings(_Strict):
         deciding |= self.scope_document()
         if self.tags != TagSettings():
             deciding["tags"] = self.tags.model_dump(mode="json")
-        if self.leads != LeadsSettings():
-            deciding["leads"] = self.leads.model_dump(mode="json", exclude_none=True)
+        leads = self.leads.model_dump(mode="json", include={"create", "where"}, exclude_none=True)
+        if leads != {"create": "always"}:
+            deciding["leads"] = leads
         if self.timezone != "UTC":
             # Whoever does not set it gets no other hash by an upgrade.
             deciding["timezone"] = self.timezone

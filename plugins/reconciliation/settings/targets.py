@@ -72,6 +72,10 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
                 fit.there(f"owner.{key}.{number}", user, users)
     for key in STAGE_KEYS:
         fit.known(key, stages, of)
+    every = {one.id: one.name for each in catalogue.pipelines for one in each.stages}
+    for how, chosen in settings.leads.stage:
+        for where, stage in sorted(chosen.items()):
+            fit.there(f"leads.stage.{how}.{where}", stage, every)
     custom_types = {kind: fit.custom_types(kind) for kind in ENTITY_TYPES}
     choices = {kind: fit.choices(kind, codes) for kind, codes in custom_types.items()}
     if fit.problems:

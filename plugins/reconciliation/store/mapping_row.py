@@ -37,6 +37,8 @@ class MappingRow:
     """Those of the former ones that were there before us."""
     given_tags: Mapping[str, Any] | None = None
     """The tags that we put on a record: its `crm_id`, and `tags` with their ids by name."""
+    made_in_stage: int | None = None
+    """The stage in which we made a lead; None of one from before this was kept."""
 
     def tags_on(self, crm_id: int | None) -> dict[str, int]:
         """Return the ids of the tags that we put on a record, by name; of another one that is none."""

@@ -69,10 +69,12 @@ class MappingStore:
         acked_hash: bytes | None = None,
         last_sent: Mapping[str, Any] | None = None,
         crm_created_at: datetime | None = None,
+        made_in_stage: int | None = None,
     ) -> None:
         """Note which Krayin record an operation's source record is, and what was written to it if anything.
 
-        `crm_created_at` is when Krayin says that it was made, if that was seen.
+        `crm_created_at` is when Krayin says that it was made, if that was seen, `made_in_stage` the stage in
+        which we made a lead.
 
         Raises:
             AlreadyMappedError: the Krayin record belongs to another source record.
@@ -87,6 +89,7 @@ class MappingStore:
                         "acked_hash": acked_hash,
                         "last_sent": None if last_sent is None else Jsonb(dict(last_sent)),
                         "crm_created_at": crm_created_at,
+                        "made_in_stage": made_in_stage,
                     },
                 )
         except UniqueViolation as error:

@@ -275,8 +275,9 @@ def work(world: World) -> None:
     with psycopg.connect(world.sync_url, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute("SET search_path = krayin_sync")
         connection.execute(OTHER, {"states": [*OPEN, *STATES]})
-        # Earlier versions did not count what a list has.
+        # Earlier versions did not count what a list has, nor keep where a lead began.
         connection.execute("UPDATE crm_snapshot_watermark SET total = NULL")
+        connection.execute("UPDATE mapping SET made_in_stage = NULL")
 
 
 def test_nothing_of_a_database_at_work_is_lost_and_nothing_is_sent_again(

@@ -73,6 +73,8 @@ def test_everything_that_was_set_is_taken():
         ({"lead_owner": 9}, "lead_owner: 9 does not exist in this Krayin; there is 1 (Example)"),
         ({"owner": {"teams": {4: 9}}}, "owner.teams.4: 9 does not exist in this Krayin; there is 1 (Example)"),
         ({"owner": {"inboxes": {3: 9}}}, "owner.inboxes.3: 9 does not exist in this Krayin; there is 1 (Example)"),
+        ({"leads": {"stage": {"by_inbox": {3: 99}}}}, "leads.stage.by_inbox.3: 99 does not exist in this Krayin; there is 1 (New), 2 ("),
+        ({"leads": {"stage": {"by_channel": {"web": 99}}}}, "leads.stage.by_channel.web: 99 does not exist in this Krayin; there is 1 (New), 2 ("),
         ({"custom_fields": {"person": {"x": "nope"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'nope'; there is c_area, c_day"),
         ({"custom_fields": {"person": {"x": "name"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'name'"),
         ({"custom_fields": {"person": {"x": "score"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'score'"),

@@ -143,7 +143,7 @@ class StagedDetector:
             return
         base = before.get("stage") if before.get("lead") == row["lead_id"] else None
         if base is None and row["lead_origin"] == "created":
-            base = self.first_stage
+            base = row["made_in_stage"] or self.first_stage
         wanted = TargetStage.from_json(desired)
         position = LeadPosition(facts.get("pipeline_id"), facts.get("stage_id"), base)
         moves = decide(wanted, position, self.pipeline, self.on_crm_edit) is StageDecision.MOVE
