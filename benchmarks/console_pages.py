@@ -86,6 +86,8 @@ async def measure(url: str, folder: Path, bindings: int, rounds: int) -> list[di
         login=lambda _: None,
         may_start=lambda *_: True,
         start=nothing,
+        question=lambda _: None,
+        answer=lambda *_: None,
         audit=nothing,
         syncs=lambda: load_syncs(folder),
         open_sync=nothing,  # type: ignore[arg-type]

@@ -35,12 +35,12 @@ WHERE found.target_id = %(target_id)s AND found.crm_kind = 'person' AND found.ke
 
 
 -- name: candidates_of_operations
--- The persons that some quarantined contacts may be: what Krayin showed of each, which of the contact's e-mails and
+-- The persons or leads that those of some quarantined contacts may be: what Krayin showed of each, which of the contact's e-mails and
 -- phones it shares, and the contact it belongs to.
 -- Parameters: operation_ids (bigint[]).
 -- Indexes: operation_pkey, crm_snapshot_pkey, crm_snapshot_key_of_record, mapping_one_source_per_record.
-SELECT operation.id AS operation_id, candidate.crm_id, shown.facts,
-       krayin_sync.krayin_page(target.base_url, 'person', candidate.crm_id) AS page,
+SELECT operation.id AS operation_id, candidate.crm_kind, candidate.crm_id, shown.facts,
+       krayin_sync.krayin_page(target.base_url, candidate.crm_kind, candidate.crm_id) AS page,
        ARRAY(SELECT own.key FROM krayin_sync.crm_snapshot_key AS own
              WHERE own.target_id = operation.target_id AND own.crm_kind = 'person' AND own.crm_id = candidate.crm_id
                AND own.key = ANY(operation.natural_keys)
@@ -49,14 +49,15 @@ SELECT operation.id AS operation_id, candidate.crm_id, shown.facts,
 FROM krayin_sync.operation
 JOIN krayin_sync.krayin_target AS target ON target.id = operation.target_id
 CROSS JOIN LATERAL (
-    SELECT DISTINCT (one ->> 'person')::bigint AS crm_id
+    SELECT DISTINCT crm_kind, (one ->> crm_kind)::bigint AS crm_id
     FROM jsonb_array_elements(operation.candidates) AS one
-    WHERE one ? 'person'
+    CROSS JOIN unnest(ARRAY['person', 'lead']) AS crm_kind
+    WHERE one ? crm_kind
 ) AS candidate
 LEFT JOIN krayin_sync.crm_snapshot AS shown
-       ON shown.target_id = operation.target_id AND shown.crm_kind = 'person' AND shown.crm_id = candidate.crm_id
+       ON shown.target_id = operation.target_id AND shown.crm_kind = candidate.crm_kind AND shown.crm_id = candidate.crm_id
 LEFT JOIN krayin_sync.mapping AS owner
-       ON owner.target_id = operation.target_id AND owner.crm_kind = 'person' AND owner.crm_id = candidate.crm_id
+       ON owner.target_id = operation.target_id AND owner.crm_kind = candidate.crm_kind AND owner.crm_id = candidate.crm_id
       AND owner.state = 'linked'
 WHERE operation.id = ANY(%(operation_ids)s) AND operation.state = 'quarantined'
 ORDER BY operation.id, candidate.crm_id

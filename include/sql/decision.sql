@@ -1,9 +1,10 @@
 -- name: decide
 -- Note what somebody decided about quarantined operations, and have it carried out: planned, or left out. What a newer
 -- plan of the same record is to bring is left alone. A step that was never taken is noted as replayed: Krayin is then
--- asked before anything is created. Whom a contact is can be answered for persons that were not found, or several.
+-- asked before anything is created. Whom a contact is can be answered for persons that were not found, or several; which
+-- lead is its own where several may be, for this plan only.
 -- Parameters: sync_name, answer, decided_by, error_class (or NULL: any), operation_ids (bigint[], NULL: all but those
---             left out), crm_ids (bigint[]: of each the person that it is; NULL where that is not the answer).
+--             left out), crm_ids (bigint[]: of each the person, or lead, that it is; NULL where that is not the answer).
 -- Indexes: operation_quarantine, operation_quarantined_record, operation_planned, operation_busy, decision_standing.
 WITH meant AS (
     SELECT operation.id, operation.scope_id, operation.source_kind, operation.source_id, operation.contact_id,
@@ -16,7 +17,9 @@ WITH meant AS (
            OR (%(operation_ids)s::bigint[] IS NULL AND operation.error_class IS DISTINCT FROM 'left_out'))
       AND (%(error_class)s::text IS NULL OR operation.error_class = %(error_class)s)
       AND (%(answer)s::text = 'replay'
-           OR operation.source_kind = 'contact' AND operation.error_class IN ('ambiguous_person', 'person_taken', 'left_out')
+           OR operation.source_kind = 'contact'
+              AND (operation.error_class IN ('ambiguous_person', 'person_taken', 'left_out')
+                   OR operation.error_class = 'ambiguous_lead' AND %(answer)s::text <> 'leave_out')
               AND (%(answer)s::text <> 'this' OR choice.crm_id IS NOT NULL))
       AND NOT EXISTS (
           SELECT 1
@@ -43,6 +46,7 @@ replaced AS (
     WHERE decision.scope_id = meant.scope_id
       AND decision.contact_id = CASE WHEN meant.source_kind = 'contact' THEN meant.source_id::bigint END
       AND decision.ended_at IS NULL AND decision.answer IN ('this', 'new', 'leave_out')
+      AND (decision.reason IS NOT DISTINCT FROM 'ambiguous_lead') = (meant.error_class = 'ambiguous_lead')
 )
 UPDATE krayin_sync.operation AS operation
 SET state = CASE WHEN %(answer)s = 'leave_out' THEN 'quarantined' ELSE 'planned' END,
@@ -50,7 +54,11 @@ SET state = CASE WHEN %(answer)s = 'leave_out' THEN 'quarantined' ELSE 'planned'
     error_message = NULL, candidates = NULL,
     step = coalesce(operation.step, 'replayed'), attempts = 0, next_attempt_at = clock_timestamp(),
     finished_at = CASE WHEN %(answer)s = 'leave_out' THEN operation.finished_at END,
-    payload = CASE %(answer)s::text
+    payload = CASE %(answer)s::text || CASE WHEN meant.error_class = 'ambiguous_lead' THEN ' lead' ELSE '' END
+        WHEN 'this lead' THEN operation.payload - 'not_leads'
+            || jsonb_build_object('adopt', (operation.payload -> 'adopt') || jsonb_build_object('lead', meant.crm_id))
+        WHEN 'new lead' THEN operation.payload
+            || jsonb_build_object('not_leads', jsonb_path_query_array(meant.candidates, '$[*].lead'))
         WHEN 'this' THEN operation.payload - 'apart' || jsonb_build_object('adopt', jsonb_build_object('person', meant.crm_id))
         WHEN 'new' THEN operation.payload || '{"adopt": {}, "apart": true}' ELSE operation.payload END
 FROM meant
@@ -73,7 +81,7 @@ DELETE FROM krayin_sync.decision
 WHERE id IN (
     SELECT id FROM krayin_sync.decision
     WHERE id > coalesce(%(after)s::bigint, 0) AND decided_at < clock_timestamp() - %(age)s
-      AND (ended_at IS NOT NULL OR answer IN ('replay', 'accept'))
+      AND (ended_at IS NOT NULL OR answer IN ('replay', 'accept') OR reason = 'ambiguous_lead')
     ORDER BY id LIMIT %(size)s
     FOR UPDATE SKIP LOCKED
 )
@@ -87,7 +95,7 @@ RETURNING id
 SELECT contact_id, answer, crm_id
 FROM krayin_sync.decision
 WHERE scope_id = %(scope_id)s AND contact_id = ANY(%(contact_ids)s) AND ended_at IS NULL
-  AND answer IN ('this', 'new', 'leave_out')
+  AND answer IN ('this', 'new', 'leave_out') AND reason IS DISTINCT FROM 'ambiguous_lead'
 
 
 -- name: undo
@@ -117,7 +125,7 @@ asked AS (
     UPDATE krayin_sync.operation AS operation
     SET state = 'quarantined', error_class = meant.reason, candidates = meant.candidates,
         finished_at = clock_timestamp(), approval_id = NULL, fence = nextval('krayin_sync.operation_fence'),
-        payload = CASE WHEN operation.source_kind = 'contact' THEN operation.payload - 'apart' || '{"adopt": {}}'
+        payload = CASE WHEN operation.source_kind = 'contact' THEN operation.payload - 'apart' - 'not_leads' || '{"adopt": {}}'
                        ELSE operation.payload END
     FROM meant
     WHERE operation.id = meant.operation_id

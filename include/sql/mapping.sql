@@ -196,7 +196,7 @@ WHERE owner.source_id <> held.source_id
   AND (
       SELECT id FROM krayin_sync.decision
       WHERE scope_id = %(scope_id)s AND contact_id = held.contact_id AND ended_at IS NULL
-        AND answer IN ('this', 'new', 'leave_out')
+        AND answer IN ('this', 'new', 'leave_out') AND reason IS DISTINCT FROM 'ambiguous_lead'
       LIMIT 1
   ) IS NULL
 ORDER BY 1, 2

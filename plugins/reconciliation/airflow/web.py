@@ -50,6 +50,8 @@ def status_page() -> FastAPI:
             login=lambda address: get_auth_manager().get_url_login(next_url=address),
             may_start=may_start,
             start=start,
+            question=question,
+            answer=answer,
             audit=audit,
             syncs=load_syncs,
             open_sync=open_sync,
@@ -82,6 +84,56 @@ def start(user: Any, dag_id: str, form: Mapping[str, Any]) -> str:
     assert run is not None
     audit(user, "krayin_sync.start", dag_id, f"run {run.run_id}")
     return str(run.run_id)
+
+
+def question(dag_id: str) -> str | None:
+    """Return the latest run of a DAG that waits for an answer under Required Actions, None without one."""
+    from airflow.models.hitl import HITLDetail  # noqa: PLC0415 - see above
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from airflow.utils.state import TaskInstanceState  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    ended = {TaskInstanceState.SUCCESS, TaskInstanceState.FAILED, TaskInstanceState.SKIPPED}
+    with create_session() as session:
+        found = session.scalar(
+            select(TaskInstance.run_id)
+            .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+            .where(
+                TaskInstance.dag_id == dag_id,
+                HITLDetail.responded_at.is_(None),
+                TaskInstance.state.not_in(ended),
+            )
+            .order_by(HITLDetail.created_at.desc())
+            .limit(1)
+        )
+    return None if found is None else str(found)
+
+
+def answer(user: Any, dag_id: str, run_id: str, option: str) -> None:
+    """Answer what a run of a DAG asks under Required Actions, as Airflow's own page does.
+
+    Raises:
+        HTTPException: 403, the user may not answer there; 404, nothing is asked; 409, it has been answered.
+    """
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - see above
+    from airflow.api_fastapi.auth.managers.models.resource_details import (  # noqa: PLC0415
+        DagAccessEntity,
+        DagDetails,
+    )
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload  # noqa: PLC0415
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from fastapi import HTTPException  # noqa: PLC0415
+
+    entity, details = DagAccessEntity.HITL_DETAIL, DagDetails(id=dag_id)
+    if not get_auth_manager().is_authorized_dag(
+        method="PUT", access_entity=entity, details=details, user=user
+    ):
+        raise HTTPException(403, f"You may not answer for {dag_id}.")
+    payload = UpdateHITLDetailPayload(chosen_options=[option], params_input={})
+    with create_session() as session:
+        update_hitl_detail(dag_id, run_id, "answer", payload, user, session, -1)
 
 
 def audit(user: Any, event: str, dag_id: str, facts: str) -> None:

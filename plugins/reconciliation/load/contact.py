@@ -139,7 +139,13 @@ class LeadSink(RecordSteps):
 
     def _own_or_only_lead(self, work: ContactWork, person_id: int) -> Lead | None:
         """Return the lead that a lost call of ours made, else the one that unmistakably is the contact's."""
-        free = self._free(work.operation, self.reads.leads_of(person_id))
+        excluded = work.operation.payload.get("not_leads", ())
+        leads = [lead for lead in self.reads.leads_of(person_id) if lead.id not in excluded]
+        free = self._free(work.operation, leads)
+        named = next((lead for lead in free if lead.id == work.adopt.get("lead")), None)
+        if named is not None:
+            # Somebody decided that it is the one.
+            return named
         marked = marked_lead(free, work.wanted_lead)
         if marked is not None:
             return marked
@@ -184,8 +190,8 @@ def _undecided(work: ContactWork, leads: Sequence[Lead]) -> Outcome:
     ids = ", ".join(str(lead.id) for lead in leads)
     return quarantined(
         "ambiguous_lead",
-        f"a call without an answer may have made one of the leads {ids}: close or delete the wrong ones in "
-        "Krayin, then replay",
+        f"a call without an answer may have made one of the leads {ids}: say which, or close or delete the "
+        "wrong ones in Krayin and try again",
         candidates=[{"lead": lead.id} for lead in leads],
         result=work.result,
     )

@@ -19,6 +19,7 @@ from reconciliation.drift.finding import LABELS
 from reconciliation.drift.finding_store import accept, reopen
 from reconciliation.drift.record_now import RecordNow, read_now
 from reconciliation.errors import ReconciliationError
+from reconciliation.model.happened import Happened
 from reconciliation.model.templates import page
 from reconciliation.plan.preview import MOST
 from reconciliation.run.preview import chosen, open_preview
@@ -26,8 +27,10 @@ from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.decisions import Answer, decide, undo
 from reconciliation.store.run_rows import find_run
 from reconciliation.web import records
+from reconciliation.web.facts import WAITING, read_facts
 from reconciliation.web.findings import FORMATS, SCHEMA, WITH_VALUES
 from reconciliation.web.labels import hint
+from reconciliation.web.page_context import RECOVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +72,7 @@ class Work(BaseModel):
     reason: Annotated[str | None, Field(pattern="^[a-z_]+$")] = None
     before: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
     chosen: Literal["all"] | None = None
+    told: Literal["Approve", "Decline"] | None = None
     decided: Annotated[int | None, Field(ge=0)] = None
     of: Annotated[int | None, Field(ge=0)] = None
 
@@ -128,6 +132,7 @@ def console_routes(
         ("/runs/{sync_name}", "GET", console.runs),
         ("/work", "GET", console.work),
         ("/work/{sync_name}", "POST", console.answer),
+        ("/answers/{sync_name}", "POST", console.verdict),
         ("/decisions/{sync_name}", "GET", console.decisions),
         ("/decisions/{sync_name}", "POST", console.undo),
         ("/start/{sync_name}", "POST", console.start),
@@ -360,8 +365,15 @@ class _Console:
             reasons = {name: records.quarantine_reasons(connection, name) for name in names}
             shown = [row["id"] for rows in pages.values() for row in rows]
             candidates = records.candidates_of(connection, shown)
+            facts = read_facts(connection, names, WAITING)
+        user, question = request.state.user, self._context.question
         html = page(
             "work.html.j2",
+            incidents=self._context.answerable(user, request.state.readable, facts),
+            happened=Happened,
+            question=question(RECOVER),
+            approvals={name: facts[name].approvals for name in names},
+            questions={name: question(f"{name}__approval") for name in names if facts[name].approvals},
             asked=asked,
             pages=pages,
             reasons=reasons,
@@ -394,6 +406,21 @@ class _Console:
         told = f"sync={sync_name}&decided={decided}&of={len(operations)}"
         return RedirectResponse(f"../work?{told}", HTTPStatus.SEE_OTHER)
 
+    def verdict(
+        self,
+        request: Request,
+        sync_name: str,
+        what: Annotated[Literal["approval", "recover"], Form()],
+        run_id: Annotated[str, Form(max_length=LONGEST_TEXT)],
+        option: Annotated[Literal["Approve", "Decline"], Form()],
+    ) -> RedirectResponse:
+        """Answer what a DAG run asks under Required Actions; the run carries the answer out."""
+        self._acting(request, sync_name)
+        dag_id = RECOVER if what == "recover" else f"{sync_name}__approval"
+        self._context.answer(request.state.user, dag_id, run_id, option)
+        self._context.audit(request.state.user, "krayin_sync.answer", dag_id, f"{option}, run {run_id}")
+        return RedirectResponse(f"../work?told={option}", HTTPStatus.SEE_OTHER)
+
     def decisions(self, request: Request, sync_name: str, before: Before = None) -> HTMLResponse:
         self._sync(request, sync_name)
         with self._database() as connection:
@@ -423,7 +450,7 @@ class _Console:
         runs: dict[str, tuple[str, dict[str, Any]]] = {
             "sync": (f"{sync_name}__sync", only),
             "compare": (f"{sync_name}__reconcile", only),
-            "recover": ("krayin_recover", recovery),
+            "recover": (RECOVER, recovery),
         }
         dag_id, form = runs[wanted.what]
         if not self._context.may_start(request.state.user, dag_id):

@@ -21,6 +21,8 @@ STATEMENTS = (
     "operation/errors", "rate_budget/use_now", "removal/counts", "sync_run/backfills", "sync_run/last_done",
     "sync_run/last_runs", "watermark/exact_looks", "watermark/shown", "webhook/counts",
 )  # fmt: skip
+WAITING = ("approval/open_by_reason", "incident/open_shown", "watermark/shown")
+"""Those that tell what waits for an answer beside single records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +80,26 @@ class SyncFacts:
         return calls * 60 / allowed if allowed else None
 
 
-def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dict[str, SyncFacts]:
+def read_facts(
+    connection: psycopg.Connection, sync_names: Sequence[str], only: Sequence[str] = STATEMENTS
+) -> dict[str, SyncFacts]:
     """Return the facts of these syncs; a sync nothing is known of has empty ones.
 
-    They are of one moment where `connection` is in a transaction with one snapshot.
+    They are of one moment where `connection` is in a transaction with one snapshot. Of the `STATEMENTS` those
+    in `only` are carried out; what the others would tell is empty.
 
     Raises:
         psycopg.Error: the database fails, or its schema is older than this program.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        read = {name: cursor.execute(statement(name)).fetchall() for name in STATEMENTS}
+        read = {
+            name: cursor.execute(statement(name)).fetchall() if name in only else [] for name in STATEMENTS
+        }
     facts = {}
     for name in sync_names:
         own = {one: [row for row in rows if row.get("sync_name") == name] for one, rows in read.items()}
-        only = {one: next(iter(rows), None) for one, rows in own.items()}
-        mark, done = only["watermark/shown"], only["sync_run/last_done"]
+        first = {one: next(iter(rows), None) for one, rows in own.items()}
+        mark, done = first["watermark/shown"], first["sync_run/last_done"]
         krayin = mark["krayin"] if mark else None
         facts[name] = SyncFacts(
             last_runs={row["kind"]: row for row in own["sync_run/last_runs"]},
@@ -102,12 +109,12 @@ def read_facts(connection: psycopg.Connection, sync_names: Sequence[str]) -> dic
             krayin=krayin,
             backlog=own["operation/backlog"],
             errors=own["operation/errors"],
-            inbox=only["webhook/counts"],
-            comparison=only["finding/open_by_comparison"],
+            inbox=first["webhook/counts"],
+            comparison=first["finding/open_by_comparison"],
             approvals=own["approval/open_by_reason"],
-            backfill=only["sync_run/backfills"],
+            backfill=first["sync_run/backfills"],
             budgets=[row for row in read["rate_budget/use_now"] if row["krayin"] == krayin],
-            removals=only["removal/counts"],
+            removals=first["removal/counts"],
             incidents=[
                 row
                 for row in read["incident/open_shown"]

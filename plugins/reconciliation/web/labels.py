@@ -54,8 +54,8 @@ def field_name(field: str) -> str:
 HINTS = {
     "activity_taken": "The activity belongs to another record, as after a restore of Krayin from a "
     "backup. Start krayin_recover.",
-    "ambiguous_lead": "Several leads of the person could be the contact's. Delete or move the others in "
-    "Krayin, then replay.",
+    "ambiguous_lead": "Several leads of the person could be the contact's. Say which one it is (page Waiting "
+    "for a decision), or delete or close the others in Krayin and try again.",
     "ambiguous_person": "E-mail and phone point to different persons in Krayin. Say who it is (page Waiting "
     "for a decision), or merge them in Krayin and try again.",
     "chatwoot_not_seen": "Chatwoot did not show whether it is gone. It is looked up again by itself.",

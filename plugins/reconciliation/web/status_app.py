@@ -27,12 +27,12 @@ from reconciliation.web.console import Id, console_routes
 from reconciliation.web.facts import SyncFacts, read_facts
 from reconciliation.web.health import Health, Level, health_of
 from reconciliation.web.labels import hint
+from reconciliation.web.page_context import RECOVER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from reconciliation.settings.sync_settings import SyncSettings
-    from reconciliation.web.facts import Row
     from reconciliation.web.page_context import PageContext
 
 SLOWEST: Final = "15s"
@@ -59,7 +59,6 @@ SYNC_DAGS: Final = (
     ("approval", "Approve or decline"),
     ("events", "Webhooks"),
 )
-RECOVER: Final = "krayin_recover"
 ALL_DAGS: Final = (
     (RECOVER, "Explain an incident"),
     ("krayin_replay", "Replay what is quarantined"),
@@ -127,7 +126,8 @@ class _Pages:
             "status.html.j2",
             now=now,
             trouble=trouble,
-            incidents=self._incidents(facts, request.state.user, dags),
+            incidents=self._context.answerable(request.state.user, dags, facts),
+            question=self._context.question(RECOVER),
             happened=Happened,
             syncs=[] if trouble else [_shown(sync, facts[sync.name], dags, now) for sync in syncs],
             names=[sync.name for sync in syncs],
@@ -135,20 +135,6 @@ class _Pages:
             hint=hint,
         )
         return HTMLResponse(html, HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK)
-
-    def _incidents(
-        self, facts: Mapping[str, SyncFacts], user: Any, dags: Mapping[str, bool]
-    ) -> list[tuple[Row, str | None]]:
-        """Return what is open of these syncs, each incident once, with a sync whose user may answer."""
-        rows = {row["incident_id"]: row for each in facts.values() for row in each.incidents}
-        may = RECOVER in dags and self._context.may_start(user, RECOVER)
-        answers = {
-            row["incident_id"]: name
-            for name, each in facts.items()
-            for row in each.incidents
-            if may and self._context.may_start(user, f"{name}__sync")
-        }
-        return [(rows[number], answers.get(number)) for number in sorted(rows)]
 
     def report_file(self, request: Request, run_id: Id, name: str) -> Response:
         with self.database() as connection:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from reconciliation.admin.approval import ask
 from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.store.incidents import open_incident
 from reconciliation.web.page_context import PageContext
 
+from tests.reconciliation.load.test_unknown import CREATE, later, lose, run
 from tests.reconciliation.web.test_status_app import Browser, browser, signed_in
 from tests.reconciliation.world import on_each_krayin
 
@@ -49,6 +51,8 @@ def around(
         login=lambda _: None,
         may_start=lambda user, dag_id: (user, dag_id) == ("ada", "test__sync"),
         start=lambda *facts: started.append(facts) or "manual__1",
+        question=lambda _: None,
+        answer=lambda *_: None,
         audit=lambda *facts: audited.append(facts),
         syncs=lambda: load_syncs(tmp_path),
         open_sync=world.sync,
@@ -492,3 +496,64 @@ def test_a_preview_that_cannot_be_made_says_why(around: PageContext, world: Worl
     around = replace(around, open_sync=lambda name: world.sync(name, lead_pipeline_id=99))
     post(browser(around), "preview/test", text=str(ada))
     assert "lead_pipeline_id: 99 does not exist" in client.get("/krayin-sync/preview/test/1").text
+
+
+def test_a_held_plan_is_answered_where_it_is_asked_about(
+    around: PageContext, world: World, audited: list[tuple[Any, ...]]
+) -> None:
+    contacts = [world.add(name=f"C {number}", email=f"c{number}@example.com") for number in range(3)]
+    world.run()
+    for contact in contacts:
+        world.change(contact, name="Secret name")
+    limits = {"max_changes_without_approval": {"number": 1, "share": 0.1}}
+    assert world.run(**limits).summary["held"] == 3
+    given: list[tuple[Any, ...]] = []
+    asking = replace(around, question=lambda dag_id: "asset__1", answer=lambda *facts: given.append(facts))
+    assert "being put together" in browser(asking).get("/krayin-sync/work").text
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        connection.execute("SET search_path = krayin_sync")
+        ask(connection, "test", "asset__1")
+    text = re.sub(r"<[^>]+>|\s+", " ", browser(asking).get("/krayin-sync/work").text)
+    assert "3 changes to Krayin wait for approval" in text
+    assert "Records: 3 contacts" in text
+    assert re.search(r"Fields: (lead title|person name) 3", text)
+    assert "Secret name" not in text
+    assert 'name="option"' not in browser(asking, "vic").get("/krayin-sync/work").text
+    form = {"what": "approval", "run_id": "asset__1", "option": "Approve"}
+    assert post(browser(asking, "vic"), "answers/test", **form).status_code == 403
+    assert post(browser(asking), "answers/test", **form).headers["location"] == "../work?told=Approve"
+    assert given == [("ada", "test__approval", "asset__1", "Approve")]
+    assert audited[-1][1:] == ("krayin_sync.answer", "test__approval", "Approve, run asset__1")
+
+
+@pytest.mark.parametrize("answer", ["this", "new"])
+def test_of_several_leads_somebody_says_which_it_is(around: PageContext, world: World, answer: str) -> None:
+    world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
+    lose(world, **CREATE)
+    run(world)
+    (lead,) = world.leads()
+    world.api("PUT", f"leads/attributes/edit/{lead['id']}", {"description": "rewritten"})
+    person = world.persons()[0]["id"]
+    world.api("POST", "leads", {"title": "Typed", "lead_pipeline_stage_id": 1, "person_id": person})
+    later(world)
+    run(world)
+    client = browser(around)
+    (operation,) = waiting(client)
+    text = client.get("/krayin-sync/work").text
+    assert all(f"/admin/leads/view/{number}" in text for number in (1, 2))
+    assert "Leave out" not in text.partition("<article")[2].partition("</article")[0]
+    post(client, "work/test", operations=[operation], answer="leave_out")
+    assert waiting(client) == [operation]
+    post(
+        client,
+        "work/test",
+        operations=[operation],
+        answer=answer,
+        **({"person": 2} if answer == "this" else {}),
+    )
+    world.run()
+    linked = world.rows("SELECT crm_id FROM mapping WHERE crm_kind = 'lead'")
+    assert (linked, len(world.leads())) == (([(2,)], 2) if answer == "this" else ([(3,)], 3))
+    said = client.get("/krayin-sync/decisions/test").text
+    assert ("its lead is lead 2" if answer == "this" else "gets a new lead") in said
+    assert waiting(client) == []

@@ -25,6 +25,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "work": {"operations": [1], "answer": "replay"},
     "decisions": {"decisions": [1]},
     "start": {"what": "sync"},
+    "answers": {"what": "approval", "run_id": "manual__1", "option": "Approve"},
     "preview": {"text": "ada@example.com, 999"},
 }
 STRANGER, VIEWER, OPERATOR = "eve", "vic", "ada"
@@ -54,6 +55,8 @@ def around(tmp_path: Path, world: World, audited: list[tuple[Any, ...]]) -> Page
         login=lambda _: None,
         may_start=lambda user, _: user == OPERATOR,
         start=lambda *_: "manual__1",
+        question=lambda _: None,
+        answer=lambda *_: None,
         audit=lambda *facts: audited.append(facts),
         syncs=lambda: load_syncs(tmp_path),
         open_sync=world.sync,
