@@ -285,10 +285,9 @@ def map_contact(
     if reason is not None:
         return SkippedContact(contact.id, reason)
     owner, owner_rule, unknown = (
-        (None, FIXED_OWNER, None) if rules.owners is None else rules.owners.choose(contact)
+        (None, FIXED_OWNER, []) if rules.owners is None else rules.owners.choose(contact)
     )
-    if unknown is not None and not mapped:
-        reading.warnings.append(unknown)
+    reading.warnings += [] if mapped else unknown
     person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
     person["custom"] = _custom("person", reading)
     lead, target = None, None

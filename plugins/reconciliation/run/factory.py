@@ -32,7 +32,7 @@ from reconciliation.plan.estimate import forecast
 from reconciliation.plan.guard import ChangeGuard
 from reconciliation.run.streams import RunStreams
 from reconciliation.settings.by_inbox import given_in
-from reconciliation.settings.targets import final_stages, pipeline_of
+from reconciliation.settings.targets import final_stages, missing_users, pipeline_of
 from reconciliation.store.connection import connect
 from reconciliation.store.ledger import Ledger, lowest_lane
 from reconciliation.store.mapping_store import MappingStore
@@ -97,8 +97,10 @@ class RunFactory:
         owner = self.sync.settings.owner
         if not owner.chooses:
             return None
-        emails = users_by_email(self.krayin.catalogue.users) if owner.assignee else None
-        return OwnerRules(emails, owner.teams, owner.inboxes)
+        catalogue = self.krayin.catalogue
+        emails = users_by_email(catalogue.users) if owner.assignee else None
+        missing = frozenset(missing_users(owner.round_robin, catalogue))
+        return OwnerRules(emails, owner.teams, owner.inboxes, owner.round_robin, missing)
 
     def _lead_choices(self, snapshot: SourceSnapshot) -> LeadChoices | None:
         leads, catalogue = self.sync.settings.leads, self.krayin.catalogue

@@ -14,7 +14,7 @@ from reconciliation.crm.workflows import described, mailing_workflows
 from reconciliation.extract.look import looking
 from reconciliation.extract.streams import CONVERSATIONS, streams
 from reconciliation.settings.sync_settings import CHANGE_FLOOR
-from reconciliation.settings.targets import resolve_targets
+from reconciliation.settings.targets import missing_users, resolve_targets
 from reconciliation.store.connection import connect
 
 if TYPE_CHECKING:
@@ -65,8 +65,10 @@ def check_sync(sync: Sync) -> Iterator[str]:
                 )
             yield from _describe_guards(settings)
             targets = resolve_targets(settings, krayin.catalogue)
-            yield from _describe(krayin.catalogue, targets)
+            yield from _describe(krayin.catalogue, targets, settings.owner.round_robin)
             yield from _describe_choices(settings.leads, krayin.catalogue)
+            for number in missing_users(settings.owner.round_robin, krayin.catalogue):
+                yield f"Warning: owner.round_robin: Krayin user {number} is not there or not active; left out"
             yield from _describe_workflows(krayin.client.every(Workflow), settings.confirmed_workflows)
 
 
@@ -129,7 +131,7 @@ def _pace(budget: BudgetState | None) -> str:
     return f"auto: {budget.limit} calls a minute now, up to {budget.setting} while Krayin answers quickly"
 
 
-def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
+def _describe(catalogue: Catalogue, targets: LeadTargets, in_turn: Sequence[int]) -> Iterator[str]:
     broken = catalogue.breaking_attributes()
     if broken:
         named = ", ".join(f"{one.entity_type}.{one.code} (type {one.type})" for one in broken)
@@ -147,7 +149,7 @@ def _describe(catalogue: Catalogue, targets: LeadTargets) -> Iterator[str]:
         f"New leads: source {targets.source_id} ({sources.get(targets.source_id or 0, 'none')}), "
         f"type {targets.type_id} ({types.get(targets.type_id or 0, 'none')})"
     )
-    if targets.owner_id is None:
+    if targets.owner_id is None and not in_turn:
         yield (
             "New records have no owner: users whose view permission is group or individual will not see "
             "them; set lead_owner to change that"

@@ -237,11 +237,28 @@ class OwnerSettings(_Strict):
     """
     inboxes: dict[PositiveInt, PositiveInt] = Field(default_factory=dict)
     """Else by its inbox: id of the inbox in Chatwoot and of the user in Krayin."""
+    round_robin: Annotated[
+        tuple[PositiveInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+    ] = ()
+    """Else these Krayin users in turn, by the contact's id, as in `[2, 5, 7]`."""
+
+    @field_validator("round_robin")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            message = "names a user more than once"
+            raise ValueError(message)
+        return value
+
+    @property
+    def asks_conversations(self) -> bool:
+        """Whether it matters who handles a contact's conversation."""
+        return self.assignee or bool(self.teams) or bool(self.inboxes)
 
     @property
     def chooses(self) -> bool:
         """Whether anything but `lead_owner` matters."""
-        return self.assignee or bool(self.teams) or bool(self.inboxes)
+        return self.asks_conversations or bool(self.round_robin)
 
 
 class TagSettings(_Strict):
@@ -599,7 +616,7 @@ class SyncSettings(_Strict):
             None if inboxes is None else frozenset(inboxes),
             None if where is None else where.rule(now, self.zone),
             self.leads.rule(now, self.zone),
-            handling=self.owner.chooses or self.leads.asks_inboxes,
+            handling=self.owner.asks_conversations or self.leads.asks_inboxes,
             labels=bool(self.tags.kinds),
             transcripts=self.transcript is not None,
         )

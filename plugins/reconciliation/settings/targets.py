@@ -14,7 +14,7 @@ from reconciliation.model.stages import Pipeline as LeadPipeline
 from reconciliation.settings.sync_settings import STAGE_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from krayin.catalogue import Catalogue, Pipeline
 
@@ -83,6 +83,17 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     assert pipeline is not None
     assert stage_id is not None
     return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types, choices)
+
+
+def missing_users(wanted: Iterable[int], catalogue: Catalogue) -> list[int]:
+    """Return those of some users whom a Krayin does not have, or who may not work.
+
+    From 2.2 on who has no global view sees only a part of the users: then none is called missing.
+    """
+    if catalogue.user.view_permission != "global":
+        return []
+    there = {one.id for one in catalogue.users if one.is_active}
+    return [one for one in wanted if one not in there]
 
 
 def pipeline_of(targets: LeadTargets, catalogue: Catalogue) -> LeadPipeline:

@@ -1,14 +1,18 @@
-"""Who owns what is made: the user with the assignee's e-mail, of the team, of the inbox, or a fixed one."""
+"""Who owns what is made: the user with the assignee's e-mail, of the team, of the inbox, in turn, or a fixed one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reconciliation.model.owner import OwnerRules
+from reconciliation.run.request import RunRequest
+from reconciliation.run.setup import check_sync
 from reconciliation.run.summary import lines_of
 
 from sandbox.chatwoot.insertion import insert_row
 from tests.reconciliation.run.test_contact_scope import Chatwoot, chatwoot, compared
+from tests.reconciliation.samples import contact
 from tests.reconciliation.world import EVERYTHING, World, api_world, on_each_krayin
 
 if TYPE_CHECKING:
@@ -129,3 +133,58 @@ def test_a_lead_that_is_made_later_is_whose_conversation_it_is(
     world.run(**settings)
     assert owners(world) == {"ada": {1, people["Grace"]}}
     compared(world, **settings)
+
+
+@on_each_krayin
+@pytest.mark.parametrize("way", ["database", "api"])
+def test_users_take_turns_and_a_contact_always_has_the_same(
+    world: World, chatwoot: Chatwoot, people: Mapping[str, int], way: str
+) -> None:
+    turns = [people[one] for one in ("Grace", "team", "inbox")]
+    settings = {**EVERYTHING, "owner": {"assignee": True, "round_robin": turns}, "lead_owner": 1}
+    ids = {f"c{number}": chatwoot.contact(f"c{number}") for number in range(9)}
+    chatwoot.talk(ids["c0"], "hello", assignee_id=people["agent grace"])
+    expected = {name: {turns[number % 3]} for name, number in ids.items()} | {"c0": {people["Grace"]}}
+    with api_world(world.chatwoot_url, world.sync_url, world.krayin) as api:
+        used = api if way == "api" else world
+        # Planned, changed, and planned once more before anything was sent.
+        used.sync(**settings).plan(RunRequest())
+        world.change(ids["c1"], custom_attributes={"seen": "twice"}, name="c1 again")
+        run = used.run(**settings)
+        expected["c1 again"] = expected.pop("c1")
+        assert owners(world) == expected
+        assert [route for method, route, _ in world.calls(run.id) if method == "POST"].count("leads") == 9
+        compared(used, **settings)
+        # Nobody's records change hands because somebody joins.
+        later = used.run(RunRequest(full=True), **{**settings, "owner": {"round_robin": [*turns, 1]}})
+        assert world.calls(later.id) == []
+
+
+def test_who_is_missing_is_left_out_and_told_once(
+    world: World, chatwoot: Chatwoot, people: Mapping[str, int]
+) -> None:
+    turns = [people["Grace"], 4711, people["left"], people["team"]]
+    settings = {"owner": {"round_robin": turns}}
+    ids = {f"c{number}": chatwoot.contact(f"c{number}") for number in range(12)}
+    run = world.run(**settings)
+    nearest = {0: "Grace", 1: "team", 2: "team", 3: "team"}
+    assert owners(world) == {name: {people[nearest[number % 4]]} for name, number in ids.items()}
+    told = [line for line in lines_of(run) if "in owner.round_robin is not there or not active" in line]
+    assert len(told) == 2
+    warned = [line for line in check_sync(world.sync(**settings)) if "owner.round_robin" in line]
+    assert [line.split()[4] for line in warned] == ["4711", str(people["left"])]
+
+
+def test_whoever_leaves_takes_no_turn_from_the_others() -> None:
+    turns = (2, 5, 7, 9)
+    whole = OwnerRules(in_turn=turns)
+    for missing in ({2}, {9}, {5, 7}, {2, 5, 7}):
+        fewer = OwnerRules(in_turn=turns, missing=frozenset(missing))
+        for number in range(1, 40):
+            before, rule, warnings = whole.choose(contact(id=number))
+            after, *_ = fewer.choose(contact(id=number))
+            assert (rule, warnings) == ("owner.round_robin", [])
+            assert after == before or before in missing
+            assert after not in missing
+    nobody, rule, warnings = OwnerRules(in_turn=turns, missing=frozenset(turns)).choose(contact())
+    assert (nobody, rule, len(warnings)) == (None, "lead_owner", 4)
