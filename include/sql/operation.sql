@@ -197,7 +197,8 @@ WHERE operation.id = taken.id AND operation.state IN ('planned', 'unknown') AND 
 RETURNING operation.id, operation.fence, operation.lane, scope.id AS scope_id, scope.installation_id,
           scope.account_id, operation.source_kind, operation.source_id, operation.payload, operation.natural_keys,
           operation.state, operation.step, operation.attempts, operation.sent_at, operation.error_class,
-          operation.error_message, operation.next_attempt_at, operation.forecast_calls, operation.forecast_reads
+          operation.error_message, operation.next_attempt_at, operation.forecast_calls, operation.forecast_reads,
+          operation.source_read_at, operation.source_changed_at
 
 
 -- name: claimants

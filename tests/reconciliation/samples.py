@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import Contact, ContactInbox
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from krayin.catalogue import Attribute, Catalogue, LeadType, Pipeline, Source, Stage, User
+from reconciliation.model.field_source import FilledField
+from reconciliation.model.field_values import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -83,6 +88,11 @@ contacts = st.builds(
     custom_attributes=attributes,
     inboxes=st.lists(st.builds(ContactInbox, st.integers(1, 3), texts), max_size=2).map(tuple),
 )
+
+
+def filled(sources: Mapping[str, str]) -> dict[str, FilledField]:
+    """Return what fills attributes of `CUSTOM_TYPES`, given their codes by Chatwoot's attributes."""
+    return {code: FilledField(source, type=FieldType(CUSTOM_TYPES[code])) for source, code in sources.items()}
 
 
 def attribute(code: str, kind: str, entity_type: str = "persons", *, custom: bool = True) -> Attribute:

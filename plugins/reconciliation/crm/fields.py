@@ -18,7 +18,8 @@ from krayin.text import fold_name
 from reconciliation.model.comment import comment_mark
 from reconciliation.model.contact import ADDRESS_ATTRIBUTES, natural_keys
 from reconciliation.model.desired_activity import KEY
-from reconciliation.model.merge import CUSTOM_PREFIX, same_value
+from reconciliation.model.field_source import CUSTOM_PREFIX
+from reconciliation.model.merge import same_value
 from reconciliation.model.stored_text import stored_text
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def lead_draft(
     return LeadDraft(
         title=lead["title"],
         description=lead["description"] or None,
-        lead_value=None if lead["lead_value"] is None else Decimal(lead["lead_value"]),
+        lead_value=None if lead.get("lead_value") is None else Decimal(lead["lead_value"]),
         lead_pipeline_stage_id=targets.stage_id,
         lead_source_id=targets.source_id,
         lead_type_id=targets.type_id,
@@ -334,7 +335,7 @@ def lead_draft(
 
 
 def _given_custom(fields: Fields, booleans: Sequence[str]) -> dict[str, Any]:
-    given = {code: value for code, value in (fields.get("custom") or {}).items() if value is not None}
+    given = {code: value for code, value in (fields.get("custom") or {}).items() if value not in (None, [])}
     return {
         "booleans": {code: bool(int(given[code])) for code in booleans if code in given},
         "custom": {code: value for code, value in given.items() if code not in booleans},

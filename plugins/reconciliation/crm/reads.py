@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -13,14 +14,17 @@ from krayin.endpoints import ENTITY_TYPES
 from krayin.errors import KrayinError, is_outage
 
 from reconciliation.crm.fields import RECORDS, lead_columns, organization_columns, person_columns
+from reconciliation.model.field_source import CUSTOM_PREFIX
+from reconciliation.model.merge import same_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from krayin.catalogue import Catalogue
     from krayin.client import KrayinClient
     from krayin.endpoints import EntityType
-    from krayin.records import Lead, Listed
+    from krayin.records import Activity, Lead, Listed
 
     from reconciliation.crm.lineage import Lineage
 
@@ -74,6 +78,12 @@ class CurrentAttributes:
     def codes(self, entity: EntityType) -> tuple[str, ...]:
         """Return the codes of the custom attributes of an entity type."""
         return tuple(attribute.code for attribute in self._catalogue.custom_attributes(entity))
+
+    def name_of(self, entity: EntityType, code: str) -> str | None:
+        """Return the name by which Krayin shows an attribute, None where another one has it too."""
+        names = {one.code: one.name for one in self._catalogue.attributes if one.entity_type == entity}
+        name = names.get(code)
+        return name if [*names.values()].count(name or "") == 1 else None
 
     @property
     def with_custom(self) -> tuple[EntityType, ...]:
@@ -177,6 +187,24 @@ class CrmReads:
         """Return the leads of a person; read anew unless they are fresh."""
         found: list[Lead] = self._fresh((_LEADS_OF, person_id), partial(self.prefetch_leads_of, [person_id]))
         return found
+
+    def edited_at(self, entity: EntityType, crm_id: int, field: str, value: Any) -> datetime | None:
+        """Return when a field of a person or lead got the value that it has, None where that is not noted.
+
+        Krayin notes changes under the attribute's name, as activities of its own.
+        """
+        name = self.attributes.name_of(entity, field.removeprefix(CUSTOM_PREFIX))
+        key = f"changes of {entity}", crm_id
+        noted: list[Activity] = self._fresh(key, partial(self._read_changes, *key, entity.removesuffix("s")))
+        changes = [one for one in noted if name is not None and one.additional.get("attribute") == name]
+        latest = changes[-1] if changes else None
+        new = None if latest is None else latest.additional.get("new")
+        is_value = isinstance(new, Mapping) and same_value(field, new.get("value"), value)
+        return latest.created_at if latest is not None and is_value else None
+
+    def _read_changes(self, key: str, crm_id: int, crm_kind: str) -> None:
+        noted = [one for one in self.client.activities_of(crm_kind, crm_id) if one.type == "system"]
+        self._read[key, crm_id] = self.monotonic(), noted
 
     def _fresh(self, key: tuple[str, int], read: Callable[[], None]) -> Any:
         if key not in self._read or self.monotonic() - self._read[key][0] > USABLE:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from krayin.text import NAME_CHARACTERS, TEXT_BYTES
 
 from reconciliation.drift.finding import KEPT, Finding, FindingClass, Side
-from reconciliation.model.merge import merge, silent
+from reconciliation.model.merge import UNDECIDED, merge, silent
 from reconciliation.model.stored_text import stored_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from reconciliation.model.merge import OnCrmEdit
+    from reconciliation.model.field_source import Policy
+    from reconciliation.model.merge import OnCrmEdit, Policies
 
 # The fields of an activity that are compared; the comment by its mark.
 _SENT = ("title", "comment", "is_done", "schedule_from", "schedule_to")
@@ -32,40 +35,36 @@ class FieldDifference:
     writes: bool
 
 
-def compare(
+def compare(  # noqa: PLR0913 - the sides of a merge and what decides it
     *,
     last_sent: Mapping[str, Any] | None,
     present: Mapping[str, Any],
     desired: Mapping[str, Any],
     on_crm_edit: OnCrmEdit,
     phone_region: str | None = None,
+    policies: Policies = MappingProxyType({}),
 ) -> list[FieldDifference]:
     """Return the fields in which a record differs from what it should be; all are flat dictionaries.
 
     It is the sink's own merge that decides: `ours` would be written whatever the setting, `theirs`
-    only with `overwrite`. What Chatwoot never filled is nobody's difference. Fields that `present`
-    lacks (custom ones, which Krayin's lists do not show) count as they were sent, if they were.
+    only with `overwrite`. A value that stays because `policies` says so is no difference, unless nobody
+    knows whose change was the later one. What Chatwoot never filled is nobody's difference. Fields that
+    `present` lacks (custom ones, which Krayin's lists do not show) count as they were sent, if they were.
     """
     sent = last_sent or {}
     here = {name: present.get(name, sent.get(name, desired.get(name))) for name in {*desired, *present}}
-    keeping = merge(
-        last_sent=last_sent, present=here, desired=desired, on_crm_edit="keep", phone_region=phone_region
-    )
-    writing = (
-        keeping
-        if on_crm_edit == "keep"
-        else merge(
-            last_sent=last_sent,
-            present=here,
-            desired=desired,
-            on_crm_edit=on_crm_edit,
-            phone_region=phone_region,
-        )
-    )
+    merged = partial(merge, last_sent=last_sent, present=here, desired=desired, phone_region=phone_region)
+    writing = merged(on_crm_edit=on_crm_edit, policies=policies)
+    softened: dict[str, Policy] = {
+        name: "krayin" if policy == "chatwoot" else policy for name, policy in policies.items()
+    }
+    keeping = merged(on_crm_edit="keep", policies=softened)
     found = []
     for name, wanted in desired.items():
         if name in keeping.changed:
             side = Side.OURS
+        elif name in writing.kept and name in policies and name not in sent.get(UNDECIDED, ()):
+            continue
         elif name in keeping.kept and not (silent(wanted) and silent(sent.get(name))):
             side = Side.THEIRS
         else:

@@ -18,7 +18,7 @@ from reconciliation.drift.field_differences import compare
 from reconciliation.extract.streams import CONTACTS
 from reconciliation.model.contact import map_contact, with_address
 from reconciliation.model.desired_contact import SkippedContact
-from reconciliation.model.merge import flatten, resolve_pending_write
+from reconciliation.model.merge import flatten, resolve_pending_write, same_value
 from reconciliation.run.factory import RunFactory
 from reconciliation.settings.targets import resolve_targets
 from reconciliation.store.connection import working
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from reconciliation.drift.field_differences import FieldDifference
     from reconciliation.model.desired_contact import DesiredContact
+    from reconciliation.model.field_source import Policy
     from reconciliation.run.sync_run import Sync
 
 Fields = dict[str, Any]
@@ -44,12 +45,14 @@ _ENTITIES: dict[str, tuple[EntityType, Callable[..., Fields]]] = {
 class RecordNow:
     """Flat fields by CRM kind; `krayin` has None for a record that was deleted there.
 
-    `left_out` says why Chatwoot's contact is not brought over, `differences` are by CRM kind and field.
+    `left_out` says why Chatwoot's contact is not brought over. `differences` are by CRM kind and field; so
+    are the policies in `kept`, by which Krayin's value stays though Chatwoot has another one.
     """
 
     chatwoot: dict[str, Fields] = field(default_factory=dict)
     krayin: dict[str, Fields | None] = field(default_factory=dict)
     differences: dict[tuple[str, str], FieldDifference] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Policy] = field(default_factory=dict)
     left_out: str | None = None
 
 
@@ -106,8 +109,16 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
                 desired=wanted,
                 on_crm_edit=rules.on_crm_edit,
                 phone_region=rules.phone_region,
+                policies=rules.policies_of(kind),
             ):
                 now.differences[kind, one.field] = one
+            now.kept |= {
+                (kind, name): policy
+                for name, policy in rules.policies_of(kind).items()
+                if name in wanted
+                and (kind, name) not in now.differences
+                and not same_value(name, shown.get(name), wanted[name])
+            }
     return now
 
 

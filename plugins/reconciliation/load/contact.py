@@ -131,7 +131,7 @@ class LeadSink(RecordSteps):
     def _link_lost(self, work: ContactWork, lead: Lead) -> None:
         """Link a lead that a call of ours made which was not answered."""
         _, stage_id = place_of(work.operation, self.targets)
-        sent = flatten(work.wanted_lead)
+        sent = self.sent(work.operation, "lead", work.wanted_lead)
         self.link(work, "lead", lead.id, "created", last_sent=sent, made_in_stage=stage_id)
 
     def _is_closed(self, lead: Lead) -> bool:
@@ -180,7 +180,7 @@ class LeadSink(RecordSteps):
         with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
             lead = self.client.create_lead(draft).lead
         with self.lineage.linking(lead=lead):
-            sent = flatten(work.wanted_lead)
+            sent = self.sent(work.operation, "lead", work.wanted_lead)
             self.link_made(work, "lead", lead, sent, work.lead_hash, made_in_stage=targets.stage_id)
         work.result["lead"] = "created"
         self.stages.finish(work, lead)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from reconciliation.crm.fields import (
 from reconciliation.load.sink import RecordSteps, Stop, Work, deleted, quarantined
 from reconciliation.model.contact import addresses_where, natural_keys, with_address
 from reconciliation.model.merge import flatten
-from reconciliation.model.timing import same_moment
+from reconciliation.model.timing import SKEW, same_moment
 from reconciliation.plan.matching import Ambiguous, KnownPerson, is_marked, only_one
 from reconciliation.store.ledger import OperationState, Outcome
 from reconciliation.store.mapping_store import known_names
@@ -51,8 +50,6 @@ RELEASED = "released"
 REPLAYED = "replayed"
 # A creation that may have taken effect without our knowing.
 CREATIONS = frozenset({CREATE_CONTACT, CREATE_LEAD})
-# By how much the clocks of Krayin and of the sync database may differ.
-SKEW = timedelta(minutes=2)
 
 MADE_AGAIN_BY = "set recreate_deleted to make it again"
 
@@ -247,7 +244,9 @@ class PersonSink(RecordSteps):
         """
         leads = self.reads.leads_of(person.id) if work.operation.step in CREATIONS else []
         ours = is_new or (work.lead is not None and any(is_marked(lead, work.lead) for lead in leads))
-        origin, sent = ("created", flatten(work.person)) if ours else ("adopted", None)
+        origin, sent = (
+            ("created", self.sent(work.operation, "person", work.person)) if ours else ("adopted", None)
+        )
         self.link(work, "person", person.id, origin, last_sent=sent)
         work.result["person"] = origin
 
@@ -256,11 +255,13 @@ class PersonSink(RecordSteps):
             {"person": person} if lead is None else {"person": person, "lead": lead}
         )
         with self.lineage.linking(**made), self.ledger.transaction():
-            self.link_made(work, "person", person, flatten(work.person), work.person_hash)
+            sent = self.sent(work.operation, "person", work.person)
+            self.link_made(work, "person", person, sent, work.person_hash)
             if lead is not None:
                 assert work.targets is not None
                 made_in = {"made_in_stage": work.targets.stage_id}
-                self.link_made(work, "lead", lead, flatten(work.wanted_lead), work.lead_hash, **made_in)
+                sent = self.sent(work.operation, "lead", work.wanted_lead)
+                self.link_made(work, "lead", lead, sent, work.lead_hash, **made_in)
             self.ledger.progress(work.operation, f"{CREATE_CONTACT}:done")
             made_at = person.organization_created_at
             is_made = person.created_at is not None and same_moment(made_at, person.created_at)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from reconciliation.model.merge import merge, resolve_pending_write
+from reconciliation.model.merge import as_sent, flatten, is_newer, merge, resolve_pending_write
 from reconciliation.model.stages import ServerClock
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.store.ledger import OperationState, Outcome
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from reconciliation.crm.lineage import Lineage
     from reconciliation.crm.reads import CrmReads
     from reconciliation.crm.snapshot import RecordSnapshot
-    from reconciliation.model.merge import Merged
+    from reconciliation.model.desired_contact import Fields
+    from reconciliation.model.merge import Merged, Policies
     from reconciliation.settings.sync_settings import SyncSettings
     from reconciliation.settings.targets import LeadTargets
     from reconciliation.store.ledger import Ledger, Operation
@@ -139,6 +140,11 @@ class Steps(LoadContext):
         }
         self.link(work, crm_kind, record.id, "created", **written)
 
+    def sent(self, operation: Operation, crm_kind: str, fields: Fields) -> dict[str, Any]:
+        """Return what is remembered of a record that is made with some fields, flat."""
+        flat = flatten(fields)
+        return {**flat, **as_sent(flat, self.settings.policies(crm_kind), operation.source_read_at)}
+
     def acknowledge(  # noqa: PLR0913, PLR0917 - one row, and what stands with it
         self,
         operation: Operation,
@@ -225,6 +231,11 @@ class RecordSteps(Steps):
         return self.reads.attributes.booleans(self.entity)
 
     @property
+    def policies(self) -> Policies:
+        """Whose value counts, by flat field, where the settings say it."""
+        return self.settings.policies(self.crm_kind)
+
+    @property
     def custom(self) -> tuple[str, ...]:
         """The codes of custom attributes."""
         return self.reads.attributes.codes(self.entity)
@@ -260,6 +271,9 @@ class RecordSteps(Steps):
             desired=desired,
             on_crm_edit=self.settings.on_crm_edit,
             phone_region=region,
+            policies=self.policies,
+            newer=partial(self._is_newer, operation, row.crm_id, base or {}, shown),
+            seen_at=operation.source_read_at,
         )
         if not merged.changed:
             return merged, None
@@ -271,6 +285,21 @@ class RecordSteps(Steps):
             answer = self.put(row.crm_id, update)
         self.reads.written(self.entity, row.crm_id)
         return merged, answer
+
+    def _is_newer(
+        self,
+        operation: Operation,
+        crm_id: int,
+        last_sent: Mapping[str, Any],
+        present: Mapping[str, Any],
+        name: str,
+    ) -> bool | None:
+        """Tell whether Chatwoot's change of a field is later than Krayin's; None where that is not known.
+
+        Krayin is asked: it notes changes of fields.
+        """
+        edited_at = self.reads.edited_at(self.entity, crm_id, name, present.get(name))
+        return is_newer(name, last_sent, operation.source_changed_at, edited_at)
 
     def updated(
         self, work: Work, row: MappingRow, merged: Merged, acked_hash: bytes, note: Note = nothing

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from datetime import UTC
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +13,6 @@ from krayin.catalogue import EmailDemand
 from krayin.text import (
     NAME_CHARACTERS,
     TEXT_BYTES,
-    clean_json,
     cut_bytes,
     cut_characters,
     fit_email,
@@ -32,22 +28,26 @@ from reconciliation.model.desired_contact import (
     Skip,
     SkippedContact,
 )
+from reconciliation.model.field_source import CRM_FIELDS
+from reconciliation.model.field_values import as_text, digits, folded, number_of, plain
 from reconciliation.model.owner import FIXED_OWNER
 from reconciliation.model.phones import normalise_phone, phone_key
 from reconciliation.model.stored_text import stored_text, visible_text
 from reconciliation.model.text_template import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import tzinfo
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime, tzinfo
 
     from chatwoot.records import Contact
 
+    from reconciliation.model.field_source import FilledField
     from reconciliation.model.lead_choices import LeadChoices
     from reconciliation.model.owner import OwnerRules
     from reconciliation.model.text_template import TextTemplate
 
 _NUMBERS = (int, float, Decimal)
+_LEFT_OUT = object()
 
 COMPANY_ATTRIBUTES = ("company_name", "company", "organization")
 # Krayin's own address form has these keys; the street stands in `address`.
@@ -59,18 +59,6 @@ ADDRESS_ATTRIBUTES = {
     "postcode": "company_zipcode",
 }
 _EARLIER_ID = re.compile(r"krayin:(person|lead|organization):([0-9]{1,18})")
-_SEVERAL = frozenset({"multiselect", "checkbox"})
-CHOSEN_TYPES = frozenset({"select", "lookup"}) | _SEVERAL
-"""The types of Krayin's attributes that hold ids of what was chosen."""
-_TRUE = {"true", "yes", "on", "y", "t"}
-_FALSE = {"false", "no", "off", "n", "f"}
-_MIDNIGHT = time()
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Krayin takes a price of up to four decimals and keeps it as a double, exact to fifteen digits.
-_PRICE_STEP = Decimal("0.0001")
-_PRICE_END = Decimal(10) ** 11
-# Many contacts name the same company.
-folded = lru_cache(maxsize=8192)(fold_name)
 PLACEHOLDER_DOMAIN = "chatwoot.invalid"
 _PLACEHOLDER_END = f".{PLACEHOLDER_DOMAIN}"
 HAS_ONE = "it has one already"
@@ -116,6 +104,29 @@ class ContactReading:
         known[name] = text
         return text
 
+    def raw(self, filled: FilledField) -> Any:
+        """Return what a rule of one's own fills a field with, as Chatwoot has it; None for nothing."""
+        if filled.attribute is not None:
+            places = self.contact.custom_attributes, self.contact.additional_attributes
+            values = (one.get(filled.attribute) for one in places)
+            return next((value for value in values if value not in (None, "", [])), None)
+        if filled.template is not None:
+            return filled.template.render(_values(self, _contact_name(self)))
+        match filled.field:
+            case "email":
+                return self.email
+            case "phone":
+                return self.phones[0] if self.phones else None
+            case "labels":
+                return list(self.contact.labels)
+            case own:
+                return getattr(self.contact, own or "id")
+
+    def own(self, kind: str, field: str) -> str | None:
+        """Return the text by which a rule of one's own fills one of Krayin's own fields, None without one."""
+        filled = self.rules.fields.get(kind, {}).get(field)
+        return None if filled is None else as_text(self.raw(filled), self.rules.zone)
+
     def cut(self, name: str, value: str) -> str:
         """Return the value of a field as it fits into Krayin's column."""
         cut = cut_characters(value, NAME_CHARACTERS)
@@ -132,19 +143,12 @@ def _text_of(value: Any) -> str | None:
     return stored_text(plain(value)) or None
 
 
-def plain(value: Any) -> str:
-    """Return a text or number as text."""
-    # A number beyond what JSON readers hold comes as infinity, which says nothing.
-    return "" if isinstance(value, float) and not math.isfinite(value) else str(value)
-
-
 @dataclass(frozen=True, slots=True)
 class MappingRules:
     """The settings the mapping depends on.
 
-    `custom_types` gives the Krayin type (text, boolean, ...) of each configured attribute code, by CRM kind;
-    `choices` the ids of what can be chosen there, by kind, code and folded name. `history_start` is an aware
-    instant or None; `zone` that of the account; `templates` the texts of one's own, by place. With
+    `fields` are those that a rule of one's own fills, by CRM kind and code in Krayin. `history_start` is an
+    aware instant or None; `zone` that of the account; `templates` the texts of one's own, by place. With
     `make_leads` those contacts get a lead for whom the rule of the reading holds. `tag_kinds` are the CRM
     kinds on which labels are put as tags, `tag_names` gives the tag of each label that becomes one, None: all
     do, under their own names. `lead_rule` is how the settings call the rule for leads.
@@ -163,14 +167,17 @@ class MappingRules:
     lead_choices: LeadChoices | None = None
     tag_kinds: tuple[str, ...] = ()
     tag_names: Mapping[str, str] | None = None
-    custom_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    custom_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    choices: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, FilledField]] = field(default_factory=dict)
+
+
+def _contact_name(reading: ContactReading) -> str:
+    name = visible_text(reading.contact.name) or visible_text(reading.email.rpartition("@")[0].strip('"'))
+    return reading.cut("name", name or next(iter(reading.phones), reading.email))
 
 
 def _display_name(reading: ContactReading) -> str:
-    name = visible_text(reading.contact.name) or visible_text(reading.email.rpartition("@")[0].strip('"'))
-    return reading.cut("name", name or next(iter(reading.phones), reading.email))
+    own = visible_text(reading.own("person", "name"))
+    return reading.cut("name", own) if own else _contact_name(reading)
 
 
 def _lead_title(reading: ContactReading) -> str:
@@ -178,25 +185,31 @@ def _lead_title(reading: ContactReading) -> str:
 
 
 def _lead_text(place: str, reading: ContactReading) -> str:
-    contact, own = reading.contact, reading.rules.templates
+    own = reading.rules.templates
+    return text_of(place, _values(reading, _display_name(reading), with_attributes=bool(own)), own)
+
+
+def _values(reading: ContactReading, name: str, *, with_attributes: bool = True) -> dict[str, Any]:
+    """Return what templates of a contact may name."""
+    contact = reading.contact
     values: dict[str, Any] = {
-        "name": _display_name(reading),
+        "name": name,
         "email": reading.email,
         "phone": ", ".join(reading.phones),
         "identifier": stored_text(contact.identifier),
         "company": company_name(reading) or "",
         "contact_id": str(contact.id),
         "about": reading.attribute("description") or "",
-        **{name: reading.attribute(name) or "" for name in ("job_title", "city", "country")},
+        **{one: reading.attribute(one) or "" for one in ("job_title", "city", "country")},
     }
-    if own:
+    if with_attributes:
         values["attributes"] = shown_values(contact.additional_attributes, contact.custom_attributes)
-    return text_of(place, values, own)
+    return values
 
 
 def shown_values(*attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return attributes for reading; of the same name the last one that is filled."""
-    return {name: text for one in attributes for name, value in one.items() if (text := _as_text(value))}
+    return {name: text for one in attributes for name, value in one.items() if (text := as_text(value))}
 
 
 def _emails(reading: ContactReading) -> list[str]:
@@ -208,7 +221,8 @@ def _phones(reading: ContactReading) -> list[str]:
 
 
 def _job_title(reading: ContactReading) -> str | None:
-    value = reading.attribute("job_title")
+    own = reading.own("person", "job_title")
+    value = reading.attribute("job_title") if own is None else own
     return reading.cut("job_title", value) if value else None
 
 
@@ -220,25 +234,26 @@ def _organization_name(reading: ContactReading) -> str | None:
     return reading.cut("organization", name) if name and folded(name).strip() else None
 
 
-def _lead_value(reading: ContactReading) -> str | None:
-    raw = reading.attribute("lead_value")
-    if raw is None:
+def _lead_value(reading: ContactReading) -> Any:
+    own = reading.own("lead", "lead_value")
+    raw = reading.attribute("lead_value") if own is None else own
+    if not raw:
         return None
     value, warning = _fitting_lead_value(raw)
     if warning:
         reading.warnings.append(warning)
-    return value
+    return _LEFT_OUT if value is None else value
 
 
 @lru_cache(maxsize=4096)
 def _fitting_lead_value(raw: str) -> tuple[str | None, str | None]:
     """Return the lead value that Krayin's column takes for `raw`, and a warning if that is another one."""
-    value = _number(raw)
+    value = number_of(raw)
     if value is None:
         return None, "lead_value is not a number and was left out"
     # Far outside the column rounding fails; the clamp makes any sane bound equal to it.
     fitting = fit_lead_value(min(max(value, Decimal(-1)), Decimal(10) ** 9))
-    return _digits(fitting), None if fitting == value else "lead_value changed to fit Krayin's column"
+    return digits(fitting), None if fitting == value else "lead_value changed to fit Krayin's column"
 
 
 def _description(reading: ContactReading) -> str:
@@ -251,7 +266,7 @@ def _description(reading: ContactReading) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One Krayin field and where its value comes from."""
+    """One Krayin field and where its value comes from; what it reads may be `_LEFT_OUT`."""
 
     target: str
     source: str
@@ -288,14 +303,12 @@ def map_contact(
         (None, FIXED_OWNER, []) if rules.owners is None else rules.owners.choose(contact)
     )
     reading.warnings += [] if mapped else unknown
-    person: Fields = {field.target: field.read(reading) for field in PERSON_FIELDS}
-    person["custom"] = _custom("person", reading)
+    person = _fields("person", PERSON_FIELDS, reading)
     lead, target = None, None
     where: dict[str, str] = {}
     wants_lead = rules.make_leads and contact.wants_lead
     if has_lead or wants_lead:
-        lead = {field.target: field.read(reading) for field in LEAD_FIELDS}
-        lead["custom"] = _custom("lead", reading)
+        lead = _fields("lead", LEAD_FIELDS, reading)
         if rules.lead_choices is not None:
             target, where, warnings = rules.lead_choices.choose(contact)
             reading.warnings += [] if has_lead else warnings
@@ -317,6 +330,15 @@ def map_contact(
             **where,
         },
     )
+
+
+def _fields(kind: str, fields: Sequence[Field], reading: ContactReading) -> Fields:
+    """Return the fields of one kind of record; what could not be converted is absent: it stays in Krayin."""
+    read = {one.target: one.read(reading) for one in fields}
+    return {
+        **{name: value for name, value in read.items() if value is not _LEFT_OUT},
+        "custom": _custom(kind, reading),
+    }
 
 
 def _tags(contact: Contact, rules: MappingRules) -> dict[str, list[str]]:
@@ -431,140 +453,15 @@ def _organization(reading: ContactReading, name: str | None) -> DesiredOrganizat
 
 
 def _custom(kind: str, reading: ContactReading) -> Fields:
-    contact, rules = reading.contact, reading.rules
-    if not rules.custom_fields.get(kind):
-        return {}
-    sources = contact.custom_attributes, contact.additional_attributes
-    types = rules.custom_types.get(kind, {})
-    choices = rules.choices.get(kind, {})
     values: Fields = {}
-    for source, code in rules.custom_fields[kind].items():
-        raw = next((found for one in sources if (found := one.get(source)) not in (None, "", [])), None)
-        kind_of_value = types.get(code, "text")
+    for code, filled in reading.rules.fields.get(kind, {}).items():
+        if code in CRM_FIELDS[kind]:
+            continue
         try:
-            if kind_of_value not in CHOSEN_TYPES:
-                values[code] = custom_value(raw, kind_of_value, rules.zone)
-            elif raw is not None:
-                # How Krayin takes an emptied choice is not known: what it has stays.
-                values[code] = chosen(raw, choices.get(code, {}), several=kind_of_value in _SEVERAL)
+            value = filled.type.value(reading.raw(filled), reading.rules.zone)
         except ValueError as error:
             reading.warnings.append(f"{code}: {error}")
+        else:
+            if value not in (None, []) or filled.type.can_be_emptied:
+                values[code] = value
     return values
-
-
-def custom_value(raw: Any, krayin_type: str, zone: tzinfo = UTC) -> Any:
-    """Return a Chatwoot attribute in the form Krayin's attribute type takes; None for blank.
-
-    `zone` is where a moment has its day, if none is picked in it (`_picked_day`).
-
-    Raises:
-        ValueError: the value cannot be put into that form; the message names the type, not the value.
-    """
-    text = _as_text(raw)
-    if not text:
-        return None
-    match krayin_type:
-        case "boolean":
-            return _boolean(text)
-        case "price":
-            return _price(text)
-        case "date":
-            return _day(text, zone)
-        case _:
-            return cut_bytes(text, TEXT_BYTES)
-
-
-def chosen(raw: Any, choices: Mapping[str, int], *, several: bool) -> int | list[int]:
-    """Return the id of what a Chatwoot attribute chooses by name, or the ids where it may be `several`.
-
-    Several are a list, or names between commas. `choices` are ids by folded name. Krayin stores whatever is
-    sent for a choice, so only what is there goes out.
-
-    Raises:
-        ValueError: it is none of the choices; the message does not quote it.
-    """
-    names = [folded(_as_text(one)) for one in (raw if isinstance(raw, list) else [raw])]
-    if several and not isinstance(raw, list) and names[0] not in choices:
-        names = [folded(one) for one in _as_text(raw).split(",")]
-    ids = [choices.get(name) for name in dict.fromkeys(names) if name]
-    found = sorted({one for one in ids if one is not None})
-    if not found or None in ids or (len(found) > 1 and not several):
-        message = "is none of Krayin's options, left out"
-        raise ValueError(message)
-    return found if several else found[0]
-
-
-def _boolean(text: str) -> int:
-    word = text.casefold()
-    number = _number(word)
-    if number is None and word not in _TRUE | _FALSE:
-        message = "is neither yes nor no, left out"
-        raise ValueError(message)
-    return int(word in _TRUE if number is None else number != 0)
-
-
-def _price(text: str) -> str:
-    number = _number(text)
-    if number is None:
-        message = "is not a number, left out"
-        raise ValueError(message)
-    if not 0 <= number < _PRICE_END:
-        message = "is negative or too large for a price, left out"
-        raise ValueError(message)
-    return _digits(number.quantize(_PRICE_STEP, rounding=ROUND_HALF_UP))
-
-
-def _day(text: str, zone: tzinfo) -> str:
-    if _DAY.match(text):
-        with suppress(ValueError, OverflowError):
-            at = datetime.fromisoformat(text)
-            if at.utcoffset() == timedelta(0):
-                return _picked_day(at, zone).date().isoformat()
-        # With a zone of its own, or none, it says the day itself.
-        with suppress(ValueError):
-            return date.fromisoformat(text[:10]).isoformat()
-    message = "is not a date (YYYY-MM-DD), left out"
-    raise ValueError(message)
-
-
-def _picked_day(at: datetime, zone: tzinfo) -> datetime:
-    """Return a moment as it was where it was picked.
-
-    Chatwoot's page stores a day as its beginning where the agent is, in UTC. That is in `zone`, else where
-    it is midnight then: zones lie from UTC-12 to +14 in quarters of an hour. Where two fit, it is Hawaii at
-    ten, and from then to noon New Zealand. What begins no day is a moment, and its day that in `zone`.
-    """
-    local = at.astimezone(zone)
-    if local.time() == _MIDNIGHT:
-        return local
-    if at.minute % 15 or at.second or at.microsecond:
-        return local
-    begun = timedelta(hours=at.hour, minutes=at.minute)
-    return at - begun if begun <= timedelta(hours=10) else at - begun + timedelta(days=1)
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
-def _digits(number: Decimal) -> str:
-    # A nought may carry a sign.
-    return f"{number.normalize():f}" if number else "0"
-
-
-def _as_text(raw: Any) -> str:
-    match raw:
-        case None:
-            return ""
-        case bool():
-            return "yes" if raw else "no"
-        case list():
-            return ", ".join(text for item in raw if (text := _as_text(item)))
-        case dict():
-            return stored_text(json.dumps(clean_json(raw), ensure_ascii=False, sort_keys=True)) if raw else ""
-        case _:
-            return stored_text(plain(raw))

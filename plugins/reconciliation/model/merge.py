@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krayin.text import fold_email, fold_name
 
 from reconciliation.model.contact import is_placeholder
+from reconciliation.model.field_source import CUSTOM_PREFIX
 from reconciliation.model.hashing import canonical
 from reconciliation.model.phones import phone_key
 from reconciliation.model.stored_text import stored_text
+from reconciliation.model.timing import SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from reconciliation.model.field_source import Policy
 
 OnCrmEdit = Literal["keep", "overwrite"]
+Policies: TypeAlias = "Mapping[str, Policy]"
+"""Whose value counts, by flat field; where none is named, `on_crm_edit` says it."""
 
 LIST_FIELDS = frozenset({"emails", "phones"})
-CUSTOM_PREFIX = "custom."
+SEEN, UNDECIDED = "seen", "undecided"
+"""Beside the fields last sent: when each of the policy `newest` was seen in Chatwoot as it is remembered, and
+of which it is not known whose change was the later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +59,16 @@ def flatten(fields: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def merge(
+def merge(  # noqa: PLR0913 - the sides of a merge and what decides it
     *,
     last_sent: Mapping[str, Any] | None,
     present: Mapping[str, Any],
     desired: Mapping[str, Any],
     on_crm_edit: OnCrmEdit,
     phone_region: str | None = None,
+    policies: Policies = MappingProxyType({}),
+    newer: Callable[[str], bool | None] = lambda _: None,
+    seen_at: datetime | None = None,
 ) -> Merged:
     """Merge field by field; all three are flat field dictionaries (see `flatten`).
 
@@ -64,80 +77,145 @@ def merge(
     since our last write stays with `keep` and follows Chatwoot with `overwrite`; but what Chatwoot
     never filled it never empties. Lists are merged by value: only values we sent ourselves are ever
     taken out, and an address we made up gives way to every real one.
+
+    A field of `policies` goes by its own: `krayin` is `keep`, `chatwoot` is `overwrite`. `fill_blank` writes
+    where there is a blank that nobody made, and never again. With `newest` a field that one side alone
+    changed since our last write has that side's value. Of one that both changed `newer` says whether
+    Chatwoot's change is the later one; None, where that is not known, leaves Krayin's. `seen_at` is when
+    Chatwoot was read.
     """
     values: dict[str, Any] = dict(present)
     changed: list[str] = []
     kept: list[str] = []
     overwritten: list[str] = []
     remembered: dict[str, Any] = dict(last_sent or {})
+    undecided = {*remembered.get(UNDECIDED, ())}
+    default: Policy = "chatwoot" if on_crm_edit == "overwrite" else "krayin"
     for name, wanted in desired.items():
         here = present.get(name)
         if name in LIST_FIELDS:
             same = value_key(name, phone_region)
-            result = _merge_list(
-                None if last_sent is None else _real(last_sent.get(name)),
-                _real(here),
-                _real(wanted),
-                on_crm_edit,
-                same,
-            ) or [value for value in wanted or [] if is_placeholder(value)]
+            result = _merge_list(last_sent, name, here, wanted, on_crm_edit, same)
             # What is not taken up in Krayin, or was removed there, is remembered all the same: the
             # next merge would take it for new.
             remembered[name] = list(wanted or [])
+            removed_there = _keys((last_sent or {}).get(name), same) - _keys(here, same)
             if result != list(here or []):
                 values[name] = result
                 changed.append(name)
-                removed_there = {same(value) for value in _real((last_sent or {}).get(name))} - {
-                    same(value) for value in _real(here)
-                }
-                if removed_there & {same(value) for value in result}:
-                    overwritten.append(name)
-            if {same(value) for value in _real(wanted)} - {same(value) for value in result}:
-                kept.append(name)
+                overwritten += [name] * bool(removed_there & _keys(result, same))
+            kept += [name] * bool(_keys(wanted, same) - _keys(result, same))
             continue
+        policy = policies.get(name, default)
         if same_value(name, here, wanted):
             remembered[name] = wanted
-        elif _may_write(name, last_sent, here, wanted, on_crm_edit):
+            undecided.discard(name)
+        elif writes := _may_write(name, last_sent, here, wanted, policy, newer):
             values[name] = wanted
             changed.append(name)
             remembered[name] = wanted
-            if last_sent is not None and not same_value(name, here, last_sent.get(name)):
-                overwritten.append(name)
+            undecided.discard(name)
+            overwritten += [name] * (last_sent is not None and not _as_sent(name, here, last_sent))
         else:
             kept.append(name)
+            if policy == "newest" and last_sent is not None and not _as_sent(name, wanted, last_sent):
+                (undecided.add if writes is None else undecided.discard)(name)
+    if "newest" in policies.values():
+        remembered |= as_sent(desired, policies, seen_at, last_sent) | {UNDECIDED: sorted(undecided)}
     return Merged(values, tuple(changed), tuple(kept), remembered, tuple(overwritten))
 
 
-def _may_write(
-    name: str, last_sent: Mapping[str, Any] | None, here: Any, wanted: Any, on_crm_edit: OnCrmEdit
-) -> bool:
+def as_sent(
+    desired: Mapping[str, Any],
+    policies: Policies,
+    seen_at: datetime | None,
+    last_sent: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what is remembered of the fields of the policy `newest`, whichever side counted.
+
+    It is what Chatwoot says, and when that was seen there: a later change is told by both.
+    """
+    newest = {name: value for name, value in desired.items() if policies.get(name) == "newest"}
+    if not newest or seen_at is None:
+        return newest
+    return {
+        **newest,
+        SEEN: {**((last_sent or {}).get(SEEN) or {}), **dict.fromkeys(newest, seen_at.timestamp())},
+    }
+
+
+def is_newer(
+    name: str, last_sent: Mapping[str, Any], changed_at: datetime | None, edited_at: datetime | None
+) -> bool | None:
+    """Tell whether Chatwoot's change of a field is later than Krayin's; None where that is not known.
+
+    Chatwoot's lies between when the contact was last seen with the value that is remembered, and
+    `changed_at`, when Chatwoot changed the contact last. Krayin's was made at `edited_at`, if that is noted.
+    All are aware; the clocks may differ by `SKEW`.
+    """
+    seen_at = (last_sent.get(SEEN) or {}).get(name)
+    if edited_at is None or changed_at is None:
+        return None
+    if edited_at > changed_at + SKEW:
+        return False
+    is_older = seen_at is not None and (edited_at + SKEW).timestamp() < seen_at
+    return True if is_older else None
+
+
+def _as_sent(name: str, value: Any, last_sent: Mapping[str, Any]) -> bool:
+    return same_value(name, value, last_sent.get(name))
+
+
+def _may_write(  # noqa: PLR0913, PLR0917 - the sides of a field and what decides it
+    name: str,
+    last_sent: Mapping[str, Any] | None,
+    here: Any,
+    wanted: Any,
+    policy: Policy,
+    newer: Callable[[str], bool | None],
+) -> bool | None:
+    """Return whether a field that differs is written; None where it stays because that is not known."""
     if last_sent is None:
         return blank(here)
-    sent = last_sent.get(name)
-    if same_value(name, here, sent):
-        return True
-    return on_crm_edit == "overwrite" and not (silent(wanted) and silent(sent))
+    untouched = _as_sent(name, here, last_sent)
+    match policy:
+        case "krayin":
+            return untouched
+        case "fill_blank":
+            return untouched and blank(here)
+        case "chatwoot":
+            return untouched or not (silent(wanted) and silent(last_sent.get(name)))
+        case "newest":
+            if untouched or _as_sent(name, wanted, last_sent):
+                return untouched
+            return newer(name)
 
 
-def _merge_list(
-    sent: list[str] | None,
-    here: list[str],
-    wanted: list[str],
+def _merge_list(  # noqa: PLR0913, PLR0917 - the sides of a list and what decides it
+    last_sent: Mapping[str, Any] | None,
+    name: str,
+    present: list[str] | None,
+    desired: list[str] | None,
     on_crm_edit: OnCrmEdit,
     same: Callable[[str], str],
 ) -> list[str]:
-    if sent is None:
-        return here or wanted
-    wanted_keys = {same(value) for value in wanted}
-    sent_keys = {same(value) for value in sent}
-    here_keys = {same(value) for value in here}
+    here, wanted = _real(present), _real(desired)
+    made_up = [value for value in desired or [] if is_placeholder(value)]
+    if last_sent is None:
+        return here or wanted or made_up
+    wanted_keys, here_keys = _keys(wanted, same), _keys(here, same)
+    sent_keys = _keys(last_sent.get(name), same)
     result = [value for value in here if same(value) in wanted_keys or same(value) not in sent_keys]
     for value in wanted:
         removed_there = same(value) in sent_keys and same(value) not in here_keys
         if same(value) not in here_keys and not (removed_there and on_crm_edit == "keep"):
             result.append(value)
             here_keys.add(same(value))
-    return result
+    return result or made_up
+
+
+def _keys(values: list[str] | None, same: Callable[[str], str]) -> set[str]:
+    return {same(value) for value in _real(values)}
 
 
 def _real(values: list[str] | None) -> list[str]:

@@ -63,6 +63,7 @@ _MESSAGE: Names = {
     "files": Kind.TEXTS,
 }
 NAMES = {
+    "field": {name: kind for name, kind in _LEAD.items() if name != "ready"},
     "lead_title": _LEAD,
     "lead_description": _LEAD,
     "conversation_title": _CONVERSATION,

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 EXACT = timedelta(seconds=1)
 """Moments less apart are one: Krayin keeps whole seconds, though its answers may show more."""
+SKEW = timedelta(minutes=2)
+"""By how much the clocks of Chatwoot, Krayin and the sync database may differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from krayin.records import Lead
 
     from reconciliation.model.desired_contact import DesiredContact, Fields
-    from reconciliation.model.merge import Merged, OnCrmEdit
+    from reconciliation.model.merge import Merged, OnCrmEdit, Policies
     from reconciliation.plan.matching import KnownPerson
     from reconciliation.store.mapping_row import MappingRow
 
@@ -182,7 +182,8 @@ Changes = dict[str, tuple[Any, Any]]
 class Rules:
     """The settings, and facts of one Krayin, that decide what a plan turns into.
 
-    `final_stages` are the stages in which a lead is won or lost.
+    `final_stages` are the stages in which a lead is won or lost, `policies` whose value counts, by CRM kind
+    and flat field. `lasting` are the custom attributes of organizations that Krayin cannot empty.
     """
 
     on_crm_edit: OnCrmEdit = "keep"
@@ -191,6 +192,12 @@ class Rules:
     pipeline_id: int | None = None
     final_stages: frozenset[int] = frozenset()
     recreate_deleted: bool = False
+    policies: Mapping[str, Policies] = field(default_factory=dict)
+    lasting: frozenset[str] = frozenset()
+
+    def policies_of(self, kind: str) -> Policies:
+        """Return whose value counts, by flat field of one CRM kind."""
+        return self.policies.get(kind, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +329,7 @@ def _merged(  # noqa: PLR0913, PLR0917 - the sides of a merge
         desired=flatten(wanted),
         on_crm_edit=rules.on_crm_edit,
         phone_region=rules.phone_region,
+        policies=rules.policies_of(kind),
     )
     changes = {kind: differences(there, merged)}
     return Expectation(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm.fields import ADDRESS_PREFIX
 from reconciliation.model.contact import ADDRESS_ATTRIBUTES
+from reconciliation.model.field_source import CUSTOM_PREFIX
 from reconciliation.model.hashing import stable_hash
-from reconciliation.model.merge import CUSTOM_PREFIX, flatten, merge
+from reconciliation.model.merge import flatten, merge
 from reconciliation.plan.contact import Changes, Rules, differences
 from reconciliation.plan.engine import NEVER, NOW, OperationRow, withdraw
 from reconciliation.plan.estimate import ORGANIZATIONS, Expected
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from reconciliation.model.desired_contact import DesiredContact
-    from reconciliation.model.merge import OnCrmEdit
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.plan.present_records import PlanReads
 
@@ -50,7 +50,7 @@ class PlannedOrganization:
 
 
 def decide(
-    wanted: PlannedOrganization, there: Mapping[str, Any] | None, on_crm_edit: OnCrmEdit
+    wanted: PlannedOrganization, there: Mapping[str, Any] | None, rules: Rules
 ) -> tuple[OperationRow, Changes]:
     """Return the operation for a company, and what it changes; `there` is what Krayin holds, if known."""
     present = (wanted.last_sent or {}) if there is None else there
@@ -58,7 +58,8 @@ def decide(
         last_sent=wanted.last_sent,
         present=present,
         desired=company_fields(wanted.fields),
-        on_crm_edit=on_crm_edit,
+        on_crm_edit=rules.on_crm_edit,
+        policies=rules.policies_of("organization"),
     )
     changes = differences(present, merged)
     is_made = wanted.crm_id is not None
@@ -113,7 +114,7 @@ class OrganizationPlanner:
                 addresses=[
                     json.dumps({"address": organization.address, "custom": organization.custom})
                     if organization.address
-                    or any(value is not None for value in organization.custom.values())
+                    or any(value not in (None, []) for value in organization.custom.values())
                     else None
                     for _, organization in named
                 ],
@@ -125,7 +126,7 @@ class OrganizationPlanner:
         for folded_name, name, fields, crm_id, planned_hash, last_sent in self.engine.execute(
             "mapping/organizations_wanted", folded_names=list(folded_names)
         ):
-            wanted_fields = _wanted_fields(fields, last_sent)
+            wanted_fields = _wanted_fields(fields, last_sent, self.rules.lasting)
             wanted = PlannedOrganization(folded_name, name, wanted_fields, crm_id, last_sent)
             if planned_hash is None or bytes(planned_hash) != wanted.source_hash():
                 changed.append(wanted)
@@ -133,9 +134,7 @@ class OrganizationPlanner:
             return []
         names = {wanted.folded_name: wanted.name for wanted in changed}
         present = self.reads.organizations(names) if self.reads is not None else {}
-        decided = [
-            decide(wanted, present.get(wanted.folded_name), self.rules.on_crm_edit) for wanted in changed
-        ]
+        decided = [decide(wanted, present.get(wanted.folded_name), self.rules) for wanted in changed]
         withdraw(self.engine.connection, self.engine.identity, COMPANY, list(names))
         self.engine.write(operation for operation, _ in decided)
         self.engine.execute(
@@ -147,17 +146,23 @@ class OrganizationPlanner:
         return [PlannedCompany(operation.source_id, changes) for operation, changes in decided]
 
 
-def _wanted_fields(fields: Mapping[str, Any] | None, last_sent: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what the winner knows, and blanks for what we wrote before and nobody knows any more."""
+def _wanted_fields(
+    fields: Mapping[str, Any] | None, last_sent: Mapping[str, Any] | None, lasting: Collection[str]
+) -> dict[str, Any]:
+    """Return what the winner knows, and blanks for what we wrote before and nobody knows any more.
+
+    None for what is `lasting`, which Krayin cannot empty.
+    """
     address = (fields or {}).get("address")
     custom = (fields or {}).get("custom") or {}
-    sent = list(last_sent or {})
+    sent = last_sent or {}
     if not address and any(name.startswith(ADDRESS_PREFIX) for name in sent):
         address = dict.fromkeys(ADDRESS_ATTRIBUTES, "")
     gone = {
-        name.removeprefix(CUSTOM_PREFIX): ""
-        for name in sent
-        if name.startswith(CUSTOM_PREFIX) and name.removeprefix(CUSTOM_PREFIX) not in custom
+        code: [] if isinstance(value, list) else ""
+        for name, value in sent.items()
+        # What the winner names no value for could not be converted, and stays.
+        if fields is None and (code := name.removeprefix(CUSTOM_PREFIX)) != name and code not in lasting
     }
     return {"address": address, "custom": {**custom, **gone}}
 

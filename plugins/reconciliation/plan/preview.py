@@ -9,7 +9,8 @@ from reconciliation.extract.streams import STAGE
 from reconciliation.model.comment import plain_text
 from reconciliation.model.contact import LEAD_FIELDS, PERSON_FIELDS
 from reconciliation.model.desired_contact import LeadTarget, SkippedContact
-from reconciliation.model.merge import CUSTOM_PREFIX, flatten, same_value
+from reconciliation.model.field_source import CUSTOM_PREFIX
+from reconciliation.model.merge import flatten, same_value
 from reconciliation.plan.contact import Action
 from reconciliation.plan.planned import Planned, shown
 from reconciliation.settings.sync_settings import STAGE_KEYS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from reconciliation.model.contact import MappingRules
     from reconciliation.model.desired_contact import DesiredContact
+    from reconciliation.model.merge import Policies
     from reconciliation.plan.contact import ContactPlan, Expectation, KnownState
     from reconciliation.plan.engine import PlanEngine
     from reconciliation.plan.organization import PlannedCompany
@@ -46,6 +48,7 @@ class Preview(Planned):
     """
 
     rules: MappingRules
+    policies: Mapping[str, Policies]
     records: dict[int, dict[str, Any]] = field(default_factory=dict)
     _companies: dict[str, Any] = field(default_factory=dict)
 
@@ -101,12 +104,19 @@ class Preview(Planned):
             present = (there and getattr(there, kind)) or {}
             changes = expectation.changes.get(kind, {})
             changed = shown({name: change for name, change in changes.items() if name != "tags"})
-            stays = "only blanks of what is taken over are filled" if plan.adopt else "on_crm_edit: keep"
             for one in fields:
                 name = one["name"]
                 before, after = changed.get(name, [present.get(name)] * 2)
                 kept = kind not in expectation.new and not same_value(name, after, one["chatwoot"])
-                one |= {"krayin": before, "becomes": after, "rule": stays if kept else sources[kind][name]}
+                rule = self._stays(plan, kind, name) if kept else sources[kind][name]
+                one |= {"krayin": before, "becomes": after, "rule": rule}
+
+    def _stays(self, plan: ContactPlan, kind: str, name: str) -> str:
+        if plan.adopt:
+            return "only blanks of what is taken over are filled"
+        policy = self.policies.get(kind, {}).get(name)
+        code = name.removeprefix(CUSTOM_PREFIX)
+        return f"fields.{kind}.{code}.policy: {policy}" if policy else "on_crm_edit: keep"
 
     def add_company(self, company: PlannedCompany) -> None:
         """Take what is decided about a company."""
@@ -184,8 +194,8 @@ def _sources(rules: MappingRules) -> dict[str, dict[str, str]]:
         for one in declared:
             place = f"{kind}_{one.target}"
             of_kind[one.target] = f"templates.{place}" if place in rules.templates else one.source
-        for source, code in rules.custom_fields.get(kind, {}).items():
-            of_kind[f"{CUSTOM_PREFIX}{code}"] = f"custom_fields.{kind}.{source}"
+        for code, filled in rules.fields.get(kind, {}).items():
+            of_kind[code if code in of_kind else f"{CUSTOM_PREFIX}{code}"] = filled.key
     return found
 
 

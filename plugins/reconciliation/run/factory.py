@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from krayin.endpoints import ENTITY_TYPES
 from krayin.text import fold_name
 
 from reconciliation.crm.fields import persons
@@ -88,9 +89,7 @@ class RunFactory:
             lead_choices=self._lead_choices(snapshot),
             tag_kinds=settings.tags.kinds,
             tag_names=settings.tags.labels,
-            custom_fields=settings.custom_fields.model_dump(),
-            custom_types=self.targets.custom_types,
-            choices=self.targets.choices,
+            fields=self.targets.fields,
         )
 
     def _owners(self) -> OwnerRules | None:
@@ -170,6 +169,12 @@ class RunFactory:
             pipeline_id=self.targets.pipeline_id,
             final_stages=final_stages(catalogue),
             recreate_deleted=settings.recreate_deleted,
+            policies={kind: settings.policies(kind) for kind in ENTITY_TYPES},
+            lasting=frozenset(
+                code
+                for code, one in self.targets.fields["organization"].items()
+                if not one.type.can_be_emptied
+            ),
         )
 
     def forecast(self, engine: PlanEngine) -> Forecast:

@@ -90,7 +90,9 @@ class Planning:
         with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
             parts = RunFactory(self.sync, self.connection, krayin, targets)
             with looking(self.connection, self._settings, self.sync.source) as snapshot:
-                preview = Preview(rules=parts.mapping_rules(snapshot)) if self.request.previews else None
+                preview = None
+                if self.request.previews:
+                    preview = Preview(rules=parts.mapping_rules(snapshot), policies=parts.rules().policies)
                 read = self._read(parts, snapshot, preview)
             summary = self._plan(parts, read, preview, also)
         _log_plan(summary, dry_run=self.request.dry_run)

@@ -23,12 +23,22 @@ from pydantic import (
     model_validator,
 )
 
+from reconciliation.model.field_source import (
+    CRM_FIELDS,
+    CUSTOM_PREFIX,
+    TEXT,
+    TEXT_FIELDS,
+    FilledField,
+    OwnField,
+    Policy,
+)
 from reconciliation.model.hashing import stable_hash
 from reconciliation.settings.ages import age_or_date
 from reconciliation.settings.by_inbox import NamesByInbox, StagesByInbox
 from reconciliation.settings.contact_where import ContactWhere  # noqa: TC001 - pydantic resolves it at run time
 
 if TYPE_CHECKING:
+    from reconciliation.model.field_values import FieldType
     from reconciliation.model.text_template import TextTemplate
 
 SYNC_DB_CONN_ID = "sync_db"
@@ -114,6 +124,15 @@ READ_ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 
+
+# Krayin's own fields with rules of their own, by their names there: no custom attribute is called so.
+OTHER_FIELDS = frozenset(
+    {
+        "emails", "phones", "contact_numbers", "organization", "organization_id", "user_id", "address",
+        "lead_source_id", "lead_type_id", "lead_pipeline_id", "lead_pipeline_stage_id", "expected_close_date",
+        "person_id", "closed_at", "lost_reason", "status",
+    }
+)  # fmt: skip
 
 CHANGE_FLOOR = 50
 STAGE_KEYS = ("stage_on_conversation_created", "stage_on_first_response", "stage_on_conversation_resolved")
@@ -294,25 +313,100 @@ class WebhookSettings(_Strict):
     """
 
 
+class FieldSetting(_Strict):
+    """What fills one field of Krayin, and whose value counts; text alone is the name of an attribute."""
+
+    attribute: Annotated[str, Field(min_length=1)] | None = None
+    """Attribute of the contact, custom ones before additional ones."""
+    field: OwnField | None = None
+    """Else this of the contact: `id`, `name`, `email`, `phone` (E.164), `identifier`, `labels` or
+    `created_at`.
+    """
+    template: str | None = None
+    """Else a template, which names what those of leads name but `ready`."""
+    policy: Policy | None = None
+    """Whose value counts where both sides have one. `chatwoot`: Chatwoot's. `krayin`: what somebody typed or
+    emptied in Krayin, else Chatwoot's. `fill_blank`: Krayin's, whoever filled it; only what was never filled
+    is. `newest`: the later edit; if that cannot be known, Krayin's stays and the comparison reports it.
+    Default: as `on_crm_edit` says.
+    """
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        sources = [name for name in _SOURCES if getattr(self, name) is not None]
+        if len(sources) > 1:
+            message = f"{' and '.join(sources)} both say what fills it: keep one of them"
+            raise ValueError(message)
+        if self.template is not None:
+            _template("field", self.template)
+        return self
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it says what fills the field."""
+        return any(getattr(self, name) is not None for name in _SOURCES)
+
+    def source(self, key: str = "", kind: FieldType = TEXT) -> FilledField:
+        """Return what fills the field, of a type in Krayin; `key` is that of this setting."""
+        template = None if self.template is None else _template("field", self.template)
+        return FilledField(self.attribute, self.field, template, kind, key)
+
+
+_SOURCES = ("attribute", "field", "template")
+OneField = Annotated[
+    FieldSetting, BeforeValidator(lambda value: {"attribute": value} if isinstance(value, str) else value)
+]
+
+
+class FieldSettings(_Strict):
+    """What fills fields of Krayin, by their codes there; docs/guides/custom-attributes.md has the types."""
+
+    person: dict[str, OneField] = Field(default_factory=dict)
+    """By code of a custom attribute of persons, or `name` or `job_title`: a Chatwoot attribute, or what
+    follows.
+    """
+    lead: dict[str, OneField] = Field(default_factory=dict)
+    """The same for leads: a custom attribute or `lead_value`; `title` and `description` take a policy
+    only.
+    """
+    organization: dict[str, OneField] = Field(default_factory=dict)
+    """The same for organizations: custom attributes."""
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> Self:
+        for kind, fields in self:
+            for code, one in fields.items():
+                if why := _not_possible(kind, code, one):
+                    message = f"{kind}.{code}: {why}"
+                    raise ValueError(message)
+        return self
+
+
+def _not_possible(kind: str, code: str, one: FieldSetting) -> str | None:
+    if code in TEXT_FIELDS[kind]:
+        return f"its text is that of `templates.lead_{code}`: set a policy only" if one.has_source else None
+    if code in OTHER_FIELDS:
+        return "has a rule of its own and cannot be filled by another"
+    if not one.has_source and code not in CRM_FIELDS[kind]:
+        return "must say what fills it: attribute, field or template"
+    if kind == "organization" and one.policy == "newest":
+        return "Krayin does not note who edited an organization when: choose another policy"
+    return None
+
+
 class CustomFields(_Strict):
-    """Chatwoot attribute names and the Krayin attribute codes they fill."""
+    """Chatwoot attribute to Krayin attribute code, as before there was `fields`."""
 
     person: dict[str, str] = Field(default_factory=dict)
-    """Chatwoot attribute: code of the Krayin person attribute it fills, for example `{loyalty_level:
-    loyalty}`.
-    """
+    """An earlier form of `fields.person`, the other way round: Chatwoot attribute: code in Krayin."""
     lead: dict[str, str] = Field(default_factory=dict)
-    """Chatwoot attribute: code of the Krayin lead attribute it fills."""
+    """An earlier form of `fields.lead`."""
     organization: dict[str, str] = Field(default_factory=dict)
-    """Chatwoot attribute: code of the Krayin organization attribute it fills."""
+    """An earlier form of `fields.organization`."""
 
     @model_validator(mode="after")
     def _one_source_each(self) -> Self:
-        for kind, fields in (
-            ("person", self.person),
-            ("lead", self.lead),
-            ("organization", self.organization),
-        ):
+        for kind, fields in self:
             sources: dict[str, list[str]] = {}
             for source, code in fields.items():
                 sources.setdefault(code, []).append(source)
@@ -509,6 +603,8 @@ class SyncSettings(_Strict):
     """What to do with a contact without e-mail if Krayin requires one: give it a reserved .invalid address,
     or skip it.
     """
+    fields: FieldSettings = FieldSettings()
+    """What fills fields of Krayin."""
     custom_fields: CustomFields = CustomFields()
     """Chatwoot attribute to Krayin attribute code."""
     templates: Templates = Templates()
@@ -574,10 +670,10 @@ class SyncSettings(_Strict):
         if self.api_conn_id is None:
             message = "write_back_attribute needs webhook.api_conn_id: ids are written through Chatwoot's API"
             raise ValueError(message)
-        fields = self.custom_fields
-        named = {one for template in self.templates.of("lead").values() for one in template.attributes}
-        read = READ_ATTRIBUTES | named
-        if name in read | fields.person.keys() | fields.lead.keys() | fields.organization.keys():
+        filled = [one.source() for fields in self.filled.values() for one in fields.values()]
+        templates = [*self.templates.of("lead").values(), *(one.template for one in filled if one.template)]
+        named = {attribute for template in templates for attribute in template.attributes}
+        if name in READ_ATTRIBUTES | named | {one.attribute for one in filled}:
             message = f"write_back_attribute: {name!r} is brought over to Krayin; choose another attribute"
             raise ValueError(message)
         return self
@@ -590,6 +686,41 @@ class SyncSettings(_Strict):
                 raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _filled_by_one(self) -> Self:
+        for kind, fields in self.custom_fields:
+            for source, code in fields.items():
+                if code in getattr(self.fields, kind):
+                    message = (
+                        f"custom_fields.{kind}.{source}: fields.{kind}.{code} fills it already: keep one"
+                    )
+                    raise ValueError(message)
+        return self
+
+    @property
+    def filled(self) -> dict[str, dict[str, FieldSetting]]:
+        """What fills fields of Krayin, by CRM kind and code."""
+        earlier = {
+            kind: {code: FieldSetting(attribute=source) for source, code in fields.items()}
+            for kind, fields in self.custom_fields
+        }
+        return {kind: earlier[kind] | fields for kind, fields in self.fields}
+
+    def key_of_field(self, kind: str, code: str) -> str:
+        """Return the key of the file that says what fills a field."""
+        earlier: dict[str, str] = getattr(self.custom_fields, kind)
+        source = next((source for source, filled in earlier.items() if filled == code), None)
+        return f"fields.{kind}.{code}" if source is None else f"custom_fields.{kind}.{source}"
+
+    def policies(self, kind: str) -> dict[str, Policy]:
+        """Return whose value counts, by flat field of one CRM kind, where `fields` says it."""
+        own = (*CRM_FIELDS[kind], *TEXT_FIELDS[kind])
+        return {
+            code if code in own else f"{CUSTOM_PREFIX}{code}": one.policy
+            for code, one in getattr(self.fields, kind).items()
+            if one.policy is not None
+        }
+
     @property
     def api_conn_id(self) -> str | None:
         """The Airflow connection of Chatwoot's API, None where none is named."""
@@ -599,6 +730,10 @@ class SyncSettings(_Strict):
     def zone(self) -> ZoneInfo:
         """The time zone of the account."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def _fills_with_labels(self) -> bool:
+        return any(one.field == "labels" for fields in self.filled.values() for one in fields.values())
 
     def history_start(self, now: datetime) -> datetime | None:
         """Return the instant before which records stay behind, None for no bound; `now` is aware."""
@@ -617,7 +752,7 @@ class SyncSettings(_Strict):
             None if where is None else where.rule(now, self.zone),
             self.leads.rule(now, self.zone),
             handling=self.owner.asks_conversations or self.leads.asks_inboxes,
-            labels=bool(self.tags.kinds),
+            labels=bool(self.tags.kinds) or self._fills_with_labels,
             transcripts=self.transcript is not None,
         )
 
@@ -638,6 +773,8 @@ class SyncSettings(_Strict):
             },
         )  # fmt: skip
         deciding |= self.scope_document()
+        if self.fields != FieldSettings():
+            deciding["fields"] = self.fields.model_dump(mode="json", exclude_none=True)
         if self.tags != TagSettings():
             deciding["tags"] = self.tags.model_dump(mode="json")
         leads = self.leads.model_dump(mode="json", include={"create", "where"}, exclude_none=True)

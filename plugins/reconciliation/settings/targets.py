@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krayin.endpoints import ENTITY_TYPES
 from krayin.text import fold_name
 
 from reconciliation.errors import SettingsDoNotFitKrayinError
-from reconciliation.model.contact import CHOSEN_TYPES
+from reconciliation.model.field_source import CRM_FIELDS, TEXT_FIELDS
+from reconciliation.model.field_values import FILLABLE_TYPES, FieldType
 from reconciliation.model.stages import Pipeline as LeadPipeline
 from reconciliation.settings.sync_settings import STAGE_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from krayin.catalogue import Catalogue, Pipeline
+    from krayin.catalogue import Attribute, Catalogue, Pipeline
 
+    from reconciliation.model.field_source import FilledField
     from reconciliation.settings.sync_settings import SyncSettings
-
-FILLABLE_TYPES = frozenset({"text", "textarea", "boolean", "price", "date"}) | CHOSEN_TYPES
 
 
 @dataclass(frozen=True, slots=True)
 class LeadTargets:
     """Where new leads of a sync go; ids of Krayin. `owner_id` None: no owner.
 
-    `custom_types` are the types of the custom attributes that are filled, by CRM kind and code; `choices` is
-    what can be chosen in them, as `MappingRules` has it.
+    `fields` are those that rules of one's own fill, by CRM kind and code.
     """
 
     pipeline_id: int
@@ -36,8 +35,7 @@ class LeadTargets:
     source_id: int | None
     type_id: int | None
     owner_id: int | None
-    custom_types: Mapping[str, Mapping[str, str]]
-    choices: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, FilledField]]
 
 
 def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets:
@@ -76,13 +74,12 @@ def resolve_targets(settings: SyncSettings, catalogue: Catalogue) -> LeadTargets
     for how, chosen in settings.leads.stage:
         for where, stage in sorted(chosen.items()):
             fit.there(f"leads.stage.{how}.{where}", stage, every)
-    custom_types = {kind: fit.custom_types(kind) for kind in ENTITY_TYPES}
-    choices = {kind: fit.choices(kind, codes) for kind, codes in custom_types.items()}
+    fields = {kind: fit.fields(kind) for kind in ENTITY_TYPES}
     if fit.problems:
         raise SettingsDoNotFitKrayinError(settings.name, fit.problems)
     assert pipeline is not None
     assert stage_id is not None
-    return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, custom_types, choices)
+    return LeadTargets(pipeline.id, stage_id, source_id, type_id, settings.lead_owner, fields)
 
 
 def missing_users(wanted: Iterable[int], catalogue: Catalogue) -> list[int]:
@@ -146,43 +143,42 @@ class _Fit:
         of_stage = None if stage_id is None else catalogue.pipeline_of_stage(stage_id)
         return of_stage or catalogue.default_pipeline()
 
-    def custom_types(self, kind: str) -> dict[str, str]:
-        """Return the types of the custom attributes that are set for a CRM kind, by code."""
-        types: dict[str, str] = {}
-        attributes = self.catalogue.custom_attributes(ENTITY_TYPES[kind])
-        # Of other records than users no names are known here.
-        custom = {
-            one.code: f"lookup of {one.lookup_type}"
-            if one.type == "lookup" and one.lookup_type != "users"
-            else one.type
-            for one in attributes
-        }
-        for source, code in getattr(self.settings.custom_fields, kind).items():
-            if code not in custom:
+    def fields(self, kind: str) -> dict[str, FilledField]:
+        """Return the fields of a CRM kind that are filled, by code, with the types of this Krayin."""
+        filled: dict[str, FilledField] = {}
+        custom = {one.code: one for one in self.catalogue.custom_attributes(ENTITY_TYPES[kind])}
+        for code, one in self.settings.filled[kind].items():
+            key = self.settings.key_of_field(kind, code)
+            attribute = custom.get(code)
+            if code in (*CRM_FIELDS[kind], *TEXT_FIELDS[kind]) and key.startswith("fields."):
+                if one.has_source:
+                    filled[code] = one.source(key)
+            elif attribute is None:
                 known = ", ".join(sorted(custom)) or "none"
                 self.problems.append(
-                    f"custom_fields.{kind}.{source}: Krayin has no custom {kind} attribute {code!r}; "
-                    f"there is {known}"
+                    f"{key}: Krayin has no custom {kind} attribute {code!r}; there is {known}"
                 )
-            elif custom[code] not in FILLABLE_TYPES:
+            elif _shown_type(attribute) not in FILLABLE_TYPES:
                 allowed = ", ".join(sorted(FILLABLE_TYPES))
                 self.problems.append(
-                    f"custom_fields.{kind}.{source}: attribute {code!r} is of type {custom[code]}; "
-                    f"can be filled: {allowed}"
+                    f"{key}: attribute {code!r} is of type {_shown_type(attribute)}; can be filled: {allowed}"
                 )
             else:
-                types[code] = custom[code]
-        return types
+                filled[code] = one.source(key, self._type(attribute))
+        return filled
 
-    def choices(self, kind: str, codes: Collection[str]) -> dict[str, dict[str, int]]:
-        """Return what can be chosen in those attributes of a CRM kind that have choices, by code."""
-        found: dict[str, dict[str, int]] = {}
-        for one in self.catalogue.custom_attributes(ENTITY_TYPES[kind]):
-            if one.code in codes and one.type == "lookup":
-                users = self.catalogue.users
-                found[one.code] = {
-                    fold_name(name): user.id for user in users for name in (user.name, user.email)
-                }
-            elif one.code in codes and one.type in CHOSEN_TYPES:
-                found[one.code] = {fold_name(option.name): option.id for option in one.options}
-        return found
+    def _type(self, attribute: Attribute) -> FieldType:
+        """Return what an attribute takes."""
+        if attribute.type == "lookup":
+            users = self.catalogue.users
+            choices = {fold_name(name): user.id for user in users for name in (user.name, user.email)}
+        else:
+            choices = {fold_name(option.name): option.id for option in attribute.options}
+        return FieldType(attribute.type, attribute.validation, choices, attribute.is_required)
+
+
+def _shown_type(attribute: Attribute) -> str:
+    # Of other records than users no names are known here.
+    if attribute.type == "lookup" and attribute.lookup_type != "users":
+        return f"lookup of {attribute.lookup_type}"
+    return attribute.type

@@ -60,7 +60,8 @@ class Operation:
 
     `fence` is the number of this claim, `state` planned or unknown, `step` the call that was last
     intended, `sent_at` when that was (aware). `payload` holds the fields wanted. `writes` and
-    `reads` are what it is expected to cost (see `forecast`).
+    `reads` are what it is expected to cost (see `forecast`). Chatwoot was read at `source_read_at`, and says
+    that it changed the record last at `source_changed_at` (both aware).
     """
 
     id: int
@@ -79,6 +80,8 @@ class Operation:
     error_message: str | None
     writes: Annotated[int, Field(validation_alias="forecast_calls")] = 1
     reads: Annotated[frozenset[str], Field(validation_alias="forecast_reads")] = frozenset()
+    source_read_at: datetime | None = None
+    source_changed_at: datetime | None = None
 
     @property
     def work(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.rows import dict_row
 from statements import statement
 
+from reconciliation.model.merge import SEEN, UNDECIDED
 from reconciliation.web.findings import CHUNK, as_text
 from reconciliation.web.labels import difference
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from reconciliation.drift.field_differences import FieldDifference
     from reconciliation.drift.record_now import RecordNow
+    from reconciliation.model.field_source import Policy
 
 Row = dict[str, Any]
 
@@ -36,7 +38,7 @@ class Field:
     """One field of a record on both sides, as read just now or as last seen, and what was sent last.
 
     `is_read` tells whether Krayin's value is known at all, `finding` is the difference that a comparison
-    found, `difference` the one that is there now.
+    found, `difference` the one that is there now, `policy` the one by which Krayin's other value stays now.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Field:
     is_read: bool
     finding: Row | None
     difference: FieldDifference | None
+    policy: Policy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,14 @@ def _fields(row: Row, findings: Sequence[Row], now: RecordNow) -> list[Field]:
         for each in findings
         if each["field"] and (each["crm_kind"], each["crm_id"]) == (kind, row["crm_id"])
     }
-    names = dict.fromkeys([*sent, *wanted, *(name for name in shown if name in differing), *differing])
+    names = dict.fromkeys(
+        [
+            *(name for name in sent if name not in {SEEN, UNDECIDED}),
+            *wanted,
+            *(name for name in shown if name in differing),
+            *differing,
+        ]
+    )
     return [
         Field(
             name,
@@ -248,6 +258,7 @@ def _fields(row: Row, findings: Sequence[Row], now: RecordNow) -> list[Field]:
             is_read=name in present or name in shown,
             finding=differing.get(name),
             difference=now.differences.get((kind, name)),
+            policy=now.kept.get((kind, name)),
         )
         for name in names
     ]

@@ -32,14 +32,13 @@ from reconciliation.model.merge import flatten, merge, same_value
 from reconciliation.settings.targets import LeadTargets
 
 from tests.reconciliation.krayin_model import edit_lead, new_lead, new_person, put_person
-from tests.reconciliation.samples import CUSTOM_TYPES, contact, contacts
+from tests.reconciliation.samples import CUSTOM_TYPES, contact, contacts, filled
 
 SOURCES = {"text": "c_text", "area": "c_area", "flag": "c_flag", "price": "c_price", "day": "c_day"}
 RULES = MappingRules(
     phone_region="DE",
     link_organizations=True,
-    custom_fields={"person": SOURCES, "lead": SOURCES},
-    custom_types={"person": CUSTOM_TYPES, "lead": CUSTOM_TYPES},
+    fields=dict.fromkeys(("person", "lead"), filled(SOURCES)),
 )
 TARGETS = LeadTargets(1, 1, 2, 1, 5, {})
 FLAGS = ("c_flag",)

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from reconciliation.model.activity import ActivityRules, map_conversation, map_message
 from reconciliation.model.contact import MappingRules, map_contact
 from reconciliation.model.desired_contact import DesiredContact
+from reconciliation.model.field_source import FilledField
 
 from tests.reconciliation.scenario import Scenario, make_scene
 
@@ -27,8 +28,7 @@ ACCOUNT = SourceFilter(1)
 EVERYTHING = Everything()
 CONTACT_RULES = MappingRules(
     link_organizations=True,
-    custom_fields={"person": {"plan": "plan"}},
-    custom_types={"person": {"plan": "text"}},
+    fields={"person": {"plan": FilledField("plan")}},
 )
 ACTIVITY_RULES = ActivityRules("installation", "https://chat.example.com")
 TABLES = (

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from reconciliation.crm.fields import lead_draft, person_draft
 from reconciliation.model.contact import (
     MappingRules,
-    chosen,
-    custom_value,
     earlier_ids,
     is_placeholder,
     map_contact,
@@ -27,16 +25,16 @@ from reconciliation.model.desired_contact import (
     SkippedContact,
     desired_to_json,
 )
+from reconciliation.model.field_values import chosen, custom_value
 from reconciliation.settings.targets import LeadTargets
 
-from tests.reconciliation.samples import CUSTOM_TYPES, NOON, contact, contacts, json_values
+from tests.reconciliation.samples import CUSTOM_TYPES, NOON, contact, contacts, filled, json_values
 
 SOURCES = {"text": "c_text", "area": "c_area", "flag": "c_flag", "price": "c_price", "day": "c_day"}
 EVERYTHING = MappingRules(
     phone_region="DE",
     link_organizations=True,
-    custom_fields={"person": SOURCES, "lead": SOURCES, "organization": SOURCES},
-    custom_types=dict.fromkeys(("person", "lead", "organization"), CUSTOM_TYPES),
+    fields=dict.fromkeys(("person", "lead", "organization"), filled(SOURCES)),
 )
 TARGETS = LeadTargets(1, 1, 2, 1, None, {})
 
@@ -229,8 +227,10 @@ def test_attributes_are_looked_up_in_both_places(additional, custom, job):
 )
 def test_a_lead_value_fits_the_column_or_is_left_out_aloud(raw, value, warned):
     mapped = desired(custom_attributes={"lead_value": raw})
-    assert mapped.lead["lead_value"] == value
+    assert mapped.lead.get("lead_value") == value
     assert bool(mapped.warnings) is warned
+    # What is no number stays in Krayin, what is blank is emptied.
+    assert ("lead_value" in mapped.lead) is (value is not None or not warned)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from reconciliation.plan.contact import Rules
 from reconciliation.plan.engine import NEVER, NOW
 from reconciliation.plan.organization import PlannedOrganization, decide
 
@@ -8,7 +9,7 @@ OSLO = {"address": {"city": "Oslo"}, "custom": {}}
 
 def planned(there, *, crm_id=3, last_sent=None, on_crm_edit="keep"):
     wanted = PlannedOrganization("acme", "Acme", OSLO, crm_id, last_sent)
-    operation, changes = decide(wanted, there, on_crm_edit)
+    operation, changes = decide(wanted, there, Rules(on_crm_edit=on_crm_edit))
     return operation, changes
 
 

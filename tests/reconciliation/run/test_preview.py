@@ -81,6 +81,7 @@ def test_a_preview_has_what_is_then_brought_over(world: World, chatwoot: Chatwoo
 
 
 def test_values_that_krayin_keeps_are_shown_with_what_keeps_them(world: World) -> None:
+    world.krayin.seed(attributes=[{"code": "loyalty", "type": "text", "entity_type": "persons"}])
     ada = world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
     world.run()
     (person,) = world.persons()
@@ -97,6 +98,13 @@ def test_values_that_krayin_keeps_are_shown_with_what_keeps_them(world: World) -
         "rule": "on_crm_edit: keep",
     }
     assert values(record, "lead", "becomes")["title"] == "Ada L."
+    fields = {"person": {"name": {"attribute": "nick", "policy": "fill_blank"}}}
+    (record,) = previewed(world, ada, fields=fields).summary["records"]
+    assert values(record, "person", "rule")["name"] == "fields.person.name.policy: fill_blank"
+    world.change(ada, custom_attributes={"level": "gold"})
+    (record,) = previewed(world, ada, fields={"person": {"loyalty": "level"}}).summary["records"]
+    loyalty = next(one for one in record["fields"]["person"] if one["name"] == "custom.loyalty")
+    assert (loyalty["becomes"], loyalty["rule"]) == ("gold", "fields.person.loyalty")
 
 
 def test_the_log_of_a_dry_run_tells_fields_and_rules_and_no_values(world: World, chatwoot: Chatwoot) -> None:

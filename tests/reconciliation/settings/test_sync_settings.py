@@ -201,6 +201,47 @@ def test_two_attributes_cannot_fill_one_field():
     assert both.custom_fields.person == {"a": "score", "b": "other"}
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"person": {"x": {"attribute": "a", "template": "b"}}},
+            "attribute and template both say what fills it",
+        ),
+        (
+            {"person": {"x": {"policy": "newest"}}},
+            "person.x: must say what fills it: attribute, field or template",
+        ),
+        ({"person": {"x": {"template": "{{ secret }}"}}}, "knows no 'secret'"),
+        ({"person": {"x": {"field": "blocked"}}}, "Input should be 'id', 'name', 'email'"),
+        ({"person": {"x": {"attribute": "a", "policy": "mine"}}}, "Input should be 'chatwoot', 'krayin'"),
+        ({"person": {"emails": "a"}}, "person.emails: has a rule of its own"),
+        ({"lead": {"user_id": "a"}}, "lead.user_id: has a rule of its own"),
+        (
+            {"lead": {"title": "a"}},
+            "lead.title: its text is that of `templates.lead_title`: set a policy only",
+        ),
+        (
+            {"organization": {"x": {"attribute": "a", "policy": "newest"}}},
+            "organization.x: Krayin does not note who edited an organization when",
+        ),
+    ],
+)
+def test_what_cannot_fill_a_field_is_refused_with_the_reason(fields, said):
+    assert said in refused(fields=fields)
+
+
+def test_a_field_is_filled_by_one_rule_and_the_earlier_form_is_one():
+    both = settings(
+        fields={"lead": {"score": "a", "title": {"policy": "newest"}}}, custom_fields={"person": {"b": "vip"}}
+    )
+    assert both.filled["lead"]["score"] == both.fields.lead["score"]
+    assert both.filled["person"]["vip"].attribute == "b"
+    assert both.policies("lead") == {"title": "newest"}
+    said = refused(fields={"lead": {"score": "a"}}, custom_fields={"lead": {"b": "score"}})
+    assert "custom_fields.lead.b: fields.lead.score fills it already" in said
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError):
         settings().name = "other"
@@ -216,6 +257,7 @@ def test_settings_cannot_be_changed():
         {"templates": {"lead_title": "{{ name }}"}},
         {"phone_only_contacts": "skip"},
         {"custom_fields": {"person": {"a": "b"}}},
+        {"fields": {"person": {"b": "a"}}},
         {"sync_to_organization": True},
         {"default_phone_region": "DE"},
         {"skip_blocked": False},

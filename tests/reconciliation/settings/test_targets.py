@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from krayin.catalogue import Option
 from reconciliation.errors import SettingsDoNotFitKrayinError
+from reconciliation.model.field_source import FilledField
+from reconciliation.model.field_values import FieldType
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.settings.targets import LeadTargets, resolve_targets
 
@@ -26,7 +28,7 @@ def problems(given_catalogue=None, **given) -> tuple[str, ...]:
 def test_what_is_left_out_is_found():
     targets = resolve_targets(settings(), catalogue())
     nothing: dict[str, Any] = {"person": {}, "lead": {}, "organization": {}}
-    assert targets == LeadTargets(1, 1, 2, 1, None, nothing, nothing)
+    assert targets == LeadTargets(1, 1, 2, 1, None, nothing)
 
 
 def test_without_a_web_source_the_first_is_taken_and_without_any_none():
@@ -59,7 +61,7 @@ def test_everything_that_was_set_is_taken():
     }
     targets = resolve_targets(settings(**given), catalogue())
     assert (targets.source_id, targets.type_id, targets.owner_id) == (4, 2, 1)
-    assert targets.custom_types["person"] == {"c_day": "date"}
+    assert targets.fields["person"] == {"c_day": FilledField("x", type=FieldType("date"))}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_everything_that_was_set_is_taken():
         ({"custom_fields": {"person": {"x": "name"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'name'"),
         ({"custom_fields": {"person": {"x": "score"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'score'"),
         ({"custom_fields": {"organization": {"x": "c_text"}}}, "Krayin has no custom organization attribute 'c_text'; there is none"),
-        ({"custom_fields": {"person": {"x": "photo"}}}, "attribute 'photo' is of type image; can be filled: boolean, checkbox, date, lookup, multiselect, price, select, text, textarea"),
+        ({"custom_fields": {"person": {"x": "photo"}}}, "attribute 'photo' is of type image; can be filled: boolean, checkbox, date, datetime, lookup, multiselect, price, select, text, textarea"),
         ({"stage_progression_enabled": True, "stage_on_first_response": 7}, "stage_on_first_response: 7 does not exist in pipeline 1"),
     ],
 )  # fmt: skip
@@ -119,7 +121,7 @@ def test_a_krayin_without_pipelines_or_stages():
 def test_an_attribute_of_the_same_code_elsewhere_does_not_count():
     both = catalogue(attributes=(attribute("level", "image"), attribute("level", "text", "leads")))
     targets = resolve_targets(settings(custom_fields={"lead": {"x": "level"}}), both)
-    assert targets.custom_types == {"person": {}, "lead": {"level": "text"}, "organization": {}}
+    assert targets.fields == {"person": {}, "lead": {"level": FilledField("x")}, "organization": {}}
     assert "of type image" in problems(both, custom_fields={"person": {"x": "level"}})[0]
 
 
@@ -130,7 +132,7 @@ def test_choices_go_by_the_names_of_options_and_users():
     shop = replace(attribute("shop", "lookup"), lookup_type="organizations")
     both = catalogue(attributes=(level, agent, shop))
     targets = resolve_targets(settings(custom_fields={"person": {"x": "level", "y": "agent"}}), both)
-    assert targets.choices["person"] == {
+    assert {code: one.type.choices for code, one in targets.fields["person"].items()} == {
         "level": {"sea green": 3, "red": 4},
         "agent": {"example": 1, "admin@example.com": 1},
     }

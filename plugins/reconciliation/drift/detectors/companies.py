@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciliation.drift.context import Drift
     from reconciliation.drift.detectors.crm_edits import CrmEdits
-    from reconciliation.model.merge import OnCrmEdit
+    from reconciliation.plan.contact import Rules
 
 
 def companies_in_krayin(drift: Drift, edits: CrmEdits) -> Iterator[Finding]:
@@ -26,14 +26,14 @@ def companies_in_krayin(drift: Drift, edits: CrmEdits) -> Iterator[Finding]:
     for row in edits.companies:
         crm_id = row["crm_id"]
         custom = edits.custom.get((ORGANIZATION, crm_id), {})
-        yield from edited_company(row, custom, names.get(crm_id, ()), drift.settings.on_crm_edit)
+        yield from edited_company(row, custom, names.get(crm_id, ()), drift.parts.rules())
     for row in edits.deleted_companies:
         members = len(drift.members(row["source_id"]))
         yield from deleted_company(row, members, recreate=drift.policy.recreate)
 
 
 def edited_company(
-    row: Mapping[str, Any], custom: Mapping[str, Any], known: Collection[str], on_crm_edit: OnCrmEdit
+    row: Mapping[str, Any], custom: Mapping[str, Any], known: Collection[str], rules: Rules
 ) -> Iterator[Finding]:
     """Yield what somebody changed of a company's organization.
 
@@ -42,7 +42,7 @@ def edited_company(
             Krayin's list shows them.
         custom: flat custom fields, which the list does not show, where they were read and differ.
         known: the folded names under which we know the organization.
-        on_crm_edit: whether edits in Krayin are kept.
+        rules: whose values count.
     """
     facts, last_sent = row["facts"], row["last_sent"]
     shown_name = fold_name(str(facts.get("name") or ""))
@@ -57,7 +57,13 @@ def edited_company(
         )
     if last_sent:
         shown = {**emptied_lines(last_sent), **organization_fields(facts), **custom}
-        differences = compare(last_sent=last_sent, present=shown, desired=last_sent, on_crm_edit=on_crm_edit)
+        differences = compare(
+            last_sent=last_sent,
+            present=shown,
+            desired=last_sent,
+            on_crm_edit=rules.on_crm_edit,
+            policies=rules.policies_of(ORGANIZATION),
+        )
         yield from findings_of(differences, **_company(row))
 
 

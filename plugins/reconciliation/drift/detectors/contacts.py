@@ -212,6 +212,7 @@ class ContactDetector:
             desired=desired,
             on_crm_edit=self.rules.on_crm_edit,
             phone_region=self.rules.phone_region,
+            policies=self.rules.policies_of(kind),
         )
         return findings_of(differences, **_source(contact, kind, shown))
 

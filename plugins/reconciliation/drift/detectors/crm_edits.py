@@ -12,7 +12,8 @@ from statements import statement
 from reconciliation.crm.fields import lead_fields, listed_person
 from reconciliation.drift.field_differences import activity_differences, edited
 from reconciliation.extract.streams import ACTIVITIES
-from reconciliation.model.merge import CUSTOM_PREFIX
+from reconciliation.model.field_source import CUSTOM_PREFIX
+from reconciliation.model.merge import same_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,7 @@ def looks_edited(row: Mapping[str, Any], phone_region: str | None) -> bool:
 
 def _find_custom(drift: Drift, lists: CrmLists, edits: CrmEdits) -> None:
     """Read the custom fields that this sync fills; the lists do not show them. Keep those that differ."""
-    for kind, codes in drift.settings.custom_fields.model_dump().items():
+    for kind, codes in drift.settings.filled.items():
         if not codes:
             continue
         of_companies = kind == "organization"
@@ -117,8 +118,9 @@ def _find_custom(drift: Drift, lists: CrmLists, edits: CrmEdits) -> None:
             chunk = rows[first : first + CUSTOM_CHUNK]
             shown = lists.custom(drift.parts.krayin.catalogue, kind, [row["crm_id"] for row in chunk])
             for row in chunk:
-                fields = shown.get(row["crm_id"], {})
-                if edited(row["last_sent"] or {}, fields):
+                fields, sent = shown.get(row["crm_id"], {}), row["last_sent"]
+                # Also what somebody filled that was sent blank: what Chatwoot says of it by now decides.
+                if any(name in sent and not same_value(name, fields[name], sent[name]) for name in fields):
                     edits.custom[kind, row["crm_id"]] = fields
                     if not of_companies:
                         edits.contacts.add(int(row["source_id"]))

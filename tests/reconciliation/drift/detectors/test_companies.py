@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from reconciliation.drift.detectors.companies import deleted_company, edited_company
 from reconciliation.drift.finding import STAYS_DELETED
+from reconciliation.plan.contact import Rules
 
 SENT = {"address.city": "Rome", "custom.size": "big"}
 
@@ -14,7 +15,7 @@ def found(name="Acme", custom=None, on_crm_edit="keep", known=(), **address):
     row = {"id": 3, "source_id": "acme", "crm_id": 9, "last_sent": SENT, "facts": facts}
     return [
         (one.field, one.side, one.calls, one.repairable, one.row_id)
-        for one in edited_company(row, custom or {}, known, on_crm_edit)
+        for one in edited_company(row, custom or {}, known, Rules(on_crm_edit=on_crm_edit))
     ]
 
 
@@ -39,7 +40,7 @@ def test_edits_are_theirs_and_one_call_writes_them(on_crm_edit, calls):
 
 def test_a_line_that_an_emptied_form_does_not_have_is_blank():
     row = {"id": 3, "source_id": "acme", "crm_id": 9, "last_sent": SENT, "facts": {"name": "Acme"}}
-    (finding,) = edited_company(row, {}, (), "keep")
+    (finding,) = edited_company(row, {}, (), Rules())
     assert (finding.field, finding.detail) == ("address.city", {"chatwoot": "Rome", "krayin": None})
 
 
