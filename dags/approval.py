@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context, task
 from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, held_plans, maybe_held
+from reconciliation.airflow.operators import sync_task
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def approval_dag(settings: SyncSettings) -> DAG:
 
             sync_tasks.apply_answer(settings.name, asked, given, get_current_context())
 
-        @task(**RETRIED, multiple_outputs=False)
+        @sync_task(settings.name, "load", **RETRIED, multiple_outputs=False)
         def load() -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, dag, get_current_context
 from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, maybe_held, maybe_synced
+from reconciliation.airflow.operators import sync_task
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def backfill_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         # Days take turns, so that they leave Airflow's slots to the other DAGs; one task, because every
         # further one costs each day seconds.
-        @task(
+        @sync_task(
+            settings.name,
+            "sync",
             **RETRIED,
             multiple_outputs=False,
             max_active_tis_per_dag=1,

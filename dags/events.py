@@ -18,10 +18,10 @@ from airflow.sdk import (
     CronTriggerTimetable,
     dag,
     get_current_context,
-    task,
 )
 from reconciliation.airflow.dag_defaults import maybe_held, maybe_synced
 from reconciliation.airflow.inbox_trigger import InboxTrigger
+from reconciliation.airflow.operators import sync_task
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def events_dag(settings: SyncSettings) -> DAG:
     )
     def build() -> None:
         # One task: each further one would add half a second.
-        @task(
+        @sync_task(
+            settings.name,
+            "sync",
             retries=2,
             retry_delay=timedelta(seconds=10),
             max_active_tis_per_dag=1,

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk import DAG, Param, TriggerRule, dag, get_current_context
 from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, maybe_held
-from reconciliation.airflow.operators import ReportOperator
+from reconciliation.airflow.operators import ReportOperator, sync_task
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def reconcile_dag(settings: SyncSettings) -> DAG:
         **ONE_AT_A_TIME,
     )
     def build() -> None:
-        @task(**RETRIED, outlets=[maybe_held(settings.name)])
+        @sync_task(settings.name, "compare", **RETRIED, outlets=[maybe_held(settings.name)])
         def compare() -> int:
             from reconciliation.airflow import sync_tasks
 
             return sync_tasks.compare(settings.name, get_current_context())
 
-        @task(**RETRIED, multiple_outputs=False)
+        @sync_task(settings.name, "load", **RETRIED, multiple_outputs=False)
         def repair(run: int) -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, task
 from reconciliation.airflow.dag_defaults import ONE_AT_A_TIME, RETRIED, maybe_held, maybe_synced
+from reconciliation.airflow.operators import sync_task
 from reconciliation.settings.sync_files import usable_syncs
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def sync_dag(settings: SyncSettings) -> DAG:
     def build() -> None:
         ended = maybe_synced(settings.name)
 
-        @task(**RETRIED, outlets=[maybe_held(settings.name)])
+        @sync_task(settings.name, "plan", **RETRIED, outlets=[maybe_held(settings.name)])
         def plan() -> int:
             from reconciliation.airflow import sync_tasks
 
             return sync_tasks.plan(settings.name, get_current_context())
 
-        @task(**RETRIED, multiple_outputs=False, outlets=[ended])
+        @sync_task(settings.name, "load", **RETRIED, multiple_outputs=False, outlets=[ended])
         def load(run: int) -> dict[str, Any]:
             from reconciliation.airflow import sync_tasks
 

@@ -258,3 +258,13 @@ FROM krayin_sync.sync_run AS run
 WHERE sync_name = %(sync_name)s AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC
 LIMIT %(size)s
+
+
+-- name: written
+-- How many operations a run planned, and how many differences its comparison found, if it made one.
+-- Parameters: run_id.
+-- Indexes: operation_of_run, reconciliation_of_run, finding_of_reconciliation.
+SELECT (SELECT count(*) FROM krayin_sync.operation WHERE run_id = %(run_id)s) AS planned,
+       (SELECT count(*) FROM krayin_sync.reconciliation AS compared
+        JOIN krayin_sync.finding ON finding.reconciliation_id = compared.id
+        WHERE compared.run_id = %(run_id)s) AS found

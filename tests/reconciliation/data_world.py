@@ -22,6 +22,24 @@ def fill(world: World) -> list[int]:
 
     Afterwards one contact is ambiguous, a salesperson has changed a name, a person was deleted in Krayin.
     """
+    contacts = add_contacts(world)
+    world.run(RunRequest(kind=RunKind.SCHEDULED))
+    for contact in contacts[:3]:
+        world.change(contact, name=f"Renamed {contact}")
+    world.run(RunRequest(kind=RunKind.SCHEDULED))
+    world.compared(repairing=False)
+    persons = world.persons()
+    row = next(one for one in persons if one["name"] == "Person 5")
+    body = {"name": "Typed", "emails": row["emails"], "contact_numbers": row["contact_numbers"], "user_id": 1}
+    world.api("PUT", f"contacts/persons/{row['id']}", body)
+    lead = next(one for one in world.leads() if one["person"]["name"] == "Person 6")
+    world.api("DELETE", f"leads/{lead['id']}")
+    world.compared(repairing=False)
+    return contacts
+
+
+def add_contacts(world: World) -> list[int]:
+    """Add 13 contacts, two whom Krayin has and one whom it has twice, with four conversations; return their ids."""
     world.settings |= EVERYTHING
     known = [
         {"name": f"Known {number}", "emails": [{"value": f"p{number}@example.com", "label": "work"}]}
@@ -52,16 +70,4 @@ def fill(world: World) -> list[int]:
             conversations.add_message(
                 connection, talk, "Hello", sender_type="Contact", sender_id=contact, message_type=0
             )
-    world.run(RunRequest(kind=RunKind.SCHEDULED))
-    for contact in contacts[:3]:
-        world.change(contact, name=f"Renamed {contact}")
-    world.run(RunRequest(kind=RunKind.SCHEDULED))
-    world.compared(repairing=False)
-    persons = world.persons()
-    row = next(one for one in persons if one["name"] == "Person 5")
-    body = {"name": "Typed", "emails": row["emails"], "contact_numbers": row["contact_numbers"], "user_id": 1}
-    world.api("PUT", f"contacts/persons/{row['id']}", body)
-    lead = next(one for one in world.leads() if one["person"]["name"] == "Person 6")
-    world.api("DELETE", f"leads/{lead['id']}")
-    world.compared(repairing=False)
     return contacts
