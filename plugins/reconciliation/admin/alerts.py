@@ -53,7 +53,7 @@ PAGES = {
     "run_failed": "/krayin-sync/runs/{sync}",
     "reconciliation_failed": "/dags/{sync}__reconcile",
     "token_refused": "/connections",
-    "approval_waiting": "/dags/{sync}__approval",
+    "approval_waiting": "/krayin-sync/work?sync={sync}",
     "report_not_written": "/dags/{sync}__reconcile",
     "incident": "/krayin-sync/",
 }
