@@ -304,7 +304,7 @@ def person_draft(
         if email_required and not person["emails"]
         else tuple(Labelled(value=value) for value in person["emails"]),
         contact_numbers=tuple(Labelled(value=value) for value in person["phones"]),
-        job_title=person["job_title"],
+        job_title=person.get("job_title"),
         organization_name=person["organization"],
         user_id=owner_id,
         **_given_custom(person, booleans),

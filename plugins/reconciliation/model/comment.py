@@ -99,7 +99,10 @@ def body(message: Message, longest: int | None = None, *, is_mail: bool = False)
         text = f"Reaction: {message.content}"
     else:
         text = message.content
-    return _body(message, text, longest, [*offer_lines(message.details), *outcome_lines(message.details)])
+    more = [*offer_lines(message.details), *outcome_lines(message.details)]
+    # Below a signature a file would look like its last line.
+    more += [""] * (is_mail and bool(text.strip()) and bool(message.attachments))
+    return _body(message, text, longest, more)
 
 
 def marked(message: Message, longest: int | None = None) -> str:

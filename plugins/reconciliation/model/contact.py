@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
@@ -105,13 +106,17 @@ class ContactReading:
         return text
 
     def raw(self, filled: FilledField) -> Any:
-        """Return what a rule of one's own fills a field with, as Chatwoot has it; None for nothing."""
+        """Return what a rule of one's own fills a field with, as Chatwoot has it; None for nothing.
+
+        Raises:
+            ValueError: its template does not work for this contact.
+        """
         if filled.attribute is not None:
             places = self.contact.custom_attributes, self.contact.additional_attributes
             values = (one.get(filled.attribute) for one in places)
             return next((value for value in values if value not in (None, "", [])), None)
         if filled.template is not None:
-            return filled.template.render(_values(self, _contact_name(self)))
+            return filled.template.value(_values(self, _contact_name(self)))
         match filled.field:
             case "email":
                 return self.email
@@ -176,7 +181,9 @@ def _contact_name(reading: ContactReading) -> str:
 
 
 def _display_name(reading: ContactReading) -> str:
-    own = visible_text(reading.own("person", "name"))
+    own = ""
+    with suppress(ValueError):
+        own = visible_text(reading.own("person", "name"))
     return reading.cut("name", own) if own else _contact_name(reading)
 
 
@@ -334,11 +341,15 @@ def map_contact(
 
 def _fields(kind: str, fields: Sequence[Field], reading: ContactReading) -> Fields:
     """Return the fields of one kind of record; what could not be converted is absent: it stays in Krayin."""
-    read = {one.target: one.read(reading) for one in fields}
-    return {
-        **{name: value for name, value in read.items() if value is not _LEFT_OUT},
-        "custom": _custom(kind, reading),
-    }
+    found: Fields = {}
+    for one in fields:
+        try:
+            value = one.read(reading)
+        except ValueError as error:
+            reading.warnings.append(f"{one.target}: its template {error}, left out")
+        else:
+            found |= {} if value is _LEFT_OUT else {one.target: value}
+    return {**found, "custom": _custom(kind, reading)}
 
 
 def _tags(contact: Contact, rules: MappingRules) -> dict[str, list[str]]:

@@ -221,12 +221,22 @@ class TextTemplate:
         All names must have values. What is longer than any column of Krayin is cut.
         """
         try:
-            return self._rendered(values).strip()
-        except Exception as error:  # noqa: BLE001 - whatever an expression does with values of other kinds
-            log.warning(
-                "A template does not work for a record (%s): it has the ready text.", type(error).__name__
-            )
+            return self.value(values)
+        except ValueError as error:
+            log.warning("A template %s: it has the ready text.", error)
             return ""
+
+    def value(self, values: Mapping[str, Any]) -> str:
+        """Return the text like `render`.
+
+        Raises:
+            ValueError: it does not work with these values; the message names none.
+        """
+        try:
+            return self._rendered(values).strip()
+        except Exception as error:
+            message = f"does not work for a record ({type(error).__name__})"
+            raise ValueError(message) from error
 
     def _rendered(self, values: Mapping[str, Any]) -> str:
         pieces, room = [], LONGEST_TEXT

@@ -14,6 +14,7 @@ from reconciliation.model.mail_text import mail_text
 
 from tests.reconciliation.model.mails import MAILS, OWN, Mail
 from tests.reconciliation.model.test_comment import MESSAGE, RULES, SENT
+from tests.reconciliation.model.whole_mails import WHOLE_MAILS, WholeMail, stored
 
 LETTERS = 60_000
 
@@ -46,8 +47,21 @@ def test_files_come_by_name_and_size() -> None:
         Attachment("file", "a.pdf", "application/pdf", 10),
     )
     assert activity(Mail("x", OWN), attachments=files).comment.endswith(
-        "Köln<br>Attachment: logo.png (image/png, 2.0 KB)<br>Attachment: a.pdf (application/pdf, 10 B)"
+        "Köln<br><br>Attachment: logo.png (image/png, 2.0 KB)<br>Attachment: a.pdf (application/pdf, 10 B)"
     )
+
+
+@pytest.mark.parametrize("mail", WHOLE_MAILS, ids=[mail.name for mail in WHOLE_MAILS])
+def test_a_whole_mail_says_what_its_sender_wrote(mail: WholeMail) -> None:
+    kept = stored(mail.raw)
+    body = next(kept.attributes[one] for one in ("text_content", "html_content") if one in kept.attributes)
+    said = activity(Mail(mail.name, "", subject=kept.attributes["subject"]), body=body["reply"]).comment
+    subject, _, _, *lines = map(html.unescape, said.split("<br>"))
+    assert subject == f"Subject: {mail.subject}"
+    assert tuple(line.strip() for line in lines if line.strip()) == mail.says
+    # Paragraphs stay apart, and nothing is far from the next.
+    assert "<br><br><br>" not in said
+    assert tuple(name for name, *_ in kept.files) == mail.files
 
 
 def test_what_chatwoot_took_apart_counts_before_the_content() -> None:

@@ -15,6 +15,7 @@ from reconciliation.model.activity import map_conversation, map_message
 from reconciliation.model.contact import MappingRules, map_contact
 from reconciliation.model.desired_activity import DesiredActivity
 from reconciliation.model.desired_contact import DesiredContact
+from reconciliation.model.field_source import FilledField
 from reconciliation.model.text_template import (
     FILTERS,
     LONGEST_SOURCE,
@@ -110,6 +111,38 @@ REFUSED = {
     "{{ settings }}": "knows no 'settings'",
     "{{ config.token }}": "knows no config.token",
     "{{ self }}": "knows no 'self'",
+    "{{ loop }}": "knows no 'loop'",
+    # Secrets: of Airflow, of the process, of the template's own surroundings.
+    "{{ var.value.token }}": "must not use getattr",
+    "{{ conn.krayin_default.password }}": "must not use getattr",
+    "{{ environ.KRAYIN_TOKEN }}": "knows no environ.KRAYIN_TOKEN",
+    "{{ request.environ }}": "knows no request.environ",
+    "{{ cycler.__init__.__globals__ }}": "must not use getattr",
+    "{{ ''.__class__.__mro__ }}": "must not use getattr",
+    "{{ self._TemplateReference__context }}": "knows no self._TemplateReference__context",
+    "{{ attributes.items() }}": "must not use call",
+    "{{ name|map('x') }}": "knows no filter 'map'",
+    "{{ name|pprint }}": "knows no filter 'pprint'",
+    "{% debug %}": "is no template",
+    # Recursion.
+    "{{ caller() }}": "must not use call",
+    "{{ super() }}": "must not use call",
+    "{% call a() %}{% endcall %}": "must not use callblock",
+    "{% macro a() %}{% endmacro %}{{ a() }}": "must not use macro",
+    # Whatever grows.
+    "{{ name + name }}": "must not use add",
+    "{{ (name, name) }}": "must not use tuple",
+    "{{ {'a': name} }}": "must not use dict",
+    "{{ dict(a=name) }}": "must not use call",
+    "{{ name[0:9] }}": "must not use getitem",
+    "{{ 'x' % 5 }}": "must not use mod",
+    "{{ -name }}": "must not use neg",
+    "{{ name|batch(9) }}": "knows no filter 'batch'",
+    "{{ name|join('x' * 9) }}": "must not use mul",
+    "{% with a = name %}{{ a }}{% endwith %}": "must not use with",
+    "{% while true %}x{% endwhile %}": "is no template",
+    "{% for one in attributes %}{% endfor %}": "can loop over lists only",
+    "{% for one in 'x' * 9 %}{% endfor %}": "must not use for",
     "{{ range(9) }}": "must not use call",
     "{{ lipsum(9) }}": "must not use call",
     "{{ name.upper() }}": "must not use call",
@@ -145,11 +178,15 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("place", ["lead_title", "field"])
 @pytest.mark.parametrize(("source", "why"), REFUSED.items(), ids=[source[:40] for source in REFUSED])
-def test_what_could_run_away_or_reach_further_is_refused_in_one_sentence(source: str, why: str) -> None:
+def test_what_could_run_away_or_reach_further_is_refused_in_one_sentence(
+    source: str, why: str, place: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(why)}") as caught:
-        text_template("lead_title", source)
+        text_template(place, source)
     assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +244,37 @@ def test_values_that_an_expression_does_not_work_with_give_the_ready_text(
     assert found.comment.endswith("<br>secret")
     assert "TypeError" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_field_whose_template_does_not_work_is_left_out_and_told() -> None:
+    wrong = text_template("field", "{% if about == 'secret' and about > 5 %}{% endif %}x")
+    names = {"person": ("name", "job_title", "c_text"), "lead": ("lead_value",)}
+    rules = MappingRules(
+        fields={kind: {code: FilledField(template=wrong) for code in codes} for kind, codes in names.items()}
+    )
+    found = map_contact(
+        contact(name="Ada", additional_attributes={"description": "secret"}, custom_attributes={}), rules
+    )
+    assert isinstance(found, DesiredContact)
+    assert (found.person["name"], found.person["custom"], found.lead["custom"]) == ("Ada", {}, {})
+    assert not {"job_title", "lead_value"} & {*found.person, *found.lead}
+    assert "c_text: does not work for a record (TypeError)" in found.warnings
+    assert "secret" not in str(found.warnings)
+
+
+def test_a_megabyte_in_a_field_is_cut_to_its_column() -> None:
+    long = text_template("field", "{{ about }}" * 300)
+    rules = MappingRules(
+        fields={"person": {"name": FilledField(template=long), "c_text": FilledField(template=long)}}
+    )
+    one = contact(name="Ada", additional_attributes={"description": "y" * 60_000}, custom_attributes={})
+    began = time.process_time()
+    found = map_contact(one, rules)
+    assert isinstance(found, DesiredContact)
+    text = found.person["custom"]["c_text"]
+    assert (len(found.person["name"]), text.endswith(CUT_MARK)) == (255, True)
+    assert len(text.encode()) <= TEXT_BYTES
+    assert time.process_time() - began < 1
 
 
 def test_nothing_of_a_value_is_read_as_a_template() -> None:
