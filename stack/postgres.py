@@ -130,9 +130,11 @@ class Cluster:
     def drop_database(self, name: str) -> None:
         """Drop database `name`, ending its connections, if it exists."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            # PostgreSQL 12 has no DROP DATABASE … WITH (FORCE); it waits for those that are ending.
             connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
             )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
     @property
     def _pid_file(self) -> Path:

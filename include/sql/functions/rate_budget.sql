@@ -476,7 +476,9 @@ BEGIN
     END IF;
     b.pace := krayin_sync.rate_budget_next_pace(
         b.pace, b.setting,
-        cardinality(b.slowness) * b.window_seconds / greatest(extract(epoch FROM b.clock - b.round_at), 0.001),
+        -- Of the first round there is no time that PostgreSQL before 17 could subtract.
+        CASE WHEN b.round_at = '-infinity' THEN 0
+             ELSE cardinality(b.slowness) * b.window_seconds / greatest(extract(epoch FROM b.clock - b.round_at), 0.001) END,
         b.slowness, failed
     );
     b.round_at := b.clock;
