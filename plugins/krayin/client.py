@@ -294,6 +294,16 @@ class KrayinClient(Session):
             endpoints.UPDATE_ORGANIZATION, data_of(Organization), organization_id, body=update.to_body()
         )
 
+    def add_options(self, attribute: Attribute, names: Sequence[str]) -> None:
+        """Add what can be chosen in an attribute, below what there is; everything else of it stays."""
+        last = len(attribute.options)
+        options = [
+            {"isNew": "true", "name": name, "sort_order": last + number}
+            for number, name in enumerate(names, 1)
+        ]
+        same = {key: getattr(attribute, key) for key in ("code", "name", "type", "entity_type")}
+        self.call(endpoints.UPDATE_ATTRIBUTE, _nothing, attribute.id, body={**same, "options": options})
+
     def update_activity(self, activity_id: int, update: ActivityUpdate) -> Activity:
         """Change some fields of an activity."""
         return self.call(endpoints.UPDATE_ACTIVITY, data_of(Activity), activity_id, body=update.to_body())

@@ -101,6 +101,8 @@ UPDATE_PERSON: Final = _change("contacts/persons/{id}", PERSONS)
 UPDATE_LEAD: Final = _change("leads/attributes/edit/{id}", LEADS)
 REPLACE_LEAD: Final = _change("leads/{id}", LEADS)
 UPDATE_ORGANIZATION: Final = _change("contacts/organizations/{id}", ORGANIZATIONS)
+# Sent twice it would add its options twice.
+UPDATE_ATTRIBUTE: Final = Endpoint("PUT", "settings/attributes/{id}", repeatable=False)
 UPDATE_ACTIVITY: Final = _change("activities/{id}", ACTIVITIES)
 
 # A POST, but one that sets a value: the second time changes nothing more.

@@ -59,6 +59,11 @@ class CurrentAttributes:
         self._keep = keep
         self._good_until = time.monotonic() + OLDEST - age
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue with the attributes as they were read last."""
+        return self._catalogue
+
     def expire(self) -> None:
         """Have the next `refresh` read them anew: those of an earlier run do not do."""
         self._good_until = float("-inf")

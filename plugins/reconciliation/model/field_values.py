@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 _SEVERAL = frozenset({"multiselect", "checkbox"})
-CHOSEN_TYPES = frozenset({"select", "lookup"}) | _SEVERAL
+OPTION_TYPES = frozenset({"select"}) | _SEVERAL
+"""The types of Krayin's attributes that have options."""
+CHOSEN_TYPES = OPTION_TYPES | {"lookup"}
 """The types of Krayin's attributes that hold ids of what was chosen."""
 FILLABLE_TYPES = frozenset({"text", "textarea", "boolean", "price", "date", "datetime"}) | CHOSEN_TYPES
 """The types of Krayin's attributes that can be filled."""

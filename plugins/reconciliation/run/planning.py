@@ -87,7 +87,8 @@ class Planning:
             )
             also(self.connection, self.run_id)
             return
-        with self.sync.opened(self.connection, self.run_id, LANES[self.request.kind]) as (krayin, targets):
+        lane, makes = LANES[self.request.kind], not self.request.dry_run
+        with self.sync.opened(self.connection, self.run_id, lane, makes_options=makes) as (krayin, targets):
             parts = RunFactory(self.sync, self.connection, krayin, targets)
             with looking(self.connection, self._settings, self.sync.source) as snapshot:
                 preview = None

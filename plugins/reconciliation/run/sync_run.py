@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from krayin.rate_limiter import Lane
 from structlog.contextvars import bind_contextvars
 
 from reconciliation.crm.krayin_connection import OpenKrayin, open_krayin
+from reconciliation.crm.options import make_options
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.run.loading import Loading
 from reconciliation.run.planning import Planning
@@ -121,16 +122,21 @@ class Sync:
 
     @contextmanager
     def opened(
-        self, connection: psycopg.Connection, run_id: int, lane: Lane
+        self, connection: psycopg.Connection, run_id: int, lane: Lane, *, makes_options: bool = False
     ) -> Iterator[tuple[OpenKrayin, LeadTargets]]:
         """Open the sync's Krayin for a run; yield it and where new leads go.
+
+        With `makes_options` it gets the options that the settings name.
 
         Raises:
             IncidentOpenError: this sync, or every sync to that Krayin, is stopped.
         """
         with self.open_krayin(connection, run_id=run_id, lane=lane) as krayin:
             require_no_incident(connection, sync_name=self.settings.name, target_id=krayin.target_id)
-            yield krayin, resolve_targets(self.settings, krayin.catalogue)
+            catalogue = krayin.catalogue
+            if makes_options:
+                catalogue = make_options(self.settings, krayin.client, krayin.attributes)
+            yield replace(krayin, catalogue=catalogue), resolve_targets(self.settings, catalogue)
 
     @contextmanager
     def beside_runs(

@@ -324,6 +324,11 @@ class FieldSetting(_Strict):
     """
     template: str | None = None
     """Else a template, which names what those of leads name but `ready`."""
+    options: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] | None,
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+    ] = None
+    """Of a select, multiselect or checkbox: options that are made in Krayin if it has none of that name."""
     policy: Policy | None = None
     """Whose value counts where both sides have one. `chatwoot`: Chatwoot's. `krayin`: what somebody typed or
     emptied in Krayin, else Chatwoot's. `fill_blank`: Krayin's, whoever filled it; only what was never filled

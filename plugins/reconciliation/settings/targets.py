@@ -10,7 +10,7 @@ from krayin.text import fold_name
 
 from reconciliation.errors import SettingsDoNotFitKrayinError
 from reconciliation.model.field_source import CRM_FIELDS, TEXT_FIELDS
-from reconciliation.model.field_values import FILLABLE_TYPES, FieldType
+from reconciliation.model.field_values import FILLABLE_TYPES, OPTION_TYPES, FieldType
 from reconciliation.model.stages import Pipeline as LeadPipeline
 from reconciliation.settings.sync_settings import STAGE_KEYS
 
@@ -162,6 +162,10 @@ class _Fit:
                 allowed = ", ".join(sorted(FILLABLE_TYPES))
                 self.problems.append(
                     f"{key}: attribute {code!r} is of type {_shown_type(attribute)}; can be filled: {allowed}"
+                )
+            elif one.options is not None and attribute.type not in OPTION_TYPES:
+                self.problems.append(
+                    f"{key}.options: attribute {code!r} is of type {attribute.type}, which has no options"
                 )
             else:
                 filled[code] = one.source(key, self._type(attribute))

@@ -270,6 +270,43 @@ def test_krayins_own_fields_templates_and_fields_of_the_contact(world: World, ch
     assert differences(world, **settings) == []
 
 
+@on_each_krayin
+def test_options_are_made_if_asked_for_once_and_by_no_dry_run(world: World) -> None:
+    for code, kind in (("level", "select"), ("tags", "multiselect")):
+        world.api(
+            "POST",
+            "settings/attributes",
+            {"code": code, "name": code.title(), "type": kind, "entity_type": "persons", **OPTIONS},
+        )
+
+    def options(code: str) -> list[str]:
+        attributes = world.api("GET", "settings/attributes?limit=500")["data"]
+        return [one["name"] for row in attributes if row["code"] == code for one in row["options"]]
+
+    fields = {
+        "level": {"attribute": "level", "options": ["gold", "Platinum", "platinum ", "Tin"]},
+        "tags": {"attribute": "tags"},
+    }
+    settings = {"fields": {"person": fields}}
+    chosen = {"level": "Platinum", "tags": ["Platinum"]}
+    contact = world.add(name="Ada", email="a@example.com", custom_attributes=chosen)
+    world.run(RunRequest(dry_run=True), **settings)
+    assert options("level") == ["Gold", "Silver", "Bronze"]
+    run = world.run(**settings)
+    assert options("level") == ["Gold", "Silver", "Bronze", "Platinum", "Tin"]
+    assert options("tags") == ["Gold", "Silver", "Bronze"]
+    made = world.api("GET", "settings/attributes?code=level")["data"][0]
+    assert (made["name"], made["type"], made["entity_type"]) == ("Level", "select", "persons")
+    (number,) = (one["id"] for one in made["options"] if one["name"] == "Platinum")
+    assert world.stored("persons", 1)["level"] == number
+    assert run.summary["warnings"] == {"tags: is none of Krayin's options, left out": 1}
+    world.change(contact, name="Ada L.")
+    later = world.run(**settings)
+    assert [
+        route for method, route, _ in world.calls(later.id) if "settings" in route and method != "GET"
+    ] == []
+
+
 def test_what_krayins_rules_would_refuse_is_left_out_and_never_the_record(world: World) -> None:
     rules = {"size": "numeric", "share": "decimal", "mail": "email", "site": "url"}
     world.krayin.seed(

@@ -82,6 +82,7 @@ def test_everything_that_was_set_is_taken():
         ({"custom_fields": {"person": {"x": "score"}}}, "custom_fields.person.x: Krayin has no custom person attribute 'score'"),
         ({"custom_fields": {"organization": {"x": "c_text"}}}, "Krayin has no custom organization attribute 'c_text'; there is none"),
         ({"custom_fields": {"person": {"x": "photo"}}}, "attribute 'photo' is of type image; can be filled: boolean, checkbox, date, datetime, lookup, multiselect, price, select, text, textarea"),
+        ({"fields": {"person": {"c_text": {"attribute": "x", "options": ["a"]}}}}, "fields.person.c_text.options: attribute 'c_text' is of type text, which has no options"),
         ({"stage_progression_enabled": True, "stage_on_first_response": 7}, "stage_on_first_response: 7 does not exist in pipeline 1"),
     ],
 )  # fmt: skip
