@@ -45,7 +45,9 @@ WITH last_run AS (
 )
 SELECT
     (SELECT count(*) FROM krayin_sync.operation
-     WHERE sync_name = %(sync_name)s AND state = 'quarantined') AS quarantined,
+     -- Who was left out waits for nobody.
+     WHERE sync_name = %(sync_name)s AND state = 'quarantined'
+       AND error_class IS DISTINCT FROM 'left_out') AS quarantined,
     (SELECT count(*) FROM krayin_sync.operation
      WHERE sync_name = %(sync_name)s AND state IN ('in_flight', 'unknown')
        AND sent_at < clock_timestamp() - %(unknown_age)s) AS unknown,

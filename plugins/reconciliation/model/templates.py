@@ -31,6 +31,7 @@ def _environment() -> Environment:
         "moment": moment,
         "duration": duration,
         "plural": plural,
+        "sentence": sentence,
     }
     return environment
 
@@ -64,3 +65,8 @@ def moment(value: datetime | None) -> str:
 def plural(count: float, one: str, many: str | None = None) -> str:
     """Return a number with its noun."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter at its beginning; names in it keep theirs."""
+    return text[:1].upper() + text[1:]

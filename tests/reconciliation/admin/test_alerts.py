@@ -241,6 +241,11 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
             (str(number), state, sent, state),
         )
     db.execute(
+        "INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,"
+        " source_read_at, forecast_calls, state, error_class)"
+        " VALUES (1, 's', 1, 1, 1, 'contact', '99', '{}', now(), 1, 'quarantined', 'left_out')"
+    )
+    db.execute(
         "INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash, run_id,"
         " moved_at) VALUES ('s', 'contacts', 1, '{}', '', 1, now() - interval '3 hours')"
     )
@@ -256,6 +261,7 @@ def test_conditions_are_read_from_the_ledger(db: psycopg.Connection) -> None:
         "quarantine", "unknown_outcomes", "behind", "token_refused", "approval_waiting", "incident:1",
     }  # fmt: skip
     assert now["unknown_outcomes"].message.startswith("1 calls")
+    assert now["quarantine"].message.startswith("1 contacts"), "who was left out waits for nobody"
     assert "3 h ago" in now["behind"].message
 
 
