@@ -8,7 +8,7 @@ import pytest
 from reconciliation.run.request import RunRequest
 
 from tests.reconciliation.run.test_contact_scope import Chatwoot, chatwoot, compared
-from tests.reconciliation.world import EVERYTHING, World, api_world, on_each_krayin
+from tests.reconciliation.world import World, api_world, on_each_krayin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,46 +158,3 @@ def test_switching_tags_on_for_many_asks_first(world: World, chatwoot: Chatwoot)
     assert (dry.summary["held"], dry.summary["planned"]["update"]) == (6, 6)
     held = world.run(tags=BOTH, **limits)
     assert (held.summary["held"], tags(world)) == (6, {})
-
-
-@on_each_krayin
-def test_a_running_sync_is_switched_to_other_rules(world: World, chatwoot: Chatwoot) -> None:
-    """Forecast, question and end state; what salespeople did stays, and nobody has a second lead."""
-    people = [chatwoot.contact(f"c{number:02}", *(["vip"] if number % 2 else [])) for number in range(30)]
-    for number in people[:10]:
-        chatwoot.talk(number, "hello")
-    world.run(**EVERYTHING)
-    hers = world.api("POST", "settings/tags", {"name": "hers", "color": "#000000"})["data"]["id"]
-    person, lead = world.persons()[1], world.leads()[1]
-    world.api("POST", f"contacts/persons/{person['id']}/tags", {"tag_id": hers})
-    world.api("PUT", f"leads/attributes/edit/{lead['id']}", {"title": "Hers", "user_id": 1})
-    world.run(**EVERYTHING)
-
-    switched = {
-        **EVERYTHING,
-        "leads": {"create": "on_conversation"},
-        "owner": {"assignee": True},
-        "tags": BOTH,
-        "max_changes_without_approval": {"number": 10, "share": 0.01},
-    }
-    dry = world.run(RunRequest(dry_run=True), **switched)
-    assert (dry.summary["held"], dry.summary["planned"]["update"]) == (15, 15)
-    approved = {**switched, "max_changes_without_approval": {"number": 1_000}}
-    done = world.run(**approved)
-    # Only tags are written: one for each person and lead with the label, one to make it.
-    assert len(of_tags(world, done.id)) == 31
-    assert [method for method, *_ in world.calls(done.id) if method == "PUT"] == []
-    assert abs(done.summary["forecast_calls"] - done.summary["calls"]) <= 3
-    assert (len(world.persons()), len(world.leads())) == (30, 30)
-    assert tags(world)["c01"]["person"] == ["hers", "vip"]
-    assert tags(world)["Hers"] == {"lead": ["vip"]}
-    assert world.stored("leads", lead["id"])["user_id"] == 1
-
-    # From now on the new rules hold for whoever is new.
-    new = chatwoot.contact("new")
-    world.run(**approved)
-    assert (len(world.persons()), len(world.leads())) == (31, 30)
-    chatwoot.talk(new, "hello")
-    world.run(**approved)
-    assert len(world.leads()) == 31
-    assert world.calls(world.run(**approved).id) == []
