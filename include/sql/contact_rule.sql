@@ -197,3 +197,9 @@ AND (
                 ?| ARRAY(SELECT jsonb_array_elements_text(%(where)s::jsonb -> 'conversation_labels_none'))
     )
 )
+
+
+-- name: one_by_one
+-- Part of a condition, where only some rows are looked at: it is asked of each. Otherwise PostgreSQL may collect all
+-- contacts that the rule means, for every few rows anew.
+OFFSET 0

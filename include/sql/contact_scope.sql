@@ -35,6 +35,7 @@
             AND
             -- include: contact_rule/holds
             -- include with conversations: contact_rule/holds_by_conversations
+        -- include with one_by_one: contact_rule/one_by_one
     )
 )
 
@@ -53,5 +54,6 @@
             AND
             -- include: contact_rule/holds
             -- include with conversations: contact_rule/holds_by_conversations
+        -- include with one_by_one: contact_rule/one_by_one
     )
 )

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# The part that statements have where they look at some rows only.
+_ONE_BY_ONE = "one_by_one"
 # What ends a statement that takes too long, or waits too long for a lock.
 _BUSY = {"57014", "55P03"}
 _WHOLE_AT_ONCE = 50
@@ -338,7 +340,7 @@ class DatabaseSnapshot:
         """Return the hashes of those of `keys` that are in `scope`; see `SourceSnapshot.hashes`."""
         self._require(stream, scope)
         asked = {**self._parameters(scope, since), "shift": 0, "keys": list(keys)}
-        found = self._all(f"{stream}/checksums", asked, _given(stream, scope))
+        found = self._all(f"{stream}/checksums", asked, (*_given(stream, scope), _ONE_BY_ONE))
         return {row[0]: row[2] for row in found}
 
     def there(self, stream: Stream, scope: SourceFilter, keys: Sequence[int]) -> set[int]:
@@ -385,8 +387,12 @@ class DatabaseSnapshot:
         size: int,
     ) -> Iterator[Sequence[Row]]:
         table, asked, given = STREAMS[stream], self._parameters(scope, since), _given(stream, scope)
+        few, how = (*given, _ONE_BY_ONE), {**asked, **table.parameters}
+        if stream is not Stream.CONTACTS and not isinstance(selection, ChangedSince):
+            # These ids were found by the rule.
+            how["where"] = None
         for ids in self._ids(stream, scope, asked, selection, size):
-            found = self._all(f"{stream}/rows", {**asked, **table.parameters, "ids": ids}, given)
+            found = self._all(f"{stream}/rows", {**how, "ids": ids}, few)
             if found:
                 yield [table.record(row) for row in found]
 
@@ -405,11 +411,13 @@ class DatabaseSnapshot:
             all_of |= {"where": None}
         match selection:
             case ListedIds(chunks):
+                given = (*given, _ONE_BY_ONE)
                 for keys in chunks():
                     found = self._all(name, {**all_of, "since": None, "keys": list(keys)}, given)
                     yield [row[0] for row in found]
                 return
             case ByIds(ids):
+                given = (*given, _ONE_BY_ONE)
                 all_of |= {"since": None, "contact_ids": sorted(ids)}
             case Window(start, end):
                 all_of |= {"since": None, "start": start, "end": end}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from chatwoot.source import Everything
+from chatwoot.streams import Stream
 from reconciliation.run.request import RunRequest
 from reconciliation.store.run_rows import RunKind, read_run
 
@@ -14,7 +16,7 @@ from sandbox.chatwoot.conversations import add_conversation, add_message, change
 from tests.reconciliation.world import EVERYTHING, World, api_world, on_each_krayin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciliation.store.run_rows import Run
 
@@ -216,3 +218,77 @@ def test_the_api_brings_the_same(world: World, chatwoot: Chatwoot) -> None:
             sorted([f"of {ada}", f"of {bo}", f"more of {bo}"]),
         )
         assert compared(api, **settings).summary["reconciliation"]["out_of_scope"] == 1
+
+
+MANY = """
+INSERT INTO contacts (id, account_id, name, email, contact_type, custom_attributes, created_at, updated_at)
+SELECT n, 1, 'c' || n, 'c' || n || '@example.com', 1, jsonb_build_object('place', place), now(), now()
+FROM generate_series(1, 10000) AS n, LATERAL (SELECT n * 7919 % 10000 AS place) AS spread;
+INSERT INTO tags (id, name) VALUES (301, 'few'), (302, 'meant'), (303, 'many');
+INSERT INTO taggings (tag_id, taggable_type, taggable_id, context, created_at)
+SELECT sizes.tag, 'Contact', contacts.id, 'labels', now()
+FROM contacts
+JOIN (VALUES (301, 300), (302, 1200), (303, 4800)) AS sizes (tag, size)
+    ON (custom_attributes ->> 'place')::int < sizes.size;
+INSERT INTO conversations
+    (id, account_id, inbox_id, contact_id, display_id, cached_label_list, created_at, updated_at, last_activity_at)
+SELECT contacts.id, 1, (SELECT min(id) FROM inboxes WHERE account_id = 1), contacts.id, contacts.id,
+       (SELECT string_agg(name, ', ') FROM taggings JOIN tags ON tags.id = tag_id WHERE taggable_id = contacts.id),
+       now(), now(), now()
+FROM contacts;
+INSERT INTO messages
+    (account_id, inbox_id, conversation_id, message_type, content, private, sender_type, sender_id, created_at, updated_at)
+SELECT 1, inbox_id, id, 0, repeat('word ', 60), false, 'Contact', contact_id, now(), now()
+FROM conversations CROSS JOIN generate_series(1, 2);
+VACUUM ANALYZE;
+"""
+SIZES = {"few": 300, "meant": 1_200, "many": 4_800}
+KINDS_OF_RULES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "labels": lambda name: {"labels": {"any": [name]}},
+    "conversation_labels": lambda name: {"conversation_labels": {"any": [name]}},
+    "attributes": lambda name: {"attributes": {"place": {"at_most": SIZES[name] - 1}}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS_OF_RULES)
+def test_of_ten_thousand_contacts_what_is_read_and_called_follows_those_that_match(
+    world: World, kind: str
+) -> None:
+    for statement in MANY.split(";\n"):
+        world.chatwoot(statement)
+    pages: dict[str, int] = {}
+    for name in (None, *SIZES):
+        where = {} if name is None else {"where": KINDS_OF_RULES[kind](name)}
+        scope = world.sync(**EVERYTHING, contacts=where).scope
+        before = pages_read(world)
+        with world.source().snapshot() as snapshot:
+            read = {
+                stream: sum(len(chunk) for chunk in snapshot.rows(stream, scope, Everything()))
+                for stream in Stream
+            }
+        size = 10_000 if name is None else SIZES[name]
+        assert read == {one: size * (2 if one is Stream.MESSAGES else 1) for one in Stream}
+        pages[name or "all"] = pages_read(world) - before
+    # Four times as many contacts take at most four times the pages, and a small part is far from all.
+    assert pages["many"] - pages["meant"] < 1.3 * 4 * (pages["meant"] - pages["few"])
+    assert pages["meant"] < pages["all"] / 2
+
+    calls = {
+        name: world.run(
+            RunRequest(dry_run=True), **EVERYTHING, contacts={"where": KINDS_OF_RULES[kind](name)}
+        ).summary["forecast_calls"]
+        for name in ("few", "meant")
+    }
+    assert calls["meant"] == pytest.approx(4 * calls["few"], rel=0.05)
+
+
+def pages_read(world: World) -> int:
+    """How many pages the sessions on Chatwoot's database have looked at that are over."""
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_clear_snapshot()")
+        row = connection.execute(
+            "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
