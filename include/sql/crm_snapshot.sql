@@ -38,7 +38,8 @@ WHERE found.target_id = %(target_id)s AND found.crm_kind = 'person' AND found.ke
 -- The persons or leads that those of some quarantined contacts may be: what Krayin showed of each, which of the contact's e-mails and
 -- phones it shares, and the contact it belongs to.
 -- Parameters: operation_ids (bigint[]).
--- Indexes: operation_pkey, crm_snapshot_pkey, crm_snapshot_key_of_record, mapping_one_source_per_record.
+-- Indexes: operation_pkey, crm_snapshot_pkey, crm_snapshot_key_pkey, crm_snapshot_key_of_record, mapping_of_source,
+--          mapping_one_source_per_record.
 SELECT operation.id AS operation_id, candidate.crm_kind, candidate.crm_id, shown.facts,
        krayin_sync.krayin_page(target.base_url, candidate.crm_kind, candidate.crm_id) AS page,
        ARRAY(SELECT own.key FROM krayin_sync.crm_snapshot_key AS own
@@ -53,6 +54,16 @@ CROSS JOIN LATERAL (
     FROM jsonb_array_elements(operation.candidates) AS one
     CROSS JOIN unnest(ARRAY['person', 'lead']) AS crm_kind
     WHERE one ? crm_kind
+    UNION
+    -- Who has the address that Krayin refused.
+    SELECT 'person', found.crm_id
+    FROM krayin_sync.crm_snapshot_key AS found
+    WHERE operation.error_class = 'address_refused' AND found.target_id = operation.target_id
+      AND found.crm_kind = 'person' AND found.key = ANY(operation.natural_keys)
+      AND NOT EXISTS (
+          SELECT FROM krayin_sync.mapping AS own
+          WHERE own.scope_id = operation.scope_id AND own.source_kind = 'contact' AND own.source_id = operation.source_id
+            AND own.crm_kind = 'person' AND own.crm_id = found.crm_id)
 ) AS candidate
 LEFT JOIN krayin_sync.crm_snapshot AS shown
        ON shown.target_id = operation.target_id AND shown.crm_kind = candidate.crm_kind AND shown.crm_id = candidate.crm_id

@@ -145,12 +145,16 @@ RETURNING decision.id
 SELECT decision.id, decision.answer, decision.contact_id, decision.operation_id, decision.reason, decision.crm_id,
        decision.decided_at, decision.decided_by, decision.ended_at, decision.ended_by,
        finding.crm_kind, finding.field, finding.class,
+       krayin_sync.krayin_page(target.base_url, CASE WHEN decision.reason = 'ambiguous_lead' THEN 'lead' ELSE 'person' END,
+                               decision.crm_id) AS page,
        CASE WHEN decision.ended_at IS NOT NULL THEN 'undone'
             WHEN decision.answer = 'leave_out' OR finding.state = 'accepted' THEN 'standing'
             WHEN operation.state = 'planned' AND (operation.sent_at IS NULL OR operation.sent_at < decision.decided_at)
             THEN 'waiting' WHEN operation.state = 'quarantined' THEN 'asked_again' ELSE 'done' END AS state,
        operation.state AS operation_state
 FROM krayin_sync.decision
+JOIN krayin_sync.scope ON scope.id = decision.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 LEFT JOIN krayin_sync.operation ON operation.id = decision.operation_id
 LEFT JOIN krayin_sync.finding ON finding.id = decision.finding_id
 WHERE decision.sync_name = %(sync_name)s

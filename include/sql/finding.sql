@@ -266,11 +266,14 @@ SET reconciliation_id = excluded.reconciliation_id,
 -- What differs of a contact now.
 -- Parameters: sync_name, scope_id, contact_id (bigint).
 -- Indexes: finding_of_contact.
-SELECT id, class, crm_kind, crm_id, field, side, state, repair, detail, first_seen, last_seen
+SELECT finding.id, class, crm_kind, crm_id, field, side, state, repair, detail, first_seen, last_seen,
+       krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
 FROM krayin_sync.finding
+JOIN krayin_sync.scope ON scope.id = finding.scope_id
+JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
 WHERE sync_name = %(sync_name)s AND scope_id = %(scope_id)s AND contact_id = %(contact_id)s
   AND state NOT IN ('repaired', 'resolved')
-ORDER BY crm_kind, field, id
+ORDER BY crm_kind, field, finding.id
 
 
 -- name: reopen

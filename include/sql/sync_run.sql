@@ -252,7 +252,7 @@ WHERE id = %(run_id)s
 -- The newest runs of a sync, before a run if it is given.
 -- Parameters: sync_name, before (id or NULL), size.
 -- Indexes: sync_run_latest, report_file_pkey.
-SELECT id, kind, dry_run, state, started_at, finished_at, summary, message,
+SELECT id, dag_run_id, kind, dry_run, state, started_at, finished_at, summary, message,
        EXISTS (SELECT FROM krayin_sync.report_file WHERE report_file.run_id = run.id AND name = 'report.html') AS has_report
 FROM krayin_sync.sync_run AS run
 WHERE sync_name = %(sync_name)s AND (%(before)s::bigint IS NULL OR id < %(before)s)

@@ -354,5 +354,6 @@ def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outco
 
 
 def _failing(error_class: str, message: str) -> Outcome:
-    outcome = quarantined(error_class, f"{message}; correct it in Chatwoot or Krayin, then replay")
+    told = f"{message.rstrip('.')}; correct it in Chatwoot or Krayin, then try again"
+    outcome = quarantined(error_class, told)
     return replace(outcome, counts_as_attempt=True)

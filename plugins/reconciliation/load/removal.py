@@ -412,7 +412,7 @@ def _person_has_leads(person_id: int, result: Mapping[str, str]) -> Outcome:
     return quarantined(
         PERSON_HAS_LEADS,
         f"Krayin person {person_id} of a contact deleted in Chatwoot has leads that are not "
-        "ours: delete or move these in Krayin, then replay",
+        "ours: delete or move these in Krayin, then try again",
         candidates=({"person": person_id},),
         result=result,
     )

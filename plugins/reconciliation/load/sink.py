@@ -209,7 +209,7 @@ class Sink(Steps, ABC):
             owner = owners.get(crm_id, "another record")
             return quarantined(
                 f"{kind}_taken",
-                f"Krayin {kind} {crm_id} already belongs to {owner}: {self.TAKEN}, then replay",
+                f"Krayin {kind} {crm_id} already belongs to {owner}: {self.TAKEN}, then try again",
                 candidates=({kind: crm_id, "belongs_to": owner},),
             )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 from statements import SHIPPED
 
 from reconciliation.model.duration import duration
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FOLDER = SHIPPED / "templates"
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC")
 
 
 @cache
@@ -28,7 +32,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": number,
         "share": share,
-        "moment": moment,
+        "moment": time_tag,
+        "timed": timed,
         "duration": duration,
         "plural": plural,
         "sentence": sentence,
@@ -60,6 +65,20 @@ def share(value: float | None) -> str:
 def moment(value: datetime | None) -> str:
     """Return an aware time as UTC to the minute, an en dash for None."""
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"  # noqa: RUF001
+
+
+def time_tag(value: datetime | None) -> Markup:
+    """Return a time as `moment` writes it, for pages that show it where the reader is."""
+    if value is None:
+        return escape(moment(None))
+    return Markup('<time datetime="{}">{}</time>').format(
+        f"{value.astimezone(UTC):%Y-%m-%dT%H:%MZ}", moment(value)
+    )
+
+
+def timed(text: str) -> Markup:
+    """Return a sentence with the times in it as `time_tag` writes them."""
+    return Markup(_MOMENT.sub(r'<time datetime="\1T\2Z">\1 \2 UTC</time>', str(escape(text))))  # noqa: S704 - escaped
 
 
 def plural(count: float, one: str, many: str | None = None) -> str:

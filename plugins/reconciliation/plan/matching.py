@@ -61,14 +61,14 @@ def only_one(persons: Sequence[KnownPerson]) -> KnownPerson | Ambiguous | None:
         return Ambiguous(
             "ambiguous_person",
             f"its e-mail and phone belong to several Krayin persons ({ids}): merge them in Krayin or "
-            f"correct the contact, then replay",
+            f"correct the contact, then try again",
             tuple(hits),
         )
     if hits[0].owner is not None:
         return Ambiguous(
             "person_taken",
             f"Krayin person {hits[0].crm_id} already belongs to {hits[0].owner}: merge the two contacts in "
-            f"Chatwoot or give them different e-mails and phones, then replay",
+            f"Chatwoot or give them different e-mails and phones, then try again",
             tuple(hits),
         )
     return hits[0]

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from chatwoot.errors import ChatwootError
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
@@ -77,6 +77,14 @@ class Work(BaseModel):
     of: Annotated[int | None, Field(ge=0)] = None
 
 
+class Runs(BaseModel):
+    """Which runs are shown; the run `started` of a DAG was just started."""
+
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST_ID)] = None
+    dag: Annotated[str | None, Field(pattern=NAME)] = None
+    started: Annotated[str | None, Field(max_length=LONGEST_TEXT)] = None
+
+
 class Start(BaseModel):
     """A run that is to be started: of one contact or all, or a recovery of what `happened`."""
 
@@ -92,6 +100,11 @@ def _made(begun: PreviewRun) -> None:
         begun.make()
     except (ChatwootError, KrayinError, ReconciliationError):
         log.warning("Preview %d failed; its page says why.", begun.run_id)
+
+
+def _chatwoot(sync: SyncSettings | BrokenSync) -> str | None:
+    """Return where agents open Chatwoot, None where that is not known."""
+    return None if isinstance(sync, BrokenSync) else sync.chatwoot.url
 
 
 def from_this_site(request: Request) -> None:
@@ -204,9 +217,10 @@ class _Console:
             raise HTTPException(
                 HTTPStatus.NOT_FOUND, f"The sync {sync_name} knows nothing of contact {contact_id} yet."
             )
-        url = None if isinstance(sync, BrokenSync) else sync.chatwoot.url
+        url = _chatwoot(sync)
         html = page(
             "record.html.j2",
+            chatwoot=url,
             sync=sync_name,
             contact_id=contact_id,
             account_id=scope["account_id"],
@@ -256,7 +270,7 @@ class _Console:
         values = self._may_act(request, sync_name)
         media_type, sheet_of = FORMATS[ending]
         schema = WITH_VALUES if values else SCHEMA
-        url = None if isinstance(sync, BrokenSync) else sync.chatwoot.url
+        url = _chatwoot(sync)
         chosen = filters.model_dump(by_alias=True, exclude={"before"})
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is sent
         with self._database() as connection, sheet_of(file, schema) as sheet:
@@ -341,6 +355,8 @@ class _Console:
         given = {
             "run": None,
             "known": set(),
+            "chatwoot": _chatwoot(sync),
+            "account_id": None if isinstance(sync, BrokenSync) else sync.chatwoot.account_id,
             "problem": broken,
             "is_off": not isinstance(sync, BrokenSync) and not sync.enabled,
             "may_act": broken is None and self._may_act(request, sync_name),
@@ -350,14 +366,15 @@ class _Console:
             page("preview.html.j2", sync=sync_name, hint=hint, longest=LONGEST_LIST, most=MOST, **given)
         )
 
-    def runs(self, request: Request, sync_name: str, before: Before = None) -> HTMLResponse:
+    def runs(self, request: Request, sync_name: str, asked: Annotated[Runs, Query()]) -> HTMLResponse:
         self._sync(request, sync_name)
         with self._database() as connection:
-            rows = records.run_page(connection, sync_name, before)
-        return HTMLResponse(page("runs.html.j2", sync=sync_name, rows=rows, size=records.PAGE))
+            rows = records.run_page(connection, sync_name, asked.before)
+        return HTMLResponse(page("runs.html.j2", sync=sync_name, rows=rows, asked=asked, size=records.PAGE))
 
     def work(self, request: Request, asked: Annotated[Work, Query()]) -> HTMLResponse:
-        names = [name for name in self._readable(request) if asked.sync in {None, name}]
+        syncs = self._readable(request)
+        names = [name for name in syncs if asked.sync in {None, name}]
         with self._database() as connection:
             pages = {
                 name: records.quarantine_page(connection, name, asked.reason, asked.before) for name in names
@@ -369,6 +386,7 @@ class _Console:
         user, question = request.state.user, self._context.question
         html = page(
             "work.html.j2",
+            chatwoot={name: _chatwoot(syncs[name]) for name in names},
             incidents=self._context.answerable(user, request.state.readable, facts),
             happened=Happened,
             question=question(RECOVER),
@@ -456,7 +474,10 @@ class _Console:
         if not self._context.may_start(request.state.user, dag_id):
             raise HTTPException(HTTPStatus.FORBIDDEN, f"You may not start {dag_id}.")
         run_id = self._context.start(request.state.user, dag_id, form)
-        return RedirectResponse(f"../../dags/{dag_id}/runs/{quote(run_id)}", HTTPStatus.SEE_OTHER)
+        if wanted.what == "recover":
+            return RedirectResponse("../work", HTTPStatus.SEE_OTHER)
+        told = urlencode({"dag": dag_id, "started": run_id})
+        return RedirectResponse(f"../runs/{sync_name}?{told}", HTTPStatus.SEE_OTHER)
 
     def _readable(self, request: Request) -> dict[str, SyncSettings | BrokenSync]:
         return self._context.readable_syncs(request.state.readable)

@@ -64,7 +64,7 @@ HINTS = {
     "deleted_in_krayin": "It was deleted in Krayin, and recreate_deleted is off. Leave it so, or switch "
     "the setting on.",
     "deletions_limited": "Krayin allows 100 deletions of persons an hour: it waits for its turn.",
-    "fails_in_krayin": "Krayin fails on this record each time. Look into Krayin's own log, then replay.",
+    "fails_in_krayin": "Krayin fails on this record each time. Look into Krayin's own log, then try again.",
     "id_reused": "Krayin gave its id to another record, as after a restore from a "
     "backup. Start krayin_recover.",
     "internal_error": "This program failed on it. Please report it with the task's log.",
@@ -74,13 +74,14 @@ HINTS = {
     "left_out": "Somebody left it out. Take that decision back to be asked again.",
     "outcome_unknown": "No answer came. It is looked up in Krayin and repeated only if it is not there.",
     "person_has_leads": "The person has leads that are not ours: delete or move these in Krayin, "
-    "then replay.",
+    "then try again.",
     "person_taken": "The person in Krayin belongs to another contact. Merge the two contacts in Chatwoot, or "
     "say who it is (page Waiting for a decision).",
     "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
-    "then replay.",
+    "then try again.",
     "server_failed": "Krayin failed; it is tried again by itself.",
-    "address_refused": "Another person in Krayin has the e-mail or phone. Correct one of them, then replay.",
+    "address_refused": "Another person in Krayin has the e-mail or phone. Correct one of them, then try "
+    "again.",
     "withdrawn": "Its record is in Chatwoot after all: nothing to do.",
 }
 

@@ -39,7 +39,7 @@ SLOWEST: Final = "15s"
 HEADERS: Final = {
     # Nothing is loaded from anywhere, no script but ours runs, nobody else may put it into a frame.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    f"script-src 'sha256-{b64encode(sha256(page('live.js').encode()).digest()).decode()}'; "
+    f"script-src 'sha256-{b64encode(sha256(page('page.js').encode()).digest()).decode()}'; "
     "connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -53,10 +53,10 @@ OLDER_SCHEMA: Final = (
 )
 # DAGs of a sync by the end of their names, and of all syncs, with what one does there.
 SYNC_DAGS: Final = (
-    ("sync", "Run it now"),
-    ("reconcile", "Compare now"),
+    ("sync", "Runs with a form"),
+    ("reconcile", "Comparisons with a form"),
     ("backfill", "Bring history over"),
-    ("approval", "Approve or decline"),
+    ("approval", "Approvals"),
     ("events", "Webhooks"),
 )
 ALL_DAGS: Final = (
@@ -76,6 +76,7 @@ class Shown:
     health: Health
     facts: SyncFacts
     dags: Sequence[tuple[str, str]]
+    may_start: bool
     problem: str | None = None
 
 
@@ -129,7 +130,18 @@ class _Pages:
             incidents=self._context.answerable(request.state.user, dags, facts),
             question=self._context.question(RECOVER),
             happened=Happened,
-            syncs=[] if trouble else [_shown(sync, facts[sync.name], dags, now) for sync in syncs],
+            syncs=[]
+            if trouble
+            else [
+                _shown(
+                    sync,
+                    facts[sync.name],
+                    dags,
+                    now,
+                    may_start=self._context.may_start(request.state.user, f"{sync.name}__sync"),
+                )
+                for sync in syncs
+            ],
             names=[sync.name for sync in syncs],
             dags=[(dag, label) for dag, label in ALL_DAGS if dag in dags],
             hint=hint,
@@ -196,12 +208,17 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
 
 
 def _shown(
-    sync: SyncSettings | BrokenSync, facts: SyncFacts, dags: Mapping[str, bool], now: datetime
+    sync: SyncSettings | BrokenSync,
+    facts: SyncFacts,
+    dags: Mapping[str, bool],
+    now: datetime,
+    *,
+    may_start: bool,
 ) -> Shown:
     links = [(f"{sync.name}__{end}", label) for end, label in SYNC_DAGS if f"{sync.name}__{end}" in dags]
     if isinstance(sync, BrokenSync):
         broken = Health(Level.BAD, "Its file is broken", ("Nothing is read or sent until it is mended.",))
-        return Shown(sync.name, broken, facts, links, str(sync.error))
+        return Shown(sync.name, broken, facts, links, may_start, str(sync.error))
     health = health_of(
         facts,
         now,
@@ -209,4 +226,4 @@ def _shown(
         enabled=sync.enabled,
         paused=dags[f"{sync.name}__sync"],
     )
-    return Shown(sync.name, health, facts, links)
+    return Shown(sync.name, health, facts, links, may_start)

@@ -57,7 +57,7 @@ def test_a_row_that_fails_twice_alike_is_set_aside_and_keeps_nobody_waiting(worl
     ((_, _, error_class, message),) = world.operations("quarantined")
     assert error_class == "rejected"
     assert "score" in message
-    assert message.endswith("correct it in Chatwoot or Krayin, then replay")
+    assert message.endswith("correct it in Chatwoot or Krayin, then try again")
     assert len(world.persons()) == len(good)
 
 

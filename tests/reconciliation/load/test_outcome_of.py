@@ -92,8 +92,8 @@ def test_what_krayin_refuses_is_set_aside_at_once_with_its_words():
     outcome = outcome_of(operation(), Rejected("refused", fields=INVALID, status=422))
     assert (outcome.state, outcome.error_class) == (OperationState.QUARANTINED, "rejected")
     assert outcome.error_message == (
-        "emails.0.label: The label must be a string.; name: Required. Too long.; "
-        "correct it in Chatwoot or Krayin, then replay"
+        "emails.0.label: The label must be a string.; name: Required. Too long; "
+        "correct it in Chatwoot or Krayin, then try again"
     )
     bare = outcome_of(operation(), Rejected("refused", method="PUT", route="leads/{id}", status=422))
     assert bare.error_message.startswith("PUT leads/{id}: HTTP 422: refused;")

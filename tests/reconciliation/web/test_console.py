@@ -311,7 +311,7 @@ def test_the_page_starts_what_one_may_start(
 ) -> None:
     client = browser(around)
     answer = post(client, "start/test", what="sync", contact_id=7)
-    assert answer.headers["location"] == "../../dags/test__sync/runs/manual__1"
+    assert answer.headers["location"] == "../runs/test?dag=test__sync&started=manual__1"
     assert started == [("ada", "test__sync", {"contact_ids": "7"})]
     assert post(client, "start/test", what="recover", happened="emptied on purpose").status_code == 403
     assert post(browser(around, "vic"), "start/test", what="sync").status_code == 403
@@ -481,7 +481,7 @@ def test_a_preview_shows_values_to_those_who_may_start_the_sync_only(
     assert "leads.create: always" in hidden
     assert f"Contact {ada}" in hidden
     assert [one for one in ("Lovelace", "@example.com") if one in hidden] == []
-    assert "data-seconds" not in shown
+    assert "<main data-seconds" not in shown
     # It is no run of the sync: the status page and the pages of others know nothing of it.
     assert world.rows("SELECT kind, state, dry_run FROM sync_run") == [("preview", "done", True)]
     assert viewer.get("/krayin-sync/preview/test/2").status_code == 404
@@ -554,6 +554,6 @@ def test_of_several_leads_somebody_says_which_it_is(around: PageContext, world: 
     world.run()
     linked = world.rows("SELECT crm_id FROM mapping WHERE crm_kind = 'lead'")
     assert (linked, len(world.leads())) == (([(2,)], 2) if answer == "this" else ([(3,)], 3))
-    said = client.get("/krayin-sync/decisions/test").text
+    said = re.sub(r"<[^>]+>", "", client.get("/krayin-sync/decisions/test").text)
     assert ("its lead is lead 2" if answer == "this" else "gets a new lead") in said
     assert waiting(client) == []

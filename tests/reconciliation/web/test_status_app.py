@@ -301,7 +301,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
     with psycopg.connect(sync_db_url, autocommit=True) as connection:
         make_report(connection, compared)
     found = links_of(client.get("/krayin-sync/").text)
-    assert found.loads == []
+    assert found.loads == ["start/test"]
     assert set(found.links) == {
         "../",
         "./",

@@ -22,7 +22,7 @@ def unsettled(drift: Drift) -> Iterator[Finding]:
         is_of_contact = row["source_kind"] in {"contact", "stage"}
         yield Finding(
             FindingClass.QUARANTINED if is_quarantined else FindingClass.UNKNOWN,
-            "none: put it right, then replay it (DAG krayin_replay)"
+            "none: put it right, then try it again (page Waiting for a decision)"
             if is_quarantined
             else "the next run looks it up in Krayin",
             source_kind=row["source_kind"],
