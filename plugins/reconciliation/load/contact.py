@@ -211,8 +211,9 @@ class ContactSink(Sink):
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""
-        if any(operation.step == REPLAYED for operation in operations):
-            # Somebody put things right in Krayin, and it may be days since it was looked at.
+        if any(one.step == REPLAYED or one.error_class == "address_refused" for one in operations):
+            # Somebody put things right in Krayin, and it may be days since it was looked at. Or somebody has
+            # the address there: who, is to be shown.
             self.snapshot.refresh()
         persons: set[int] = set()
         leads: set[int] = set()

@@ -557,3 +557,25 @@ def test_of_several_leads_somebody_says_which_it_is(around: PageContext, world: 
     said = re.sub(r"<[^>]+>", "", client.get("/krayin-sync/decisions/test").text)
     assert ("its lead is lead 2" if answer == "this" else "gets a new lead") in said
     assert waiting(client) == []
+
+
+def test_who_has_the_address_that_krayin_refused_is_shown(around: PageContext, world: World) -> None:
+    ada = world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
+    world.run()
+    has_it = {
+        "name": "Countess",
+        "emails": [{"value": "countess@example.com", "label": "work"}],
+        "contact_numbers": [{"value": "+4930777", "label": "work"}],
+    }
+    (other,) = world.krayin.seed(persons=[has_it])["persons"]
+    world.change(ada, email="countess@example.com")
+    run(world)
+    later(world)
+    run(world)
+    text = browser(around).get("/krayin-sync/work").text
+    card = re.sub(r"\s+", " ", text.partition("<article")[2].partition("</article")[0])
+    assert "address refused" in card
+    assert f"/admin/contacts/persons/view/{other}" in card
+    assert "<mark>countess@example.com</mark>" in card
+    assert "It is this person" not in card
+    assert "They are the persons" not in text
