@@ -107,7 +107,12 @@ def measure(servers: dict[str, Cluster], contacts: int, **numbers: int) -> list[
         for first in range(0, contacts, 10_000):
             krayin.seed(
                 persons=[
-                    {"name": f"Person {n}", "emails": [{"value": f"person{n}@example.org", "label": "work"}]}
+                    {
+                        "name": f"Person {n}",
+                        "emails": [{"value": f"person{n}@example.org", "label": "work"}],
+                        # All at one moment they would be read twice.
+                        "created_at": f"2026-01-{1 + n // 10_000:02d} 12:00:00",
+                    }
                     for n in range(first, first + 10_000)
                 ]
             )

@@ -72,18 +72,16 @@ WHERE b.key = %(key)s::text;
 -- name: use_now
 -- The budgets of all Krayins.
 -- Indexes: rate_budget_pkey, api_call_recent.
-SELECT krayin, api_user, allowed_per_minute, used_last_minute, used_last_hour, used_last_day, refused_day,
-       others_last_minute, waiting, blocked_until, auto
+SELECT krayin, api_user, allowed_per_minute, used_last_minute, used_last_hour, refused_hour, others_last_minute,
+       waiting, blocked_until, auto
 FROM krayin_sync.budget_use
 ORDER BY krayin, api_user
 
 
 -- name: use_of_run
--- What the API users of a Krayin may call a minute and what was used.
+-- What the API users of a Krayin may call a minute.
 -- Parameters: krayin (base URL).
 -- Indexes: rate_budget_pkey, api_call_recent.
-SELECT api_user, allowed_per_minute, setting, server_limit, used_last_minute, used_last_hour, used_last_day,
-       refused_day, others_last_minute, waiting, blocked_until
+SELECT allowed_per_minute
 FROM krayin_sync.budget_use
 WHERE krayin = %(krayin)s
-ORDER BY api_user

@@ -66,25 +66,29 @@ SELECT target.base_url AS krayin,
        budget.server_limit,
        recent.minute AS used_last_minute,
        recent.hour AS used_last_hour,
-       recent.day AS used_last_day,
-       recent.refused_day,
+       -- Each by itself: who does not ask for a day does not wait for its calls to be counted.
+       (SELECT count(*) FROM api_call AS call
+        WHERE call.target_id = target.id AND call.at > statement_timestamp() - interval '1 day') AS used_last_day,
+       (SELECT count(*) FROM api_call AS call
+        WHERE call.target_id = target.id AND call.at > statement_timestamp() - interval '1 day'
+          AND call.outcome = 'rate_limited') AS refused_day,
        (SELECT coalesce(sum(others.calls), 0) FROM rate_budget_foreign AS others
         WHERE others.key = budget.key
           AND others.seen_at > clock_timestamp() - make_interval(secs => budget.window_seconds)) AS others_last_minute,
        (SELECT count(*) FROM rate_budget_waiter AS waiter
         WHERE waiter.key = budget.key AND waiter.asks_at > clock_timestamp() - interval '5 seconds') AS waiting,
        CASE WHEN budget.blocked_until > clock_timestamp() THEN budget.blocked_until END AS blocked_until,
-       budget.auto_at > budget.setting_at - make_interval(secs => budget.window_seconds) AS auto
+       budget.auto_at > budget.setting_at - make_interval(secs => budget.window_seconds) AS auto,
+       recent.refused_hour
 FROM rate_budget AS budget
 JOIN krayin_target AS target ON target.id = budget_target(budget.key)
 CROSS JOIN LATERAL (
     -- An index takes no clock that goes on within the statement.
     SELECT count(*) FILTER (WHERE call.at > statement_timestamp() - interval '1 minute') AS minute,
-           count(*) FILTER (WHERE call.at > statement_timestamp() - interval '1 hour') AS hour,
-           count(*) AS day,
-           count(*) FILTER (WHERE call.outcome = 'rate_limited') AS refused_day
+           count(*) AS hour,
+           count(*) FILTER (WHERE call.outcome = 'rate_limited') AS refused_hour
     FROM api_call AS call
-    WHERE call.target_id = target.id AND call.at > statement_timestamp() - interval '1 day'
+    WHERE call.target_id = target.id AND call.at > statement_timestamp() - interval '1 hour'
 ) AS recent;
 
 COMMENT ON VIEW budget_use IS 'The calls each API user may make, and what of them was used up to now. The calls are those of all API users of that Krayin.';
@@ -101,3 +105,4 @@ COMMENT ON COLUMN budget_use.others_last_minute IS 'Calls other programs made wi
 COMMENT ON COLUMN budget_use.waiting IS 'Workers waiting for their turn now; `2`';
 COMMENT ON COLUMN budget_use.blocked_until IS 'Krayin refused a call and all wait until then, else NULL';
 COMMENT ON COLUMN budget_use.auto IS 'Whether requests_per_minute is auto; `true`';
+COMMENT ON COLUMN budget_use.refused_hour IS 'Those of the last 60 minutes that Krayin''s limiter turned away; `0`';

@@ -260,7 +260,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
         f"target:{ledger.target}#user:3",
     )
     for number in range(6):
-        ledger.call(run, str(now - timedelta(hours=number)))
+        ledger.call(run, str(now - timedelta(minutes=10 * number)))
     ledger.operation(run, "1", lane=1)
     ledger.operation(run, "2", lane=3)
     ledger.operation(
@@ -286,7 +286,7 @@ def test_a_working_sync_with_everything_that_can_be_said(around: PageContext, sy
         "1 change waits for approval.",
         "1 record needs a person&#39;s decision.",
         "3 operations, about 3.0 s of calls",
-        "1 of 60 in the last minute, 6 of 86,400 in the last day (0.01 %)",
+        "1 of 60 in the last minute, 6 of 3,600 in the last hour (0.17 %)",
         "99.5 % of 200 contacts as they should be, 1 difference now",
         '2 of 4 runs done, 1 under way, <span class="bad">1 failed</span>; 40 operations carried out',
         '<td>scheduled</td><td class="n">2</td>',
