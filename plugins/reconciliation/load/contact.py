@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from krayin.errors import Rejected
+
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.lead_targets import LeadTargetSteps, place_of
@@ -18,7 +20,7 @@ from reconciliation.load.person import (
     PersonSink,
     made_since_sent,
 )
-from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined
+from reconciliation.load.sink import RecordSteps, Sink, Stop, quarantined, without_refused
 from reconciliation.load.tags import TagSteps
 from reconciliation.model.merge import flatten
 from reconciliation.model.timing import EXACT
@@ -177,8 +179,16 @@ class LeadSink(RecordSteps):
         work.move = move
         targets = self.lead_targets.of(work)
         draft = lead_draft(work.wanted_lead, targets, booleans=self.booleans, person_id=person_id)
-        with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
-            lead = self.client.create_lead(draft).lead
+        try:
+            with self.intent(work.operation, CREATE_LEAD, self.stages.note_made_in(move)):
+                lead = self.client.create_lead(draft).lead
+        except Rejected as refusal:
+            left = without_refused(work.operation, refusal, {"": work.wanted_lead})
+            if left is None:
+                raise
+            work.lead = left[""]
+            self._create(work, person_id, move)
+            return
         with self.lineage.linking(lead=lead):
             sent = self.sent(work.operation, "lead", work.wanted_lead)
             self.link_made(work, "lead", lead, sent, work.lead_hash, made_in_stage=targets.stage_id)

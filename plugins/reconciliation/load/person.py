@@ -19,7 +19,7 @@ from reconciliation.crm.fields import (
     person_fields,
     person_update,
 )
-from reconciliation.load.sink import RecordSteps, Stop, Work, deleted, quarantined
+from reconciliation.load.sink import RecordSteps, Stop, Work, deleted, quarantined, without_refused
 from reconciliation.model.contact import addresses_where, natural_keys, with_address
 from reconciliation.model.merge import flatten
 from reconciliation.model.timing import SKEW, same_moment
@@ -176,14 +176,10 @@ class PersonSink(RecordSteps):
         try:
             created = self._create(work)
         except Rejected as rejection:
-            if not rejection.refused_addresses():
-                raise
-            found = self.find(work)
-            if found is None:
-                # Somebody has the address in a form the search cannot see; asking again would give the same.
-                raise
-            self._adopt(work, found[0].id)
-            return False
+            after = self._after_refusal(work, rejection)
+            if after is None:
+                return False
+            created = after
         except OutcomeUnknown as failure:
             # Where Krayin failed because there was no e-mail, it answered, and made nothing.
             if not self._may_lack_an_email(work, failure) or self.find(work) is not None:
@@ -205,6 +201,29 @@ class PersonSink(RecordSteps):
             and self.catalogue.email_required()
             and self.client.dialect.takes_no_email is None
         )
+
+    def _after_refusal(self, work: ContactWork, refusal: Rejected) -> tuple[Person, Lead | None] | None:
+        """Return what was made without the custom attributes that Krayin refused.
+
+        None where it refused an address and the person who has it was taken over.
+
+        Raises:
+            Rejected: Krayin refused something else.
+        """
+        is_nested = work.targets is not None
+        records = {"person." if is_nested else "": work.person}
+        records |= {"": work.wanted_lead} if is_nested else {}
+        left = without_refused(work.operation, refusal, records)
+        if left is not None:
+            work.person, *lead = left.values()
+            work.lead = lead[0] if lead else work.lead
+            return self._create(work)
+        # Where somebody has the address in a form the search cannot see, asking again would give the same.
+        found = self.find(work) if refusal.refused_addresses() else None
+        if found is None:
+            raise refusal
+        self._adopt(work, found[0].id)
+        return None
 
     def _create(self, work: ContactWork) -> tuple[Person, Lead | None]:
         person = person_draft(

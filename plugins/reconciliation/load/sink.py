@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from krayin.errors import Rejected
+
+from reconciliation.model.field_source import CUSTOM_PREFIX
 from reconciliation.model.merge import as_sent, flatten, is_newer, merge, resolve_pending_write
 from reconciliation.model.stages import ServerClock
 from reconciliation.model.timing import DEFAULT, Timing
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from reconciliation.store.ledger import Ledger, Operation
     from reconciliation.store.mapping_store import MappingStore
 
+log = logging.getLogger(__name__)
 Note: TypeAlias = "Callable[[], object]"
 """Writes to the sync database, in a transaction that is open."""
 
@@ -281,8 +286,16 @@ class RecordSteps(Steps):
         update = self.payload(stored, merged, self.booleans)
         changes = {name: merged.last_sent[name] for name in merged.changed}
         note = partial(self.store.attempt, row, base, changes)
-        with self.intent(operation, step or f"update_{self.crm_kind}", note):
-            answer = self.put(row.crm_id, update)
+        try:
+            with self.intent(operation, step or f"update_{self.crm_kind}", note):
+                answer = self.put(row.crm_id, update)
+        except Rejected as refusal:
+            refused = {f"{CUSTOM_PREFIX}{name}" for name in refusal.fields}
+            if not refused or not refused <= {*merged.changed}:
+                raise
+            _log_refused(operation, refusal)
+            left = {name: value for name, value in desired.items() if name not in refused}
+            return self.overwrite(operation, row, stored, present, left, step)
         self.reads.written(self.entity, row.crm_id)
         return merged, answer
 
@@ -308,6 +321,30 @@ class RecordSteps(Steps):
         step = f"update_{self.crm_kind}"
         self.acknowledge(work.operation, step, row, acked_hash, merged.last_sent, note)
         work.result.setdefault(self.crm_kind, "updated" if merged.changed else "already_equal")
+
+
+def without_refused(
+    operation: Operation, refusal: Rejected, records: Mapping[str, Fields]
+) -> dict[str, Fields] | None:
+    """Return the fields to make records with, but for the custom attributes that Krayin refused.
+
+    One refusable field never keeps a record out. `records` are by what the names in Krayin's answer begin
+    with. None where it refused something else.
+    """
+    sent = {f"{prefix}{code}" for prefix, fields in records.items() for code in fields.get("custom") or {}}
+    if not refusal.fields or not refusal.fields.keys() <= sent:
+        return None
+    _log_refused(operation, refusal)
+    left = {}
+    for prefix, fields in records.items():
+        custom = fields.get("custom") or {}
+        taken = {code: custom[code] for code in custom if f"{prefix}{code}" not in refusal.fields}
+        left[prefix] = {**fields, "custom": taken}
+    return left
+
+
+def _log_refused(operation: Operation, refusal: Rejected) -> None:
+    log.warning("%s: Krayin refused %s, left out", operation, ", ".join(sorted(refusal.fields)))
 
 
 def rejected(error_class: str, message: str, result: Mapping[str, str] | None = None) -> Outcome:

@@ -46,17 +46,17 @@ def add(world: World, number: int, **columns: Any) -> int:
 def test_a_row_that_fails_twice_alike_is_set_aside_and_keeps_nobody_waiting(world: World) -> None:
     bad, *good = [add(world, number) for number in range(4)]
     world.access_options = {"options": {"sleep": lambda _: None}}
-    world.krayin.seed(attributes=[
-        {"code": "score", "name": "Score", "type": "text", "entity_type": "persons", "validation": "numeric"}
-    ])  # fmt: skip
-    world.change(bad, custom_attributes={"points": "many"})
-    load(world, custom_fields={"person": {"points": "score"}})
+    attributes = world.krayin.records("attributes")["attributes"]
+    (number,) = (one["id"] for one in attributes if one["code"] == "job_title")
+    world.krayin.edit(attributes=[{"id": number, "validation": "numeric"}])
+    world.change(bad, custom_attributes={"job_title": "many"})
+    load(world)
     states = ended(world)
     assert states.pop(str(bad)) == "quarantined"
     assert set(states.values()) == {"done"}
     ((_, _, error_class, message),) = world.operations("quarantined")
     assert error_class == "rejected"
-    assert "score" in message
+    assert "job_title" in message
     assert message.endswith("correct it in Chatwoot or Krayin, then try again")
     assert len(world.persons()) == len(good)
 

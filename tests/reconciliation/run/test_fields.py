@@ -341,3 +341,44 @@ def test_what_krayins_rules_would_refuse_is_left_out_and_never_the_record(world:
     assert {code: world.stored("persons", 1)[code] for code in good} == good
     assert world.persons()[0]["name"] == "Ada L."
     assert world.operations("quarantined") == world.operations("rejected") == []
+
+
+@on_each_krayin
+def test_a_value_that_another_record_has_keeps_no_record_out(world: World) -> None:
+    world.krayin.seed(
+        attributes=[
+            {"code": f"{kind}_{code}", "type": "text", "entity_type": many, "is_unique": int(code == "no")}
+            for kind, many in KINDS.items()
+            for code in ("no", "plan")
+        ]
+    )
+    fields = {kind: {f"{kind}_{code}": code for code in ("no", "plan")} for kind in KINDS}
+    settings: dict[str, Any] = {"fields": fields}
+    same = {"no": "17", "plan": "gold"}
+    ada, bob = (
+        world.add(name=name, email=f"{name}@example.com", custom_attributes=same) for name in ("ada", "bob")
+    )
+
+    def there(crm_id: int) -> set[tuple[Any, Any]]:
+        rows = ((kind, world.stored(many, crm_id)) for kind, many in KINDS.items())
+        return {(row[f"{kind}_no"], row[f"{kind}_plan"]) for kind, row in rows}
+
+    world.run(**settings)
+    assert (there(1), there(2)) == ({("17", "gold")}, {(None, "gold")})
+    assert len(world.leads()) == len(world.persons()) == 2
+    world.change(bob, custom_attributes={"no": "18", "plan": "tin"})
+    world.run(**settings)
+    assert there(2) == {("18", "tin")}
+    world.change(ada, custom_attributes={"no": "18", "plan": "lead"})
+    world.run(**settings)
+    # Krayin looks at what else has a value when a lead is made, not when one is changed.
+    assert there(1) == {("17", "lead"), ("18", "lead")}
+    assert world.operations("quarantined") == world.operations("rejected") == []
+    # It is told as long as it differs.
+    assert differences(world, **settings) == [(str(ada), "person", "custom.person_no", "ours")]
+    # A lead made for a person who is there already.
+    world.add(name="cid", email="c@example.com", custom_attributes={"no": "18"})
+    world.run(**settings, leads={"create": "never"})
+    world.run(RunRequest(full=True), **settings)
+    assert [one["title"] for one in world.leads()] == ["ada", "bob", "cid"]
+    assert there(3) == {(None, None)}
