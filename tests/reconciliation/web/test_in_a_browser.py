@@ -7,15 +7,20 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import sync_playwright
+from reconciliation.admin.approval import ask
 from reconciliation.settings.sync_files import load_syncs
+from reconciliation.store.incidents import open_incident
 from reconciliation.web.page_context import PageContext
 from reconciliation.web.status_app import create_app
 
@@ -25,7 +30,7 @@ from tests.reconciliation.web.test_status_app import DAGS, User
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
     from tests.reconciliation.world import World
 
@@ -62,24 +67,22 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def address(tmp_path: Path, world: World) -> Iterator[str]:
+def started() -> list[tuple[Any, ...]]:
+    """The runs that were started: user, DAG and form."""
+    return []
+
+
+@pytest.fixture
+def address(tmp_path: Path, world: World, started: list[tuple[Any, ...]]) -> Iterator[str]:
     """Contacts that were brought over, some whose match is ambiguous, and names that were edited in Krayin."""
     (tmp_path / "test.yaml").write_text(
         "name: test\nchatwoot: {account_id: 1, url: https://chat.example.com/}\n"
     )
     for number, name in enumerate(NAMES):
+        ambiguous(world, number, name)
         first = name.split()[0].lower()
-        persons = (
-            (name, f"{first}@example.com", f"+493011{number}"),
-            (f"{name} (Sales)", None, f"+493022{number}"),
-        )
-        world.krayin.seed(persons=[
-            {"name": called, "emails": [{"value": email or f"{first}@work.example", "label": "work"}],
-             "contact_numbers": [{"value": phone, "label": "work"}]}
-            for called, email, phone in persons
-        ])  # fmt: skip
-        world.add(name=name, email=f"{first}@example.com", phone_number=f"+493022{number}")
-        world.add(name=f"{name} II", email=f"{first}2@example.com", phone_number=f"+494077700{number}")
+        world.add(name=f"{name} II", email=f"{first}2@example.com", phone_number=f"+494077700{number}",
+                  additional_attributes={"job_title": "Engineer"})  # fmt: skip
     world.run()
     for one in world.persons()[-2:]:
         kept = {name: one[name] for name in ("emails", "contact_numbers")}
@@ -96,8 +99,8 @@ def address(tmp_path: Path, world: World) -> Iterator[str]:
         readable=lambda _: DAGS,
         login=lambda _: None,
         may_start=lambda *_: True,
-        start=lambda *_: "manual__1",
-        question=lambda _: None,
+        start=lambda *facts: started.append(facts) or "manual__1",  # type: ignore[func-returns-value]
+        question=lambda _: "asset__1",
         answer=lambda *_: None,
         audit=lambda *_: None,
         syncs=lambda: load_syncs(tmp_path),
@@ -107,6 +110,30 @@ def address(tmp_path: Path, world: World) -> Iterator[str]:
     app.mount("/krayin-sync", create_app(context))
     with served(app) as base:
         yield base
+
+
+def ambiguous(world: World, number: int, name: str) -> None:
+    """Add a contact who could be two persons in Krayin: one by the e-mail, one by the phone."""
+    first = name.split(maxsplit=1)[0].lower()
+    persons = (
+        (name, f"{first}@example.com", f"+493011{number}"),
+        (f"{name} (Sales)", None, f"+493022{number}"),
+    )
+    world.krayin.seed(persons=[
+        {"name": called, "emails": [{"value": email or f"{first}@work.example", "label": "work"}],
+         "contact_numbers": [{"value": phone, "label": "work"}]}
+        for called, email, phone in persons
+    ])  # fmt: skip
+    world.add(name=name, email=f"{first}@example.com", phone_number=f"+493022{number}")
+
+
+def act(what: Locator, by: str) -> None:
+    """Press a button, follow a link or choose a box, by mouse or keyboard."""
+    what.wait_for()
+    if by == "mouse":
+        what.click()
+    else:
+        what.press("Space" if what.get_attribute("type") == "checkbox" else "Enter")
 
 
 def opened(browser: Browser, width: int, *, bypass_csp: bool = False) -> Page:
@@ -128,13 +155,23 @@ def preview(page: Page, address: str) -> str:
     return page.url.removeprefix(address)
 
 
+def held_plan(world: World) -> None:
+    """Have changes of three contacts wait for approval."""
+    for contact in (6, 8):
+        world.change(contact, additional_attributes={"job_title": "Professor"})
+    world.run(max_changes_without_approval={"number": 1, "share": 0.01})
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        connection.execute("SET search_path = krayin_sync")
+        ask(connection, "test", "asset__1")
+
+
 def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     browser: Browser, address: str, world: World
 ) -> None:
     pages = {
         "status": "", "find": "find", "work": "work?chosen=all", "decisions": "decisions/test",
         "differences": "differences/test", "gone": "differences/test?change=gone",
-        "comparisons": "comparisons/test", "runs": "runs/test", "record": "records/test/2",
+        "comparisons": "comparisons/test", "runs": "runs/test", "record": "records/test/10",
         "waiting": "records/test/1", "unknown": "records/test/999", "preview": "preview/test",
     }  # fmt: skip
     found = []
@@ -142,6 +179,7 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     world.change(4, name="Rear Admiral Grace Hopper")
     world.add(name="Rosa Parks", email="rosa@example.com", additional_attributes={"job_title": "Buyer"})
     pages["previewed"] = preview(page, address)
+    held_plan(world)
     page.goto(f"{address}work")
     page.get_by_role("button", name="It is this person").first.click()
     for width in SIZES:
@@ -164,55 +202,131 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     assert found == []
 
 
-@pytest.mark.parametrize("width", SIZES)
-def test_a_customer_is_found_by_phone_and_krayins_name_accepted_by_keyboard(
-    browser: Browser, address: str, world: World, width: int
+both = pytest.mark.parametrize("by", ["mouse", "keyboard"])
+sizes = pytest.mark.parametrize("width", SIZES)
+
+
+@sizes
+@both
+def test_a_customer_is_found_by_phone_and_krayins_job_title_accepted(
+    browser: Browser, address: str, world: World, width: int, by: str
 ) -> None:
     page = opened(browser, width)
-    page.goto(f"{address}find")
+    page.goto(address)
+    act(page.get_by_role("link", name="Find a contact"), by)
     page.keyboard.type("77700 4")
-    page.keyboard.press("Enter")
-    page.get_by_role("link", name="10", exact=True).press("Enter")
-    page.get_by_role("button", name="Read both sides now").press("Enter")
+    act(page.get_by_role("button", name="Find"), by)
+    act(page.get_by_role("link", name="10", exact=True), by)
+    act(page.get_by_role("button", name="Read both sides now"), by)
     page.get_by_text("Both sides were read just now.").wait_for()
-    name = page.get_by_role("row").filter(has_text="MARGARET HAMILTON II").first
-    assert "Krayin's value counts: somebody edited it there" in name.inner_text()
-    name.get_by_role("button", name="Accept Krayin's value").press("Enter")
+    title = page.get_by_role("row").filter(has_text="job title").first
+    for shown in ("Engineer", "Countess", "Krayin's value counts: somebody edited it there"):
+        assert shown in title.inner_text()
+    act(title.get_by_role("button", name="Accept Krayin's value"), by)
     page.get_by_text("Krayin keeps its value: the difference was accepted.").wait_for()
     assert world.rows("SELECT answer, decided_by, contact_id FROM decision") == [("accept", "ada", 10)]
 
 
-@pytest.mark.parametrize("width", SIZES)
-def test_several_are_answered_at_once_one_by_one_and_one_is_taken_back(
-    browser: Browser, address: str, world: World, width: int
+@sizes
+@both
+def test_of_25_matches_20_are_answered_in_one_action_and_one_is_taken_back(
+    browser: Browser, address: str, world: World, width: int, by: str
 ) -> None:
+    for number in range(len(NAMES), 25):
+        ambiguous(world, number, f"Customer{number} Example")
+    world.run()
     page = opened(browser, width)
     page.goto(f"{address}work")
-    page.get_by_role("link", name="Choose all on this page").click()
-    boxes = page.get_by_role("checkbox")
-    boxes.first.press("Space")
-    page.get_by_role("button", name="They are the persons with the same e-mail").press("Enter")
-    page.get_by_role("status").filter(has_text="4 of 4 decided").wait_for()
-    page.get_by_role("button", name="It is this person").last.click()
-    page.get_by_role("status").filter(has_text="1 of 1 decided").wait_for()
-    page.get_by_role("link", name="taken back").click()
-    page.get_by_role("checkbox").nth(1).check()
-    page.get_by_role("button", name="Take the chosen ones back").click()
+    assert page.get_by_role("article").count() == 25
+    act(page.get_by_role("link", name="Choose all on this page"), by)
+    for place in range(5):
+        act(page.get_by_role("checkbox").nth(place), by)
+    act(page.get_by_role("button", name="They are the persons with the same e-mail"), by)
+    page.get_by_role("status").filter(has_text="20 of 20 decided").wait_for()
+    for left in range(5, 0, -1):
+        assert page.get_by_role("article").count() == left
+        act(page.get_by_role("button", name="It is this person").last, by)
+        page.get_by_role("status").filter(has_text="1 of 1 decided").wait_for()
+    act(page.get_by_role("link", name="taken back"), by)
+    act(page.get_by_role("checkbox").first, by)
+    act(page.get_by_role("button", name="Take the chosen ones back"), by)
     page.get_by_role("cell", name="taken back by ada").wait_for()
     world.run()
-    linked = world.rows("SELECT count(*) FROM mapping WHERE crm_kind = 'person' AND origin = 'adopted'")
-    assert linked == [(4,)]
+    linked = "SELECT count(*) FROM mapping WHERE crm_kind = 'person' AND origin = 'adopted'"
+    assert world.rows(linked) == [(24,)]
     page.goto(f"{address}work")
     assert page.get_by_role("article").count() == 1
 
 
-def test_a_load_is_watched_to_its_end(browser: Browser, address: str, world: World) -> None:
-    working = "UPDATE sync_run SET state = 'loading', summary = summary || %s::jsonb RETURNING id"
-    world.rows(working, '{"done": 3, "waiting": 9}')
-    page = opened(browser, 1280)
-    page.goto(f"{address}runs/test")
-    page.get_by_text("3 of 12").first.wait_for()
-    world.rows(working, '{"done": 11, "waiting": 1}')
-    page.get_by_text("11 of 12").first.wait_for()
-    world.rows("UPDATE sync_run SET state = 'done' RETURNING id")
-    page.get_by_role("progressbar").first.wait_for(state="detached")
+@sizes
+@both
+def test_an_incident_is_answered(
+    browser: Browser, address: str, world: World, started: list[tuple[Any, ...]], width: int, by: str
+) -> None:
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        open_incident(connection, kind="chatwoot_fewer", sentence="Half is gone.", facts={}, sync_name="test")
+    page = opened(browser, width)
+    page.goto(address)
+    act(page.get_by_role("link", name="Waiting for a decision"), by)
+    answer = page.get_by_role("radio", name="Chatwoot is right as it shows itself")
+    answer.check() if by == "mouse" else answer.press("Space")
+    act(page.get_by_role("button", name="Answer"), by)
+    page.wait_for_url("**/work")
+    ((_, dag_id, form),) = started
+    assert (dag_id, form["sync"], form["happened"]) == (
+        "krayin_recover", "test", "Chatwoot is right as it shows itself"
+    )  # fmt: skip
+
+
+@sizes
+@both
+def test_a_load_is_started_and_watched_to_its_end(
+    browser: Browser, address: str, world: World, started: list[tuple[Any, ...]], width: int, by: str
+) -> None:
+    page = opened(browser, width)
+    page.goto(address)
+    act(page.get_by_role("button", name="Run it now"), by)
+    page.get_by_text("Started: it appears here in a few seconds.").wait_for()
+    ((_, dag_id, _),) = started
+    assert dag_id == "test__sync"
+    page.get_by_role("heading").first.click()
+    working = (
+        "INSERT INTO sync_run (sync_name, dag_run_id, kind, state, summary)"
+        " VALUES ('test', 'manual__1', 'manual', 'loading', '{\"done\": 3, \"waiting\": 9}') RETURNING id"
+    )
+    ((run_id,),) = world.rows(working)
+    page.get_by_text("3 of 12").wait_for()
+    page.get_by_text("The run that was started is below.").wait_for()
+    numbers = "UPDATE sync_run SET summary = summary || %s::jsonb WHERE id = %s RETURNING id"
+    world.rows(numbers, '{"done": 11, "waiting": 1}', run_id)
+    page.get_by_text("11 of 12").wait_for()
+    world.rows("UPDATE sync_run SET state = 'done' WHERE id = %s RETURNING id", run_id)
+    page.get_by_role("progressbar").wait_for(state="detached")
+
+
+@sizes
+@both
+def test_differences_are_downloaded(browser: Browser, address: str, width: int, by: str) -> None:
+    page = opened(browser, width)
+    page.goto(address)
+    act(page.get_by_role("link", name="Differences"), by)
+    for name in ("CSV", "Parquet", "Excel"):
+        with page.expect_download() as loading:
+            act(page.get_by_role("link", name=name), by)
+        assert loading.value.suggested_filename.startswith("test-differences.")
+        content = loading.value.path().read_bytes()
+        assert (b"Countess" in content) == (name != "Excel")
+
+
+@sizes
+def test_times_are_those_of_the_reader(browser: Browser, address: str, width: int) -> None:
+    size: Any = {"width": width, "height": 1000}
+    for zone, script in (("Asia/Tokyo", True), ("Asia/Tokyo", False)):
+        context = browser.new_context(viewport=size, timezone_id=zone, java_script_enabled=script)
+        page = context.new_page()
+        page.goto(f"{address}runs/test")
+        at = page.locator("time").first
+        utc = datetime.fromisoformat(str(at.get_attribute("datetime")))
+        local = utc.astimezone(ZoneInfo(zone))
+        assert at.inner_text() == (f"{local:%Y-%m-%d %H:%M}" if script else f"{utc:%Y-%m-%d %H:%M} UTC")
+        assert (zone if script else "UTC") in page.locator("footer").inner_text()
