@@ -182,7 +182,7 @@ class _Comparison:
         planned = repairs.plan(read_at, conversations, diff if look.is_whole else None, edits.custom)
         self._keep(unsettled(drift))
         self._keep(closed_by_us(drift))
-        self._keep(duplicates(drift, lists.kinds, pipeline.id, pipeline.final))
+        self._keep(duplicates(drift, lists.kinds, pipeline.final))
         look.note(compared=diff is not None)
         if doubt is None:
             store.end_others(drift.run_id, drift.named or None)

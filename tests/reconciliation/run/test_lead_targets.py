@@ -237,6 +237,27 @@ def test_only_an_open_lead_of_that_pipeline_is_taken_over(world: World, chatwoot
 
 
 @on_each_krayin
+def test_a_lead_that_a_comparison_makes_goes_where_it_belongs(world: World, chatwoot: Chatwoot) -> None:
+    app = inbox_of(chatwoot, WHATSAPP)
+    new, _, _ = support(world)
+    rule = {
+        "source": {"by_channel": {"whatsapp": "WhatsApp"}, "create_missing": True},
+        "stage": {"by_inbox": {app: new}},
+    }
+    settings = {**EVERYTHING, "leads": rule}
+    talk(chatwoot, chatwoot.contact("ada"), app)
+    world.run(**{**EVERYTHING, "leads": {"create": "never"}})
+    # Another deal of hers, in the pipeline of the sync, is neither ours nor one too many.
+    (person,) = world.persons()
+    links = {"lead_source_id": 1, "lead_type_id": 1, "person": {"id": person["id"]}}
+    deal = {"title": "deal", "lead_pipeline_stage_id": 1, **links}
+    world.api("POST", "leads", deal)
+    world.compared(repairing=True, **settings)
+    assert places(world)["ada"] == ("WhatsApp", "New Business", 2, new)
+    compared(world, **settings)
+
+
+@on_each_krayin
 def test_a_lead_of_a_lost_answer_is_known_again_with_its_stage(world: World, chatwoot: Chatwoot) -> None:
     app = inbox_of(chatwoot, WHATSAPP)
     settings = {**EVERYTHING, "leads": {"stage": {"by_inbox": {app: 3}}}}

@@ -25,32 +25,35 @@ _REPAIR = {
 
 @dataclass(slots=True)
 class _Duplicate:
-    """A record that stands beside one of ours: what they share, and which of ours those are."""
+    """A record that stands beside one of ours: what they share, and which of ours those are.
+
+    `ours` is what Krayin shows of ours.
+    """
 
     facts: Mapping[str, Any]
+    ours: Mapping[str, Any]
     source: tuple[str, str]
     by: set[str] = field(default_factory=set)
     beside: set[int] = field(default_factory=set)
 
 
-def duplicates(
-    drift: Drift, kinds: Collection[str], pipeline_id: int, final_stages: Collection[int]
-) -> Iterator[Finding]:
+def duplicates(drift: Drift, kinds: Collection[str], final_stages: Collection[int]) -> Iterator[Finding]:
     """Yield a finding for every record of some kinds that stands beside one of ours.
 
     Persons are duplicates by an e-mail or phone in compared form, activities by our mark. Of the leads
-    of one person only open ones in the sync's pipeline count that are no contact's, now or formerly.
+    of one person only open ones in the pipeline of ours count that are no contact's, now or formerly.
     """
 
-    def is_open(facts: Mapping[str, Any]) -> bool:
-        return facts.get("pipeline_id") == pipeline_id and facts.get("stage_id") not in final_stages
+    def is_open(lead: _Duplicate) -> bool:
+        in_pipeline = lead.facts.get("pipeline_id") == lead.ours.get("pipeline_id")
+        return in_pipeline and lead.facts.get("stage_id") not in final_stages
 
     for kind in (PERSON, LEAD, ACTIVITY):
         if kind not in kinds:
             continue
         found = _beside_ours(drift, kind)
         if kind == LEAD:
-            found = _of_nobody(drift, {one: lead for one, lead in found.items() if is_open(lead.facts)})
+            found = _of_nobody(drift, {one: lead for one, lead in found.items() if is_open(lead)})
         for crm_id, duplicate in sorted(found.items()):
             source_kind, source_id = duplicate.source
             yield Finding(
@@ -78,7 +81,8 @@ def _beside_ours(drift: Drift, kind: str) -> dict[int, _Duplicate]:
             for row in records:
                 if own is not None and row["crm_id"] != own["crm_id"]:
                     source = own["source_kind"], own["source_id"]
-                    duplicate = found.setdefault(row["crm_id"], _Duplicate(row["facts"], source))
+                    beside = _Duplicate(row["facts"], own["facts"], source)
+                    duplicate = found.setdefault(row["crm_id"], beside)
                     duplicate.by.add(key.partition(":")[0])
                     duplicate.beside.add(own["crm_id"])
     return found

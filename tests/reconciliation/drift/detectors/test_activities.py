@@ -96,6 +96,7 @@ def stage(on_crm_edit="keep", at=1, **changes):
         "lead_state": "linked",
         "lead_id": 6,
         "lead_origin": "created",
+        "made_in_stage": None,
         "lead_facts": {"pipeline_id": 1, "stage_id": at},
         "follows_lead": False,
     }
@@ -112,6 +113,8 @@ def test_a_lead_that_a_salesperson_put_elsewhere_stays_unless_that_is_overwritte
     assert stage("overwrite", at=2, **by_us) == [("moved_stage", "stage", "ours", 1, True)]
     ours = {**by_us, "last_sent": {"lead": 6, "stage": 2}}
     assert stage(at=2, **ours) == [("moved_stage", "stage", "ours", 1, True)]
+    # Where it began is no place that a salesperson put it.
+    assert stage(at=2, made_in_stage=2, **by_us) == [("moved_stage", "stage", "ours", 1, True)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from reconciliation.drift.detectors.duplicates import duplicates
 
 from tests.reconciliation.drift.detectors.canned import CannedDrift
 
-PIPELINE, FINAL = 1, {5, 6}
+FINAL = {5, 6}
 
 
 def record(crm_id, key="email:a@example.com", source=None, **facts):
@@ -22,7 +22,7 @@ def found(kind, *records, owned=()):
     }
     return [
         (one.crm_id, one.contact_id, one.detail["same"], one.detail["candidates"])
-        for one in duplicates(CannedDrift(answers), [kind], PIPELINE, FINAL)
+        for one in duplicates(CannedDrift(answers), [kind], FINAL)
     ]
 
 
@@ -44,7 +44,7 @@ def test_records_of_nobody_beside_each_other_are_none_of_our_business():
     assert found("person", record(5), record(9)) == []
 
 
-def test_of_leads_only_open_ones_of_nobody_in_the_pipeline_count():
+def test_of_leads_only_open_ones_of_nobody_in_the_pipeline_of_ours_count():
     ours = record(5, "person:3", ("contact", "7"), pipeline_id=1, stage_id=1)
     others = [
         record(8, "person:3", pipeline_id=1, stage_id=2),
@@ -57,4 +57,4 @@ def test_of_leads_only_open_ones_of_nobody_in_the_pipeline_count():
 
 def test_kinds_that_are_not_read_are_not_looked_at():
     drift = CannedDrift({"crm_snapshot/shared_keys": [{"key": "x"}]})
-    assert list(duplicates(drift, [], PIPELINE, FINAL)) == []
+    assert list(duplicates(drift, [], FINAL)) == []
