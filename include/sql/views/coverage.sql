@@ -67,7 +67,10 @@ SELECT target.base_url AS krayin,
        count(*) FILTER (WHERE known.state = 'linked') AS linked,
        count(*) FILTER (WHERE known.state = 'linked' AND known.origin = 'created') AS created,
        count(*) FILTER (WHERE known.state = 'linked' AND known.origin = 'adopted') AS adopted,
-       count(*) FILTER (WHERE known.state = 'linked' AND known.acked_hash = known.source_hash) AS in_step,
+       -- Of a company without an address nothing but its name is wanted, which its organization has.
+       count(*) FILTER (WHERE known.state = 'linked'
+                          AND (known.acked_hash = known.source_hash
+                               OR known.source_kind = 'company' AND known.source_hash IS NULL)) AS in_step,
        count(*) FILTER (WHERE known.state = 'pending') AS pending,
        count(*) FILTER (WHERE known.state = 'quarantined') AS quarantined,
        count(*) FILTER (WHERE known.state = 'gone') AS gone,

@@ -23,7 +23,7 @@ _WHOLE = {
 }
 _FIELD = {
     (FindingClass.CHANGED, Side.OURS): "The {field} changed in Chatwoot; the {record} in Krayin has another",
-    (FindingClass.CHANGED, Side.THEIRS): "Somebody changed the {field} of the {record} in Krayin",
+    (FindingClass.CHANGED, Side.THEIRS): "Krayin's {record} has a salesperson's own {field}",
     (FindingClass.TRUNCATED, Side.OURS): "The {field} is too long for the {record} in Krayin and was cut",
 }
 _NAMES = {"emails": "e-mail addresses", "phones": "phone numbers", "is_done": "mark that it is done",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Inches at 72 points: as wide as a phone shows without shrinking its text.
 SIZE = (4.9, 2.9)
 HIGHEST_BARS = 10
+# A limit that many times above all calls would leave nothing of them to see.
+FAR_ABOVE = 10
 # No plot draws these by itself; on the page each becomes a variable that follows light and dark.
 INK, MUTED, LINE, ONE, TWO, BAD = "#010203", "#010204", "#010205", "#010206", "#010207", "#010208"
 VARIABLES = {
@@ -103,7 +105,8 @@ def line_plot(  # noqa: PLR0913 - what a line is and how it is shown
 
 
 def hours_plot(name: str, hours: Sequence[Mapping[str, Any]], allowed: int | None) -> Markup:
-    """Draw calls per hour (`hour`, `calls`, `refused`) under the line of what an hour allows."""
+    """Draw calls per hour (`hour`, `calls`, `refused`), and what an hour allows unless far above them."""
+    most = max(row["calls"] for row in hours)
 
     def draw(axes: Axes) -> None:
         places = range(len(hours))
@@ -111,7 +114,7 @@ def hours_plot(name: str, hours: Sequence[Mapping[str, Any]], allowed: int | Non
         if any(row["refused"] for row in hours):
             refused = [row["refused"] for row in hours]
             axes.bar(places, refused, color=BAD, width=0.8, label="refused by Krayin")
-        if allowed is not None:
+        if allowed is not None and allowed <= FAR_ABOVE * most:
             axes.axhline(allowed, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), label="allowed")
         shown = [place for place in places if (len(hours) - 1 - place) % 6 == 0]
         axes.set_xticks(shown, [f"{hours[place]['hour']:%H:%M}" for place in shown])

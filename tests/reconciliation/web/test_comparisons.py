@@ -108,8 +108,8 @@ def test_who_may_see_values_downloads_them(around: PageContext, compared: list[i
     client = browser(around)
     sheet: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(downloaded(client, "csv").decode())))
     assert [(one["difference"], one["chatwoot"], one["krayin"]) for one in sheet] == [
-        ("Somebody changed the name of the person in Krayin", "Ada 0", "'=Countess"),
-        ("Somebody changed the name of the person in Krayin", "Ada 2", "Baroness"),
+        ("Krayin's person has a salesperson's own name", "Ada 0", "'=Countess"),
+        ("Krayin's person has a salesperson's own name", "Ada 2", "Baroness"),
     ]  # fmt: skip
     parquet = pq.read_table(io.BytesIO(downloaded(client, "parquet"))).to_pylist()
     assert [one["krayin"] for one in parquet] == ["=Countess", "Baroness"]

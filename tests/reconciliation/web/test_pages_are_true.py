@@ -18,7 +18,7 @@ from reconciliation.web.run_report import make_report
 
 from sandbox.chatwoot import changes
 from tests.reconciliation import data_world
-from tests.reconciliation.truth import PROBES, TABLES
+from tests.reconciliation.truth import PROBES, TABLES, report_rows
 from tests.reconciliation.web.test_status_app import Browser, browser, signed_in
 from tests.reconciliation.world import on_each_krayin
 
@@ -174,8 +174,15 @@ class Pages:
         report = self.report()
         assert f"{fine} of {scope} contacts ({share} %)" in report
         assert re.findall(r"([\d,]+) differences? (?:is|are) there now", report) == [str(all_of_them)]
-        (called,) = re.findall(r"([\d,]+) of [\d,]+ in the last day", overview)
+        (called,) = re.findall(r"([\d,]+) of [\d,]+ in the last hour", overview)
         assert 0 <= self.calls - int(called.replace(",", "")) <= PROBES * self.acts
+
+    def check_organizations(self, both: Both) -> None:
+        """The report's row of organizations, all of which have what is known of their company."""
+        (run,) = self.world.rows("SELECT max(run_id) FROM reconciliation")[0]
+        row = report_rows(self.world, run)["company → organization"]
+        number = str(len(both.records["organizations"]))
+        assert [row[column] for column in ("Known", "In Krayin", "Up to date")] == [number] * 3
 
     def report(self) -> str:
         (run,) = self.world.rows("SELECT max(run_id) FROM reconciliation")[0]
@@ -221,6 +228,7 @@ def test_through_the_life_of_a_sync(world: World, pages: Pages) -> None:  # noqa
     pages.act(lambda: world.compared(repairing=False))
     assert (len(both.contacts), len(both.named_otherwise), len(both.ambiguous)) == (13, 2, 1)
     pages.check_comparison(both)
+    pages.check_organizations(both)
 
     # Edits on both sides, of which none is brought over yet; a salesperson deletes a lead.
     by_name = {row["name"]: row for row in world.persons()}
