@@ -52,7 +52,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def airflow(arguments: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=200,
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=400,
         cwd=environment["AIRFLOW_HOME"],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -109,6 +109,8 @@ def rows(datasets: list[dict[str, Any]], kind: str) -> dict[str, int | None]:
     }
 
 
+@pytest.mark.airflow
+@pytest.mark.timeout(900)
 def test_a_sync_tells_what_it_read_and_wrote(
     world: World, home: dict[str, str], provider: Path, tmp_path: Path
 ) -> None:
