@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reconciliation.admin.contact_erasure import erase
 from reconciliation.run.preview import chosen, open_preview
 from reconciliation.run.request import RunRequest
 from reconciliation.run.summary import lines_of
@@ -149,3 +150,15 @@ def test_contacts_are_chosen_by_id_address_or_as_the_newest(world: World, way: s
         return
     with api_world(world.chatwoot_url, world.sync_url, world.krayin) as through_api:
         check(through_api)
+
+
+def test_an_erased_contact_stands_in_no_preview(world: World) -> None:
+    ada = world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
+    bob = world.add(name="Bob", email="bob@example.com")
+    world.run()
+    preview = previewed(world, ada, bob)
+    erase(world.sync(), ada, also_adopted=True)
+    (kept,) = world.rows("SELECT summary -> 'records' FROM sync_run WHERE kind = 'preview'")
+    assert len(preview.summary["records"]) == 2
+    assert [one["contact"] for one in kept[0]] == [bob]
+    assert "ada@example.com" not in str(kept)
