@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.budget import RateBudget
+from krayin.rate_limiter import RateBudget
 from reconciliation.crm import krayin_connection
 from reconciliation.migrations import upgrade
 from reconciliation.run.request import RunRequest

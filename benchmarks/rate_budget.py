@@ -32,8 +32,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-from krayin.budget import RateBudget
-from krayin.rate_limiter import Lane, LimitFeedback, NoopLimiter
+from krayin.permits import Lane, LimitFeedback, NoopLimiter
+from krayin.rate_limiter import RateBudget
 from reconciliation.migrations import upgrade
 from rich.console import Console
 from rich.table import Table
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
-    from krayin.rate_limiter import RateLimiter
+    from krayin.permits import RateLimiter
 
 KEY = b"benchmark"
 COLUMNS = (

@@ -156,7 +156,7 @@ def krayin(real: RealSystems) -> str:
     """
     from krayin.client import KrayinClient  # noqa: PLC0415
     from krayin.errors import AuthenticationFailed, KrayinError  # noqa: PLC0415
-    from krayin.rate_limiter import NoopLimiter  # noqa: PLC0415
+    from krayin.permits import NoopLimiter  # noqa: PLC0415
     from krayin.routes import find_api  # noqa: PLC0415
 
     try:

@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from krayin.client import KrayinClient
 from krayin.errors import ConfigurationError, KrayinError
-from krayin.rate_limiter import NoopLimiter
+from krayin.permits import NoopLimiter
 from krayin.routes import access_key, find_api
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from krayin.rate_limiter import RateLimiter
+    from krayin.permits import RateLimiter
     from krayin.session import ApiCall
 
 _found: dict[str, str] = {}

@@ -40,7 +40,7 @@ from krayin.errors import (
     UnreadableRecord,
 )
 from krayin.json_values import ShapeError
-from krayin.rate_limiter import LimitFeedback
+from krayin.permits import LimitFeedback
 from krayin.records import Named, rows_of
 from krayin.transport import describe_connection_failure, trusted
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from krayin.endpoints import Endpoint
-    from krayin.rate_limiter import Permit, RateLimiter
+    from krayin.permits import Permit, RateLimiter
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

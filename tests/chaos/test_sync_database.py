@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 import pytest
-from krayin.budget import RateBudget
+from krayin.rate_limiter import RateBudget
 from reconciliation.crm import krayin_connection
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.migrations import upgrade

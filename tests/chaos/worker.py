@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from chatwoot.database.source import DatabaseSource
 from krayin import session
-from krayin.budget import BudgetUnavailable, RateBudget
 from krayin.client import KrayinClient
 from krayin.errors import KrayinError
+from krayin.rate_limiter import BudgetUnavailable, RateBudget
 from reconciliation.crm import krayin_connection
 from reconciliation.errors import ReconciliationError
 from reconciliation.model.timing import Timing
@@ -34,7 +34,7 @@ from tests.reconciliation.world import StandInAccess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krayin.rate_limiter import RateLimiter
+    from krayin.permits import RateLimiter
     from krayin.session import ApiCall
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from krayin.budget import WAITER_GRACE
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
+from krayin.rate_limiter import WAITER_GRACE
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:

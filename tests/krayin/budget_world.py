@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.budget import RateBudget
-from krayin.rate_limiter import Lane, LimitFeedback, Permit
+from krayin.permits import Lane, LimitFeedback, Permit
+from krayin.rate_limiter import RateBudget
 from reconciliation.migrations import upgrade
 
 from tests.krayin.budget_state import state_of

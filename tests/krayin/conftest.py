@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from krayin.client import KrayinClient
-from krayin.rate_limiter import LimitFeedback, Permit
+from krayin.permits import LimitFeedback, Permit
 
 if TYPE_CHECKING:
     from krayin.session import ApiCall

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from krayin.rate_limiter import Lane, LimitFeedback, Permit
+from krayin.permits import Lane, LimitFeedback, Permit
 
 from tests.krayin.budget_world import FixedWindow, NoLimit, RemovalAction, World, lanes_in_order, prepare
 

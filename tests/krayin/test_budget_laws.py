@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from krayin.rate_limiter import Lane, LimitFeedback, Permit
+from krayin.permits import Lane, LimitFeedback, Permit
 
 from tests.krayin.budget_world import FixedWindow, RemovalAction, World, fullest, lanes_in_order, prepare
 

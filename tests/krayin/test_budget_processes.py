@@ -12,8 +12,8 @@ from multiprocessing.managers import BaseManager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.budget import RateBudget
-from krayin.rate_limiter import Lane, LimitFeedback
+from krayin.permits import Lane, LimitFeedback
+from krayin.rate_limiter import RateBudget
 
 from tests.krayin.budget_world import FixedWindow, fullest, prepare
 

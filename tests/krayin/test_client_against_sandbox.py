@@ -28,7 +28,7 @@ from krayin.payloads import (
     PersonDraft,
     PersonUpdate,
 )
-from krayin.rate_limiter import LimitFeedback, Permit
+from krayin.permits import LimitFeedback, Permit
 from krayin.records import Activity, Lead, Organization, Person
 from krayin.routes import find_api
 
@@ -471,7 +471,7 @@ def test_the_limit_is_waited_for_in_both_forms_and_nothing_is_lost(krayin, conne
 
 
 def test_without_a_pacer_that_waits_the_limit_is_an_error(krayin, connect):
-    from krayin.rate_limiter import NoopLimiter
+    from krayin.permits import NoopLimiter
 
     krayin.configure(instance="limited", requests_per_minute=2)
     client = connect(limiter=NoopLimiter())

@@ -10,7 +10,7 @@ from krayin.client import KrayinClient
 from krayin.dialect import Dialect, generation_of
 from krayin.errors import AuthenticationFailed, NotFound, OutcomeUnknown, ServerFailed
 from krayin.payloads import ActivityDraft, Labelled, LeadDraft, LeadUpdate, PersonDraft, PersonUpdate
-from krayin.rate_limiter import NoopLimiter
+from krayin.permits import NoopLimiter
 from krayin.records import Lead, Person
 from krayin.routes import find_api
 

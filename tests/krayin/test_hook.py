@@ -14,8 +14,8 @@ from airflow.sdk import Connection
 from krayin import hook as hook_module
 from krayin.errors import ConfigurationError
 from krayin.hook import KrayinHook
+from krayin.permits import NoopLimiter
 from krayin.provider_info import get_provider_info
-from krayin.rate_limiter import NoopLimiter
 
 GENERIC = {"message": "admin::app.common.internal-server-error"}
 PLUGINS = Path(krayin.__file__).parents[1]

@@ -22,7 +22,7 @@ from krayin.errors import (
     UnexpectedAnswer,
 )
 from krayin.payloads import Labelled, LeadUpdate, PersonDraft
-from krayin.rate_limiter import LimitFeedback
+from krayin.permits import LimitFeedback
 
 DRAFT = PersonDraft(name="Anna Secret", emails=(Labelled(value="anna@secret.example"),))
 CHANGE = LeadUpdate(expected_close_date=None, booleans={}, title="Anna Secret")
@@ -546,7 +546,7 @@ def test_a_killed_call_gives_its_slot_back(kit):
 @pytest.mark.parametrize("token", ["", "  ", "a b", "tökén", "x\ny"])
 def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
     from krayin.client import KrayinClient
-    from krayin.rate_limiter import NoopLimiter
+    from krayin.permits import NoopLimiter
 
     with pytest.raises(ConfigurationError) as caught:
         KrayinClient("https://crm.example.com/api/v1", token, limiter=NoopLimiter())
@@ -555,7 +555,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
 
 def test_blanks_around_a_pasted_token_do_not_matter(kit):
     from krayin.client import KrayinClient
-    from krayin.rate_limiter import NoopLimiter
+    from krayin.permits import NoopLimiter
 
     seen = []
 

@@ -12,7 +12,7 @@ import pytest
 from krayin.client import KrayinClient
 from krayin.errors import NotSent, OutcomeUnknown, ServerFailed
 from krayin.payloads import Labelled, PersonDraft
-from krayin.rate_limiter import NoopLimiter
+from krayin.permits import NoopLimiter
 
 DRAFT = PersonDraft(name="Anna", emails=(Labelled(value="anna@example.com"),))
 USER = json.dumps({"data": {"id": 3, "name": "Sync", "email": "s@example.com"}}).encode()

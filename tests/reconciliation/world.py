@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from chatwoot.source import ChatwootSource
-    from krayin.rate_limiter import RateLimiter
+    from krayin.permits import RateLimiter
     from krayin.session import ApiCall
     from reconciliation.store.run_rows import Run
 

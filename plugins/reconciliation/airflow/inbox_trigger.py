@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from statements import statement
 
 from reconciliation.settings.sync_settings import SYNC_DB_CONN_ID

@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
-from krayin.budget import UNHEARD, RateBudget
 from krayin.catalogue import Catalogue, load_catalogue
 from krayin.dialect import Dialect
 from krayin.errors import KrayinError
-from krayin.rate_limiter import NoopLimiter
+from krayin.permits import NoopLimiter
+from krayin.rate_limiter import UNHEARD, RateBudget
 from psycopg.types.json import Jsonb
 from statements import statement
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from krayin.client import KrayinClient
     from krayin.hook import KrayinHook
-    from krayin.rate_limiter import Lane, LimitFeedback, Permit
+    from krayin.permits import Lane, LimitFeedback, Permit
     from krayin.session import ApiCall
 
     from reconciliation.settings.sync_settings import KrayinSettings

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from krayin.budget import RateBudget
 from krayin.endpoints import DELETE_PERSON
 from krayin.errors import DeletionsLimited
-from krayin.rate_limiter import Lane, LimitFeedback, Permit
+from krayin.permits import Lane, LimitFeedback, Permit
+from krayin.rate_limiter import RateBudget
 
 from reconciliation.model.duration import duration
 

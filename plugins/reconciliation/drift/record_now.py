@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import Contact, OutOfScope
 from chatwoot.source import ByIds
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from psycopg.rows import dict_row
 from statements import statement
 

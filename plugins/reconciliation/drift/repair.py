@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reconciliation.drift.context import CustomFields, Drift
     from reconciliation.drift.detectors.activities import StagedDetector
     from reconciliation.drift.detectors.contacts import ComparedContact
-    from reconciliation.drift.detectors.orphans import OrphanPlan
+    from reconciliation.drift.detectors.gone_contacts import OrphanPlan
     from reconciliation.drift.finding import Finding
     from reconciliation.extract.checksum_diff import Differences
     from reconciliation.load.removal import Removal

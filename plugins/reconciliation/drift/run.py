@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatwoot.source import ByIds, ListedIds
 from chatwoot.streams import BUCKET_BITS
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 
 from reconciliation.crm.lists import CrmLists
 from reconciliation.drift.context import Drift
@@ -20,7 +20,7 @@ from reconciliation.drift.detectors.companies import companies_in_krayin
 from reconciliation.drift.detectors.contacts import ContactDetector, ContactReader
 from reconciliation.drift.detectors.crm_edits import find_edits, read_lists
 from reconciliation.drift.detectors.duplicates import duplicates
-from reconciliation.drift.detectors.orphans import OrphanDetector
+from reconciliation.drift.detectors.gone_contacts import GoneContactDetector
 from reconciliation.drift.detectors.unsettled import closed_by_us, unsettled
 from reconciliation.drift.finding_store import FindingStore, accept, settle
 from reconciliation.drift.repair import Repairs
@@ -160,7 +160,7 @@ class _Comparison:
                 for left in _chunks(diff.keys(CONTACTS.stream, ChecksumDifference.LEFT)):
                     changes.leave(left)
             doubt = _judge(look, diff, keep=not changes.has_rule)
-            returned = self._find_orphans(snapshot, scope, diff) if look.is_whole else set()
+            returned = self._find_gone(snapshot, scope, diff) if look.is_whole else set()
             repairs.take(activities_in_krayin(drift, lists, edits))
             repairs.take(companies_in_krayin(drift, edits))
             known = self._known_to_look_at(diff)
@@ -219,11 +219,9 @@ class _Comparison:
             settings.history_start(datetime.now(UTC)),
         ).differences(every_mapped=drift.depth == "full")
 
-    def _find_orphans(
-        self, snapshot: SourceSnapshot, scope: SourceFilter, diff: Differences | None
-    ) -> set[int]:
+    def _find_gone(self, snapshot: SourceSnapshot, scope: SourceFilter, diff: Differences | None) -> set[int]:
         """Find what is gone in Chatwoot; return the contacts that were taken for gone and are there."""
-        named, detector = self.drift.named, OrphanDetector(self.drift, snapshot, scope)
+        named, detector = self.drift.named, GoneContactDetector(self.drift, snapshot, scope)
         if diff is None:
             there = snapshot.there(CONTACTS.stream, scope, sorted(named))
             detector.note("contact", self.drift.mapped(named - there))

@@ -16,7 +16,7 @@ from statements import statement
 
 from reconciliation.crm.fields import activity_sent
 from reconciliation.crm.own_activities import OwnActivities
-from reconciliation.load.sink import Sink, Stop, Work, deleted, later, nothing, rejected
+from reconciliation.load.sink import Sink, Stop, Work, deleted, later, nothing, obsolete
 from reconciliation.model.comment import comment_mark
 from reconciliation.model.desired_activity import KEY, DesiredActivity
 from reconciliation.model.timing import DEFAULT, Timing
@@ -183,7 +183,7 @@ class ActivitySink(Sink):
         records = self.store.rows_of(operation.identity, "contact", str(activity.contact_id))
         person, lead = records.get("person"), records.get("lead")
         if person is None or person.state is MappingState.ORPHANED:
-            raise Stop(rejected("contact_gone", "its contact is not brought over any more"))
+            raise Stop(obsolete("contact_gone", "its contact is not brought over any more"))
         if person.state is MappingState.GONE:
             if operation.step is not None:
                 self._delete_leftovers(activity)

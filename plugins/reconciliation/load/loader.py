@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.budget import BudgetUnavailable
 from krayin.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -27,6 +26,7 @@ from krayin.errors import (
     UnexpectedAnswer,
     is_outage,
 )
+from krayin.rate_limiter import BudgetUnavailable
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
@@ -82,7 +82,7 @@ class Loaded:
             "stages": dict(self.records.get("stage", {})),
             "quarantined": sum(self.quarantined.values()),
             "quarantine": dict(self.quarantined),
-            "failed": self.ended[OperationState.REJECTED],
+            "failed": self.ended[OperationState.OBSOLETE],
             "waiting": self.waiting,
         }
 

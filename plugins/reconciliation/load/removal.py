@@ -223,9 +223,9 @@ class RemovalSink(LeadMover):
         self.reads.expect("persons", {one["person"] for one in wanted if one["releases"]} - {None})
         if self.deletions.wait() is None:
             self.reads.prefetch_leads_of([one["person"] for one in wanted if _deletes_person(one)])
-            self._look([one for one in wanted if _deletes(one)])
+            self._check_in_krayin([one for one in wanted if _deletes(one)])
 
-    def _look(self, deletions: Sequence[Mapping[str, Any]]) -> None:
+    def _check_in_krayin(self, deletions: Sequence[Mapping[str, Any]]) -> None:
         """Look whether what is to be deleted is ours; the leads of persons were looked at with these."""
         alone = [one for one in deletions if one["person"] is None]
         self.reads.listed("person", {one["person"] for one in deletions} - {None})

@@ -347,16 +347,16 @@ def _log_refused(operation: Operation, refusal: Rejected) -> None:
     log.warning("%s: Krayin refused %s, left out", operation, ", ".join(sorted(refusal.fields)))
 
 
-def rejected(error_class: str, message: str, result: Mapping[str, str] | None = None) -> Outcome:
-    """Return the end of an operation that cannot be carried out, and need not be."""
+def obsolete(error_class: str, message: str, result: Mapping[str, str] | None = None) -> Outcome:
+    """Return the end of an operation that cannot be carried out, and need not be any more."""
     return Outcome(
-        OperationState.REJECTED, error_class=error_class, error_message=message, result=result or {}
+        OperationState.OBSOLETE, error_class=error_class, error_message=message, result=result or {}
     )
 
 
 def deleted(what: str, hint: str = "", result: Mapping[str, str] | None = None) -> Outcome:
     """Return the end of an operation on a record that was deleted in Krayin and stays so."""
-    return rejected("deleted_in_krayin", f"{what} was deleted in Krayin{hint and '; '}{hint}", result)
+    return obsolete("deleted_in_krayin", f"{what} was deleted in Krayin{hint and '; '}{hint}", result)
 
 
 def quarantined(

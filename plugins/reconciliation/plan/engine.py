@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
-    from krayin.rate_limiter import Lane
+    from krayin.permits import Lane
 
     from reconciliation.plan.guard import ChangeGuard
     from reconciliation.store.binding_scope import BindingScope

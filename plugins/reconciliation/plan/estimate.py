@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import psycopg
-    from krayin.rate_limiter import Lane
+    from krayin.permits import Lane
 
     from reconciliation.store.ledger import Operation
     from reconciliation.store.mapping_row import MappingRow

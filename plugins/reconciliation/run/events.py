@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chatwoot.records import Conversation
 from chatwoot.source import ListedIds
 from chatwoot.webhook.payload_ids import EntityRef
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from statements import statement
 
 from reconciliation.crm.workflows import WorkflowsNotConfirmedError, unconfirmed

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What is unknown, or planned again, comes once more.
-ENDED = (OperationState.DONE, OperationState.REJECTED, OperationState.QUARANTINED)
+ENDED = (OperationState.DONE, OperationState.OBSOLETE, OperationState.QUARANTINED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from chatwoot.source import SourceSnapshot
-    from krayin.budget import BudgetState
     from krayin.catalogue import Catalogue
+    from krayin.rate_limiter import BudgetState
     from krayin.records import Named
 
     from reconciliation.run.sync_run import Sync

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from structlog.contextvars import bind_contextvars
 
 from reconciliation.crm.krayin_connection import OpenKrayin, open_krayin

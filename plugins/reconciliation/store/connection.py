@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.budget import BudgetUnavailable
+from krayin.rate_limiter import BudgetUnavailable
 from statements import statement
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from pydantic import Field, TypeAdapter
@@ -39,7 +39,7 @@ class OperationState(StrEnum):
     IN_FLIGHT = "in_flight"
     DONE = "done"
     UNKNOWN = "unknown"
-    REJECTED = "rejected"
+    OBSOLETE = "rejected"
     QUARANTINED = "quarantined"
     SUPERSEDED = "superseded"
     HELD = "held"
@@ -49,7 +49,7 @@ class OperationState(StrEnum):
     def is_terminal(self) -> bool:
         """Tell whether nothing more happens to it by itself."""
         return self in {
-            OperationState.DONE, OperationState.REJECTED, OperationState.QUARANTINED,
+            OperationState.DONE, OperationState.OBSOLETE, OperationState.QUARANTINED,
             OperationState.SUPERSEDED, OperationState.DECLINED,
         }  # fmt: skip
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from statements import statement

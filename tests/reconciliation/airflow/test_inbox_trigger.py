@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import psycopg
 import pytest
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from reconciliation.airflow import inbox_trigger
 from reconciliation.airflow.inbox_trigger import InboxTrigger
 from reconciliation.run.events import take

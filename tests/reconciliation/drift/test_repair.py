@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from reconciliation.drift.detectors.orphans import OrphanPlan
+from reconciliation.drift.detectors.gone_contacts import OrphanPlan
 from reconciliation.drift.finding import Finding, FindingClass, FindingState
 from reconciliation.drift.repair import Repairs
 from reconciliation.drift.request import DECLINED, Policy

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from krayin.catalogue import load_catalogue
 from krayin.client import KrayinClient
-from krayin.rate_limiter import NoopLimiter
+from krayin.permits import NoopLimiter
 from reconciliation.crm.reads import CrmReads, CurrentAttributes
 from reconciliation.errors import OperationHeldError
 from reconciliation.load.sink import LoadContext

@@ -158,7 +158,7 @@ def test_what_a_dead_person_left_of_a_creation_is_deleted(bench: Bench) -> None:
     additional = {"additional": {"chatwoot": TALK.key}}
     bench.krayin.seed(activities=[{"type": "note", "title": TALK.title, "comment": "x", **additional}])
     outcome = ActivitySink(bench.context).write(wanted(step="create_activity"))
-    assert (outcome.state, outcome.error_class) == (OperationState.REJECTED, "deleted_in_krayin")
+    assert (outcome.state, outcome.error_class) == (OperationState.OBSOLETE, "deleted_in_krayin")
     assert bench.kept("contact", "person").state is MappingState.GONE
     assert activities(bench) == []
 
@@ -167,7 +167,7 @@ def test_a_deleted_activity_stays_deleted(bench: Bench) -> None:
     contact_of(bench)
     bench.keep("conversation", "activity", row(99, last_sent={}))
     outcome = ActivitySink(bench.context).write(wanted())
-    assert (outcome.state, outcome.error_class) == (OperationState.REJECTED, "deleted_in_krayin")
+    assert (outcome.state, outcome.error_class) == (OperationState.OBSOLETE, "deleted_in_krayin")
     assert ActivitySink(bench.context).write(wanted()).error_class == "deleted_in_krayin"
     assert bench.calls == []
 
@@ -183,9 +183,9 @@ def test_a_deleted_activity_is_made_again_where_that_is_wanted(running: RunningK
 @pytest.mark.parametrize(
     ("state", "ends", "why"),
     [
-        (None, OperationState.REJECTED, "contact_gone"),
-        (MappingState.ORPHANED, OperationState.REJECTED, "contact_gone"),
-        (MappingState.GONE, OperationState.REJECTED, "deleted_in_krayin"),
+        (None, OperationState.OBSOLETE, "contact_gone"),
+        (MappingState.ORPHANED, OperationState.OBSOLETE, "contact_gone"),
+        (MappingState.GONE, OperationState.OBSOLETE, "deleted_in_krayin"),
         (MappingState.PENDING, OperationState.PLANNED, "contact_not_linked"),
         (MappingState.QUARANTINED, OperationState.PLANNED, "contact_not_linked"),
     ],

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 import pytest
-from krayin.budget import RateBudget
 from krayin.errors import KrayinError
+from krayin.rate_limiter import RateBudget
 from reconciliation.crm import krayin_connection
 from reconciliation.errors import RunStoppedError, SyncDatabaseError
 from reconciliation.load.loader import BREAKER

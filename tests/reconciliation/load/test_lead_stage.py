@@ -129,7 +129,7 @@ def test_a_move_whose_answer_was_lost_is_ours_and_not_made_again(bench: Bench) -
     [
         (None, OperationState.PLANNED, "contact_not_linked"),
         (MappingState.PENDING, OperationState.PLANNED, "contact_not_linked"),
-        (MappingState.GONE, OperationState.REJECTED, "deleted_in_krayin"),
+        (MappingState.GONE, OperationState.OBSOLETE, "deleted_in_krayin"),
     ],
 )
 def test_a_move_follows_its_contact(

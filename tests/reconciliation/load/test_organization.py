@@ -69,6 +69,6 @@ def test_a_salespersons_address_stays(bench: Bench, acme: int) -> None:
 def test_an_organization_that_was_deleted_stays_so(bench: Bench) -> None:
     bench.keep("company", "organization", row(99))
     outcome = OrganizationSink(bench.context).write(wanted())
-    assert (outcome.state, outcome.error_class) == (OperationState.REJECTED, "deleted_in_krayin")
+    assert (outcome.state, outcome.error_class) == (OperationState.OBSOLETE, "deleted_in_krayin")
     assert bench.kept("company", "organization").state is MappingState.GONE
     assert bench.calls == []

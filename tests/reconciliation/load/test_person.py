@@ -96,10 +96,10 @@ def test_a_person_is_asked_before_an_edit_is_overwritten(running: RunningKrayin)
 def test_a_deleted_person_stays_deleted(bench: Bench) -> None:
     bench.keep("contact", "person", row(99, last_sent=SENT))
     outcome = ContactSink(bench.context).write(contact())
-    assert (outcome.state, outcome.error_class) == (OperationState.REJECTED, "deleted_in_krayin")
+    assert (outcome.state, outcome.error_class) == (OperationState.OBSOLETE, "deleted_in_krayin")
     assert outcome.result == {"person": "deleted_in_krayin"}
     assert bench.kept("contact", "person").state is MappingState.GONE
-    assert ContactSink(bench.context).write(contact()).state is OperationState.REJECTED
+    assert ContactSink(bench.context).write(contact()).state is OperationState.OBSOLETE
     assert bench.calls == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from krayin.errors import DeletionsLimited
-from krayin.rate_limiter import Permit
+from krayin.permits import Permit
 from reconciliation.load.removal import REFUSALS, Presence, Removal, RemovalAction, RemovalSink
 from reconciliation.store.ledger import Operation, OperationState
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from psycopg.types.json import Jsonb
 from reconciliation.plan.estimate import (
     COMPANY,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from krayin.rate_limiter import Lane
+from krayin.permits import Lane
 from psycopg.types.json import Jsonb
 from reconciliation.model.timing import Timing
 from reconciliation.plan.engine import OperationRow, PlanEngine

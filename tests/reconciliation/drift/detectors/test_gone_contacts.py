@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reconciliation.drift.detectors.orphans import Survivor, decide, decide_activity
+from reconciliation.drift.detectors.gone_contacts import Survivor, decide, decide_activity
 from reconciliation.load.removal import RemovalAction
 from reconciliation.settings.sync_settings import SyncSettings
 from reconciliation.store.mapping_row import MappingRow, MappingState

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from krayin.budget import BudgetState, BudgetUnavailable, RateBudget
-from krayin.rate_limiter import Lane, LimitFeedback, Permit, RateLimiter
+from krayin.permits import Lane, LimitFeedback, Permit, RateLimiter
+from krayin.rate_limiter import BudgetState, BudgetUnavailable, RateBudget
 
 from stack.postgres import Cluster
 from tests.krayin.budget_state import state_of

@@ -167,7 +167,7 @@ def _removal(
 
 
 @dataclass(frozen=True, slots=True)
-class OrphanDetector:
+class GoneContactDetector:
     """Finds what is gone in Chatwoot, and says what is to become of its records in Krayin.
 
     `returned` are contacts that were taken for gone and are there.
