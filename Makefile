@@ -1,7 +1,7 @@
 # Everything works from a fresh clone with nothing but Python 3.11+ and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset airflow test test-fast test-containers test-wheel soak lint audit bench reference pictures lock venv
+.PHONY: help up down status logs reset airflow test test-fast test-database test-containers test-wheel soak lint audit bench reference pictures lock venv
 
 # The newest Python that fits; another one: make PYTHON=/path/to/python up
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -46,6 +46,9 @@ test: venv ## Run all tests, long-running ones with small counts; with coverage 
 
 test-fast: venv ## Run the tests that need neither Airflow nor PostgreSQL; about a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not airflow and not chaos and not database" $(ARGS)
+
+test-database: venv ## Run the tests that need PostgreSQL, with that whose programs are in the folder TEST_POSTGRES
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "database and not slow and not airflow and not chaos" $(ARGS)
 
 test-containers: venv ## Run docker-compose.yaml on Docker: build, sync, restart, upgrade, restore, killed workers
 	CONTAINERS=1 $(BIN)/python -m pytest --log-cli-level=INFO tests/containers $(ARGS)

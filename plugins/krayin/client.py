@@ -95,6 +95,7 @@ _CREATIONS: Final[dict[type[Any], Endpoint]] = {
 }
 TAG_COLOR: Final = "#546E7A"
 """Of tags that are made by us: a grey blue that Krayin's form offers."""
+_OF_AN_ATTRIBUTE: Final = ("code", "name", "type", "entity_type", "validation", "lookup_type")
 _NOT_ITS_OWN: Final = ("type", "note,call,email")
 """The filter that leaves out of activities what Krayin notes itself."""
 
@@ -301,7 +302,9 @@ class KrayinClient(Session):
             {"isNew": "true", "name": name, "sort_order": last + number}
             for number, name in enumerate(names, 1)
         ]
-        same = {key: getattr(attribute, key) for key in ("code", "name", "type", "entity_type")}
+        # As Krayin's own form sends all of it: what is left out might be taken for cleared.
+        same: dict[str, Any] = {key: getattr(attribute, key) for key in _OF_AN_ATTRIBUTE}
+        same |= {"is_required": int(attribute.is_required), "is_unique": int(attribute.is_unique)}
         self.call(endpoints.UPDATE_ATTRIBUTE, _nothing, attribute.id, body={**same, "options": options})
 
     def update_activity(self, activity_id: int, update: ActivityUpdate) -> Activity:

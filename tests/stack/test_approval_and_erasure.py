@@ -265,7 +265,7 @@ def test_an_erasure_leaves_no_trace(stack: RunningStack) -> None:
     assert rows(stack, "SELECT class, side FROM finding WHERE contact_id = %s", contact_id) == [
         ("changed", "theirs")
     ]
-    assert len(rows(stack, "SELECT 1 FROM report_file")) == 3
+    assert len(rows(stack, "SELECT 1 FROM report_file")) == 4
     assert set(found_in(stack)) == {"stand-in", "sync database"}, "never in Airflow's database or a log"
 
     run_id = stack.run("krayin_erasure", {"sync": SYNC, "contact_id": contact_id})

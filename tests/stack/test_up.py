@@ -277,7 +277,12 @@ def test_a_comparison_finds_krayin_as_it_should_be_and_leaves_a_report(stack: Ru
     assert found[0]["in_scope"] == found[0]["in_sync"] > 0, findings
     # The sample has names longer than Krayin takes.
     assert {kind for kind, _ in findings} <= {"truncated"}
-    assert {name for (name,) in files} == {"findings.csv", "findings.parquet", "report.html"}
+    assert {name for (name,) in files} == {
+        "findings.csv",
+        "findings.parquet",
+        "findings.xlsx",
+        "report.html",
+    }
     report = f"/krayin-sync/reports/{found[1]}/report.html"
     for path in (report, "/krayin-sync/"):
         assert httpx.get(stack.url + path).status_code in {303, 401}

@@ -307,7 +307,7 @@ def test_memory_holds_a_chunk_not_the_table(source: DatabaseSource, many: int) -
         for part in snapshot.rows(Stream.CONTACTS, ACCOUNT, Everything(), chunk=100):
             assert 0 < len(part) <= 100
             seen += len(part)
-            alive = max(alive, sum(isinstance(thing, Contact) for thing in gc.get_objects()))
+            alive = max(alive, sum(type(thing) is Contact for thing in gc.get_objects()))
     assert seen == many
     # The chunk in hand, and the one before it that the loop variable held while this one was read.
     assert alive <= 200
