@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +125,9 @@ class Planning:
             self.run_id,
             parts.mapping_rules(snapshot) if preview is None else preview.rules,
             settings.new_lead_after_close,
-            **({} if preview is None else {"told": preview.mapped}),
         )
+        if preview is not None:
+            staged = replace(staged, told=preview.mapped)
         staged.clear()
         reads_all = isinstance(selection, Everything)
         changes = ScopeChanges(
