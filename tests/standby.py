@@ -27,15 +27,18 @@ def running_standby(primary: Cluster, directory: Path, **settings: str) -> Itera
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    copy = Cluster(directory, port, primary.password, {**primary.settings, **settings})
+    # Not pg_basebackup's own "-R": it writes what its libpq knows, which an older server cannot read.
+    following = {"primary_conninfo": primary.dsn()}
+    copy = Cluster(directory, port, primary.password, {**primary.settings, **following, **settings})
     subprocess.run(
         [
-            str(POSTGRES_BIN_PATH / "pg_basebackup"), "-D", str(copy.directory), "-R", "-X", "stream", "-c", "fast",
+            str(POSTGRES_BIN_PATH / "pg_basebackup"), "-D", str(copy.directory), "-X", "stream", "-c", "fast",
             "-d", primary.dsn(),
         ],
         check=True,
         env=os.environ | {"PGPASSWORD": primary.password},
     )  # fmt: skip
+    (copy.directory / "standby.signal").touch()
     owner = primary.directory.stat()
     for path in [copy.directory, *copy.directory.rglob("*")]:
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
