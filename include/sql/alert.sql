@@ -83,12 +83,13 @@ SELECT
 
 
 -- name: told
--- Note that a channel has taken a message, unless the condition changed meanwhile.
--- Parameters: sync_name, condition, raised (boolean), channel.
+-- Note that a channel has taken a message, unless the condition changed meanwhile. An incident of several syncs is then
+-- told for all whose messages go to the same place.
+-- Parameters: sync_name, condition, raised (boolean), channel, peers (text[]: syncs whose messages go there too).
 -- Indexes: alert_pkey.
 UPDATE krayin_sync.alert
 SET told = told || %(channel)s::text
-WHERE sync_name = %(sync_name)s AND condition = %(condition)s AND raised = %(raised)s AND %(channel)s <> ALL (told)
+WHERE (sync_name = %(sync_name)s OR sync_name = ANY(%(peers)s::text[]) AND condition LIKE 'incident:%%') AND condition = %(condition)s AND raised = %(raised)s AND %(channel)s <> ALL (told)
 
 
 -- name: untold

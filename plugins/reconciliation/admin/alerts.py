@@ -14,7 +14,7 @@ from reconciliation.model.duration import duration
 from reconciliation.store import reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -216,6 +216,13 @@ def channels_of(notify: NotifySettings) -> tuple[str, ...]:
     )
 
 
+def _place(notify: NotifySettings, channel: str) -> tuple[Any, ...]:
+    """Return where a channel takes messages to."""
+    if channel == "http":
+        return notify.http_conn_id, notify.endpoint
+    return notify.smtp_conn_id, *sorted(notify.email_to)
+
+
 def report_ways(settings: SyncSettings) -> list[str]:
     """Return the ways that the report of a sync's comparison goes."""
     told = channels_of(settings.notify) if settings.notify.reports else ()
@@ -255,11 +262,13 @@ def notify(
     settings: SyncSettings,
     send: Mapping[str, Callable[[Notice], None]],
     base_url: str,
+    syncs: Sequence[SyncSettings] = (),
 ) -> list[str]:
     """Tell each channel of `send` what it was not told yet; return a line for each message that failed.
 
     A message is noted as told after it was taken: a death in between repeats it rather than losing it.
-    `base_url` is Airflow's own address, for links.
+    `base_url` is Airflow's own address, for links. An incident that stops several of `syncs` is told once
+    where their messages go to the same place.
     """
     failed: list[str] = []
 
@@ -273,6 +282,8 @@ def notify(
         return True
 
     for channel in channels_of(settings.notify):
+        place = _place(settings.notify, channel)
+        peers = [one.name for one in syncs if _place(one.notify, channel) == place]
         rows = connection.execute(
             statement("alert/untold"), {"sync_name": settings.name, "channel": channel}
         ).fetchall()
@@ -286,6 +297,7 @@ def notify(
                         "condition": condition,
                         "raised": raised,
                         "channel": channel,
+                        "peers": peers,
                     },
                 )
         for row in reports.due(connection, settings.name, channel) if settings.notify.reports else ():

@@ -85,15 +85,17 @@ def watch_syncs(context: Context) -> dict[str, list[str]]:
     raised: dict[str, list[str]] = {}
     failed: list[str] = []
     with connect(sync_dsn()) as connection:
-        for settings in usable_syncs():
+        syncs = list(usable_syncs())
+        for settings in syncs:
             raised[settings.name] = [one.name for one in watch(connection, settings) if one.raised]
             for condition in raised[settings.name]:
                 log.warning("%s: %s", settings.name, condition.replace("_", " "))
+        for settings in syncs:
             senders = {
                 "http": partial(_by_http, settings.notify, context),
                 "mail": partial(_by_mail, settings.notify, context),
             }
-            failed += notify(connection, settings, senders, api_base_url())
+            failed += notify(connection, settings, senders, api_base_url(), syncs)
     if failed:
         raise AirflowException("\n".join(failed))
     return raised

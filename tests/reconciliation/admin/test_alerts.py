@@ -190,6 +190,38 @@ def test_each_incident_is_told_and_so_is_its_end(db: psycopg.Connection) -> None
     assert set(board.pages) == {f"{BASE}/krayin-sync/"}
 
 
+def test_an_incident_of_several_syncs_is_told_once_at_each_place(
+    db: psycopg.Connection, sync_db_url: str
+) -> None:
+    ledger = Ledger(sync_db_url, "s")
+    db.execute(
+        "INSERT INTO watermark (scope_id, sync_name, stream, position, settings_hash, run_id)"
+        " SELECT %s, name, 'contacts', '{}', '', %s FROM unnest('{s,t,u}'::text[]) AS name",
+        (ledger.scope, ledger.run()),
+    )
+    places = {"s": "h", "t": "h", "u": "another"}
+    syncs = [settings(http_conn_id=place).model_copy(update={"name": name}) for name, place in places.items()]
+    boards = {sync.name: Board() for sync in syncs}
+    boards["s"].fails = True
+
+    def look() -> dict[str, list[tuple[str, bool]]]:
+        for sync in syncs:
+            watch(db, sync)
+        for sync in syncs:
+            notify(db, sync, {"http": boards[sync.name]}, BASE, syncs)
+        return {name: board.taken for name, board in boards.items()}
+
+    incident = open_incident(db, kind="a", sentence="One.", facts={}, target_id=ledger.target)
+    begun = f"incident:{incident}", True
+    assert look() == {"s": [], "t": [begun], "u": [begun]}
+    boards["s"].fails = False
+    assert look() == {"s": [], "t": [begun], "u": [begun]}
+    close_incidents(db, incident_id=incident, by="ada", why="all is well")
+    over = begun[0], False
+    for _ in range(2):
+        assert look() == {"s": [over], "t": [begun], "u": [begun, over]}
+
+
 def test_each_report_is_told_once_by_each_channel_with_its_numbers(
     db: psycopg.Connection, sync_db_url: str
 ) -> None:
