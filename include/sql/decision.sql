@@ -2,7 +2,7 @@
 -- Note what somebody decided about quarantined operations, and have it carried out: planned, or left out. What a newer
 -- plan of the same record is to bring is left alone. A step that was never taken is noted as replayed: Krayin is then
 -- asked before anything is created. Whom a contact is can be answered for persons that were not found, or several; which
--- lead is its own where several may be, for this plan only.
+-- lead is its own where several may be.
 -- Parameters: sync_name, answer, decided_by, error_class (or NULL: any), operation_ids (bigint[], NULL: all but those
 --             left out), crm_ids (bigint[]: of each the person, or lead, that it is; NULL where that is not the answer).
 -- Indexes: operation_quarantine, operation_quarantined_record, operation_planned, operation_busy, decision_standing.
@@ -81,7 +81,7 @@ DELETE FROM krayin_sync.decision
 WHERE id IN (
     SELECT id FROM krayin_sync.decision
     WHERE id > coalesce(%(after)s::bigint, 0) AND decided_at < clock_timestamp() - %(age)s
-      AND (ended_at IS NOT NULL OR answer IN ('replay', 'accept') OR reason = 'ambiguous_lead')
+      AND (ended_at IS NOT NULL OR answer IN ('replay', 'accept'))
     ORDER BY id LIMIT %(size)s
     FOR UPDATE SKIP LOCKED
 )
@@ -89,13 +89,14 @@ RETURNING id
 
 
 -- name: standing
--- Whom some contacts are, where somebody decided that.
+-- Which person and lead some contacts are, where somebody decided that; `others` are the leads that were to choose from.
 -- Parameters: scope_id, contact_ids (bigint[]).
 -- Indexes: decision_standing.
-SELECT contact_id, answer, crm_id
+SELECT contact_id, CASE WHEN reason = 'ambiguous_lead' THEN 'lead' ELSE 'person' END AS crm_kind, answer, crm_id,
+       jsonb_path_query_array(candidates, '$[*].lead') AS others
 FROM krayin_sync.decision
 WHERE scope_id = %(scope_id)s AND contact_id = ANY(%(contact_ids)s) AND ended_at IS NULL
-  AND answer IN ('this', 'new', 'leave_out') AND reason IS DISTINCT FROM 'ambiguous_lead'
+  AND answer IN ('this', 'new', 'leave_out')
 
 
 -- name: undo

@@ -59,6 +59,21 @@ class ContactPlan:
     candidates: Sequence[Mapping[str, Any]] = ()
     follows_lead: int | None = None
     apart: bool = False
+    not_leads: Sequence[int] = ()
+
+
+def with_lead(
+    plan: ContactPlan, lead: MappingRow, answer: str, crm_id: int, others: Sequence[int]
+) -> ContactPlan:
+    """Return a plan by which somebody's answer counts about which of several leads is the contact's.
+
+    `lead` is its mapping row: once a lead is linked, nothing is asked any more.
+    """
+    if lead.state is MappingState.LINKED or plan.action not in {Action.CREATE, Action.ADOPT, Action.UPDATE}:
+        return plan
+    if answer == Answer.THIS:
+        return replace(plan, adopt={**plan.adopt, "lead": crm_id})
+    return replace(plan, not_leads=tuple(others))
 
 
 def decide(  # noqa: PLR0913 - a contact and what is known of it
@@ -130,6 +145,8 @@ def operation_of(
         payload["follows_lead"] = plan.follows_lead
     if plan.apart:
         payload["apart"] = True
+    if plan.not_leads:
+        payload["not_leads"] = list(plan.not_leads)
     releases: list[str] = []
     if plan.action is Action.UPDATE and person.state is MappingState.LINKED:
         releases = sorted({*sent_keys(person.last_sent, phone_region)} - {*contact.natural_keys})
@@ -338,6 +355,7 @@ def _merged(  # noqa: PLR0913, PLR0917 - the sides of a merge
 
 
 def _chosen(plan: ContactPlan, wanted: Fields, leads: Sequence[Lead], rules: Rules) -> Lead | None:
+    leads = [one for one in leads if one.id not in plan.not_leads]
     named = next((one for one in leads if one.id == plan.adopt.get("lead")), None)
     if named is not None:
         return named

@@ -21,6 +21,7 @@ from reconciliation.plan.contact import (
     expect_creation,
     operation_of,
     planned_state,
+    with_lead,
 )
 from reconciliation.plan.engine import Decided
 from reconciliation.plan.matching import find_persons
@@ -253,16 +254,15 @@ class ContactPlanner:
             if contact.contact_id not in erased
             if contact.contact_id in follow or not locked[str(contact.contact_id)].is_planned
         ]
-        standing = {
-            contact_id: (answer, crm_id)
-            for contact_id, answer, crm_id in engine.execute(
-                "decision/standing", contact_ids=[contact.contact_id for contact in fresh]
-            )
-        }
+        answers: dict[str, dict[int, tuple[Any, ...]]] = {"person": {}, "lead": {}}
+        for contact_id, kind, *answer in engine.execute(
+            "decision/standing", contact_ids=[contact.contact_id for contact in fresh]
+        ):
+            answers[kind][contact_id] = tuple(answer)
         fresh = [
             replace(contact, adopt={**contact.adopt, "person": crm_id}) if crm_id else contact
             for contact in fresh
-            for _, crm_id in (standing.get(contact.contact_id, (None, None)),)
+            for _, crm_id, _ in (answers["person"].get(contact.contact_id, (None, None, None)),)
         ]
         unlinked = [
             contact
@@ -276,9 +276,15 @@ class ContactPlanner:
                 known[contact.contact_id],
                 persons,
                 follow.get(contact.contact_id),
-                standing.get(contact.contact_id, (None,))[0],
+                answers["person"].get(contact.contact_id, (None,))[0],
             )
             for contact in fresh
+        ]
+        plans = [
+            with_lead(plan, known[contact_id]["lead"], *answers["lead"][contact_id])
+            if (contact_id := plan.contact.contact_id) in answers["lead"]
+            else plan
+            for plan in plans
         ]
         present = present_records(engine, self.reads, plans, known, persons)
         decided: list[Decided] = []
