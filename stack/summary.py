@@ -48,11 +48,11 @@ def work(dsn: str, sync_name: str, run_id: str) -> Work | None:
     return Work(*row) if row else None
 
 
-def shown_run(dsn: str, sync_name: str) -> Run | None:
-    """Return the run of a sync that works, else its last sync, or None."""
+def shown_runs(dsn: str, sync_name: str) -> list[Run]:
+    """Return the last sync that has ended and the run that works, as far as there are such."""
     with psycopg.connect(dsn) as connection:
-        row = connection.execute(statement("sync_run/shown"), {"sync": sync_name}).fetchone()
-        return read_run(connection, row[0]) if row else None
+        rows = connection.execute(statement("sync_run/shown"), {"sync": sync_name}).fetchall()
+        return [read_run(connection, run_id) for (run_id,) in rows]
 
 
 def print_summary(instance: Instance, progress: Progress) -> None:
@@ -80,7 +80,7 @@ def _print_runs(dsn: str, names: Iterable[str], progress: Progress) -> None:
     try:
         with psycopg.connect(dsn) as connection:
             incidents = open_incidents(connection)
-        runs = [run for name in names if (run := shown_run(dsn, name))]
+        runs = [run for name in names for run in shown_runs(dsn, name)]
     except psycopg.Error as error:
         progress.warn(f"Could not read from the sync database what the syncs did: {error}")
         return

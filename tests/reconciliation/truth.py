@@ -213,8 +213,7 @@ class Truth:
     # --- make status --------------------------------------------------------------------------
 
     def _check_status(self, run: Run) -> None:
-        shown = status.shown_run(self.world.sync_url, run.sync_name)
-        assert shown is not None
+        *_, shown = status.shown_runs(self.world.sync_url, run.sync_name)
         if run.kind != "reconcile":
             assert shown.id == run.id
             lines = "\n".join(lines_of(shown))

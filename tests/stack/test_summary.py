@@ -49,10 +49,13 @@ def sync_database(database_url: str) -> str:
     return database_url
 
 
-def test_the_run_that_works_else_the_last_sync(sync_database: str) -> None:
-    run = summary.shown_run(sync_database, "shop")
-    assert run is not None
-    assert run.id == SECOND
+def shown(url: str, sync: str = "shop") -> list[int]:
+    return [run.id for run in summary.shown_runs(url, sync)]
+
+
+def test_the_last_sync_and_the_run_that_works(sync_database: str) -> None:
+    assert shown(sync_database) == [FIRST, SECOND]
+    *_, run = summary.shown_runs(sync_database, "shop")
     assert lines_of(run)[0] == (
         "Run 2 of sync shop (manual): loading, 40 of 100 records, about 5 min 20 s left"
     )
@@ -61,10 +64,8 @@ def test_the_run_that_works_else_the_last_sync(sync_database: str) -> None:
         connection.execute(
             "UPDATE krayin_sync.sync_run SET started_at = now() - interval '2 hours' WHERE dag_run_id = 'second'"
         )
-    run = summary.shown_run(sync_database, "shop")
-    assert run is not None
-    assert run.id == FIRST
-    assert summary.shown_run(sync_database, "other") is None
+    assert shown(sync_database) == [FIRST]
+    assert shown(sync_database, "other") == []
 
 
 def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) -> None:
@@ -75,9 +76,7 @@ def test_a_load_is_shown_though_settings_were_checked_since(sync_database: str) 
                 " VALUES ('shop', 'setup', true, %s, CASE %s WHEN 'done' THEN now() END)",
                 (state, state),
             )
-    run = summary.shown_run(sync_database, "shop")
-    assert run is not None
-    assert run.id == SECOND
+    assert shown(sync_database) == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize("kind", ["backfill", "reconcile"])
@@ -88,9 +87,7 @@ def test_what_works_is_called_what_it_is(sync_database: str, kind: str) -> None:
             " VALUES ('shop', 'other', %s, false, 'planning')",
             (kind,),
         )
-    run = summary.shown_run(sync_database, "shop")
-    assert run is not None
-    assert run.kind == kind
+    assert [run.kind for run in summary.shown_runs(sync_database, "shop")] == ["manual", kind]
 
 
 def test_how_far_a_run_is(sync_database: str) -> None:
