@@ -194,7 +194,7 @@ SELECT finding.id AS finding_id, finding.class, finding.state, finding.side, fin
        krayin_sync.krayin_page(target.base_url, finding.crm_kind, finding.crm_id) AS krayin_page,
        finding.ended_at IS NULL AND NOT krayin_sync.for_information(state, class, side) AS needs_somebody,
        CASE WHEN %(values)s THEN finding.repair END AS repair,
-       CASE WHEN %(values)s THEN finding.detail ELSE '{}' END AS detail
+       CASE WHEN %(values)s THEN krayin_sync.shown_detail(field, detail, scope.target_id) ELSE '{}' END AS detail
 FROM krayin_sync.finding AS finding
 JOIN krayin_sync.scope ON scope.id = finding.scope_id
 JOIN krayin_sync.krayin_target AS target ON target.id = scope.target_id
@@ -266,7 +266,8 @@ SET reconciliation_id = excluded.reconciliation_id,
 -- What differs of a contact now.
 -- Parameters: sync_name, scope_id, contact_id (bigint).
 -- Indexes: finding_of_contact.
-SELECT finding.id, class, crm_kind, crm_id, field, side, state, repair, detail, first_seen, last_seen,
+SELECT finding.id, class, crm_kind, crm_id, field, side, state, repair, first_seen, last_seen,
+       krayin_sync.shown_detail(field, detail, scope.target_id) AS detail,
        krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
 FROM krayin_sync.finding
 JOIN krayin_sync.scope ON scope.id = finding.scope_id
@@ -303,7 +304,8 @@ SELECT id FROM reopened
 , shown AS MATERIALIZED (
     SELECT id FROM chosen WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(size)s
 )
-SELECT finding.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair, detail,
+SELECT finding.id, class, source_kind, source_id, contact_id, crm_kind, crm_id, field, side, state, repair,
+       krayin_sync.shown_detail(field, detail, scope.target_id) AS detail,
        first_seen, last_seen, ended_at, krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS page
 FROM shown
 JOIN krayin_sync.finding USING (id)
@@ -319,7 +321,8 @@ ORDER BY finding.id DESC
 -- include: finding_filter/chosen
 SELECT finding.id AS finding_id, class, state, side, field, source_kind,
        CASE WHEN source_kind <> 'company' THEN source_id END AS source_id,
-       contact_id, crm_kind, crm_id, repair_calls, first_seen, last_seen, ended_at, scope.account_id, repair, detail,
+       contact_id, crm_kind, crm_id, repair_calls, first_seen, last_seen, ended_at, scope.account_id, repair,
+       krayin_sync.shown_detail(field, detail, scope.target_id) AS detail,
        krayin_sync.krayin_page(target.base_url, crm_kind, crm_id) AS krayin_page,
        ended_at IS NULL AND NOT krayin_sync.for_information(state, class, side) AS needs_somebody
 FROM chosen

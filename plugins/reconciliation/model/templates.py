@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FOLDER = SHIPPED / "templates"
+_LONG = re.compile(r"(\S{20,})")
+_SIGN = re.compile(r"(?<=\w)[@._/-](?=\w)")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC")
 
 
@@ -35,6 +37,7 @@ def _environment() -> Environment:
         "moment": time_tag,
         "timed": timed,
         "duration": duration,
+        "breakable": breakable,
         "plural": plural,
         "sentence": sentence,
     }
@@ -79,6 +82,13 @@ def time_tag(value: datetime | None) -> Markup:
 def timed(text: str) -> Markup:
     """Return a sentence with the times in it as `time_tag` writes them."""
     return Markup(_MOMENT.sub(r'<time datetime="\1T\2Z">\1 \2 UTC</time>', str(escape(text))))  # noqa: S704 - escaped
+
+
+def breakable(text: str) -> Markup:
+    """Return a text whose long addresses go on in the next line at a sign rather than within a word."""
+    parts = _LONG.split(str(escape(text)))
+    parts[1::2] = [_SIGN.sub(r"<wbr>\g<0>", long) for long in parts[1::2]]
+    return Markup("".join(parts))  # noqa: S704 - escaped
 
 
 def plural(count: float, one: str, many: str | None = None) -> str:

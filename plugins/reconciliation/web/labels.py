@@ -54,10 +54,10 @@ def field_name(field: str) -> str:
 HINTS = {
     "activity_taken": "The activity belongs to another record, as after a restore of Krayin from a "
     "backup. Start krayin_recover.",
-    "ambiguous_lead": "Several leads of the person could be the contact's. Say which one it is (page Waiting "
-    "for a decision), or delete or close the others in Krayin and try again.",
-    "ambiguous_person": "E-mail and phone point to different persons in Krayin. Say who it is (page Waiting "
-    "for a decision), or merge them in Krayin and try again.",
+    "ambiguous_lead": "Several leads of the person could be the contact's. Say which one it is, or delete or "
+    "close the others in Krayin and try again.",
+    "ambiguous_person": "E-mail and phone point to different persons in Krayin. Say who it is, or merge them "
+    "in Krayin and try again.",
     "chatwoot_not_seen": "Chatwoot did not show whether it is gone. It is looked up again by itself.",
     "contact_gone": "Its contact was deleted in Chatwoot; nothing to do.",
     "contact_not_linked": "It waits for its contact's person or lead. Find out why that one is missing.",
@@ -76,7 +76,7 @@ HINTS = {
     "person_has_leads": "The person has leads that are not ours: delete or move these in Krayin, "
     "then try again.",
     "person_taken": "The person in Krayin belongs to another contact. Merge the two contacts in Chatwoot, or "
-    "say who it is (page Waiting for a decision).",
+    "say who it is.",
     "rejected": "Krayin refuses a value. The operation's message names the field: correct it in Chatwoot, "
     "then try again.",
     "server_failed": "Krayin failed; it is tried again by itself.",

@@ -213,7 +213,7 @@ def described(row: Row, url: str | None) -> Row:
     return {
         **row,
         "difference": difference(row),
-        "chatwoot": as_text(row["detail"].get("chatwoot", row["detail"].get("wanted"))),
+        "chatwoot": as_text(row["detail"].get("chatwoot")),
         "krayin": as_text(row["detail"].get("krayin")),
         "what_happens": row["repair"] if row["state"] in PRESENT else row["state"],
         "chatwoot_page": chatwoot_page(url, row["account_id"], row["contact_id"]),

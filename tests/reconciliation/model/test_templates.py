@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from jinja2 import UndefinedError
-from reconciliation.model.templates import moment, number, page, plural, share
+from reconciliation.model.templates import breakable, moment, number, page, plural, share
 
 # En dash: nothing to show.
 DASH = chr(0x2013)
@@ -32,6 +32,13 @@ def test_numbers_nouns_and_moments():
     assert plural(2, "is", "are") == "2 are"
     assert moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02 03:04 UTC"
     assert moment(None) == DASH
+
+
+def test_a_long_address_is_broken_at_its_signs_only():
+    assert breakable("Ada <ada@x.io>") == "Ada &lt;ada@x.io&gt;"
+    assert breakable("grace.hopper@navy.example.com, ada") == (
+        "grace<wbr>.hopper<wbr>@navy<wbr>.example<wbr>.com, ada"
+    )
 
 
 def test_what_is_shown_is_escaped_and_nothing_is_left_out():

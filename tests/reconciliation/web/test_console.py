@@ -14,6 +14,7 @@ from reconciliation.settings.sync_files import load_syncs
 from reconciliation.store.incidents import open_incident
 from reconciliation.web.page_context import PageContext
 
+from tests.reconciliation.ledger_rows import Ledger
 from tests.reconciliation.load.test_unknown import CREATE, later, lose, run
 from tests.reconciliation.web.test_status_app import Browser, browser, signed_in
 from tests.reconciliation.world import on_each_krayin
@@ -526,9 +527,12 @@ def test_a_held_plan_is_answered_where_it_is_asked_about(
     assert audited[-1][1:] == ("krayin_sync.answer", "test__approval", "Approve, run asset__1")
 
 
+@pytest.mark.parametrize("is_planned_anew", [False, True])
 @pytest.mark.parametrize("answer", ["this", "new"])
-def test_of_several_leads_somebody_says_which_it_is(around: PageContext, world: World, answer: str) -> None:
-    world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
+def test_of_several_leads_somebody_says_which_it_is(
+    around: PageContext, world: World, answer: str, *, is_planned_anew: bool
+) -> None:
+    ada = world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
     lose(world, **CREATE)
     run(world)
     (lead,) = world.leads()
@@ -551,12 +555,30 @@ def test_of_several_leads_somebody_says_which_it_is(around: PageContext, world: 
         answer=answer,
         **({"person": 2} if answer == "this" else {}),
     )
+    if is_planned_anew:
+        world.change(ada, name="Ada Lovelace")
     world.run()
     linked = world.rows("SELECT crm_id FROM mapping WHERE crm_kind = 'lead'")
     assert (linked, len(world.leads())) == (([(2,)], 2) if answer == "this" else ([(3,)], 3))
     said = re.sub(r"<[^>]+>", "", client.get("/krayin-sync/decisions/test").text)
     assert ("its lead is lead 2" if answer == "this" else "gets a new lead") in said
     assert waiting(client) == []
+
+
+def test_stages_have_names_on_every_page(around: PageContext, world: World) -> None:
+    ada = world.add(name="Ada", email="ada@example.com", phone_number="+4930555")
+    world.run()
+    ledger = Ledger(world.sync_url, "test")
+    moved = {"contact_id": ada, "crm_kind": "lead", "crm_id": 1, "field": "stage", "side": "theirs"}
+    compared = ledger.reconciliation(ledger.run(kind="reconcile"), {})
+    ledger.finding(compared, "moved_stage", **moved, detail={"wanted": 2, "krayin": 987})
+    ledger.insert_raw("UPDATE finding SET scope_id = (SELECT scope_id FROM mapping LIMIT 1)")
+    client = browser(around)
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get("/krayin-sync/differences/test").text))
+    assert "stage is behind: stage Follow Up 987" in shown
+    file = client.get("/krayin-sync/differences/test/differences.csv").text
+    assert ",Follow Up,987," in file
+    assert cells(client, f"records/test/{ada}", now=False, field="stage")[0:3:2] == ["Follow Up", "987"]
 
 
 def test_who_has_the_address_that_krayin_refused_is_shown(around: PageContext, world: World) -> None:
