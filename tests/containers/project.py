@@ -85,9 +85,14 @@ class Project:
             found.setdefault(container["Service"], []).append(container)
         return found
 
-    def api(self) -> AirflowApi:
-        """Return a session with Airflow, signed in as the administrator."""
-        return AirflowApi(f"http://127.0.0.1:{self.airflow_port}", "admin", PASSWORD)
+    @property
+    def url(self) -> str:
+        """Airflow's address, as a browser on this machine has it."""
+        return f"http://127.0.0.1:{self.airflow_port}"
+
+    def api(self, path: str = "") -> AirflowApi:
+        """Return a session with Airflow, under a path of its address, signed in as the administrator."""
+        return AirflowApi(self.url + path, "admin", PASSWORD)
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None, seconds: float = 900.0) -> None:
         """Unpause and run a DAG, and wait until it has succeeded."""

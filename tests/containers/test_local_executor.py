@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
 import pytest
+from playwright.sync_api import sync_playwright
 
 from sandbox.chatwoot import changes, webhooks
 from tests.containers.engine import why_not
-from tests.containers.project import Project, eventually, new_project
+from tests.containers.project import PASSWORD, Project, eventually, new_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Page
 
 log = logging.getLogger(__name__)
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(3600)]
 SERVICES = {"api-server", "scheduler", "dag-processor", "triggerer", "postgres"}
 SECRET = "of the webhook"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PICTURES = os.environ.get("WRITE_PICTURES")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +101,21 @@ def test_the_first_sync_makes_everybody(project: Project) -> None:
     assert made_and_open(project)[1] == 0
 
 
+def brought_over(project: Project, name: str, path: str = "") -> float:
+    """Rename the first contact in Chatwoot and tell by webhook; return the seconds until Krayin has it."""
+    contact, person = project.rows(
+        "SELECT source_id::bigint, crm_id FROM mapping WHERE (source_kind, crm_kind) = ('contact', 'person') ORDER BY 1 LIMIT 1"
+    )[0]
+    with psycopg.connect(project.chatwoot_dsn, autocommit=True) as connection:
+        changes.update_contact(connection, contact, name=name)
+    body = webhooks.encode(webhooks.contact_updated(contact))
+    answer = httpx.post(
+        f"{project.url}{path}/chatwoot/webhooks/shop", content=body, headers=webhooks.headers(SECRET, body)
+    )
+    assert answer.status_code == 200, answer.text
+    return eventually(lambda: project.persons()[person] == name, 300)
+
+
 def test_a_webhook_arrives_within_seconds(project: Project) -> None:
     with project.api() as api:
         api.write_connections(
@@ -100,21 +123,33 @@ def test_a_webhook_arrives_within_seconds(project: Project) -> None:
         )
         api.unpause("shop__events")
         api.parse_again(["shop__events"])
-    contact, person = project.rows(
-        "SELECT source_id::bigint, crm_id FROM mapping WHERE (source_kind, crm_kind) = ('contact', 'person') ORDER BY 1 LIMIT 1"
-    )[0]
     for name in ("A first time", "Brought over by a webhook"):
-        with psycopg.connect(project.chatwoot_dsn, autocommit=True) as connection:
-            changes.update_contact(connection, contact, name=name)
-        body = webhooks.encode(webhooks.contact_updated(contact))
-        answer = httpx.post(
-            f"http://127.0.0.1:{project.airflow_port}/chatwoot/webhooks/shop",
-            content=body,
-            headers=webhooks.headers(SECRET, body),
-        )
-        assert answer.status_code == 200, answer.text
-        seconds = eventually(lambda name=name: project.persons()[person] == name, 300)
-        log.info("from the webhook to Krayin: %.1f s", seconds)
+        log.info("from the webhook to Krayin: %.1f s", brought_over(project, name))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
+def test_the_pages_are_there_for_whoever_signs_in(project: Project) -> None:
+    """With WRITE_PICTURES, a folder, what they look like is kept in it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{project.url}/krayin-sync/")
+        page.get_by_label("Username").fill("admin")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign In").click()
+        page.goto(f"{project.url}/krayin-sync/")
+        page.get_by_role("heading", name="shop").first.wait_for()
+        looked_at(page, "docker-overview")
+        page.goto(f"{project.url}/dags/shop__sync")
+        page.get_by_text("shop__sync").first.wait_for()
+        looked_at(page, "docker-sync-dag")
+        browser.close()
+
+
+def looked_at(page: Page, name: str) -> None:
+    if PICTURES:
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
 def test_an_edited_sync_file_counts_within_a_minute(project: Project) -> None:
@@ -177,3 +212,14 @@ def test_a_backup_brings_everything_back(project: Project) -> None:
     assert "nothing to do" in project.compose("logs", "--no-log-prefix", "--tail", "3", "init")
     project.run("shop__sync", {"full": True})
     assert made_and_open(project) == before
+
+
+def test_under_a_path_of_an_address(project: Project) -> None:
+    with (project.folder / ".env").open("a") as settings:
+        settings.write(f"AIRFLOW_BASE_URL={project.url}/office\nAIRFLOW_BASE_PATH=/office\n")
+    log.info("up under a path: %.0f s", project.up())
+    with project.api("/office") as api:
+        assert api.wait("shop__sync", api.trigger("shop__sync", {"full": True}), 900.0) == "success"
+    where = httpx.get(f"{project.url}/office/krayin-sync/").headers["location"]
+    assert where.startswith(f"{project.url}/office/auth/login")
+    log.info("from the webhook to Krayin: %.1f s", brought_over(project, "Under a path", "/office"))
