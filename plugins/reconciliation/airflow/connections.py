@@ -13,10 +13,10 @@ from structlog.contextvars import bind_contextvars
 
 from reconciliation.errors import ConnectionMissingError
 from reconciliation.run.sync_run import Sync
+from reconciliation.run.sync_takeover import existing
 from reconciliation.settings.sync_files import load_syncs, sync_named
 from reconciliation.settings.sync_settings import SECRET_CONN_ID, SYNC_DB_CONN_ID
 from reconciliation.store.secret_box import SecretBox
-from reconciliation.store.sync_takeover import existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,9 +25,9 @@ from reconciliation.plan.lead_stage import plan_reopenings
 from reconciliation.plan.present_records import PlanReads
 from reconciliation.plan.preview import Preview
 from reconciliation.run.factory import RunFactory
+from reconciliation.run.sync_takeover import inherit
 from reconciliation.store.binding_scope import register_installation, register_scope
 from reconciliation.store.run_rows import LANES, RunState, count_calls, update_run
-from reconciliation.store.sync_takeover import inherit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

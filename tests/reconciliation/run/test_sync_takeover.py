@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.errors import SettingsError
 from reconciliation.run.request import RunRequest
+from reconciliation.run.sync_takeover import existing
 from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.settings.sync_settings import SyncSettings
-from reconciliation.store.sync_takeover import existing
 
 if TYPE_CHECKING:
     from reconciliation.run.sync_run import Sync
