@@ -68,7 +68,8 @@ DATA: dict[str, str] = {
                    ('gone', 'contact_updated', '{contact:2}', true, '\\x02', '{}', NULL, NULL, NULL);
         INSERT INTO webhook (sync_name, url, chatwoot_id) VALUES ('test', 'https://airflow.example.com', 3);
         -- As far as they stand in the way of what changes the tables under them.
-        CREATE FUNCTION contact_hash(integer, integer, bigint, text) RETURNS bytea LANGUAGE sql RETURN sha256('');
+        CREATE FUNCTION contact_hash(integer, integer, bigint, text) RETURNS bytea LANGUAGE sql
+            AS $$ SELECT sha256('') $$;
         CREATE VIEW external_ids AS SELECT target_id, installation_id, account_id FROM mapping;
         CREATE VIEW coverage AS SELECT target_id, installation_id, account_id FROM mapping;
         CREATE VIEW error_summary AS SELECT target_id, installation_id, account_id FROM operation;
