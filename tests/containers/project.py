@@ -88,7 +88,7 @@ class Project:
     @property
     def url(self) -> str:
         """Airflow's address, as a browser on this machine has it."""
-        return f"http://127.0.0.1:{self.airflow_port}"
+        return f"http://localhost:{self.airflow_port}"
 
     def api(self, path: str = "") -> AirflowApi:
         """Return a session with Airflow, under a path of its address, signed in as the administrator."""

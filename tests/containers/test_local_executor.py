@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ SERVICES = {"api-server", "scheduler", "dag-processor", "triggerer", "postgres"}
 SECRET = "of the webhook"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = os.environ.get("WRITE_PICTURES")
+in_a_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,29 +131,35 @@ def test_a_webhook_arrives_within_seconds(project: Project) -> None:
         log.info("from the webhook to Krayin: %.1f s", brought_over(project, name))
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
-def test_the_pages_are_there_for_whoever_signs_in(project: Project) -> None:
-    """With WRITE_PICTURES, a folder, what they look like is kept in it."""
+@contextmanager
+def status_page(project: Project, path: str = "") -> Iterator[Page]:
+    """Open the status page in Chromium, signing in on the way."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{project.url}/krayin-sync/")
+        page.goto(f"{project.url}{path}/krayin-sync/")
         page.get_by_label("Username").fill("admin")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign In").click()
-        page.goto(f"{project.url}/krayin-sync/")
-        page.get_by_role("heading", name="shop").first.wait_for()
-        looked_at(page, "docker-overview")
-        page.goto(f"{project.url}/dags/shop__sync")
-        page.get_by_text("shop__sync").first.wait_for()
-        looked_at(page, "docker-sync-dag")
+        page.get_by_role("heading", name="shop").wait_for()
+        yield page
         browser.close()
 
 
-def looked_at(page: Page, name: str) -> None:
+def keep_picture(page: Page, name: str) -> None:
     if PICTURES:
         page.wait_for_load_state("networkidle")
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+@in_a_browser
+def test_whoever_signs_in_sees_the_syncs(project: Project) -> None:
+    """With WRITE_PICTURES, a folder, what they look like is kept in it."""
+    with status_page(project) as page:
+        keep_picture(page, "docker-status")
+        page.get_by_role("link", name="Runs with a form").click()
+        page.get_by_role("button", name="Trigger").wait_for()
+        keep_picture(page, "docker-sync-dag")
 
 
 def test_an_edited_sync_file_counts_within_a_minute(project: Project) -> None:
@@ -220,6 +230,15 @@ def test_under_a_path_of_an_address(project: Project) -> None:
     log.info("up under a path: %.0f s", project.up())
     with project.api("/office") as api:
         assert api.wait("shop__sync", api.trigger("shop__sync", {"full": True}), 900.0) == "success"
-    where = httpx.get(f"{project.url}/office/krayin-sync/").headers["location"]
-    assert where.startswith(f"{project.url}/office/auth/login")
     log.info("from the webhook to Krayin: %.1f s", brought_over(project, "Under a path", "/office"))
+
+
+@in_a_browser
+def test_the_pages_follow_the_path(project: Project) -> None:
+    with status_page(project, "/office") as page:
+        assert page.url == f"{project.url}/office/krayin-sync/"
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_role("heading", name="Runs of shop").wait_for()
+        page.get_by_role("link", name="Airflow", exact=True).click()
+        page.get_by_text("Dags", exact=True).first.wait_for()
+        assert page.url.startswith(f"{project.url}/office/")
