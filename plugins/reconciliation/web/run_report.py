@@ -14,17 +14,16 @@ from psycopg.rows import dict_row
 from statements import statement
 
 from reconciliation.drift.finding import LABELS
-from reconciliation.model.duration import duration
-from reconciliation.model.templates import page, share
+from reconciliation.model.templates import page
 from reconciliation.store import reports
 from reconciliation.store.run_rows import Run, read_run
 from reconciliation.web.findings import CHUNK, SCHEMA, WITH_VALUES, WrittenFindings, write_findings
 from reconciliation.web.labels import field_name, hint
-from reconciliation.web.plots import bars_plot, hours_plot, line_plot
+from reconciliation.web.plots import coverage_plot, seconds_plot, summed_bars, time_bars
 from reconciliation.web.records import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import psycopg
     from markupsafe import Markup
@@ -33,10 +32,6 @@ log = logging.getLogger(__name__)
 
 SHOWN = 100
 MINUTES = 60
-# Seconds that an axis of durations may show, from a tenth of a second to a week.
-STEPS = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400)
-LEAST_SECONDS = 0.1
-WIDE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +138,16 @@ class _Facts:
             repair_calls=sum(row["repair_calls"] for row in by_field),
             ended=self._rows("finding/ended", sync_name=run.sync_name, since=since),
             plots={
-                "coverage": self._coverage_plot(run),
-                "classes": _bars("classes", ((LABELS[row["class"]], row["findings"]) for row in by_field)),
-                "fields": _bars("fields", fields),
+                "coverage": coverage_plot(
+                    "coverage", self._rows("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
+                ),
+                "classes": summed_bars(
+                    "classes", ((LABELS[row["class"]], row["findings"]) for row in by_field)
+                ),
+                "fields": summed_bars("fields", fields),
                 "calls": self._calls_plot(scope, allowed, now),
                 "latency": self._latency_plot(run, now),
-                "quarantine": _bars(
+                "quarantine": summed_bars(
                     "quarantine", ((row["error_class"], row["operations"]) for row in quarantine)
                 ),
             },
@@ -167,23 +166,17 @@ class _Facts:
 
     # --- plots --------------------------------------------------------------------------------
 
-    def _coverage_plot(self, run: Run) -> Markup | None:
-        history = self._rows("sync_run/coverage_history", sync_name=run.sync_name, until=run.id)
-        values = [float(row["coverage"]) for row in history]
-        if not values:
-            return None
-        lowest = min(values)
-        # A sync that is all right shall not look like a mountain range.
-        room = max(1 - lowest, 0.001) * 0.1
-        moments = [row["finished_at"] for row in history]
-        limits = (max(0.0, lowest - 2 * room), 1.0)
-        return line_plot("coverage", moments, {"coverage": values}, unit=share, limits=limits)
-
     def _calls_plot(
         self, scope: Mapping[str, Any] | None, allowed: int | None, now: datetime
     ) -> Markup | None:
         hours = self._rows("api_call/by_hour", target_id=scope["target_id"], until=now) if scope else []
-        return hours_plot("calls", hours, allowed) if any(row["calls"] for row in hours) else None
+        if not any(row["calls"] for row in hours):
+            return None
+        parts = {
+            "calls": [row["calls"] - row["refused"] for row in hours],
+            "refused by Krayin": [row["refused"] for row in hours],
+        }
+        return time_bars("calls", [row["hour"] for row in hours], parts, allowed)
 
     def _latency_plot(self, run: Run, now: datetime) -> Markup | None:
         rows = self._rows("sync_run/latency", sync_name=run.sync_name, until=now)
@@ -193,8 +186,7 @@ class _Facts:
         days = measured.pivot_table(index="day", columns="path", values="p95_seconds")
         names = {"webhook": "from the webhook", "change": "from the change"}
         lines = {names[path]: list(days[path]) for path in names if path in days}
-        axis = _axis_of_seconds(measured["p95_seconds"].min(), measured["p95_seconds"].max())
-        return line_plot("latency", list(days.index), lines, unit=duration, **axis)
+        return seconds_plot("latency", list(days.index), lines)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -208,19 +200,3 @@ class _Facts:
     def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement(name), parameters).fetchall()
-
-
-def _axis_of_seconds(least: float, most: float) -> dict[str, Any]:
-    """Return how an axis from seconds to hours is laid out: in even steps only while both ends are near."""
-    if most < WIDE * max(least, LEAST_SECONDS):
-        return {"limits": (0.0, max(most, LEAST_SECONDS) * 1.1)}
-    low = max(step for step in STEPS if step <= max(least, STEPS[0]))
-    high = min((step for step in STEPS if step >= most), default=STEPS[-1])
-    return {"limits": (low, max(high, most)), "steps": [step for step in STEPS if low <= step <= high]}
-
-
-def _bars(name: str, counted: Iterable[tuple[str, int]]) -> Markup | None:
-    """Return the plot of numbers summed up by their labels, the largest first."""
-    table = pd.DataFrame(counted, columns=["label", "number"])
-    sums = table.groupby("label")["number"].sum().sort_values(ascending=False, kind="stable")
-    return None if sums.empty else bars_plot(name, list(sums.index), [int(number) for number in sums])
