@@ -2,7 +2,8 @@
 
 python benchmarks/console_pages.py [--bindings 1000000] [--calls 10000000] [--findings 100000] [--rounds 30]
 
-Half of the bindings are persons, half leads; each contact was planned twice. Every page is asked for by a
+Half of the bindings are persons, half leads; each contact was planned twice, and a tenth
+of the plans waits. Every page is asked for by a
 user who may see values, in the application itself, so that the time is the server's alone; each round takes
 another contact. The plans of statements that took longer than 50 milliseconds go to
 `results/console_pages.plans`.
@@ -53,6 +54,7 @@ def grow(url: str, **numbers: int) -> None:
 def pages(contact: int) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """Yield what is asked for: its name, method, address and form."""
     yield "overview", "GET", "", {}
+    yield "sync", "GET", "syncs/test", {}
     yield "runs", "GET", "runs/test", {}
     yield "find by part of a phone", "POST", "find", {"text": f"{1_000_000 + contact}"[1:]}
     yield "find by name", "POST", "find", {"text": f"Person {contact}"}

@@ -7,8 +7,9 @@ INSERT INTO chatwoot_installation (identity) VALUES ('one');
 
 INSERT INTO scope (target_id, installation_id, account_id) VALUES (1, 1, 1);
 
-INSERT INTO sync_run (sync_name, kind, state, started_at, finished_at)
-SELECT 'test', 'scheduled', 'done', now() - n * interval '15 minutes', now() - n * interval '15 minutes'
+INSERT INTO sync_run (sync_name, kind, state, started_at, finished_at, summary)
+SELECT 'test', 'scheduled', 'done', now() - n * interval '15 minutes', now() - n * interval '15 minutes',
+       '{"read": 180, "created": {"person": 9, "lead": 9}, "updated": {"person": 40, "lead": 12}, "calls": 90}'
 FROM generate_series(5000, 1, -1) AS n;
 
 INSERT INTO watermark (sync_name, stream, scope_id, position, settings_hash, run_id)
@@ -35,11 +36,12 @@ FROM generate_series(1, %(bindings)s / 2) AS n,
      LATERAL (VALUES ('email:p' || n || '@example.org'), ('phone:+4930' || 1000000 + n)) AS keys (key);
 
 INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload, source_read_at,
-                       forecast_calls, state, created_at, finished_at, natural_keys, error_class, candidates)
+                       forecast_calls, state, created_at, finished_at, source_changed_at, natural_keys, error_class, candidates)
 SELECT 1 + n %% 5000, 'test', 1, 1, 1, 'contact', 1 + n %% (%(bindings)s / 2),
        CASE WHEN n <= 500 THEN '{"person": {"name": "Ada", "emails": ["ada@example.org"], "phones": []}}' ELSE '{}' END::jsonb,
-       now(), 1, CASE WHEN n <= 500 THEN 'quarantined' ELSE 'done' END, now() - n * interval '5 seconds',
-       now() - n * interval '5 seconds', ARRAY['email:p' || n || '@example.org'],
+       now(), 1, CASE WHEN n <= 500 THEN 'quarantined' WHEN n > 0.9 * %(bindings)s THEN 'planned' ELSE 'done' END,
+       now() - n * interval '5 seconds',
+       CASE WHEN n <= 0.9 * %(bindings)s THEN now() - n * interval '5 seconds' END, now() - n * interval '5.1 seconds', ARRAY['email:p' || n || '@example.org'],
        CASE WHEN n <= 500 THEN 'ambiguous_person' END,
        CASE WHEN n <= 500 THEN jsonb_build_array(jsonb_build_object('person', n), jsonb_build_object('person', n + 1)) END
 FROM generate_series(1, %(bindings)s) AS n;

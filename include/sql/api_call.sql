@@ -23,6 +23,25 @@ GROUP BY hours.hour
 ORDER BY hours.hour
 
 
+-- name: by_minute
+-- Calls to a Krayin in each of the last 60 minutes, quiet ones included, and how many milliseconds it took to answer.
+-- Parameters: target_id, until (timestamptz).
+-- Indexes: api_call_recent.
+SELECT minutes.minute, coalesce(calls, 0) AS calls, coalesce(refused, 0) AS refused, p50, p95
+FROM generate_series(date_trunc('minute', %(until)s::timestamptz) - interval '59 minutes',
+                     date_trunc('minute', %(until)s::timestamptz), interval '1 minute') AS minutes (minute)
+LEFT JOIN (
+    SELECT date_trunc('minute', at) AS minute, count(*) AS calls, count(*) FILTER (WHERE outcome = 'rate_limited') AS refused,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY milliseconds) AS p50,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY milliseconds) AS p95
+    FROM krayin_sync.api_call
+    WHERE target_id = %(target_id)s AND at >= date_trunc('minute', %(until)s::timestamptz) - interval '59 minutes'
+      AND at < date_trunc('minute', %(until)s::timestamptz) + interval '1 minute'
+    GROUP BY 1
+) AS called USING (minute)
+ORDER BY minutes.minute
+
+
 -- name: expire
 -- Delete some rows of the audit of calls; their ids come back. Calls are stored in the order of their times, nearly: it is
 -- over when none of the next ones is old enough.
@@ -48,3 +67,14 @@ SELECT count(*) AS calls,
        count(*) FILTER (WHERE outcome = 'rate_limited') AS refused
 FROM krayin_sync.api_call
 WHERE run_id = %(run_id)s
+
+
+-- name: pulse
+-- How many calls each Krayin had in each of the last 24 hours, quiet ones included.
+-- Indexes: api_call_recent, of which alone it is read.
+SELECT target.base_url AS krayin,
+       array_agg((SELECT count(*) FROM krayin_sync.api_call AS call
+                  WHERE call.target_id = target.id AND call.at >= hour AND call.at < hour + interval '1 hour') ORDER BY hour) AS calls
+FROM krayin_sync.krayin_target AS target
+CROSS JOIN generate_series(date_trunc('hour', now()) - interval '23 hours', date_trunc('hour', now()), interval '1 hour') AS hour
+GROUP BY target.id

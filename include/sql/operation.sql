@@ -464,6 +464,37 @@ WHERE id = %(id)s AND fence = %(fence)s AND worker IS NOT NULL AND lease_until >
 RETURNING sent_at
 
 
+-- name: latency_by_hour
+-- How many seconds the changes of contacts took from Chatwoot to Krayin's answer, by hour of the last day, as the view
+-- `change_latency` counts them; of the last 20,000 operations that ended.
+-- Parameters: sync_name, until (timestamptz).
+-- Indexes: operation_ended, sync_run_pkey, sync_run_latest.
+WITH latest AS MATERIALIZED (
+    SELECT run_id, sync_name, source_kind, state, source_changed_at, finished_at
+    FROM krayin_sync.operation
+    WHERE finished_at > %(until)s::timestamptz - interval '1 day' AND finished_at <= %(until)s
+    ORDER BY finished_at DESC
+    LIMIT 20000
+), dated AS MATERIALIZED (
+    SELECT run.id,
+           (SELECT started_at FROM krayin_sync.sync_run AS earlier
+            WHERE earlier.sync_name = %(sync_name)s AND earlier.kind = 'scheduled' AND earlier.id < run.id
+            ORDER BY earlier.id DESC LIMIT 1) AS scheduled_before
+    FROM krayin_sync.sync_run AS run
+    WHERE run.id IN (SELECT run_id FROM latest WHERE sync_name = %(sync_name)s)
+      AND run.kind IN ('scheduled', 'events') AND NOT coalesce((run.summary ->> 'first_load')::boolean, false)
+)
+SELECT date_trunc('hour', latest.finished_at) AS hour,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM latest.finished_at - latest.source_changed_at)) AS p50,
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM latest.finished_at - latest.source_changed_at)) AS p95
+FROM latest
+JOIN dated ON dated.id = latest.run_id
+WHERE latest.state = 'done' AND latest.source_kind = 'contact'
+  AND latest.source_changed_at > dated.scheduled_before - interval '1 minute'
+GROUP BY 1
+ORDER BY 1
+
+
 -- name: let_go
 -- Carry an answer over to some of the operations that waited for it. What only waited for a held plan to
 -- give up an address changes nothing itself, and is planned either way.

@@ -23,6 +23,24 @@ WHERE kind = 'backfill' AND NOT dry_run AND started_at > clock_timestamp() - int
 GROUP BY sync_name
 
 
+-- name: changes_by_hour
+-- What the runs of a sync did to records in Krayin, by CRM kind and by the hour in which they ended; a run that goes on
+-- counts as of now. A day back, at most 2,000 runs.
+-- Parameters: sync_name, until (timestamptz), actions (text[]: what is done to records).
+-- Indexes: sync_run_latest.
+SELECT date_trunc('hour', ended_at) AS hour, done.key AS crm_kind, sum(done.value::bigint)::bigint AS records
+FROM (
+    SELECT coalesce(finished_at, %(until)s::timestamptz) AS ended_at, summary
+    FROM krayin_sync.sync_run
+    WHERE sync_name = %(sync_name)s AND NOT dry_run
+    ORDER BY id DESC LIMIT 2000
+) AS run
+CROSS JOIN LATERAL unnest(%(actions)s::text[]) AS action
+CROSS JOIN LATERAL jsonb_each_text(run.summary -> action) AS done
+WHERE ended_at > %(until)s::timestamptz - interval '1 day'
+GROUP BY 1, 2
+
+
 -- name: comparison
 -- The comparison a run made, or the last one its sync had finished by then.
 -- Parameters: run_id.

@@ -31,6 +31,8 @@ REPORTED = (
     "created",
     "updated",
     "adopted",
+    "closed",
+    "deleted",
     "quarantined",
     "waiting",
 )

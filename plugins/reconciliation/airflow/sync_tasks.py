@@ -21,7 +21,7 @@ from reconciliation.run.events import LISTEN_SECONDS, act_on_events
 from reconciliation.run.summary import lines_of, numbers_of
 from reconciliation.settings.sync_files import sync_named
 from reconciliation.store.connection import connect, working
-from reconciliation.store.run_rows import RunKind, open_run, read_run
+from reconciliation.store.run_rows import ACTIONS, RunKind, open_run, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ def load(
 def help_load(name: str, run_id: int, number: int, *, seconds: float | None) -> dict[str, Any]:
     """Carry out what is planned for a sync beside the run's first loader; return this loader's share."""
     loaded = open_sync(name).help_load(run_id, seconds=seconds).to_json()
-    share = {name: loaded[name] for name in ("created", "updated", "adopted", "operations")}
+    share = {name: loaded[name] for name in (*ACTIONS, "operations")}
     log.info("Loader %d of run %d: %s", number, run_id, share)
     return share
 

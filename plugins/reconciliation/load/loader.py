@@ -43,6 +43,7 @@ from reconciliation.load.sink import later, quarantined, unknown
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.plan.estimate import batch_size, groups_of
 from reconciliation.store.ledger import OperationState, Outcome
+from reconciliation.store.run_rows import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -75,7 +76,7 @@ class Loaded:
         """Return the numbers for `sync_run.summary`: `created`, `updated`, `adopted`, ... by CRM kind."""
         shown: dict[str, Any] = {
             action: {kind: counts[action] for kind, counts in sorted(self.records.items()) if counts[action]}
-            for action in ("created", "updated", "adopted", "already_equal", "deleted_in_krayin")
+            for action in (*ACTIONS, "already_equal", "deleted_in_krayin")
         }
         return shown | {
             "operations": dict(self.ended),

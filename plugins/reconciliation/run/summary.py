@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.model.duration import duration
 from reconciliation.run.write_back import lines_of as write_back_lines
-from reconciliation.store.run_rows import Run, RunKind
+from reconciliation.store.run_rows import ACTIONS, Run, RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def numbers_of(run: Run) -> dict[str, Any]:
     """Return the few numbers of a run that are kept with its Airflow task (no contents)."""
     shown: dict[str, Any] = {"run": run.id, "state": str(run.state)}
     shown |= {name: run.summary[name] for name in NUMBERS if name in run.summary}
-    for action in ("created", "updated", "adopted"):
+    for action in ACTIONS:
         shown[action] = run.summary.get(action, {})
     shown["skipped"] = run.summary.get("skipped", {})
     if run.summary.get("write_back"):
@@ -55,7 +55,7 @@ def lines_of(run: Run) -> list[str]:
         planned = ", ".join(f"{number} {action}" for action, number in summary.get("planned", {}).items())
         lines.append(f"  would be done       {planned or 'nothing'}")
         lines += [*_dry_lines(summary), *_preview_lines(summary), *_rule_lines(summary)]
-    for action in ("created", "updated", "adopted"):
+    for action in ACTIONS:
         counts = _counts(summary.get(action, {}))
         if counts:
             lines.append(f"  {action:<19} {counts}")

@@ -59,6 +59,9 @@ LANES = {
 }
 """Whose work goes first in Krayin."""
 
+ACTIONS = ("created", "updated", "adopted", "closed", "deleted")
+"""What a run does to records in Krayin; by each its summary has numbers by CRM kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
@@ -27,10 +28,11 @@ from reconciliation.settings.sync_files import BrokenSync
 from reconciliation.store.decisions import Answer, decide, undo
 from reconciliation.store.run_rows import find_run
 from reconciliation.web import records
-from reconciliation.web.facts import WAITING, read_facts
+from reconciliation.web.facts import ONE_SYNC, WAITING, read_facts
 from reconciliation.web.findings import FORMATS, SCHEMA, WITH_VALUES
 from reconciliation.web.labels import hint
 from reconciliation.web.page_context import RECOVER
+from reconciliation.web.sync_page import plots_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,7 @@ log = logging.getLogger(__name__)
 BIGGEST_ID: Final = 2**63 - 1
 LONGEST_TEXT: Final = 200
 LONGEST_LIST: Final = 2000
+RUNS: Final = 10
 NAME: Final = "^[A-Za-z0-9_.-]+$"
 DECISIONS: Final = {"accept": accept, "reopen": reopen}
 Id = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
@@ -143,6 +146,7 @@ def console_routes(
         ("/preview/{sync_name}", "POST", console.preview),
         ("/preview/{sync_name}/{run_id}", "GET", console.previewed),
         ("/runs/{sync_name}", "GET", console.runs),
+        ("/syncs/{sync_name}", "GET", console.one_sync),
         ("/work", "GET", console.work),
         ("/work/{sync_name}", "POST", console.answer),
         ("/answers/{sync_name}", "POST", console.verdict),
@@ -371,6 +375,26 @@ class _Console:
         with self._database() as connection:
             rows = records.run_page(connection, sync_name, asked.before)
         return HTMLResponse(page("runs.html.j2", sync=sync_name, rows=rows, asked=asked, size=records.PAGE))
+
+    def one_sync(self, request: Request, sync_name: str) -> HTMLResponse:
+        sync, now = self._sync(request, sync_name), datetime.now(UTC)
+        with self._database() as connection:
+            facts = read_facts(connection, [sync_name], ONE_SYNC)[sync_name]
+            rows = records.run_page(connection, sync_name, None, size=RUNS)
+            scope = records.scope_of(connection, sync_name)
+            plots = plots_of(connection, sync_name, scope["target_id"], facts.allowed, now) if scope else {}
+        html = page(
+            "sync.html.j2",
+            sync=sync_name,
+            now=now,
+            facts=facts,
+            rows=rows,
+            plots=plots,
+            problem=str(sync.error) if isinstance(sync, BrokenSync) else None,
+            settings=[] if isinstance(sync, BrokenSync) else settings_of(sync),
+            may_act=self._may_act(request, sync_name),
+        )
+        return HTMLResponse(html)
 
     def work(self, request: Request, asked: Annotated[Work, Query()]) -> HTMLResponse:
         syncs = self._readable(request)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 STATEMENTS = (
-    "approval/open_by_reason", "finding/open_by_comparison", "incident/open_shown", "operation/backlog",
-    "operation/errors", "rate_budget/use_now", "removal/counts", "sync_run/backfills", "sync_run/last_done",
-    "sync_run/last_runs", "watermark/exact_looks", "watermark/shown", "webhook/counts",
+    "api_call/pulse", "approval/open_by_reason", "finding/open_by_comparison", "incident/open_shown",
+    "operation/backlog", "operation/errors", "rate_budget/use_now", "removal/counts", "sync_run/backfills",
+    "sync_run/last_done", "sync_run/last_runs", "watermark/exact_looks", "watermark/shown", "webhook/counts",
 )  # fmt: skip
 WAITING = ("approval/open_by_reason", "incident/open_shown", "watermark/shown")
 """Those that tell what waits for an answer beside single records."""
+ONE_SYNC = ("operation/backlog", "rate_budget/use_now", "watermark/shown")
+"""Those that the page of one sync shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class SyncFacts:
         inbox: webhooks that wait, None without any.
         comparison: the last finished comparison.
         backfill: the backfills of the last two weeks taken together.
+        pulse: calls to its Krayin in each of the last 24 hours.
         removals: how much we closed or deleted though its contact is in Chatwoot, None without any.
         incidents: what is open of the sync and of its Krayin, the oldest first.
     """
@@ -56,6 +59,7 @@ class SyncFacts:
     budgets: Sequence[Row] = ()
     incidents: Sequence[Row] = ()
     removals: Row | None = None
+    pulse: Sequence[int] = ()
 
     @property
     def quarantined(self) -> int:
@@ -73,11 +77,15 @@ class SyncFacts:
         return sum(row["operations"] for row in self.approvals)
 
     @property
+    def allowed(self) -> int | None:
+        """Calls a minute that its Krayin takes now, None while that is not known."""
+        return sum(row["allowed_per_minute"] for row in self.budgets) or None
+
+    @property
     def waiting_seconds(self) -> float | None:
         """How long the budget takes for what waits, None while it is not known."""
-        allowed = sum(row["allowed_per_minute"] for row in self.budgets)
         calls = sum(row["forecast_calls"] for row in self.backlog)
-        return calls * 60 / allowed if allowed else None
+        return calls * 60 / self.allowed if self.allowed else None
 
 
 def read_facts(
@@ -115,6 +123,7 @@ def read_facts(
             backfill=first["sync_run/backfills"],
             budgets=[row for row in read["rate_budget/use_now"] if row["krayin"] == krayin],
             removals=first["removal/counts"],
+            pulse=next((row["calls"] for row in read["api_call/pulse"] if row["krayin"] == krayin), ()),
             incidents=[
                 row
                 for row in read["incident/open_shown"]

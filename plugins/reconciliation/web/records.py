@@ -227,9 +227,11 @@ def comparison_page(
     return _all(connection, "reconciliation/page", {"sync_name": sync_name, "before": before, "size": size})
 
 
-def run_page(connection: psycopg.Connection, sync_name: str, before: int | None) -> list[Row]:
-    """Return up to 50 runs of a sync older than the run `before`, the newest first."""
-    return _all(connection, "sync_run/page", {"sync_name": sync_name, "before": before, "size": PAGE})
+def run_page(
+    connection: psycopg.Connection, sync_name: str, before: int | None, size: int = PAGE
+) -> list[Row]:
+    """Return up to `size` runs of a sync older than the run `before`, the newest first."""
+    return _all(connection, "sync_run/page", {"sync_name": sync_name, "before": before, "size": size})
 
 
 def _fields(row: Row, findings: Sequence[Row], now: RecordNow) -> list[Field]:

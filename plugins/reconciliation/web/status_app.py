@@ -28,6 +28,7 @@ from reconciliation.web.facts import SyncFacts, read_facts
 from reconciliation.web.health import Health, Level, health_of
 from reconciliation.web.labels import hint
 from reconciliation.web.page_context import RECOVER
+from reconciliation.web.plots import sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -145,6 +146,7 @@ class _Pages:
             names=[sync.name for sync in syncs],
             dags=[(dag, label) for dag, label in ALL_DAGS if dag in dags],
             hint=hint,
+            sparkline=sparkline,
         )
         return HTMLResponse(html, HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK)
 

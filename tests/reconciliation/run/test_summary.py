@@ -85,6 +85,6 @@ def test_the_numbers_kept_with_the_task_are_few_and_hold_no_contents():
     )
     assert numbers == {
         "run": 5, "state": "done", "read": 9, "calls": 3, "created": {"person": 1}, "updated": {}, "adopted": {},
-        "skipped": {"blocked": 1},
+        "closed": {}, "deleted": {}, "skipped": {"blocked": 1},
     }  # fmt: skip
     assert json.loads(json.dumps(numbers)) == numbers

@@ -171,7 +171,7 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     pages = {
         "status": "", "find": "find", "work": "work?chosen=all", "decisions": "decisions/test",
         "differences": "differences/test", "gone": "differences/test?change=gone",
-        "comparisons": "comparisons/test", "runs": "runs/test", "record": "records/test/10",
+        "comparisons": "comparisons/test", "runs": "runs/test", "sync": "syncs/test", "record": "records/test/10",
         "waiting": "records/test/1", "unknown": "records/test/999", "preview": "preview/test",
     }  # fmt: skip
     found = []
