@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from chatwoot.records import Contact, OutOfScope
+from chatwoot.records import BrokenRow, Contact, OutOfScope
 from chatwoot.source import ByIds
 from krayin.permits import Lane
 from psycopg.rows import dict_row
@@ -131,6 +131,8 @@ def _desired(factory: RunFactory, contact_id: int, *, has_lead: bool) -> Desired
         rules = factory.mapping_rules(snapshot)
     if isinstance(contact, OutOfScope):
         return "out_of_scope"
+    if isinstance(contact, BrokenRow):
+        return "unreadable"
     if not isinstance(contact, Contact):
         return "not_in_chatwoot"
     desired = map_contact(contact, rules, mapped=True, has_lead=has_lead)

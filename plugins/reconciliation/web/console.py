@@ -30,7 +30,7 @@ from reconciliation.store.run_rows import find_run
 from reconciliation.web import records
 from reconciliation.web.facts import ONE_SYNC, WAITING, read_facts
 from reconciliation.web.findings import FORMATS, SCHEMA, WITH_VALUES
-from reconciliation.web.labels import hint
+from reconciliation.web.labels import NOT_BROUGHT_OVER, hint
 from reconciliation.web.page_context import RECOVER
 from reconciliation.web.sync_page import plots_of, settings_of
 
@@ -231,6 +231,7 @@ class _Console:
             chatwoot_page=records.chatwoot_page(url, scope["account_id"], contact_id),
             record=record,
             now=now,
+            not_brought_over=NOT_BROUGHT_OVER,
             waiting=waiting,
             candidates=candidates,
             values=self._may_act(request, sync_name),

@@ -85,6 +85,17 @@ HINTS = {
     "withdrawn": "Its record is in Chatwoot after all: nothing to do.",
 }
 
+# Why a contact that was looked at just now is not brought over: a `Skip`, or what kept it from being mapped.
+NOT_BROUGHT_OVER = {
+    "no_email_or_phone": "In Chatwoot it has neither e-mail nor phone",
+    "phone_only": "In Chatwoot it has a phone only, and the settings leave it out",
+    "blocked": "It is blocked in Chatwoot",
+    "before_history": "It was last active before the history that is brought over",
+    "out_of_scope": "The rule contacts.where leaves it out",
+    "not_in_chatwoot": "Chatwoot does not have it, or not in the inboxes of this sync",
+    "unreadable": "Its row in Chatwoot cannot be read",
+}
+
 
 def hint(reason: str | None) -> str:
     """Return what to do about a reason."""

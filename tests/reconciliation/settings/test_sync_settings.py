@@ -285,6 +285,11 @@ def test_the_hash_leaves_out_what_does_not(given):
     assert settings(**given).contents_hash() == settings().contents_hash()
 
 
+def test_an_upgrade_gives_nobody_another_hash():
+    """With another one all contacts of every sync would be compared once more."""
+    assert settings().contents_hash().hex() == "61e6857e0b1f5dd8ba77e38b6ae90913"
+
+
 def test_the_order_of_inboxes_and_fields_does_not_matter():
     one, other = (
         settings(

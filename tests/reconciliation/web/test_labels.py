@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 from reconciliation.drift.finding import FindingClass, Side
-from reconciliation.web.labels import difference
+from reconciliation.model.desired_contact import Skip
+from reconciliation.web.labels import NOT_BROUGHT_OVER, difference
 
 KINDS = [
     ("contact", "person"),
@@ -40,3 +41,8 @@ def test_whose_change_it_is_and_of_what() -> None:
     assert difference({**row, "side": "theirs"}) == "Krayin's lead has a salesperson's own job title"
     assert difference({**row, "class": "missing", "field": None}) == "Krayin has no lead for the contact"
     assert "level" in difference({**row, "field": "custom.level", "side": "theirs"})
+
+
+def test_every_reason_to_leave_a_contact_out_is_a_sentence() -> None:
+    assert set(Skip) <= NOT_BROUGHT_OVER.keys()
+    assert all(one.rule for one in Skip)
