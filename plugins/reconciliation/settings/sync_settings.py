@@ -193,8 +193,8 @@ class KrayinSettings(_Strict):
     max_requests_per_minute: PositiveInt = 1_200
     """Calls a minute that `auto` never exceeds."""
     loaders: Annotated[int, Field(ge=1, le=16)] = 1
-    """Tasks that carry out one run's plan side by side. One task makes a few hundred calls a minute; more
-    help only if Krayin allows more than that.
+    """Tasks that carry out one run's plan side by side. One task waits for each call: 300 a minute if Krayin
+    takes 200 ms; more help only if Krayin allows more than that.
     """
 
 
