@@ -9,8 +9,8 @@ PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.1
 	done; echo python3)
 BIN := .venv/bin
 # Settings may stand in the environment, in .env or behind the target: make up DATA_DIR=/somewhere
-# PYTHONPATH of the caller must not reach our processes.
-unexport PYTHONPATH
+# PYTHONPATH of the caller must not reach our processes. Nor may they compile all that they import anew each time.
+unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 help: ## Show all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
