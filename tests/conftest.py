@@ -103,6 +103,11 @@ def postgres(quick_folder: Path) -> Iterator[Cluster]:
         },
     )
     cluster.start()
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        if connection.info.server_version >= 160_000:
+            # Who connects proves the password by 4,096 rounds otherwise, which take a third of the connection.
+            connection.execute("SET scram_iterations = 1")
+            connection.execute(sql.SQL("ALTER ROLE CURRENT_USER PASSWORD {}").format(cluster.password))
     yield cluster
     cluster.stop("immediate")
 
