@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psycopg
 
 from sandbox.chatwoot import changes, conversations
@@ -103,10 +102,7 @@ class Scenario:
 
     def seed(self, **batch: Any) -> dict[str, list[int]]:
         """Put records into Krayin past its API, as a race or an import does."""
-        answer = httpx.post(f"{self.world.krayin.url}/sandbox/seed", json=batch, timeout=30)
-        answer.raise_for_status()
-        made: dict[str, list[int]] = answer.json()
-        return made
+        return self.world.krayin.seed(**batch)
 
     def attribute(self, **attributes: Any) -> None:
         """Set attributes as the company job does: without updated_at."""

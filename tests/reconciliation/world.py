@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-import httpx
 import psycopg
 import pytest
 from chatwoot.api.source import ApiSource
@@ -31,6 +30,7 @@ from sandbox.chatwoot_api.testing import RunningChatwootApi, running_chatwoot_ap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import httpx
     from chatwoot.source import ChatwootSource
     from krayin.permits import RateLimiter
     from krayin.session import ApiCall
@@ -139,13 +139,8 @@ class World:
 
     def api(self, method: str, path: str, body: Any = None, *, good: bool = True) -> Any:
         """Call the stand-in as a salesperson's browser would, outside the sync's budget."""
-        answer = httpx.request(
-            method,
-            f"{self.krayin.url}/api/v1/{path}",
-            json=body,
-            headers={"Accept": "application/json", "Authorization": f"Bearer {self.krayin.token}"},
-            timeout=30,
-        )
+        with self.krayin.client() as http:
+            answer = http.request(method, f"/api/v1/{path}", json=body)
         if good:
             assert answer.status_code == 200, answer.text[:500]
         return answer.json()

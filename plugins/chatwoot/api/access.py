@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import ssl
 from dataclasses import dataclass, field
@@ -40,13 +41,7 @@ class HttpOptions:
 
     def client_options(self) -> dict[str, Any]:
         """Return them as keyword arguments of `httpx.Client`, headers apart."""
-        context = (
-            ssl.create_default_context(cafile=self.verify)
-            if isinstance(self.verify, str)
-            else httpx.create_ssl_context(verify=self.verify, trust_env=self.trust_env)
-        )
-        if self.cert is not None:
-            context.load_cert_chain(*([self.cert] if isinstance(self.cert, str) else self.cert))
+        context = _context(verify=self.verify, cert=self.cert, trust_env=self.trust_env)
         proxies = {"all": self.proxies} if isinstance(self.proxies, str) else self.proxies or {}
         return {
             "verify": context,
@@ -57,6 +52,19 @@ class HttpOptions:
                 for scheme, proxy in proxies.items()
             },
         }
+
+
+@functools.cache
+def _context(*, verify: bool | str, cert: str | tuple[str, str] | None, trust_env: bool) -> ssl.SSLContext:
+    # Shared by all clients: reading the certificates takes longer than many a call.
+    context = (
+        ssl.create_default_context(cafile=verify)
+        if isinstance(verify, str)
+        else httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+    )
+    if cert is not None:
+        context.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
+    return context
 
 
 @dataclass(frozen=True, slots=True)

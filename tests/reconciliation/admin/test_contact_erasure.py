@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import psycopg
 import pytest
 from krayin.client import KrayinClient
@@ -37,7 +36,8 @@ TRACES = ("Zoë", "Zo\\u00eb", "Quarrington", "quarrington", "15112345678", "loc
 
 
 def krayin_dump(world: World) -> str:
-    return httpx.get(f"{world.krayin.url}/sandbox/records", timeout=30).text
+    with world.krayin.client() as http:
+        return http.get("/sandbox/records").text
 
 
 def traces_in(text: str) -> set[str]:
