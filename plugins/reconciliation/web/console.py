@@ -363,6 +363,7 @@ class _Console:
             "chatwoot": _chatwoot(sync),
             "account_id": None if isinstance(sync, BrokenSync) else sync.chatwoot.account_id,
             "problem": broken,
+            "is_broken": broken is not None,
             "is_off": not isinstance(sync, BrokenSync) and not sync.enabled,
             "may_act": broken is None and self._may_act(request, sync_name),
             **facts,
@@ -383,7 +384,7 @@ class _Console:
             facts = read_facts(connection, [sync_name], ONE_SYNC)[sync_name]
             rows = records.run_page(connection, sync_name, None, size=RUNS)
             scope = records.scope_of(connection, sync_name)
-            plots = plots_of(connection, sync_name, scope["target_id"], facts.allowed, now) if scope else {}
+            plots = plots_of(connection, sync_name, scope["target_id"] if scope else None, facts.allowed, now)
         html = page(
             "sync.html.j2",
             sync=sync_name,

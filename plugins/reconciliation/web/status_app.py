@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from statements import statement
@@ -103,6 +104,7 @@ def create_app(context: PageContext) -> FastAPI:
     app.include_router(console_routes(context, pages.database))
     app.add_exception_handler(StarletteHTTPException, pages.refused)
     app.add_exception_handler(UnavailableError, pages.unavailable)
+    app.add_exception_handler(RequestValidationError, pages.not_understood)
     app.middleware("http")(_with_headers)
     return app
 
@@ -169,13 +171,26 @@ class _Pages:
     def unavailable(self, request: Request, error: Exception) -> Response:
         return self.refused(request, HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
 
+    def not_understood(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # What was sent may name a customer: only where it stood is told.
+        where = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
+        message = f"The address or form has something in it that cannot be there: {where}."
+        return self.refused(request, HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, message))
+
     def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         if error.status_code == HTTPStatus.UNAUTHORIZED and "text/html" in request.headers.get("accept", ""):
             address = self._context.login(str(request.url))
             if address is not None:
                 return RedirectResponse(address, HTTPStatus.SEE_OTHER)
-        html = page("refused.html.j2", status=error.status_code, said=error.detail)
+        place = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        html = page(
+            "refused.html.j2",
+            status=error.status_code,
+            said="There is no such page." if error.detail == HTTPStatus.NOT_FOUND.phrase else error.detail,
+            home="../" * (place.count("/") - 1),
+        )
         return HTMLResponse(html, error.status_code, headers=error.headers)
 
     @contextmanager

@@ -66,13 +66,14 @@ def _text(value: Any) -> str:
 def plots_of(
     connection: psycopg.Connection,
     sync_name: str,
-    target_id: int,
+    target_id: int | None,
     allowed: int | None,
     now: datetime,
 ) -> dict[str, Markup | None]:
     """Return the plots of a sync by name, None for those that have nothing to show yet.
 
-    `allowed` are the calls a minute that its Krayin takes, `now` is aware.
+    `target_id` is its Krayin, None before its first run; `allowed` are the calls a minute that it takes.
+    `now` is aware.
     """
 
     def rows(name: str, **parameters: Any) -> list[dict[str, Any]]:

@@ -42,6 +42,6 @@ def test_a_long_address_is_broken_at_its_signs_only():
 
 
 def test_what_is_shown_is_escaped_and_nothing_is_left_out():
-    assert "&lt;b&gt;" in page("refused.html.j2", status=404, said="<b>")
+    assert "&lt;b&gt;" in page("refused.html.j2", status=404, said="<b>", home="")
     with pytest.raises(UndefinedError):
-        page("refused.html.j2", status=404)
+        page("refused.html.j2", status=404, home="")

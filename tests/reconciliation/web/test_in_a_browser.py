@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,12 +90,26 @@ def address(tmp_path: Path, world: World, started: list[tuple[Any, ...]]) -> Ite
         body = {**kept, "name": one["name"].upper(), "job_title": "Countess", "user_id": 1}
         world.api("PUT", f"contacts/persons/{one['id']}", body)
     world.compared(repairing=False)
+    with mounted(around(tmp_path, world, started)) as base:
+        yield base
+
+
+@contextmanager
+def mounted(context: PageContext) -> Iterator[str]:
+    """Serve the pages; yields their address."""
+    app = FastAPI()
+    app.mount("/krayin-sync", create_app(context))
+    with served(app) as base:
+        yield base
+
+
+def around(folder: Path, world: World, started: list[tuple[Any, ...]]) -> PageContext:
+    """What the pages need, with the sync files of a folder and a user who may do everything."""
 
     async def signed_in() -> User:
         return User("ada")
 
-    app = FastAPI()
-    context = PageContext(
+    return PageContext(
         signed_in=signed_in,
         readable=lambda _: DAGS,
         login=lambda _: None,
@@ -103,13 +118,10 @@ def address(tmp_path: Path, world: World, started: list[tuple[Any, ...]]) -> Ite
         question=lambda _: "asset__1",
         answer=lambda *_: None,
         audit=lambda *_: None,
-        syncs=lambda: load_syncs(tmp_path),
+        syncs=lambda: load_syncs(folder),
         open_sync=world.sync,
         sync_dsn=lambda: world.sync_url,
     )
-    app.mount("/krayin-sync", create_app(context))
-    with served(app) as base:
-        yield base
 
 
 def ambiguous(world: World, number: int, name: str) -> None:
@@ -165,6 +177,25 @@ def held_plan(world: World) -> None:
         ask(connection, "test", "asset__1")
 
 
+def serious(page: Page, *where: Any) -> list[tuple[Any, ...]]:
+    """What is wrong with a page, each with `where` it is."""
+    found: list[tuple[Any, ...]] = [
+        (*where, one["id"], one["nodes"][0]["html"])
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append((*where, "scrolls sideways", ""))
+    return found
+
+
+def take(page: Page, name: str, width: int, scheme: str) -> None:
+    """Make the picture of a page anew, where there is one."""
+    picture = Path(PICTURES or "none") / f"{name}-{width}-{scheme}.png"
+    if picture.exists():
+        page.screenshot(path=picture)
+
+
 def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     browser: Browser, address: str, world: World
 ) -> None:
@@ -189,16 +220,37 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
             page.emulate_media(color_scheme=scheme)
             for name, path in pages.items():
                 page.goto(address + path)
-                found += [
-                    (name, width, scheme, one["id"], one["nodes"][0]["html"])
-                    for one in Axe().run(page).response["violations"]
-                    if one["impact"] in {"serious", "critical"}
-                ]
-                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                    found.append((name, width, scheme, "scrolls sideways", ""))
-                picture = Path(PICTURES or "none") / f"{name}-{width}-{scheme}.png"
-                if picture.exists():
-                    page.screenshot(path=picture)
+                found += serious(page, name, width, scheme)
+                take(page, name, width, scheme)
+    assert found == []
+
+
+def test_axe_finds_nothing_serious_where_there_is_nothing_or_something_is_down(
+    browser: Browser, tmp_path: Path, world: World
+) -> None:
+    (tmp_path / "test.yaml").write_text("name: test\nchatwoot: {account_id: 1}\n")
+    (tmp_path / "broken.yaml").write_text("name: broken\nchatwoot: {account: 1}\n")
+    here = around(tmp_path, world, [])
+    here = replace(here, readable=lambda _: {**DAGS, "broken__sync": False})
+    down = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    states = {
+        "empty": (here, ("", "syncs/test", "syncs/broken", "runs/test", "work", "differences/test",
+                         "comparisons/test", "decisions/test", "records/test/1", "preview/broken")),
+        "none": (replace(here, readable=lambda _: {}), ("", "find", "work", "syncs/test")),
+        "down": (replace(here, sync_dsn=lambda: down), ("", "syncs/test", "records/test/1")),
+        "odd": (here, ("nowhere", "runs/test?before=x")),
+    }  # fmt: skip
+    found = []
+    for state, (context, paths) in states.items():
+        with mounted(context) as address:
+            for width, scheme in SIZES.items():
+                page = opened(browser, width, bypass_csp=True)
+                for path in paths:
+                    page.goto(address + path)
+                    found += serious(page, f"{state}:{path}", width, scheme)
+                    page.get_by_role("navigation").wait_for()
+                    name = f"{state}-{path.partition('?')[0].replace('/', '-') or 'overview'}"
+                    take(page, name, width, scheme)
     assert found == []
 
 

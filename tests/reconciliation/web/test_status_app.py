@@ -200,11 +200,30 @@ def test_a_fresh_install_says_that_nothing_happened_yet(around: PageContext) -> 
 
 def test_a_database_that_is_away_is_told_without_its_password(around: PageContext) -> None:
     away = browser(replace(around, sync_dsn=lambda: NOBODYS))
-    for address in ("/krayin-sync/", "/krayin-sync/reports/1/report.html", "/krayin-sync/work"):
+    for address, methods in addresses(around).items():
+        # A form that is typed into needs no database yet.
+        if "GET" not in methods or address.endswith(("/find", "/preview/test")):
+            continue
         answer = away.get(address)
-        assert answer.status_code == 503
+        assert answer.status_code == 503, address
         assert "cannot be reached" in answer.text
         assert "secret-word" not in answer.text
+    answer = away.request(
+        "POST", "/krayin-sync/find", {"Sec-Fetch-Site": "same-origin"}, data={"text": "ada"}
+    )
+    assert (answer.status_code, "Look again" in answer.text) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "home"), [("nowhere", ""), ("records/nobody/1", "../../"), ("runs/test?before=ada", "../")]
+)
+def test_a_page_that_is_not_there_leads_back_and_repeats_nothing(
+    around: PageContext, address: str, home: str
+) -> None:
+    answer = browser(around).get(f"/krayin-sync/{address}")
+    assert answer.status_code in {404, 422}
+    assert links_of(answer.text).links == [f"{home}./", f"{home}find", f"{home}work", f"{home}../"]
+    assert "ada" not in answer.text
 
 
 def test_a_database_without_our_tables_names_the_dag_to_run(around: PageContext, database_url: str) -> None:
