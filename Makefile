@@ -40,15 +40,18 @@ airflow: venv ## Airflow's own command line: make airflow ARGS="dags list"
 # quarter to two thirds more of Python's time: there ask for it, make test ARGS=--cov
 COVERAGE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("--cov")')
 
+# File by file, in the order of tests/conftest.py.
+SPREAD = --dist loadfile --no-loadscope-reorder
+
 # Four beside each other on two cores: many wait for servers to start, and for time to pass.
 test: venv ## Run all tests, long-running ones with small counts; with coverage from Python 3.12 on
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(COVERAGE) $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(SPREAD) $(COVERAGE) $(ARGS)
 
 test-fast: venv ## Run the tests that need neither Airflow nor PostgreSQL; about a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not airflow and not chaos and not database" $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(SPREAD) -m "not slow and not airflow and not chaos and not database" $(ARGS)
 
 test-database: venv ## Run the tests that need PostgreSQL, with that whose programs are in the folder TEST_POSTGRES
-	$(BIN)/python -m pytest -n 4 --dist loadfile -m "database and not slow and not airflow and not chaos" $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(SPREAD) -m "database and not slow and not airflow and not chaos" $(ARGS)
 
 test-containers: venv ## Run docker-compose.yaml on Docker: build, sync, restart, upgrade, restore, killed workers
 	CONTAINERS=1 $(BIN)/python -m pytest --log-cli-level=INFO tests/containers $(ARGS)

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Watermark the tests that work on a PostgreSQL: each has a database of its own, which takes its time."""
+    """Mark the tests that work on a PostgreSQL, and put the files first that take long, then those of many tests.
+
+    The test processes take one file after the other: who comes to a long one last keeps the others waiting.
+    """
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+    long = {item.path for item in items if any(map(item.get_closest_marker, ("airflow", "chaos", "slow")))}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in long, -tests[item.path]))
 
 
 @pytest.hookimpl(trylast=True)
