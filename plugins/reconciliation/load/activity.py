@@ -16,7 +16,8 @@ from statements import statement
 
 from reconciliation.crm.fields import activity_sent
 from reconciliation.crm.own_activities import OwnActivities
-from reconciliation.load.sink import Sink, Stop, Work, deleted, later, nothing, obsolete
+from reconciliation.load.outcome import deleted, later, obsolete
+from reconciliation.load.sink import Sink, Stop, Work, nothing
 from reconciliation.model.comment import comment_mark
 from reconciliation.model.desired_activity import KEY, DesiredActivity
 from reconciliation.model.timing import DEFAULT, Timing

@@ -8,6 +8,7 @@ from krayin.errors import Rejected
 
 from reconciliation.crm.fields import lead_draft, lead_fields, lead_update
 from reconciliation.load.lead_targets import place_of
+from reconciliation.load.outcome import quarantined
 from reconciliation.load.person import (
     CREATE_LEAD,
     CREATIONS,
@@ -16,7 +17,7 @@ from reconciliation.load.person import (
     PersonSink,
     made_since_sent,
 )
-from reconciliation.load.sink import RecordSteps, Stop, quarantined, without_refused
+from reconciliation.load.sink import RecordSteps, Stop, without_refused
 from reconciliation.model.merge import flatten
 from reconciliation.model.timing import EXACT
 from reconciliation.plan.matching import is_marked, marked_lead, only_open_lead

@@ -13,7 +13,8 @@ from krayin.records import Lead
 
 from reconciliation.crm.fields import stored_lead_update
 from reconciliation.load.lead_targets import place_of
-from reconciliation.load.sink import Note, Sink, Stop, deleted, later, nothing
+from reconciliation.load.outcome import deleted, later
+from reconciliation.load.sink import Note, Sink, Stop, nothing
 from reconciliation.model.stages import (
     LeadPosition,
     StageDecision,

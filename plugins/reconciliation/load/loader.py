@@ -7,8 +7,7 @@ import time
 import traceback
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -19,10 +18,7 @@ from krayin.errors import (
     NotSent,
     OutcomeUnknown,
     RateLimited,
-    Rejected,
     ServerFailed,
-    TurnedAway,
-    Unanswered,
     UnexpectedAnswer,
     is_outage,
 )
@@ -32,14 +28,13 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from reconciliation.errors import (
-    AnotherKrayinError,
     IncidentOpenError,
     LeaseLostError,
     OperationHeldError,
     RunStoppedError,
     SyncDatabaseError,
 )
-from reconciliation.load.sink import later, quarantined, unknown
+from reconciliation.load.outcome import failing, outcome_of, quarantined, stopped, unknown
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.plan.estimate import batch_size, groups_of
 from reconciliation.store.ledger import OperationState, Outcome
@@ -56,10 +51,6 @@ log = logging.getLogger(__name__)
 
 # So many failures in a row that are not the row's own fault mean that Krayin is down.
 BREAKER = 5
-# A repetition that fails alike is quarantined.
-ATTEMPTS = 2
-# Far likelier another program's use of the limiter than the row's fault; still, not for ever.
-ATTEMPTS_TURNED_AWAY = 6
 REPORT_EVERY = 10.0
 
 
@@ -220,7 +211,7 @@ class Loader:
             log.info("%s", held)
             outcome = Outcome(OperationState.HELD)
         except IncidentOpenError as stop:
-            self._settle(operation, _stopped(stop))
+            self._settle(operation, stopped(stop))
             self._held.remove(operation)
             raise
         except KrayinError as error:
@@ -253,7 +244,7 @@ class Loader:
         )
         log.error("%s: %s", operation, message)
         if operation.error_message == message:
-            return _failing("internal_error", f"this program failed on it ({message}); please report it")
+            return failing("internal_error", f"this program failed on it ({message}); please report it")
         return unknown("internal_error", message, self.timing.settle, counts_as_attempt=True)
 
     def _settle(self, operation: Operation, outcome: Outcome) -> None:
@@ -296,65 +287,3 @@ class Loader:
             self._reported = self.monotonic()
             self.loaded.waiting = self.ledger.waiting(self.sync_name)[0]
             self.on_progress(self.loaded)
-
-
-def outcome_of(
-    operation: Operation, error: KrayinError, timing: Timing = DEFAULT, *, alone: bool = True
-) -> Outcome:
-    """Return how an operation goes on after `error`, by the way one recovers from it.
-
-    What may be the row's own fault counts as an attempt, and the second one alike sets the row
-    aside. It does not count unless it stands `alone`: when another row failed right before, Krayin
-    is the likelier culprit.
-    """
-    message = str(error)
-    attempts = ATTEMPTS_TURNED_AWAY if isinstance(error, TurnedAway) else ATTEMPTS
-    alike = operation.attempts + 1 >= attempts and operation.error_message == message
-    backoff = timing.backoff_after(operation.attempts)
-    counts = alone and not is_outage(error)
-    match error:
-        case AuthenticationFailed() | ConfigurationError() | NotSent() | RateLimited():
-            # Nothing was done and it is not the row's fault: it keeps its place and its history.
-            return Outcome(
-                OperationState.PLANNED,
-                delay=timing.down if isinstance(error, NotSent) else timedelta(0),
-            )
-        case Rejected():
-            return _after_refusal(error, backoff, alike=alike)
-        case _ if counts and alike:
-            return _failing("fails_in_krayin", message)
-        case OutcomeUnknown() | Unanswered():
-            return unknown("outcome_unknown", message, timing.settle, counts_as_attempt=counts)
-        case _:
-            return later("server_failed", message, backoff, counts_as_attempt=counts)
-
-
-def _stopped(stop: IncidentOpenError) -> Outcome:
-    """Return how an operation goes on that an incident stopped before its call, or right after it.
-
-    Records that the call's answer told of are there, though their ids cannot be linked: what is known of
-    them is kept for the recovery.
-    """
-    if not isinstance(stop, AnotherKrayinError) or not stop.made:
-        return Outcome(OperationState.PLANNED)
-    return Outcome(
-        OperationState.UNKNOWN,
-        error_class=stop.kind,
-        error_message=stop.sentence,
-        candidates=(stop.made,),
-    )
-
-
-def _after_refusal(error: Rejected, backoff: timedelta, *, alike: bool) -> Outcome:
-    addresses = error.refused_addresses()
-    if addresses and not alike:
-        # The address may be on its way from one contact to another.
-        return later("address_refused", str(error), backoff, counts_as_attempt=True)
-    fields = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.fields.items())
-    return _failing("address_refused" if addresses else "rejected", fields or str(error))
-
-
-def _failing(error_class: str, message: str) -> Outcome:
-    told = f"{message.rstrip('.')}; correct it in Chatwoot or Krayin, then try again"
-    outcome = quarantined(error_class, told)
-    return replace(outcome, counts_as_attempt=True)

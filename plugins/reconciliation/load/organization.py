@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciliation.crm.fields import organization_fields, organization_update
-from reconciliation.load.sink import RecordSteps, Sink, Stop, Work, deleted
+from reconciliation.load.outcome import deleted
+from reconciliation.load.sink import RecordSteps, Sink, Stop, Work
 from reconciliation.plan.organization import company_fields
 from reconciliation.store.mapping_row import MappingState
 

@@ -19,7 +19,8 @@ from reconciliation.crm.fields import (
     person_fields,
     person_update,
 )
-from reconciliation.load.sink import RecordSteps, Stop, Work, deleted, quarantined, without_refused
+from reconciliation.load.outcome import deleted, quarantined
+from reconciliation.load.sink import RecordSteps, Stop, Work, without_refused
 from reconciliation.model.contact import addresses_where, natural_keys, with_address
 from reconciliation.model.merge import flatten
 from reconciliation.model.timing import SKEW, same_moment

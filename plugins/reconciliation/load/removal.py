@@ -20,8 +20,9 @@ from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
 from reconciliation.extract.streams import STREAMS
 from reconciliation.load.lead_stage import LeadMover
+from reconciliation.load.outcome import later, quarantined
 from reconciliation.load.person import reserved
-from reconciliation.load.sink import Stop, later, quarantined
+from reconciliation.load.sink import Stop
 from reconciliation.model.contact import addresses_where
 from reconciliation.model.merge import Merged
 from reconciliation.plan.engine import OperationRow

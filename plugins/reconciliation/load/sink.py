@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from krayin.errors import Rejected
 
+from reconciliation.load.outcome import quarantined
 from reconciliation.model.field_source import CUSTOM_PREFIX
 from reconciliation.model.merge import as_sent, flatten, is_newer, merge, resolve_pending_write
 from reconciliation.model.stages import ServerClock
@@ -21,7 +22,6 @@ from reconciliation.store.mapping_store import AlreadyMappedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import timedelta
 
     import psycopg
     from krayin.catalogue import Catalogue
@@ -345,49 +345,3 @@ def without_refused(
 
 def _log_refused(operation: Operation, refusal: Rejected) -> None:
     log.warning("%s: Krayin refused %s, left out", operation, ", ".join(sorted(refusal.fields)))
-
-
-def obsolete(error_class: str, message: str, result: Mapping[str, str] | None = None) -> Outcome:
-    """Return the end of an operation that cannot be carried out, and need not be any more."""
-    return Outcome(
-        OperationState.OBSOLETE, error_class=error_class, error_message=message, result=result or {}
-    )
-
-
-def deleted(what: str, hint: str = "", result: Mapping[str, str] | None = None) -> Outcome:
-    """Return the end of an operation on a record that was deleted in Krayin and stays so."""
-    return obsolete("deleted_in_krayin", f"{what} was deleted in Krayin{hint and '; '}{hint}", result)
-
-
-def quarantined(
-    error_class: str,
-    message: str,
-    *,
-    candidates: Sequence[Mapping[str, Any]] = (),
-    result: Mapping[str, str] | None = None,
-) -> Outcome:
-    """Return the end of an operation that waits for a person's decision."""
-    return Outcome(
-        OperationState.QUARANTINED,
-        error_class=error_class,
-        error_message=message,
-        candidates=tuple(candidates),
-        result=result or {},
-    )
-
-
-def later(error_class: str, message: str, delay: timedelta, *, counts_as_attempt: bool = False) -> Outcome:
-    """Return an operation to the plan, to be carried out after `delay`."""
-    return Outcome(
-        OperationState.PLANNED,
-        error_class=error_class,
-        error_message=message,
-        delay=delay,
-        counts_as_attempt=counts_as_attempt,
-    )
-
-
-def unknown(error_class: str, message: str, delay: timedelta, *, counts_as_attempt: bool) -> Outcome:
-    """Return an operation whose call got no trustworthy answer; after `delay` Krayin is asked what it did."""
-    outcome = later(error_class, message, delay, counts_as_attempt=counts_as_attempt)
-    return replace(outcome, state=OperationState.UNKNOWN)

@@ -13,7 +13,8 @@ import pytest
 from krayin.errors import TurnedAway
 from reconciliation.errors import SyncDatabaseError
 from reconciliation.load.contact import ContactSink
-from reconciliation.load.loader import ATTEMPTS_TURNED_AWAY, Loader, outcome_of
+from reconciliation.load.loader import Loader
+from reconciliation.load.outcome import ATTEMPTS_TURNED_AWAY, outcome_of
 from reconciliation.model.timing import Timing
 from reconciliation.run import factory
 from reconciliation.run.request import RunRequest

@@ -17,7 +17,7 @@ from krayin.errors import (
     Unanswered,
     UnexpectedAnswer,
 )
-from reconciliation.load.loader import ATTEMPTS, outcome_of
+from reconciliation.load.outcome import ATTEMPTS, outcome_of
 from reconciliation.model.timing import DEFAULT
 from reconciliation.store.binding_scope import BindingScope
 from reconciliation.store.ledger import Operation, OperationState
