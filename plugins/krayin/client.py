@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
+from functools import cached_property
 from http import HTTPStatus
 from itertools import zip_longest
 from json import dumps
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from krayin import endpoints
 from krayin.catalogue import Attribute, LeadType, Pipeline, Source, Tag, User, Workflow
 from krayin.dialect import Dialect
-from krayin.errors import DeletionsLimited, NotFound, Rejected, ServerFailed
+from krayin.errors import DeletionsLimited, FilterIgnored, NotFound, Rejected, ServerFailed
 from krayin.payloads import no_number
 from krayin.records import (
     Activity,
@@ -36,7 +37,7 @@ from krayin.session import Session
 from krayin.text import clean_text, fold_email, fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from krayin.endpoints import Endpoint, EntityType
     from krayin.payloads import (
@@ -61,6 +62,9 @@ NamedSetting = TypeVar("NamedSetting", bound=Source | LeadType | Tag)
 
 IDS_PER_CALL: Final = 100
 """Ids in one filter; leads cost Krayin about 4 ms a row."""
+
+FILTER_PROOF: Final = 60.0
+"""Seconds for which a list that was seen to find records by their ids counts as one that does."""
 
 ENTITIES_PER_CALL: Final = 25
 """Ids in one lookup-entity call."""
@@ -180,6 +184,11 @@ class KrayinClient(Session):
 
     may_search = True
     """Whether the token's user may use the search routes: only with the view permission "global"."""
+
+    @cached_property
+    def _finds_ids(self) -> dict[type[Any], float]:
+        """When a list was last seen to find records by their ids."""
+        return {}
 
     def _learn(self, **shown: bool) -> None:
         self.dialect = replace(self.dialect, **shown)
@@ -362,12 +371,34 @@ class KrayinClient(Session):
         return self.call(_LISTS[record], page_of(record), query=query)
 
     def by_ids(self, record: type[Shown], ids: Iterable[int]) -> list[Shown]:
-        """Return the records of a kind with these ids, by id; missing ones are absent."""
-        return [
-            row
-            for chunk in _chunks(sorted(set(ids)), IDS_PER_CALL)
-            for row in self._all(_LISTS[record], record, [("id", _joined(chunk))])
-        ]
+        """Return the records of a kind with these ids, by id; missing ones are absent.
+
+        What is absent counts as deleted, so a list that shows none of them must show one that is there.
+
+        Raises:
+            FilterIgnored: Krayin, or what stands before it, does not look for ids.
+        """
+        wanted = sorted(set(ids))
+        found = [row for chunk in _chunks(wanted, IDS_PER_CALL) for row in self._with_ids(record, chunk)]
+        if found:
+            self._finds_ids[record] = self._monotonic()
+        elif wanted:
+            self._see_one_by_id(record)
+        return found
+
+    def _with_ids(self, record: type[Shown], ids: Collection[int]) -> list[Shown]:
+        filters = [("id", _joined(ids))]
+        return self._all(_LISTS[record], record, filters, lambda row: row.id in ids)
+
+    def _see_one_by_id(self, record: type[Shown]) -> None:
+        """Look whether the newest record is found by its id, unless one was a moment ago; two calls."""
+        proved = self._finds_ids.get(record)
+        if proved is not None and self._monotonic() - proved < FILTER_PROOF:
+            return
+        newest = self.page(record, 1, 1, order="desc").rows
+        if newest and not self._with_ids(record, [newest[0].id]):
+            raise FilterIgnored(**_LISTS[record].where())
+        self._finds_ids[record] = self._monotonic()
 
     def leads_of_persons(self, person_ids: Iterable[int]) -> list[Lead]:
         """Return all leads of these persons, by id."""
@@ -375,8 +406,12 @@ class KrayinClient(Session):
         found = [
             lead
             for chunk in _chunks(sorted(wanted), IDS_PER_CALL)
-            for lead in self._all(endpoints.LEADS, Lead, [("person_id", _joined(chunk))])
-            if lead.person_id in wanted
+            for lead in self._all(
+                endpoints.LEADS,
+                Lead,
+                [("person_id", _joined(chunk))],
+                lambda lead: lead.person_id in wanted,
+            )
         ]
         return sorted(found, key=lambda lead: lead.id)
 
@@ -444,7 +479,8 @@ class KrayinClient(Session):
     def activities_by_key(self, key: str, values: Iterable[str]) -> list[Activity] | None:
         """Return the activities whose `additional` has one of these values under `key`, by id.
 
-        None where this Krayin cannot be asked so (2.2 refuses the filter): look in what its lists showed.
+        None where this Krayin cannot be asked so (2.2 refuses the filter, others show every activity): look
+        in what its lists showed.
 
         Raises:
             ValueError: the key is no plain word, or a value holds a comma, which cannot be looked for.
@@ -461,14 +497,19 @@ class KrayinClient(Session):
         for chunk in _chunks_of_values(sorted(wanted)):
             if self.dialect.filters_by_json is False:
                 return None
+            filters = [(column, ",".join(chunk))]
             try:
-                rows = self._all(endpoints.ACTIVITIES, Activity, [(column, ",".join(chunk))])
-            except Rejected as refusal:
-                if column not in refusal.fields:
+                found += self._all(
+                    endpoints.ACTIVITIES,
+                    Activity,
+                    filters,
+                    lambda one: str(one.additional.get(key)) in wanted,
+                )
+            except (Rejected, FilterIgnored) as refusal:
+                if isinstance(refusal, Rejected) and column not in refusal.fields:
                     raise
                 self._learn(filters_by_json=False)
                 return None
-            found += [one for one in rows if str(one.additional.get(key)) in wanted]
         if wanted:
             self._learn(filters_by_json=True)
         return sorted(found, key=lambda activity: activity.id)
@@ -486,13 +527,24 @@ class KrayinClient(Session):
     # What the methods above share.
 
     def _all(
-        self, endpoint: Endpoint, record: type[Record], filters: Sequence[tuple[str, str]] = ()
+        self,
+        endpoint: Endpoint,
+        record: type[Record],
+        filters: Sequence[tuple[str, str]] = (),
+        fits: Callable[[Record], bool] = lambda _: True,
     ) -> list[Record]:
+        """Return all rows of a list; each must fit its filters.
+
+        Raises:
+            FilterIgnored: one does not.
+        """
         rows: list[Record] = []
         page, last = 1, 1
         while page <= last:
             query = [*filters, *_paging(page, ROWS_PER_PAGE, "id", "asc")]
             one = self.call(endpoint, page_of(record), query=query)
+            if not all(map(fits, one.rows)):
+                raise FilterIgnored(**endpoint.where())
             rows += one.rows
             page, last = page + 1, one.last_page
         return rows

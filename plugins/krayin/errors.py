@@ -148,6 +148,18 @@ class UnexpectedAnswer(KrayinError):
     """The answer is not what Krayin gives: a proxy's page, a redirect or another shape."""
 
 
+class FilterIgnored(UnexpectedAnswer):
+    """A list shows other records than it was asked for, or none although they are there."""
+
+    def __init__(
+        self,
+        reason: str = "the list does not show what it was asked for: a cache, proxy or firewall before "
+        "Krayin changes the query; have it pass on calls to /api as they come",
+        **call: Any,
+    ) -> None:
+        super().__init__(reason, **call)
+
+
 class UnreadableRecord(UnexpectedAnswer):
     """A good answer holds a record in a shape Krayin does not give: somebody must look at it."""
 

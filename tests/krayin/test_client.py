@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 from krayin.catalogue import Source
-from krayin.errors import DeletionsLimited, Rejected, ServerFailed, UnexpectedAnswer
+from krayin.errors import DeletionsLimited, FilterIgnored, Rejected, ServerFailed, UnexpectedAnswer
 from krayin.records import Lead, Person
 
 
@@ -51,7 +51,7 @@ def test_a_record_of_another_shape_is_named(kit):
 
 
 def test_ids_are_read_in_chunks_of_a_hundred(kit):
-    run = kit.script(*[kit.answer(kit.page([])) for _ in range(3)])
+    run = kit.script(*[kit.answer(kit.page([kit.person(one)])) for one in (1, 101, 201)])
     run.client.by_ids(Person, [*range(1, 251), 7])
     assert [len(query_of(request)["id"].split(",")) for request in run.requests] == [100, 100, 50]
 
@@ -67,15 +67,31 @@ def test_no_ids_no_call(kit):
     run.client.mark_activities([], True)
 
 
-def test_leads_of_other_persons_are_dropped(kit):
-    rows = [
-        {"id": 2, "person": {"id": 1}},
-        {"id": 1, "person": {"id": 1}},
-        {"id": 3, "person": {"id": 8}},
-        {"id": 4},
-    ]
+def test_ids_that_are_absent_are_believed_of_a_list_that_finds_one(kit):
+    none, newest = kit.answer(kit.page([])), kit.answer(kit.page([kit.person(9)]))
+    run = kit.script(none, newest, newest, none)
+    assert run.client.by_ids(Person, [1]) == run.client.by_ids(Person, [2]) == []
+    assert [query_of(request).get("id") for request in run.requests] == ["1", None, "9", "2"]
+
+
+def test_a_list_that_does_not_look_for_ids_is_not_believed(kit):
+    newest, none = kit.answer(kit.page([kit.person(9)])), kit.answer(kit.page([]))
+    for answers in ([newest], [none, newest, none]):
+        with pytest.raises(FilterIgnored, match="cache, proxy or firewall"):
+            kit.script(*answers).client.by_ids(Person, [1])
+
+
+def test_nothing_is_there_in_an_empty_krayin(kit):
+    assert kit.script(*[kit.answer(kit.page([]))] * 2).client.by_ids(Person, [1]) == []
+
+
+def test_leads_of_other_persons_are_not_believed(kit):
+    rows = [{"id": 2, "person": {"id": 1}}, {"id": 1, "person": {"id": 1}}]
     run = kit.script(kit.answer(kit.page(rows)))
     assert [lead.id for lead in run.client.leads_of_persons([1])] == [1, 2]
+    for other in ({"id": 3, "person": {"id": 8}}, {"id": 4}):
+        with pytest.raises(FilterIgnored):
+            kit.script(kit.answer(kit.page([*rows, other]))).client.leads_of_persons([1])
 
 
 def test_entities_are_looked_up_25_at_a_time_and_unknown_ones_are_absent(kit):
@@ -153,12 +169,16 @@ def test_activities_are_found_by_our_key_only(kit):
     rows = [
         {"id": 2, "type": "note", "additional": {"chatwoot_id": 5}},
         {"id": 1, "type": "note", "additional": {"chatwoot_id": "6"}},
-        {"id": 3, "type": "note", "additional": {"chatwoot_id": "7"}},
-        {"id": 4, "type": "note", "additional": None},
     ]
     run = kit.script(kit.answer(kit.page(rows)))
     assert [one.id for one in run.client.activities_by_key("chatwoot_id", ["5", "6"])] == [1, 2]
     assert query_of(run.requests[0])["additional->chatwoot_id"] == "5,6"
+    for other in ({"chatwoot_id": "7"}, None):
+        # A Krayin that heeds columns only shows every activity, of which one page is enough.
+        all_of_them = kit.page([*rows, {"id": 3, "type": "note", "additional": other}], 1, 99)
+        overlooked = kit.script(kit.answer(all_of_them))
+        assert overlooked.client.activities_by_key("chatwoot_id", ["5", "6"]) is None
+        assert overlooked.client.dialect.filters_by_json is False
 
 
 @pytest.mark.parametrize(("key", "values"), [("a b", ["1"]), ("a.b", ["1"]), ("k", ["1,2"]), ("k", [""])])
@@ -183,7 +203,8 @@ def test_a_person_with_leads_is_not_deleted(kit):
 
 
 def test_a_missing_person_counts_as_deleted_before_but_a_failure_does_not(kit):
-    gone = kit.script(kit.answer(kit.page([])), generic(kit), kit.answer(kit.page([])))
+    nobody = kit.answer(kit.page([]))
+    gone = kit.script(nobody, generic(kit), nobody, nobody)
     assert gone.client.delete_person(1) is False
     # What the route itself answers carries the headers of its own limiter, which the refusal of that one lacks.
     for limit, error in ((100, ServerFailed), (60, DeletionsLimited), (None, DeletionsLimited)):
