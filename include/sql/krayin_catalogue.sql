@@ -7,6 +7,13 @@ SET document = %(document)s, attributes_read_at = clock_timestamp()
 WHERE connection_key = %(connection_key)s
 
 
+-- name: expire
+-- Have what a Krayin is set up with read anew by whoever needs it next; until then it is what was known.
+-- Parameters: target_id.
+-- Indexes: none needed, one row per connection.
+UPDATE krayin_sync.krayin_catalogue SET read_at = '-infinity' WHERE target_id = %(target_id)s
+
+
 -- name: known
 -- What a Krayin was set up with when it was looked at last, through whichever connection.
 -- Parameters: target_id.

@@ -15,7 +15,14 @@ from urllib.parse import quote
 from krayin import endpoints
 from krayin.catalogue import Attribute, LeadType, Pipeline, Source, Tag, User, Workflow
 from krayin.dialect import Dialect
-from krayin.errors import DeletionsLimited, FilterIgnored, NotFound, Rejected, ServerFailed
+from krayin.errors import (
+    ConfigurationError,
+    DeletionsLimited,
+    FilterIgnored,
+    NotFound,
+    Rejected,
+    ServerFailed,
+)
 from krayin.payloads import no_number
 from krayin.records import (
     Activity,
@@ -185,6 +192,9 @@ class KrayinClient(Session):
     may_search = True
     """Whether the token's user may use the search routes: only with the view permission "global"."""
 
+    setup_changed = False
+    """Whether an answer showed that Krayin is not set up any more as it was when that was read."""
+
     @cached_property
     def _finds_ids(self) -> dict[type[Any], float]:
         """When a list was last seen to find records by their ids."""
@@ -216,8 +226,25 @@ class KrayinClient(Session):
     # Writing.
 
     def create_lead(self, draft: LeadDraft) -> CreatedLead:
-        """Create a lead, with its person and organization where the draft says so, in one call."""
-        created = self.call(endpoints.CREATE_LEAD, data_of(CreatedLead), body=draft.to_body())
+        """Create a lead, with its person and organization where the draft says so, in one call.
+
+        Raises:
+            ConfigurationError: its stage was deleted since Krayin's settings were read.
+            NotFound: its person was deleted.
+        """
+        endpoint = endpoints.CREATE_LEAD
+        try:
+            created = self.call(endpoint, data_of(CreatedLead), body=draft.to_body())
+        except NotFound as missing:
+            # Beside its stage Krayin looks for nothing but its person (CONTRACT: POST /leads).
+            if draft.person_id is not None and not self.by_ids(Person, [draft.person_id]):
+                raise
+            self.setup_changed = True
+            message = (
+                f"the stage {draft.lead_pipeline_stage_id} of new leads was deleted in Krayin; nothing was "
+                "made, and the next run reads Krayin's pipelines anew"
+            )
+            raise ConfigurationError(message, **endpoint.where(missing.status)) from missing
         if draft.person is not None and draft.person.emails is None:
             self._learn(takes_no_email=True)
         return created

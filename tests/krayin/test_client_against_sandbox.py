@@ -556,8 +556,10 @@ def test_dead_ids_leave_a_creation_unknown(client):
         client.create_activity(note(999, "1"))
     with pytest.raises(OutcomeUnknown):
         client.create_lead(LeadDraft(title="x", lead_pipeline_stage_id=1, lead_source_id=999))
-    with pytest.raises(NotFound):
-        client.create_lead(LeadDraft(title="x", lead_pipeline_stage_id=999))
+    for more in ({}, {"person": person()}, {"person_id": client.create_person(person("Bo")).id}):
+        with pytest.raises(ConfigurationError, match="the stage 999 of new leads was deleted"):
+            client.create_lead(LeadDraft(title="x", lead_pipeline_stage_id=999, **more))
+    assert client.setup_changed
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api/v1", "/api/v1/", "/api/admin", "/admin/login"])

@@ -160,7 +160,10 @@ def _pace_now(budget: RateBudget) -> int:
 def _with_dialect(
     connection: psycopg.Connection, target_id: int, client: KrayinClient, *, is_new: bool
 ) -> Iterator[None]:
-    """Let a client know how its Krayin answers, and keep what it learns; anyway if the catalogue `is_new`."""
+    """Let a client know how its Krayin answers, and keep what it learns; anyway if the catalogue `is_new`.
+
+    A catalogue that the client found outdated is read anew by the next run.
+    """
     row = connection.execute(
         statement("krayin_target/dialect_read"), {"target_id": target_id, "max_age": DIALECT_AGE}
     ).fetchone()
@@ -169,6 +172,9 @@ def _with_dialect(
     try:
         yield
     finally:
+        if client.setup_changed:
+            with suppress(psycopg.Error):
+                connection.execute(statement("krayin_catalogue/expire"), {"target_id": target_id})
         if is_new or client.dialect != known:
             document = Jsonb(client.dialect.to_json())
             # What ended the run is worth more than this: it is learned again.

@@ -72,6 +72,31 @@ def test_a_wrong_krayin_address_is_named(world: World) -> None:
     assert world.krayin.url in str(error.value)
 
 
+@on_each_krayin
+def test_a_stage_that_is_deleted_while_new_leads_wait_for_it_is_named_and_costs_no_record_anything(
+    world: World,
+) -> None:
+    """What Krayin is set up with is read once an hour; the POST that finds the stage missing makes nothing."""
+    stages = [
+        {"code": code, "name": code, "probability": 100, "sort_order": 1} for code in ("new", "won", "lost")
+    ]
+    pipeline = world.api("POST", "settings/pipelines", {"name": "Second", "rotten_days": 9, "stages": stages})
+    settings = {"lead_pipeline_id": pipeline["data"]["id"]}
+    world.run(**settings)
+    world.api("DELETE", f"settings/pipelines/{settings['lead_pipeline_id']}")
+    for number in range(3):
+        world.add(name=f"Contact {number}", email=f"c{number}@example.com")
+
+    with pytest.raises(RunStoppedError, match=r"the stage 7 of new leads was deleted in Krayin") as error:
+        world.run(**settings)
+    assert error.value.waiting == 3
+    assert len([call for call in writes(world) if call["path"].endswith("/leads")]) == 1
+    assert world.persons() == []
+    with pytest.raises(SettingsDoNotFitKrayinError, match="lead_pipeline_id: 2 does not exist"):
+        world.run(**settings)
+    assert world.run().summary["created"] == {"lead": 3, "person": 3}
+
+
 @pytest.mark.slow
 def test_a_token_that_dies_in_the_middle_keeps_what_is_left_for_the_next_run(world: World) -> None:
     for number in range(6):
