@@ -105,7 +105,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         _SUCCESS,
         Meaning.UNEXPECTED,
-        "the answer is a page, not JSON: an error page of Krayin, a proxy's, or another web site",
+        "the answer is not JSON: it is empty, breaks off, or is a page of Krayin, a proxy or another site",
     ),
     Rule(
         _REDIRECT,

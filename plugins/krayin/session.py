@@ -197,6 +197,8 @@ class Session:
             headers={
                 # Without it Krayin answers its errors as pages with status 200.
                 "Accept": "application/json",
+                # A cache before Krayin would show a record as it was before a salesperson's edit.
+                "Cache-Control": "no-cache",
                 "Authorization": f"Bearer {token}",
                 "User-Agent": "chatwoot-krayin-sync",
             },

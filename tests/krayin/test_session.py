@@ -39,6 +39,7 @@ def test_a_call_asks_for_json_carries_the_token_and_takes_one_slot(kit):
     (request,) = run.requests
     assert str(request.url) == "https://crm.example.com/api/v1/get"
     assert request.headers["Accept"] == "application/json"
+    assert request.headers["Cache-Control"] == "no-cache"
     assert request.headers["Authorization"] == f"Bearer {kit.token}"
     assert run.limiter.settled == [LimitFeedback(limit=60, remaining=41, route="GET get", seconds=0.0)]
 
