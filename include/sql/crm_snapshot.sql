@@ -69,7 +69,8 @@ LEFT JOIN krayin_sync.crm_snapshot AS shown
        ON shown.target_id = operation.target_id AND shown.crm_kind = candidate.crm_kind AND shown.crm_id = candidate.crm_id
 LEFT JOIN krayin_sync.mapping AS owner
        ON owner.target_id = operation.target_id AND owner.crm_kind = candidate.crm_kind AND owner.crm_id = candidate.crm_id
-      AND owner.state = 'linked'
+      -- As the index of what is linked has it.
+      AND owner.state = 'linked' AND owner.crm_kind <> 'organization'
 WHERE operation.id = ANY(%(operation_ids)s) AND operation.state = 'quarantined'
 ORDER BY operation.id, candidate.crm_id
 

@@ -64,9 +64,12 @@ class Truth:
 
     def records(self) -> Records:
         """Krayin's rows by kind and id, custom attributes among them; its own log entries are left out."""
-        rows = self.world.krayin.records(*TABLES.values(), "attribute_values")
+        rows = self.world.krayin.records(*TABLES.values(), "attribute_values", "attributes")
+        passing = {row["id"] for row in rows["attributes"] if row["code"] in PASSING}
         found = {kind: {row["id"]: dict(row) for row in rows[table]} for kind, table in TABLES.items()}
         for value in rows["attribute_values"]:
+            if value["attribute_id"] in passing:
+                continue
             kind = next(kind for kind, table in TABLES.items() if table == value["entity_type"])
             if (owner := found[kind].get(value["entity_id"])) is not None:
                 owner[f"value {value['attribute_id']}"] = {**value, "id": None}
@@ -112,6 +115,9 @@ class Truth:
         updated = {kind: changed[kind] - found[kind] for kind in TABLES}
         updated["organization"] = self._written(run.id, "contacts/organizations/{id}")
         assert _counts(said.get("updated", {})) == _sizes(updated)
+        gone = {kind: set(before[kind]) - set(after[kind]) for kind in ("person", "lead")}
+        deleted = said.get("deleted", {})
+        assert {kind: deleted.get(kind, 0) for kind in gone} == {kind: len(ids) for kind, ids in gone.items()}
         self._check_calls(run, forecast=forecast)
         self._check_stages(run, before, after)
         self._check_report(run, after)

@@ -11,20 +11,27 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from reconciliation.admin.contact_erasure import erase
+from reconciliation.run.request import RunRequest
 from reconciliation.settings.sync_files import load_syncs
+from reconciliation.store.decisions import Answer, decide
 from reconciliation.store.reports import PAGE, fetch
 from reconciliation.web.page_context import PageContext
 from reconciliation.web.run_report import make_report
 
 from sandbox.chatwoot import changes
 from tests.reconciliation import data_world
-from tests.reconciliation.truth import PROBES, TABLES, report_rows
+from tests.reconciliation.load.test_unknown import later
+from tests.reconciliation.test_numbers import REPAIR, reconcile, talk
+from tests.reconciliation.truth import PROBES, TABLES, Truth, report_rows
 from tests.reconciliation.web.test_status_app import Browser, browser, signed_in
 from tests.reconciliation.world import on_each_krayin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from reconciliation.store.run_rows import Run
 
     from tests.reconciliation.world import World
 
@@ -96,6 +103,7 @@ class Pages:
         (folder / "test.yaml").write_text("name: test\nchatwoot: {account_id: 1}\n")
         self.world = world
         self.calls = self.acts = 0
+        self.truth = Truth(world)
         around = PageContext(
             signed_in=signed_in,
             readable=lambda _: {"test__sync": False, "test__reconcile": False},
@@ -124,6 +132,12 @@ class Pages:
         self.acts += 1
         return done
 
+    def run(self, act: Callable[[], Run]) -> Run:
+        """Let a run happen, and check what is said of it; how near its forecast is, is another test's."""
+        run: Run = self.act(lambda: self.truth.run(act, forecast=False))
+        self.check_shown(run, Both(self.world))
+        return run
+
     # --- what is checked ----------------------------------------------------------------------
 
     def check_run(self, before: Both, after: Both) -> None:
@@ -140,6 +154,30 @@ class Pages:
             kind: len(now[kind] - was[kind]) for kind in now if now[kind] - was[kind]
         }
         assert cells["Waits"] == "0"
+
+    def check_shown(self, run: Run, both: Both) -> None:
+        """What the pages say of a run that did what its summary says (`Truth`), and of what it left."""
+        for address in ("runs/test", "syncs/test"):
+            text = self.browser.get(f"/krayin-sync/{address}").text
+            row = re.search(r"<tr>(<td>.*?)</tr>", text, re.DOTALL)
+            assert row
+            cells = {
+                name: plain(cell)
+                for name, cell in re.findall(r'<td[^>]* data-is="(\w+)">(.*?)</td>', row[1], re.DOTALL)
+            }
+            for name in ("Created", "Adopted", "Updated"):
+                done = run.summary.get(name.lower(), {})
+                assert numbers(cells[name]) == {kind: number for kind, number in done.items() if number}
+            deleted, closed = run.summary["deleted"], run.summary["closed"]
+            assert numbers(cells["Removed"]) == {**deleted, **closed}
+            assert cells["Calls"] == str(len(self.world.calls(run.id)))
+            assert cells["Waits"] == str(run.summary["waiting"])
+        work, overview = self.words("work"), self.words("")
+        assert re.findall(r"(\d+) ambiguous person, since", work) == [
+            str(number) for number in [len(both.ambiguous)] if number
+        ]
+        waiting = run.summary["waiting"]
+        assert (f"Waiting {waiting} operation" if waiting else "Waiting nothing") in overview
 
     def check_comparison(self, both: Both, *, accepted: int = 0, orphans: int | None = None) -> None:
         """Overview, comparisons, differences, work and report after a comparison of everything."""
@@ -316,3 +354,102 @@ def test_when_contacts_are_deleted_and_their_records_with_them(world: World, pag
     pages.act(lambda: world.compared(repairing=False, **deleting))
     assert (len(both.contacts), len(both.gone)) == (10, 0)
     pages.check_comparison(both)
+
+
+def nothing(pages: Pages, contacts: list[int]) -> None:
+    pages.run(pages.world.run)
+
+
+def changes_of_all_kinds(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    for contact in contacts[4:8]:
+        world.change(contact, name=f"Renamed {contact}")
+    talk(world, contacts[5], "Another question")
+    world.add(name="Person 88", email="p88@example.com")
+    assert pages.run(world.run).summary["updated"]["person"] == 4
+
+
+def merge(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.merge_contacts(connection, contacts[10], contacts[11])
+    pages.run(world.run)
+    run = pages.run(lambda: reconcile(world, on_source_delete="delete", **REPAIR))
+    assert run.summary["deleted"] == {"lead": 1, "person": 1}
+
+
+def erasure(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    before = Both(world).ids()
+    pages.act(lambda: erase(world.sync(), contacts[6], also_adopted=False))
+    with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:
+        changes.delete_contact(connection, contacts[6])
+    now = Both(world).ids()
+    assert {kind: len(before[kind] - now[kind]) for kind in ("person", "lead")} == {"person": 1, "lead": 1}
+    pages.run(world.run)
+
+
+def quarantine_and_replay(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    ((operation,),) = world.rows("SELECT id FROM operation WHERE state = 'quarantined'")
+    (one,) = (row["id"] for row in world.persons() if row["name"] == "One")
+    world.api("DELETE", f"contacts/persons/{one}")
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        decide(connection, "test", Answer.REPLAY, {operation: None}, by="ada")
+    run = pages.run(world.run)
+    assert (run.summary["adopted"]["person"], run.summary["quarantined"]) == (1, 0)
+
+
+def a_failing_krayin(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    for number in (90, 91, 92):
+        world.add(name=f"Person {number}", email=f"p{number}@example.com")
+    world.krayin.set_faults({"kind": "status_503", "method": "POST"})
+    failed = pages.run(lambda: world.run(RunRequest(seconds=1)))
+    assert failed.summary["waiting"] == 3
+    world.krayin.clear_faults()
+    later(world)
+    assert pages.run(world.run).summary["created"] == {"lead": 3, "person": 3}
+
+
+def leads_that_move_on(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    for contact in contacts[5:8]:
+        talk(world, contact, "What does it cost?", status=1)
+    stages = {row["id"]: row["lead_pipeline_stage_id"] for row in Both(world).records["leads"]}
+    run = pages.run(world.run)
+    moved = [
+        row["id"]
+        for row in Both(world).records["leads"]
+        if row["lead_pipeline_stage_id"] != stages.get(row["id"])
+    ]
+    assert len(moved) == run.summary["stages"]["moved"] == 3
+
+
+def edits_on_both_sides(pages: Pages, contacts: list[int]) -> None:
+    world = pages.world
+    for row in [one for one in world.persons() if one["name"] in {"Person 7", "Person 8"}]:
+        kept = {name: row[name] for name in ("emails", "contact_numbers")}
+        world.api(
+            "PUT", f"contacts/persons/{row['id']}", {**kept, "name": f"Typed {row['id']}", "user_id": 1}
+        )
+    world.change(contacts[8], name="Renamed")
+    pages.run(world.run)
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        nothing, changes_of_all_kinds, merge, erasure, quarantine_and_replay, a_failing_krayin,
+        leads_that_move_on, edits_on_both_sides,
+    ],
+)  # fmt: skip
+def test_after_each_workload(
+    world: World, pages: Pages, workload: Callable[[Pages, list[int]], None]
+) -> None:
+    contacts = data_world.add_contacts(world)
+    pages.truth = Truth(world)
+    assert pages.run(world.run).summary["adopted"] == {"person": 2}
+    workload(pages, contacts)
+    pages.act(lambda: world.compared(repairing=False))
+    pages.check_comparison(Both(world))
