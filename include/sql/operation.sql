@@ -466,7 +466,7 @@ RETURNING sent_at
 
 -- name: latency_by_hour
 -- How many seconds the changes of contacts took from Chatwoot to Krayin's answer, by hour of the last day, as the view
--- `change_latency` counts them; of the last 20,000 operations that ended.
+-- `change_latency` counts them; of the last 5,000 operations that ended.
 -- Parameters: sync_name, until (timestamptz).
 -- Indexes: operation_ended, sync_run_pkey, sync_run_latest.
 WITH latest AS MATERIALIZED (
@@ -474,7 +474,7 @@ WITH latest AS MATERIALIZED (
     FROM krayin_sync.operation
     WHERE finished_at > %(until)s::timestamptz - interval '1 day' AND finished_at <= %(until)s
     ORDER BY finished_at DESC
-    LIMIT 20000
+    LIMIT 5000
 ), dated AS MATERIALIZED (
     SELECT run.id,
            (SELECT started_at FROM krayin_sync.sync_run AS earlier

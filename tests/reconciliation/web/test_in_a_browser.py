@@ -23,6 +23,7 @@ from reconciliation.admin.approval import ask
 from reconciliation.settings.sync_files import load_syncs
 from reconciliation.store.incidents import open_incident
 from reconciliation.web.page_context import PageContext
+from reconciliation.web.run_report import make_report
 from reconciliation.web.status_app import create_app
 
 from tests.ports import free_port
@@ -211,6 +212,10 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     world.add(name="Rosa Parks", email="rosa@example.com", additional_attributes={"job_title": "Buyer"})
     pages["previewed"] = preview(page, address)
     held_plan(world)
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        ((compared,),) = world.rows("SELECT max(run_id) FROM reconciliation")
+        make_report(connection, compared, chatwoot_url="https://chat.example.com/")
+    pages["report"] = f"reports/{compared}/report.html"
     page.goto(f"{address}work")
     page.get_by_role("button", name="It is this person").first.click()
     for width in SIZES:
