@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from krayin.catalogue import Attribute
-from krayin.endpoints import ENTITY_TYPES
-from krayin.errors import KrayinError, is_outage
+from krayin.endpoints import ENTITY_TYPES, LOOKUP_ENTITY
+from krayin.errors import FilterIgnored, KrayinError, is_outage
 
 from reconciliation.crm.fields import RECORDS, lead_columns, organization_columns, person_columns
 from reconciliation.model.field_source import CUSTOM_PREFIX
@@ -118,21 +118,29 @@ class CrmReads:
     _expected: dict[EntityType, set[int]] = field(default_factory=dict, init=False)
 
     def prefetch(self, entity: EntityType, ids: Iterable[int]) -> None:
-        """Read some records at once."""
+        """Read some records at once.
+
+        Raises:
+            FilterIgnored: a record is listed, and not found where its custom attributes are shown.
+        """
         wanted = sorted(set(ids))
         if not wanted:
             return
         self.attributes.refresh()
         copies: dict[int, dict[str, Any]] = {}
-        if entity == "leads" or entity in self.attributes.with_custom:
+        looks_up = entity == "leads" or entity in self.attributes.with_custom
+        if looks_up:
             copies = {
                 one: dict(raw.values) for one, raw in self.client.lookup_entities(entity, wanted).items()
             }
         crm_kind, columns = _COLUMNS[entity]
+        records = self.listed(crm_kind, wanted)
+        if looks_up and not copies.keys() >= records.keys():
+            # A box that is not seen is not one that nobody ticked.
+            raise FilterIgnored(**LOOKUP_ENTITY[entity].where())
         # Changing a single field of a lead leaves the copies of its title and description behind.
         found = {
-            one: (copy := copies.get(one, {})) | columns(record, copy)
-            for one, record in self.listed(crm_kind, wanted).items()
+            one: (copy := copies.get(one, {})) | columns(record, copy) for one, record in records.items()
         }
         now = self.monotonic()
         for one in wanted:
