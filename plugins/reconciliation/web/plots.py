@@ -115,9 +115,10 @@ def line_plot(  # noqa: PLR0913 - what a line is and how it is shown
         for one, another in pairwise(places):
             if one and another:
                 drawing.line((one, another), colour)
-        if len(moments) < FEW:
-            for x, y in filter(None, places):
-                drawing.dot(x, y, colour)
+        for before, one, after in zip([None, *places], places, [*places[1:], None], strict=False):
+            # A value between gaps has no line.
+            if one and (len(moments) < FEW or not (before or after)):
+                drawing.dot(*one, colour)
     if len(lines) > 1:
         drawing.legend(zip(lines, COLOURS, strict=False))
     return drawing.svg()

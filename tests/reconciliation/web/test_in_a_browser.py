@@ -42,6 +42,7 @@ PICTURES = os.environ.get("WRITE_PICTURES")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)"
 )
+DAYS = 28
 SIZES: dict[int, Any] = {1280: "light", 390: "dark"}
 NAMES = ("Ada Lovelace", "Grace Hopper", "Barbara Liskov", "Frances Allen", "Margaret Hamilton")
 
@@ -80,6 +81,12 @@ def address(tmp_path: Path, world: World, started: list[tuple[Any, ...]]) -> Ite
     (tmp_path / "test.yaml").write_text(
         "name: test\nchatwoot: {account_id: 1, url: https://chat.example.com/}\n"
     )
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        for table in ("sync_run", "reconciliation"):
+            # Room for what `a_month_before` puts there.
+            connection.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", (f"krayin_sync.{table}", DAYS)
+            )
     for number, name in enumerate(NAMES):
         ambiguous(world, number, name)
         first = name.split()[0].lower()
@@ -178,6 +185,44 @@ def held_plan(world: World) -> None:
         ask(connection, "test", "asset__1")
 
 
+def a_month_before(world: World) -> None:
+    """Have a month of comparisons stand before what happened, and a day of calls and changes."""
+    with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        connection.execute("SET search_path = krayin_sync")
+        connection.execute(
+            """
+            WITH day AS (
+                SELECT n, now() - (1 + %(days)s - n) * interval '1 day' AS at FROM generate_series(1, %(days)s) AS n),
+            run AS (
+                INSERT INTO sync_run (id, sync_name, kind, state, started_at, finished_at, summary)
+                OVERRIDING SYSTEM VALUE
+                SELECT n, 'test', 'scheduled', 'done', at, at + 4 * interval '1 second', jsonb_build_object(
+                    'read', 2 + n %% 5, 'updated', jsonb_build_object('person', n %% 3, 'lead', n %% 2),
+                    'waiting', 0, 'calls', 5 + n %% 7, 'forecast_calls', 5 + n %% 7)
+                FROM day
+                RETURNING id)
+            INSERT INTO reconciliation
+                (id, run_id, sync_name, scope_id, depth, started_at, finished_at, counts)
+            OVERRIDING SYSTEM VALUE
+            SELECT n, n, 'test', scope.id, 'full', at, at,
+                   jsonb_build_object('in_scope', 10, 'in_sync', 10 - n / 4)
+            FROM day JOIN run ON run.id = n CROSS JOIN scope""",
+            {"days": DAYS},
+        )
+        connection.execute("""
+            INSERT INTO api_call (at, target_id, run_id, lane, method, route, status, milliseconds, outcome)
+            SELECT now() - (n * n % 1440) * interval '1 minute', krayin_target.id, 1, 1, 'GET', 'leads', 200,
+                   40 + n % 90, 'answered'
+            FROM generate_series(1, 6000) AS n CROSS JOIN krayin_target""")
+        connection.execute("""
+            INSERT INTO operation (run_id, sync_name, lane, target_id, scope_id, source_kind, source_id, payload,
+                                   source_read_at, forecast_calls, state, finished_at, source_changed_at)
+            SELECT 2 + n % 20, 'test', 1, scope.target_id, scope.id, 'contact', -n, '{}', now(), 1, 'done', ended.at,
+                   ended.at - (20 + n % 17 * n % 23) * interval '1 second'
+            FROM generate_series(1, 200) AS n CROSS JOIN scope
+            CROSS JOIN LATERAL (SELECT now() - n * interval '7 minutes') AS ended (at)""")
+
+
 def serious(page: Page, *where: Any) -> list[tuple[Any, ...]]:
     """What is wrong with a page, each with `where` it is."""
     found: list[tuple[Any, ...]] = [
@@ -194,7 +239,7 @@ def take(page: Page, name: str, width: int, scheme: str) -> None:
     """Make the picture of a page anew, where there is one."""
     picture = Path(PICTURES or "none") / f"{name}-{width}-{scheme}.png"
     if picture.exists():
-        page.screenshot(path=picture)
+        page.screenshot(path=picture, full_page=name == "sync")
 
 
 def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
@@ -213,6 +258,7 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     pages["previewed"] = preview(page, address)
     held_plan(world)
     with psycopg.connect(world.sync_url, autocommit=True) as connection:
+        a_month_before(world)
         ((compared,),) = world.rows("SELECT max(run_id) FROM reconciliation")
         make_report(connection, compared, chatwoot_url="https://chat.example.com/")
     pages["report"] = f"reports/{compared}/report.html"

@@ -78,6 +78,10 @@ def test_gaps_are_no_line() -> None:
     drawn = [line["style"] for line in shapes(two_lines(), "polyline")]
     assert len([style for style in drawn if "--one" in style]) == 2, "from 1 to 2 and from 4 to 5"
     assert not [style for style in drawn if "--two" in style]
+    nan = float("nan")
+    minutes = [NOON + timedelta(minutes=number) for number in range(60)]
+    alone = line_plot("one", minutes, {"x": [nan, 5, *[nan] * 8, *range(50)]}, unit=str)
+    assert len(shapes(alone, "circle")) == 1, "and what stands alone is a dot"
 
 
 def test_the_same_numbers_give_the_same_plot() -> None:
