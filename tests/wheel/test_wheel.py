@@ -27,7 +27,7 @@ from reconciliation.settings import sync_files
 print(json.dumps({
     "from": reconciliation.__file__,
     "statement": statements.statement("sync_run/expire"),
-    "refused": page("refused.html.j2", status=404, said=""),
+    "refused": page("refused.html.j2", status=404, said="", home=""),
     "dags": str(InstalledDags(name="krayin-sync").path),
     "syncs": str(sync_files.folder()),
     "retention": str(retention.FILE),
