@@ -95,7 +95,7 @@ COPY (
             (CASE WHEN fresh.bucket IS NULL THEN known.hashes ELSE fresh.hashes END)
                 [(mapping.key & 63)::integer + 1] IS NOT NULL AS is_there
         FROM (
-            SELECT source_id::bigint AS key, source_read_at
+            SELECT split_part(source_id, '/', 1)::bigint AS key, source_read_at
             FROM krayin_sync.mapping
             WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND state <> 'orphaned'
               AND source_read_at > CASE

@@ -203,3 +203,47 @@ AND (
 -- Part of a condition, where only some rows are looked at: it is asked of each. Otherwise PostgreSQL may collect all
 -- contacts that the rule means, for every few rows anew.
 OFFSET 0
+
+
+-- name: talks
+-- What `contact` says inbox by inbox, that of its oldest conversation first, as JSON; a column of what is selected.
+-- Parameters: account_id; inboxes (bigint[], NULL: all).
+-- Indexes: index_conversations_on_contact_id, conversations_pkey, users_pkey.
+(
+    SELECT json_agg(json_build_object(
+        'inbox_id', latest.inbox_id, 'team_id', latest.team_id, 'agent_id', latest.assignee_id, 'email', agent.email,
+        'labels', told.labels, 'last_activity_at', told.last_activity_at::text
+    ) ORDER BY told.first)
+    FROM (
+        SELECT
+            min(talk.display_id) AS first,
+            max(talk.last_activity_at) AS last_activity_at,
+            string_agg(nullif(talk.cached_label_list, ''), ',') AS labels,
+            (array_agg(talk.id ORDER BY talk.last_activity_at DESC, talk.id DESC))[1] AS latest_id
+        FROM conversations AS talk
+        WHERE talk.contact_id = contact.id
+            AND talk.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
+        GROUP BY talk.inbox_id
+    ) AS told
+    JOIN conversations AS latest ON latest.id = told.latest_id
+    LEFT JOIN users AS agent ON agent.id = latest.assignee_id
+) AS talks,
+
+
+-- name: talks_hash
+-- Part of a hash: in which inboxes `contact` has conversations, and how these are labelled.
+-- Parameters: account_id; inboxes (bigint[], NULL: all).
+-- Indexes: index_conversations_on_contact_id.
+# coalesce(
+    (
+        SELECT sum(
+            hashtextextended(coalesce(talk.cached_label_list, '') COLLATE "C", talk.inbox_id) >> 20
+        )::bigint & 4611686018427387900
+        FROM conversations AS talk
+        WHERE talk.contact_id = contact.id
+            AND talk.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
+    ),
+    0
+)

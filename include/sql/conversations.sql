@@ -229,6 +229,7 @@ SELECT
     conversation.status,
     conversation.priority,
     conversation.created_at::text AS created_at,
+    conversation.inbox_id,
     inbox.name AS inbox_name,
     coalesce(inbox.channel_type, '') AS channel_type,
     conversation.assignee_id,

@@ -34,7 +34,7 @@ WITH meant AS (
 noted AS (
     INSERT INTO krayin_sync.decision
         (sync_name, scope_id, answer, contact_id, operation_id, reason, candidates, crm_id, decided_by)
-    SELECT %(sync_name)s, scope_id, %(answer)s, CASE WHEN source_kind IN ('contact', 'stage') THEN source_id::bigint ELSE contact_id END,
+    SELECT %(sync_name)s, scope_id, %(answer)s, CASE WHEN source_kind IN ('contact', 'stage') THEN split_part(source_id, '/', 1)::bigint ELSE contact_id END,
            id, error_class, candidates, crm_id, %(decided_by)s
     FROM meant
     ORDER BY id

@@ -28,15 +28,16 @@ WHERE scope_id = %(scope_id)s AND contact_id = %(contact_id)s::text::bigint
 
 
 -- name: activity_contacts
--- Which person and lead some contacts are; held until the end of the transaction, so that a record linked
--- meanwhile releases what is planned here to wait for it.
+-- Which person and leads some contacts are; held until the end of the transaction, so that a record linked
+-- meanwhile releases what is planned here to wait for it. The source id of a lead for a further inbox names that.
 -- Parameters: scope_id, contact_ids (text[]).
--- Indexes: mapping_of_source, erasure_of_contact.
-SELECT source_id, crm_kind, crm_id, state, origin
+-- Indexes: mapping_of_source, mapping_further_leads, erasure_of_contact.
+SELECT source_id, crm_kind, crm_id, state, inbox_id
 FROM krayin_sync.mapping
 JOIN krayin_sync.scope ON scope.id = mapping.scope_id
-WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s)
-  AND crm_kind IN ('person', 'lead')
+WHERE scope_id = %(scope_id)s AND crm_kind IN ('person', 'lead')
+  AND (source_kind = 'contact' AND source_id = ANY(%(contact_ids)s)
+       OR source_kind = 'lead' AND split_part(source_id, '/', 1) = ANY(%(contact_ids)s))
   AND NOT EXISTS (
       SELECT 1 FROM krayin_sync.erasure
       WHERE erasure.scope_id = mapping.scope_id AND erasure.lifted_at IS NULL
@@ -82,7 +83,7 @@ WHERE mapping.id = seen.id
 -- Parameters: loser, survivor (ids of mapping rows of one CRM kind).
 -- Indexes: mapping_pkey.
 WITH given AS (
-    SELECT crm_id, origin, last_sent, pending_write, former_crm_ids, former_adopted_ids, made_in_stage
+    SELECT crm_id, origin, last_sent, pending_write, former_crm_ids, former_adopted_ids, made_in_stage, inbox_id
     FROM krayin_sync.mapping
     WHERE id = %(loser)s
 ), left_behind AS (
@@ -95,7 +96,7 @@ UPDATE krayin_sync.mapping AS survivor
 SET crm_id = given.crm_id, origin = given.origin, last_sent = given.last_sent, pending_write = given.pending_write,
     former_crm_ids = survivor.former_crm_ids || given.former_crm_ids,
     former_adopted_ids = survivor.former_adopted_ids || given.former_adopted_ids,
-    made_in_stage = given.made_in_stage, state = 'linked', source_hash = ''::bytea, acked_hash = NULL
+    made_in_stage = given.made_in_stage, inbox_id = coalesce(given.inbox_id, survivor.inbox_id), state = 'linked', source_hash = ''::bytea, acked_hash = NULL
 FROM given
 WHERE survivor.id = %(survivor)s
 
@@ -213,7 +214,7 @@ GROUP BY crm_id
 
 
 -- name: contacts_of_records
--- The mapping of some contacts with what Krayin showed last of their records.
+-- The mapping of some contacts, and of leads for further inboxes, with what Krayin showed last of their records.
 -- Parameters: scope_id, source_ids (text[]).
 -- Indexes: mapping_of_source, crm_snapshot_pkey.
 SELECT mapping.source_id, mapping.source_kind, mapping.crm_kind, mapping.id, mapping.crm_id, mapping.origin,
@@ -222,7 +223,7 @@ FROM krayin_sync.mapping AS mapping
 LEFT JOIN krayin_sync.crm_snapshot AS snapshot
        ON snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind
       AND snapshot.crm_id = mapping.crm_id
-WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind IN ('contact', 'stage')
+WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind IN ('contact', 'lead', 'stage')
   AND mapping.source_id = ANY(%(source_ids)s)
 
 
@@ -275,8 +276,8 @@ FROM krayin_sync.mapping AS mapping
 JOIN krayin_sync.crm_snapshot AS snapshot
   ON snapshot.target_id = mapping.target_id AND snapshot.crm_kind = mapping.crm_kind AND snapshot.crm_id = mapping.crm_id
 LEFT JOIN krayin_sync.mapping AS person
-       ON mapping.crm_kind = 'lead' AND person.scope_id = mapping.scope_id
-      AND person.source_kind = 'contact' AND person.source_id = mapping.source_id AND person.crm_kind = 'person'
+       ON mapping.crm_kind = 'lead' AND person.scope_id = mapping.scope_id AND person.source_kind = 'contact'
+      AND person.source_id = split_part(mapping.source_id, '/', 1) AND person.crm_kind = 'person'
 LEFT JOIN krayin_sync.mapping AS stage
        ON mapping.crm_kind = 'lead' AND stage.scope_id = mapping.scope_id
       AND stage.source_kind = 'stage' AND stage.source_id = mapping.source_id AND stage.crm_kind = 'lead'
@@ -332,6 +333,25 @@ WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = 
   AND crm_kind = %(crm_kind)s AND state = 'orphaned'
 
 
+-- name: further_in_krayin
+-- How many leads for further inboxes a sync has in Krayin.
+-- Parameters: scope_id.
+-- Indexes: mapping_further_leads.
+SELECT count(*)
+FROM krayin_sync.mapping
+WHERE scope_id = %(scope_id)s AND source_kind = 'lead' AND state = 'linked'
+
+
+-- name: further_leads
+-- The leads of some contacts for further inboxes, as `of_record`; when each contact was last seen to be active there.
+-- Parameters: scope_id, contact_ids (text[]).
+-- Indexes: mapping_further_leads.
+SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, former_crm_ids,
+       former_adopted_ids, given_tags, made_in_stage, active_at
+FROM krayin_sync.mapping
+WHERE scope_id = %(scope_id)s AND source_kind = 'lead' AND split_part(source_id, '/', 1) = ANY(%(contact_ids)s)
+
+
 -- name: gone
 -- The source records whose record was deleted in Krayin.
 -- Parameters: scope_id.
@@ -346,10 +366,20 @@ ORDER BY source_kind, length(source_id), source_id, crm_kind
 -- What was last planned for some contacts, to leave out those that did not change.
 -- Parameters: scope_id, contact_ids (text[]).
 -- Indexes: mapping_of_source.
-SELECT source_id, crm_kind, source_hash, state, active_at
+SELECT source_id, crm_kind, source_hash, state, active_at, inbox_id
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s)
   AND crm_kind IN ('person', 'lead')
+
+
+-- name: inboxes_of_leads
+-- The inbox whose lead that of each of some contacts is, where that is noted.
+-- Parameters: scope_id, contact_ids (text[]).
+-- Indexes: mapping_of_source.
+SELECT source_id, inbox_id
+FROM krayin_sync.mapping
+WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND crm_kind = 'lead'
+  AND inbox_id IS NOT NULL
 
 
 -- name: known
@@ -468,7 +498,7 @@ WHERE NOT EXISTS (SELECT FROM before WHERE crm_id = %(crm_id)s)
 -- Indexes: mapping_of_source.
 SELECT source_id, crm_id, last_sent
 FROM krayin_sync.mapping
-WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND crm_kind = %(crm_kind)s AND state = 'linked'
+WHERE scope_id = %(scope_id)s AND source_kind IN ('contact', 'lead') AND crm_kind = %(crm_kind)s AND state = 'linked'
   AND crm_id IS NOT NULL
 ORDER BY crm_id
 
@@ -533,12 +563,25 @@ FROM krayin_sync.krayin_target AS target, (VALUES ('person'), ('lead'), ('activi
 WHERE target.id = %(target_id)s
 
 
+-- name: note_inboxes
+-- Note of some staged contacts which inbox's lead theirs is from now on.
+-- Parameters: scope_id, run_id, after and last (contact ids: those in between, the last one included).
+-- Indexes: staged_contact_pkey, mapping_of_source.
+UPDATE krayin_sync.mapping
+SET inbox_id = (staged.desired ->> 'inbox')::bigint
+FROM krayin_sync.staged_contact AS staged
+WHERE staged.run_id = %(run_id)s AND staged.contact_id > %(after)s AND staged.contact_id <= %(last)s
+  AND staged.desired ->> 'inbox' IS NOT NULL
+  AND mapping.scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = staged.contact_id::text
+  AND crm_kind = 'lead' AND inbox_id IS NULL
+
+
 -- name: of_record
 -- The mapping of some source records as it stands now.
 -- Parameters: scope_id, source_kind, source_ids (text[]).
 -- Indexes: mapping_of_source.
 SELECT source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write, former_crm_ids,
-       given_tags, made_in_stage
+       given_tags, made_in_stage, inbox_id
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
 
@@ -590,17 +633,19 @@ ORDER BY wanted.folded_name
 
 
 -- name: orphan
--- Note that source records are gone in Chatwoot; what waits for them is not to be carried out.
+-- Note that source records are gone in Chatwoot, with a contact its leads for further inboxes; what waits for them is
+-- not to be carried out.
 -- Parameters: scope_id, source_kind, source_ids (text[]).
--- Indexes: mapping_of_source.
+-- Indexes: mapping_of_source, mapping_further_leads.
 UPDATE krayin_sync.mapping
 SET state = 'orphaned', settled_at = CASE WHEN crm_id IS NULL THEN clock_timestamp() END
-WHERE scope_id = %(scope_id)s AND source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
-  AND state <> 'orphaned'
+WHERE scope_id = %(scope_id)s AND state <> 'orphaned'
+  AND (source_kind = %(source_kind)s AND source_id = ANY(%(source_ids)s)
+       OR %(source_kind)s = 'contact' AND source_kind = 'lead' AND split_part(source_id, '/', 1) = ANY(%(source_ids)s))
 
 
 -- name: orphans
--- Contacts that are gone in Chatwoot and whose records have not been seen to.
+-- What is gone in Chatwoot and whose records have not been seen to.
 -- Parameters: scope_id.
 -- Indexes: mapping_orphaned.
 SELECT source_kind, source_id, crm_kind, id, crm_id, origin, state, source_hash, acked_hash, last_sent, pending_write,
@@ -660,11 +705,15 @@ WHERE mapping.id = planned.id
 -- The Krayin records of a contact and of what was said with it.
 -- Parameters: scope_id, contact_id (text), conversation_ids (text[]), message_ids (text[]),
 --             activity_ids (bigint[], of Krayin).
--- Indexes: mapping_of_source, mapping_one_source_per_record.
+-- Indexes: mapping_of_source, mapping_further_leads, mapping_one_source_per_record.
 SELECT id, source_kind, source_id, crm_kind, crm_id, origin, former_crm_ids, former_adopted_ids, last_sent, pending_write
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s
   AND ((source_kind IN ('contact', 'stage') AND source_id = %(contact_id)s)
+       OR (source_kind = 'lead' AND split_part(source_id, '/', 1) = %(contact_id)s)
+       OR (source_kind = 'stage' AND source_id IN (
+           SELECT own.source_id FROM krayin_sync.mapping AS own
+           WHERE own.scope_id = %(scope_id)s AND own.source_kind = 'lead' AND split_part(own.source_id, '/', 1) = %(contact_id)s))
        OR (source_kind = 'conversation' AND source_id = ANY(%(conversation_ids)s))
        OR (source_kind = 'message' AND source_id = ANY(%(message_ids)s))
        OR (crm_kind = 'activity' AND crm_id = ANY(%(activity_ids)s)))
@@ -712,10 +761,10 @@ WHERE item.recovery_id = %(recovery_id)s AND item.action <> 'keep'
 
 
 -- name: returned
--- Source records that are in Chatwoot again have their Krayin records back, unless these are somebody else's
--- by now.
+-- Source records that are in Chatwoot again have their Krayin records back, with a contact its leads for further inboxes,
+-- unless these are somebody else's by now.
 -- Parameters: scope_id, source_kind, source_ids (text[]).
--- Indexes: mapping_of_source, mapping_one_source_per_record.
+-- Indexes: mapping_of_source, mapping_further_leads, mapping_one_source_per_record.
 UPDATE krayin_sync.mapping AS mapping
 SET state = CASE WHEN taken.found OR mapping.crm_id IS NULL OR mapping.origin IS NULL THEN 'pending' ELSE 'linked' END,
     crm_id = CASE WHEN taken.found THEN NULL ELSE mapping.crm_id END,
@@ -727,8 +776,10 @@ CROSS JOIN LATERAL (
         WHERE other.target_id = self.target_id AND other.crm_kind = self.crm_kind AND other.crm_id = self.crm_id
           AND other.crm_kind <> 'organization' AND other.state = 'linked' AND other.id <> self.id) AS found
 ) AS taken
-WHERE self.id = mapping.id AND mapping.scope_id = %(scope_id)s AND mapping.source_kind = %(source_kind)s
-  AND mapping.source_id = ANY(%(source_ids)s) AND mapping.state = 'orphaned'
+WHERE self.id = mapping.id AND mapping.scope_id = %(scope_id)s AND mapping.state = 'orphaned'
+  AND (mapping.source_kind = %(source_kind)s AND mapping.source_id = ANY(%(source_ids)s)
+       OR %(source_kind)s = 'contact' AND mapping.source_kind = 'lead'
+       AND split_part(mapping.source_id, '/', 1) = ANY(%(source_ids)s))
 
 
 -- name: scope
@@ -740,7 +791,7 @@ SELECT count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'person' AN
           WHERE scope_id = %(scope_id)s AND answer = 'leave_out' AND ended_at IS NULL),
        jsonb_build_object(
            'person', count(*) FILTER (WHERE crm_kind = 'person' AND state = 'linked'),
-           'lead', count(*) FILTER (WHERE source_kind = 'contact' AND crm_kind = 'lead' AND state = 'linked'),
+           'lead', count(*) FILTER (WHERE source_kind IN ('contact', 'lead') AND crm_kind = 'lead' AND state = 'linked'),
            'organization', count(*) FILTER (WHERE crm_kind = 'organization' AND crm_id IS NOT NULL),
            'activity', count(*) FILTER (WHERE crm_kind = 'activity' AND state = 'linked'))
 FROM krayin_sync.mapping
@@ -864,9 +915,9 @@ SELECT source_id::bigint AS contact_id
 FROM krayin_sync.mapping
 WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = %(id)s::bigint::text
 UNION
-SELECT source_id::bigint
+SELECT split_part(source_id, '/', 1)::bigint
 FROM krayin_sync.mapping
-WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s AND source_kind = 'contact'
+WHERE target_id = %(target_id)s AND scope_id = %(scope_id)s AND source_kind IN ('contact', 'lead')
   AND crm_kind IN ('person', 'lead') AND crm_id = %(id)s AND state = 'linked'
 
 
@@ -912,16 +963,23 @@ SELECT source_id::bigint AS contact_id FROM found ORDER BY source_id::bigint DES
 
 
 -- name: links_of_contact
--- The bindings of a contact with what was last sent and what Krayin showed last.
+-- The bindings of a contact, its leads for further inboxes last, with what was last sent and what Krayin showed last;
+-- `record` is the CRM kind, of such a lead with its inbox.
 -- Parameters: scope_id, contact_ids (text[]).
--- Indexes: mapping_of_source, crm_snapshot_pkey.
-SELECT mapping.source_id::bigint AS contact_id, mapping.crm_kind, mapping.crm_id, mapping.state, mapping.origin,
+-- Indexes: mapping_of_source, mapping_further_leads, crm_snapshot_pkey.
+SELECT split_part(mapping.source_id, '/', 1)::bigint AS contact_id, mapping.crm_kind,
+       CASE WHEN mapping.source_kind = 'lead' THEN 'lead/' || split_part(mapping.source_id, '/', 2)
+            ELSE mapping.crm_kind END AS record,
+       CASE WHEN mapping.source_kind = 'lead' THEN split_part(mapping.source_id, '/', 2)::bigint
+            ELSE mapping.inbox_id END AS inbox_id,
+       mapping.crm_id, mapping.state, mapping.origin,
        mapping.acked_at, mapping.last_sent, shown.facts, shown.seen_at,
        krayin_sync.krayin_page(target.base_url, mapping.crm_kind, mapping.crm_id) AS page
 FROM krayin_sync.mapping AS mapping
 JOIN krayin_sync.krayin_target AS target ON target.id = mapping.target_id
 LEFT JOIN krayin_sync.crm_snapshot AS shown
        ON shown.target_id = mapping.target_id AND shown.crm_kind = mapping.crm_kind AND shown.crm_id = mapping.crm_id
-WHERE mapping.scope_id = %(scope_id)s AND mapping.source_kind = 'contact'
-  AND mapping.source_id = ANY(%(contact_ids)s)
-ORDER BY mapping.source_id::bigint DESC, mapping.crm_kind DESC
+WHERE mapping.scope_id = %(scope_id)s
+  AND (mapping.source_kind = 'contact' AND mapping.source_id = ANY(%(contact_ids)s)
+       OR mapping.source_kind = 'lead' AND split_part(mapping.source_id, '/', 1) = ANY(%(contact_ids)s))
+ORDER BY contact_id DESC, mapping.source_kind, mapping.crm_kind DESC, mapping.id

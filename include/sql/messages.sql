@@ -174,6 +174,7 @@ SELECT
         FROM contact_inboxes AS named
         WHERE named.contact_id = conversation.contact_id AND left(named.source_id, 7) = 'krayin:'
     ) AS earlier_ids,
+    conversation.inbox_id,
     inbox.name AS inbox_name,
     coalesce(inbox.channel_type, '') AS channel_type,
     spoken.message_type,

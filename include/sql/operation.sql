@@ -158,14 +158,15 @@ WHERE id = %(id)s AND state = 'planned' AND worker IS NULL
 
 -- name: claim
 -- Take the next operations of a sync for one worker: the highest lane first, none whose source record,
--- e-mail, phone or new organization another worker holds or whose last call is unresolved. A contact and its
--- stage are one record: both write the lead. Of several unresolved ones that share something the oldest
+-- e-mail, phone or new organization another worker holds or whose last call is unresolved. A contact, its
+-- leads and their stages are one record: a lead is looked for among those of its person. Of several unresolved ones that share something the oldest
 -- goes first, so that they never wait for each other.
 -- Parameters: target_id, sync_name, lowest_lane, worker, lease (interval), size.
 -- Indexes: operation_queue, operation_busy, operation_pkey, scope_pkey.
 WITH busy AS MATERIALIZED (
     SELECT id, scope_id, source_id, natural_keys,
-           CASE source_kind WHEN 'stage' THEN 'contact' ELSE source_kind END AS record_kind,
+           CASE WHEN source_kind IN ('stage', 'lead') THEN 'contact' ELSE source_kind END AS record_kind,
+           split_part(source_id, '/', 1) AS record_id,
            worker IS NULL AND state = 'unknown' AS unresolved
     FROM krayin_sync.operation
     WHERE target_id = %(target_id)s AND (worker IS NOT NULL OR state IN ('in_flight', 'unknown'))
@@ -180,8 +181,10 @@ WITH busy AS MATERIALIZED (
           SELECT 1 FROM busy
           WHERE busy.id <> waiting.id
             AND NOT (busy.unresolved AND waiting.state = 'unknown' AND busy.id > waiting.id)
-            AND ((busy.record_kind = CASE waiting.source_kind WHEN 'stage' THEN 'contact' ELSE waiting.source_kind END
-                  AND busy.source_id = waiting.source_id AND busy.scope_id = waiting.scope_id)
+            AND ((CASE WHEN waiting.source_kind IN ('contact', 'stage', 'lead')
+                       THEN busy.record_kind = 'contact' AND busy.record_id = split_part(waiting.source_id, '/', 1)
+                       ELSE busy.record_kind = waiting.source_kind AND busy.source_id = waiting.source_id END
+                  AND busy.scope_id = waiting.scope_id)
                  OR busy.natural_keys && waiting.natural_keys)
       )
     ORDER BY waiting.lane, waiting.next_attempt_at, waiting.id
@@ -247,13 +250,14 @@ FROM (
 
 
 -- name: creations_of
--- Which of some contacts are new to Krayin, so that their lead is made with them.
--- Parameters: scope_id, contact_ids (text[]).
+-- Which of some contacts, and of leads for a further inbox, are new to Krayin, so that the lead is made with its person,
+-- or right after it.
+-- Parameters: scope_id, source_ids (text[]).
 -- Indexes: operation_planned.
 SELECT source_id
 FROM krayin_sync.operation
-WHERE scope_id = %(scope_id)s AND source_kind = 'contact' AND source_id = ANY(%(contact_ids)s) AND state = 'planned'
-  AND forecast_calls > 0 AND forecast_reads = '{}'
+WHERE scope_id = %(scope_id)s AND source_kind IN ('contact', 'lead') AND source_id = ANY(%(source_ids)s)
+  AND state = 'planned' AND forecast_calls > 0 AND forecast_reads = '{}'
 
 
 -- name: declined
@@ -665,12 +669,12 @@ ORDER BY 1
 
 
 -- name: of_contacts
--- What a run planned beside its contacts: their activities and moves of their leads.
+-- What a run planned beside its contacts: their leads for further inboxes, their activities and moves of their leads.
 -- Parameters: run_id.
 -- Indexes: operation_of_run.
 SELECT contact_id, source_kind, source_id, payload
 FROM krayin_sync.operation
-WHERE run_id = %(run_id)s AND source_kind IN ('conversation', 'message', 'stage')
+WHERE run_id = %(run_id)s AND source_kind IN ('lead', 'conversation', 'message', 'stage')
 ORDER BY contact_id, id
 
 
@@ -765,6 +769,11 @@ WITH due AS (
           JOIN krayin_sync.operation AS contact USING (source_id)
           WHERE contact.scope_id = waiting.scope_id AND contact.source_kind = 'contact'
             AND contact.state = 'planned' AND contact.next_attempt_at < 'infinity'
+          UNION ALL
+          SELECT FROM krayin_sync.operation AS lead
+          WHERE waiting.waits_for LIKE 'lead/%%' AND lead.scope_id = waiting.scope_id AND lead.source_kind = 'lead'
+            AND lead.source_id = waiting.contact_id || substr(waiting.waits_for, 5)
+            AND lead.state = 'planned' AND lead.next_attempt_at < 'infinity'
       )
 ),
 compared AS (
@@ -863,7 +872,7 @@ RETURNING operation.id
 -- Indexes: operation_queue, operation_quarantine, mapping_of_source.
 WITH unresolved AS (
     UPDATE krayin_sync.operation
-    SET payload = payload || jsonb_build_object('adopt', CASE WHEN source_kind = 'contact' THEN '{}'::jsonb END),
+    SET payload = payload || jsonb_build_object('adopt', CASE WHEN source_kind IN ('contact', 'lead') THEN '{}'::jsonb END),
         next_attempt_at = clock_timestamp()
     WHERE target_id = %(target_id)s AND state = 'unknown' AND payload ? 'adopt'
 ), dropped AS (
@@ -1007,7 +1016,7 @@ WHERE target_id = %(target_id)s
 SELECT id, payload
 FROM krayin_sync.operation
 WHERE scope_id = %(scope_id)s AND source_kind = 'stage' AND source_id = %(source_id)s AND state = 'planned'
-  AND worker IS NULL AND waits_for = 'lead'
+  AND worker IS NULL AND left(waits_for, 4) = 'lead'
 
 
 -- name: withdraw_of_contact

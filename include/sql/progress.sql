@@ -97,29 +97,46 @@ ORDER BY contact_id
 
 -- name: rows
 -- How far the conversations of some contacts came: the latest start, the latest first answer by a human
--- (Chatwoot notes none for bots, automations and templates), and the latest resolution of one resolved now.
--- Parameters: ids (bigint[], contacts); account_id; inboxes (bigint[], NULL: all); where.
+-- (Chatwoot notes none for bots, automations and templates), and the latest resolution of one resolved now. Where
+-- `by_inbox`, `inboxes` says the same of each inbox, as JSON, that of the oldest conversation first.
+-- Parameters: ids (bigint[], contacts); account_id; inboxes (bigint[], NULL: all); where; by_inbox (boolean).
 -- Indexes: index_conversations_on_contact_id, index_reporting_events_on_conversation_id.
 SELECT
-    conversation.contact_id,
-    max(conversation.created_at)::text AS created_at,
-    max(conversation.first_reply_created_at)::text AS responded_at,
-    max(CASE
-        WHEN conversation.status = 1 THEN coalesce(
-            (
-                SELECT max(event.event_end_time)
-                FROM reporting_events AS event
-                WHERE event.conversation_id = conversation.id AND event.name = 'conversation_resolved'
-            ),
-            -- The line "... resolved the conversation" is its last activity.
-            conversation.last_activity_at
-        )
-    END)::text AS resolved_at
-FROM conversations AS conversation
-WHERE conversation.contact_id = ANY(%(ids)s::bigint[])
-    AND conversation.account_id = %(account_id)s
-    AND
-    -- include: contact_scope/of_conversation
-    AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
-GROUP BY conversation.contact_id
-ORDER BY conversation.contact_id
+    contact_id,
+    max(created_at)::text AS created_at,
+    max(responded_at)::text AS responded_at,
+    max(resolved_at)::text AS resolved_at,
+    CASE WHEN %(by_inbox)s THEN json_agg(json_build_object(
+        'inbox_id', inbox_id,
+        'created_at', created_at::text,
+        'responded_at', responded_at::text,
+        'resolved_at', resolved_at::text
+    ) ORDER BY first) END AS inboxes
+FROM (
+    SELECT
+        conversation.contact_id,
+        conversation.inbox_id,
+        min(conversation.display_id) AS first,
+        max(conversation.created_at) AS created_at,
+        max(conversation.first_reply_created_at) AS responded_at,
+        max(CASE
+            WHEN conversation.status = 1 THEN coalesce(
+                (
+                    SELECT max(event.event_end_time)
+                    FROM reporting_events AS event
+                    WHERE event.conversation_id = conversation.id AND event.name = 'conversation_resolved'
+                ),
+                -- The line "... resolved the conversation" is its last activity.
+                conversation.last_activity_at
+            )
+        END) AS resolved_at
+    FROM conversations AS conversation
+    WHERE conversation.contact_id = ANY(%(ids)s::bigint[])
+        AND conversation.account_id = %(account_id)s
+        AND
+        -- include: contact_scope/of_conversation
+        AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+    GROUP BY conversation.contact_id, conversation.inbox_id
+) AS told
+GROUP BY contact_id
+ORDER BY contact_id

@@ -69,7 +69,7 @@ FROM (
     FROM (
         SELECT target_id, crm_kind, crm_id, scope_id, source_id
         FROM krayin_sync.mapping
-        WHERE source_kind = 'contact' AND state = 'linked' AND crm_id IS NOT NULL
+        WHERE source_kind IN ('contact', 'lead') AND state = 'linked' AND crm_id IS NOT NULL
         UNION
         SELECT target_id, crm_kind, unnest(former_crm_ids), scope_id, source_id
         FROM krayin_sync.mapping WHERE former_crm_ids <> '{}'

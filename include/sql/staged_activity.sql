@@ -35,7 +35,7 @@ WHERE run_id = %(run_id)s AND source_kind = %(source_kind)s AND source_id = ANY(
 
 
 -- name: due
--- The activities and stage moves that a run staged, with what is known of each.
+-- The activities, stage moves and leads for further inboxes that a run staged, with what is known of each.
 -- Parameters: run_id, scope_id.
 -- Indexes: staged_activity_pkey, crm_snapshot_pkey, mapping_of_source.
 SELECT staged.source_kind, staged.source_id, staged.contact_id, staged.desired,
@@ -51,8 +51,9 @@ LEFT JOIN krayin_sync.mapping AS person
        ON person.scope_id = %(scope_id)s AND person.source_kind = 'contact'
       AND person.source_id = staged.contact_id::text AND person.crm_kind = 'person'
 LEFT JOIN krayin_sync.mapping AS lead
-       ON lead.scope_id = %(scope_id)s AND lead.source_kind = 'contact'
-      AND lead.source_id = staged.contact_id::text AND lead.crm_kind = 'lead'
+       ON lead.scope_id = %(scope_id)s AND lead.crm_kind = 'lead'
+      AND lead.source_kind = CASE WHEN staged.source_id LIKE '%%/%%' THEN 'lead' ELSE 'contact' END
+      AND lead.source_id = CASE WHEN staged.source_id LIKE '%%/%%' THEN staged.source_id ELSE staged.contact_id::text END
 LEFT JOIN krayin_sync.crm_snapshot AS snapshot
        ON snapshot.target_id = lead.target_id AND snapshot.crm_kind = 'lead' AND snapshot.crm_id = lead.crm_id
 WHERE staged.run_id = %(run_id)s

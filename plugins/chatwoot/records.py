@@ -73,14 +73,33 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxContact:
+    """What a contact says in one inbox.
+
+    `handling` is of its latest conversation there, `labels` are those of all of them (sorted),
+    `last_activity_at` is when something was said last (UTC).
+    """
+
+    handling: Handling
+    labels: tuple[str, ...] = ()
+    last_activity_at: datetime | None = None
+
+    @property
+    def inbox_id(self) -> int:
+        """The inbox."""
+        return self.handling.inbox_id or 0
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """A contact with its labels (sorted) and inboxes (by inbox, then source id).
 
-    Empty texts are "" or None as in the database, times are aware and UTC. `contact_type` is 0 visitor,
-    1 lead, 2 customer. `country_code` holds the country's *name*: Chatwoot copies
+    Empty texts are "" or None as in the database, times are aware and UTC. `contact_type` is 0 visitor, 1
+    lead, 2 customer. `country_code` holds the country's *name*: Chatwoot copies
     `additional_attributes.country` there. Attributes that are NULL in the database are {}. `wants_lead` says
     whether the rule for leads that was asked with holds for it, `handling` who handles its latest
-    conversation, where that was asked.
+    conversation, where that was asked, and `talks` what it says inbox by inbox, where that was, the inbox of
+    its oldest conversation first.
 
     The repr leaves out what identifies a person, so that a record in a log tells no more than ids.
     """
@@ -106,6 +125,7 @@ class Contact:
     inboxes: tuple[ContactInbox, ...]
     wants_lead: bool = True
     handling: Handling | None = None
+    talks: tuple[InboxContact, ...] = ()
 
     @property
     def key(self) -> int:
@@ -216,6 +236,7 @@ class Conversation:
     messages: tuple[Message, ...] = field(repr=False)
     subject: str = field(default="", repr=False)
     earlier: int | None = None
+    inbox_id: int | None = None
 
     @property
     def key(self) -> int:
@@ -234,6 +255,7 @@ class SentMessage:
     earlier_ids: tuple[str, ...] = field(repr=False)
     inbox_name: str
     channel_type: str
+    inbox_id: int | None = None
 
     @property
     def key(self) -> int:
@@ -242,17 +264,29 @@ class SentMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxProgress:
+    """How far a contact's conversations in one inbox came; as `Progress`."""
+
+    inbox_id: int
+    created_at: datetime
+    responded_at: datetime | None = None
+    resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a contact's conversations came; times are UTC, None where none came so far.
 
-    `responded_at` is the first answer of a human in a conversation, `resolved_at` the resolution of
-    one that is resolved now; of several conversations the latest each.
+    `responded_at` is the first answer of a human in a conversation, `resolved_at` the resolution of one that
+    is resolved now; of several conversations the latest each. `inboxes` says the same of those in each inbox,
+    where that was asked, the inbox of the oldest conversation first.
     """
 
     contact_id: int
     created_at: datetime
     responded_at: datetime | None = None
     resolved_at: datetime | None = None
+    inboxes: tuple[InboxProgress, ...] = ()
 
     @property
     def key(self) -> int:

@@ -40,9 +40,9 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 class SourceFilter:
     """Which part of a Chatwoot: an account, of it the contacts of `inboxes`, of these those of a rule.
 
-    `lead` is the rule for those who get a lead; with `handling` it is asked who handles them, with `labels`
-    their labels count for hashes, and come from an API too. With `transcripts` conversations that are
-    resolved are read whole.
+    `lead` is the rule for those who get a lead; with `handling` it is asked who handles them, with `by_inbox`
+    what they say in each inbox, with `labels` their labels count for hashes, and come from an API too. With
+    `transcripts` conversations that are resolved are read whole.
     """
 
     account_id: int
@@ -52,6 +52,7 @@ class SourceFilter:
     handling: bool = False
     transcripts: bool = False
     labels: bool = False
+    by_inbox: bool = False
 
     @property
     def asks_conversations(self) -> bool:
@@ -60,8 +61,10 @@ class SourceFilter:
 
     @property
     def rules_ask_conversations(self) -> bool:
-        """Whether a conversation that changes may change for which contacts the rules hold."""
-        return any(rule is not None and rule.asks_conversations for rule in (self.where, self.lead))
+        """Whether a conversation that changes may change what its contact should be."""
+        return self.by_inbox or any(
+            rule is not None and rule.asks_conversations for rule in (self.where, self.lead)
+        )
 
 
 @dataclass(frozen=True, slots=True)

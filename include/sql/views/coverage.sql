@@ -32,7 +32,13 @@ SELECT target.base_url AS krayin,
            'krayin:person:' || records.person_id,
            'krayin:lead:' || records.lead_id,
            'krayin:organization:' || company.crm_id,
-           'krayin:activity:' || array_to_string(hanging.activity_ids, '|krayin:activity:')) AS external_ids
+           'krayin:activity:' || array_to_string(hanging.activity_ids, '|krayin:activity:')) AS external_ids,
+       ARRAY(
+           SELECT further.crm_id
+           FROM mapping AS further
+           WHERE further.scope_id = records.scope_id AND further.source_kind = 'lead' AND further.state = 'linked'
+             AND split_part(further.source_id, '/', 1) = records.source_id
+           ORDER BY further.crm_id) AS further_lead_ids
 FROM records
 JOIN scope ON scope.id = records.scope_id
 JOIN krayin_target AS target ON target.id = scope.target_id
@@ -55,7 +61,8 @@ COMMENT ON COLUMN external_ids.lead_id IS 'Its present lead, or NULL; `456`';
 COMMENT ON COLUMN external_ids.former_lead_ids IS 'Leads that were closed and followed by a new one, oldest first; `{301}`';
 COMMENT ON COLUMN external_ids.organization_id IS 'The organization of the company it names, or NULL; `789`';
 COMMENT ON COLUMN external_ids.activity_ids IS 'Activities of its conversations and messages, by id; `{101}`';
-COMMENT ON COLUMN external_ids.external_ids IS 'All of them in one text, former leads left out; `krayin:person:123|krayin:lead:456|krayin:organization:789|krayin:activity:101`';
+COMMENT ON COLUMN external_ids.further_lead_ids IS 'Its present leads for further inboxes, with `leads.per: inbox`; `{457}`';
+COMMENT ON COLUMN external_ids.external_ids IS 'All of them in one text, former leads and those for further inboxes left out; `krayin:person:123|krayin:lead:456|krayin:organization:789|krayin:activity:101`';
 
 
 CREATE OR REPLACE VIEW coverage AS
@@ -84,7 +91,8 @@ FROM (
                 ELSE mapping.state END AS state
     FROM mapping
     LEFT JOIN mapping AS lead
-           ON mapping.source_kind = 'stage' AND lead.source_kind = 'contact' AND lead.crm_kind = 'lead'
+           ON mapping.source_kind = 'stage' AND lead.crm_kind = 'lead'
+          AND lead.source_kind = CASE WHEN mapping.source_id LIKE '%/%' THEN 'lead' ELSE 'contact' END
           AND lead.scope_id = mapping.scope_id AND lead.source_id = mapping.source_id
 ) AS known
 JOIN scope ON scope.id = known.scope_id
@@ -95,7 +103,7 @@ GROUP BY target.base_url, scope.account_id, known.source_kind, known.crm_kind;
 COMMENT ON VIEW coverage IS 'How much of what is known of Chatwoot has its record in Krayin now; one row per kind of record.';
 COMMENT ON COLUMN coverage.krayin IS 'Address of Krayin''s API; `https://crm.example.com/api/v1`';
 COMMENT ON COLUMN coverage.account_id IS 'Chatwoot account; `1`';
-COMMENT ON COLUMN coverage.source_kind IS '`contact`, `company`, `conversation`, `message` or `stage`';
+COMMENT ON COLUMN coverage.source_kind IS '`contact`, `lead` (of a contact for a further inbox), `company`, `conversation`, `message` or `stage`';
 COMMENT ON COLUMN coverage.crm_kind IS '`person`, `lead`, `organization` or `activity`';
 COMMENT ON COLUMN coverage.records IS 'Records of this kind that were ever planned, without leads that `leads` does not want; `1200`';
 COMMENT ON COLUMN coverage.linked IS 'Those whose record in Krayin is known; `1188`';

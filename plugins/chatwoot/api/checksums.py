@@ -55,8 +55,14 @@ def _mapped_from(record: Record | BrokenRow) -> Any:
             # Without a rule for leads, and without labels, the hash stays what it was.
             *([] if record.wants_lead else [False]),
             *([record.labels] if record.labels else []),
+            *([[(one.inbox_id, one.labels) for one in record.talks]] if record.talks else []),
         ]
     found = asdict(record)
+    if isinstance(record, Conversation | SentMessage):
+        # Its inbox stays what it is.
+        del found["inbox_id"]
+    if isinstance(record, Progress) and not record.inboxes:
+        del found["inboxes"]
     if isinstance(record, Conversation) and record.earlier is None:
         # As it was before conversations could be read whole.
         del found["earlier"]

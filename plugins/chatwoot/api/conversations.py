@@ -345,7 +345,8 @@ class ApiConversations:
         ]
         if not rows:
             return None
-        return api_rows.progress(contact_id, [(row, self._resolved_at(row)) for row in rows])
+        found = [(row, self._resolved_at(row)) for row in rows]
+        return api_rows.progress(contact_id, found, by_inbox=scope.by_inbox)
 
     def _resolved_at(self, row: Json) -> datetime | None:
         if row.get("status") != "resolved":

@@ -25,6 +25,8 @@ from chatwoot.records import (
     ContactInbox,
     Conversation,
     Handling,
+    InboxContact,
+    InboxProgress,
     Message,
     Priority,
     Progress,
@@ -177,6 +179,7 @@ def conversation(  # noqa: PLR0913, PLR0917 - what an element does not say of it
         messages=tuple(replace(message(one, letters, 10 * letters), subject="") for one in said),
         subject=_text(additional.get("mail_subject")),
         earlier=earlier,
+        inbox_id=row.get("inbox_id"),
     )
 
 
@@ -201,6 +204,7 @@ def sent_message(
         earlier_ids=tuple(earlier_ids),
         inbox_name=inbox_name,
         channel_type=(of.get("meta") or {}).get("channel") or "",
+        inbox_id=of.get("inbox_id"),
     )
 
 
@@ -278,8 +282,18 @@ def is_public(row: Json) -> bool:
 
 
 @or_broken(int, *_SHAPELESS)
-def progress(contact_id: int, found: Iterable[tuple[Json, datetime | None]]) -> Progress:
+def progress(contact_id: int, found: Sequence[tuple[Json, datetime | None]], *, by_inbox: bool) -> Progress:
     """Return how far conversations came: their JSON, each with when it was resolved if that is known."""
+    of_inboxes: dict[int, list[tuple[Json, datetime | None]]] = {}
+    for one in sorted(found, key=lambda one: one[0]["id"]) if by_inbox else ():
+        of_inboxes.setdefault(one[0]["inbox_id"], []).append(one)
+    inboxes = tuple(InboxProgress(inbox_id, *_moments(some)) for inbox_id, some in of_inboxes.items())
+    return Progress(contact_id, *_moments(found), inboxes=inboxes)
+
+
+def _moments(
+    found: Iterable[tuple[Json, datetime | None]],
+) -> tuple[datetime, datetime | None, datetime | None]:
     created, responded, resolved = [], [], []
     for row, resolved_at in found:
         created.append(_time(row.get("created_at"), "created_at"))
@@ -288,7 +302,27 @@ def progress(contact_id: int, found: Iterable[tuple[Json, datetime | None]]) -> 
         if row.get("status") == "resolved":
             # The line "... resolved the conversation" is its last activity.
             resolved.append(resolved_at or _time(row.get("last_activity_at"), "last_activity_at"))
-    return Progress(contact_id, max(created), max(responded, default=None), max(resolved, default=None))
+    return max(created), max(responded, default=None), max(resolved, default=None)
+
+
+def talks(rows: Iterable[Json]) -> tuple[InboxContact, ...]:
+    """Return what some conversations of a contact say of it inbox by inbox, that of the oldest one first."""
+    of_inboxes: dict[int, list[Json]] = {}
+    for row in sorted(rows, key=lambda row: row["id"]):
+        of_inboxes.setdefault(row["inbox_id"], []).append(row)
+    return tuple(
+        InboxContact(
+            handling(newest(some)),
+            tuple(sorted({label for row in some for label in row.get("labels") or ()})),
+            moment(newest(some).get("last_activity_at")),
+        )
+        for some in of_inboxes.values()
+    )
+
+
+def newest(rows: Iterable[Json]) -> Json:
+    """Return the conversation in which something was said last."""
+    return max(rows, key=lambda row: (row.get("last_activity_at") or 0, row["id"]))
 
 
 def handling(row: Json) -> Handling:

@@ -59,13 +59,12 @@ class ApiScope:
             contact = replace(contact, wants_lead=self._holds(scope.lead, scope, contact, many=many))
         if scope.labels:
             contact = replace(contact, labels=tuple(sorted(self._labels(contact.id))))
-        if scope.handling:
-            latest = max(
-                self._conversations_of(scope, contact.id, many=many),
-                key=lambda row: (row.get("last_activity_at") or 0, row["id"]),
-                default=None,
-            )
-            contact = replace(contact, handling=None if latest is None else api_rows.handling(latest))
+        if scope.handling or scope.by_inbox:
+            found = self._conversations_of(scope, contact.id, many=many)
+            if found and scope.handling:
+                contact = replace(contact, handling=api_rows.handling(api_rows.newest(found)))
+            if scope.by_inbox:
+                contact = replace(contact, talks=api_rows.talks(found))
         return contact
 
     def _holds(self, rule: ContactRule, scope: SourceFilter, contact: Contact, *, many: bool) -> bool:

@@ -19,6 +19,8 @@ from chatwoot.records import (
     ContactInbox,
     Conversation,
     Handling,
+    InboxContact,
+    InboxProgress,
     Message,
     OutOfScope,
     Priority,
@@ -72,6 +74,7 @@ def contact(row: Any) -> Contact | OutOfScope:
         inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
         wants_lead=row.wants_lead,
         handling=Handling(**found) if (found := getattr(row, "handling", None)) else None,
+        talks=tuple(_inbox_contact(**one) for one in getattr(row, "talks", None) or ()),
     )
 
 
@@ -94,12 +97,13 @@ def conversation(row: Any) -> Conversation:
         assignee_is_bot=not row.assignee and bool(row.assignee_bot),
         team=row.team or None,
         team_id=row.team_id if row.team else None,
-        labels=tuple(sorted(label for text in (row.labels or "").split(",") if (label := text.strip()))),
+        labels=_labels(row.labels),
         custom_attributes=_object(row.custom_attributes, "custom_attributes"),
         is_email=bool(row.mail_subject),
         messages=tuple(_message(one) for one in row.messages or ()),
         subject=row.mail_subject,
         earlier=None if row.messages_said is None else row.messages_said - len(row.messages or ()),
+        inbox_id=row.inbox_id,
     )
 
 
@@ -114,18 +118,34 @@ def sent_message(row: Any) -> SentMessage:
         earlier_ids=tuple(row.earlier_ids or ()),
         inbox_name=row.inbox_name or "",
         channel_type=row.channel_type,
+        inbox_id=row.inbox_id,
     )
 
 
 @or_broken(lambda row: row.contact_id)
 def progress(row: Any) -> Progress:
     """Return the progress in `row` (attributes named as in `progress/rows`)."""
-    return Progress(
-        contact_id=row.contact_id,
-        created_at=_parsed(row.created_at, "created_at"),
-        responded_at=_parsed(row.responded_at, "first_reply_created_at") if row.responded_at else None,
-        resolved_at=_parsed(row.resolved_at, "event_end_time") if row.resolved_at else None,
-    )
+    of_inboxes = (InboxProgress(one["inbox_id"], **_moments(one)) for one in row.inboxes or ())
+    return Progress(row.contact_id, **_moments(row._asdict()), inboxes=tuple(of_inboxes))
+
+
+def _moments(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "created_at": _parsed(row["created_at"], "created_at"),
+        "responded_at": _parsed(row["responded_at"], "first_reply_created_at")
+        if row["responded_at"]
+        else None,
+        "resolved_at": _parsed(row["resolved_at"], "event_end_time") if row["resolved_at"] else None,
+    }
+
+
+def _inbox_contact(labels: str | None, last_activity_at: str | None, **handling: Any) -> InboxContact:
+    active_at = None if last_activity_at is None else _parsed(last_activity_at, "last_activity_at")
+    return InboxContact(Handling(**handling), _labels(labels), active_at)
+
+
+def _labels(cached: str | None) -> tuple[str, ...]:
+    return tuple(sorted({label for text in (cached or "").split(",") if (label := text.strip())}))
 
 
 def _message(row: Mapping[str, Any]) -> Message:

@@ -486,7 +486,7 @@ class DatabaseSnapshot:
         if asks and not self._sees_conversations:
             self._require_tables(CONVERSATION_COLUMNS, LATER_COLUMNS)
             self._sees_conversations = True
-        if scope is not None and scope.handling and not self._sees_agents:
+        if scope is not None and (scope.handling or scope.by_inbox) and not self._sees_agents:
             self._require_tables(AGENT_COLUMNS, {})
             self._sees_agents = True
 
@@ -543,6 +543,7 @@ class DatabaseSnapshot:
             **rules,
             "since": since,
             "transcripts": scope.transcripts,
+            "by_inbox": scope.by_inbox,
         }
 
     def _all(self, name: str, parameters: Mapping[str, Any], given: tuple[str, ...] = ()) -> list[Any]:
@@ -579,7 +580,8 @@ def _given(stream: Stream, scope: SourceFilter) -> tuple[str, ...]:
     """Return what is given to the statements of a stream beside contacts."""
     if stream is Stream.CONTACTS and not scope.asks_conversations:
         return ()
-    return ("conversations", "handling") if scope.handling else ("conversations",)
+    named = {"handling": scope.handling, "by_inbox": scope.by_inbox}
+    return ("conversations", *(name for name, is_asked in named.items() if is_asked))
 
 
 def _columns(of_tables: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -291,7 +291,7 @@ def _bindings(connection: psycopg.Connection, target_id: int, phone_region: str 
     return [
         Binding(
             row_id=row["id"],
-            contact=(row["scope_id"], row["source_id"]),
+            contact=(row["scope_id"], _owner(row)),
             crm_kind=row["crm_kind"],
             crm_id=row["crm_id"],
             created_at=row["crm_created_at"],
@@ -303,6 +303,12 @@ def _bindings(connection: psycopg.Connection, target_id: int, phone_region: str 
         )
         for row in rows
     ]
+
+
+def _owner(row: Mapping[str, Any]) -> str:
+    """Return the contact of a lead for a further inbox, else the source record itself."""
+    source_id: str = row["source_id"]
+    return source_id.partition("/")[0] if row["source_kind"] == "lead" else source_id
 
 
 def _keys(row: Mapping[str, Any], phone_region: str | None) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 from statements import statement
 
-from reconciliation.extract.streams import RECORDS
+from reconciliation.extract.streams import CONTACT, LEAD, RECORDS
 from reconciliation.store.binding_scope import BindingScope
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ class FindingStore:
         """Return by kind the contacts, conversations and messages with a finding that may still be there."""
         found: dict[str, set[int]] = {spec.kind: set() for spec in RECORDS}
         for source_kind, source_id, contact_id, *_ in self._execute("finding/present"):
-            one = contact_id if source_kind == "contact" else source_id
-            if source_kind in found and one is not None:
-                found[source_kind].add(int(one))
+            of_contact = source_kind in {CONTACT, LEAD}
+            kind, one = (CONTACT, contact_id) if of_contact else (source_kind, source_id)
+            if kind in found and one is not None:
+                found[kind].add(int(one))
         return found
 
     def write(self, findings: Iterable[Finding]) -> None:

@@ -15,8 +15,8 @@ from statements import statement
 from reconciliation.crm.fields import called_by_company, lead_fields, person_fields
 from reconciliation.crm.reads import CrmReads
 from reconciliation.drift.field_differences import compare
-from reconciliation.extract.streams import CONTACTS
-from reconciliation.model.contact import map_contact, with_address
+from reconciliation.extract.streams import CONTACTS, STAGE
+from reconciliation.model.contact import map_contact, map_further_leads, with_address
 from reconciliation.model.desired_contact import SkippedContact
 from reconciliation.model.merge import flatten, resolve_pending_write, same_value
 from reconciliation.run.factory import RunFactory
@@ -25,7 +25,7 @@ from reconciliation.store.connection import working
 from reconciliation.store.mapping_store import known_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from krayin.endpoints import EntityType
 
@@ -43,10 +43,11 @@ _ENTITIES: dict[str, tuple[EntityType, Callable[..., Fields]]] = {
 
 @dataclass(slots=True)
 class RecordNow:
-    """Flat fields by CRM kind; `krayin` has None for a record that was deleted there.
+    """Flat fields by CRM kind, of a lead for a further inbox by `lead/<inbox>`.
 
-    `left_out` says why Chatwoot's contact is not brought over. `differences` are by CRM kind and field; so
-    are the policies in `kept`, by which Krayin's value stays though Chatwoot has another one.
+    `krayin` has None for a record that was deleted there. `left_out` says why Chatwoot's contact is not
+    brought over. `differences` are by the same and field; so are the policies in `kept`, by which Krayin's
+    value stays though Chatwoot has another one.
     """
 
     chatwoot: dict[str, Fields] = field(default_factory=dict)
@@ -68,34 +69,39 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
         factory = RunFactory(sync, connection, krayin, resolve_targets(sync.settings, krayin.catalogue))
         rules, reads = factory.rules(), CrmReads(krayin.client, krayin.attributes)
         with connection.cursor(row_factory=dict_row) as cursor:
-            asked = {**scope, "source_ids": [str(contact_id)]}
+            of_contact = {**scope, "contact_ids": [str(contact_id)]}
+            links = cursor.execute(statement("mapping/links_of_contact"), of_contact).fetchall()
+            further = {f"{contact_id}{row['record'].removeprefix('lead')}" for row in links}
+            asked = {**scope, "source_ids": sorted({str(contact_id)} | further)}
             found = cursor.execute(statement("mapping/contacts_of_records"), asked).fetchall()
-        has_lead = any(row["crm_kind"] == "lead" and row["crm_id"] is not None for row in found)
-        desired = _desired(factory, contact_id, has_lead=has_lead)
+        desired, leads = _desired(factory, contact_id, links)
         now = RecordNow(left_out=desired if isinstance(desired, str) else None)
         for row in found:
             kind, sent = row["crm_kind"], row["last_sent"]
-            if row["source_kind"] != "contact":
+            if row["source_kind"] == STAGE:
                 continue
+            inbox = row["source_id"].partition("/")[2]
+            record = f"lead/{inbox}" if inbox else kind
             wanted: Fields = {}
             if not isinstance(desired, str):
                 address = scope["account_id"], contact_id, rules.email_demand, sent
-                fields = with_address(desired.person, *address) if kind == "person" else desired.lead
+                lead = leads.get(int(inbox)) if inbox else desired.lead
+                fields = with_address(desired.person, *address) if kind == "person" else lead
                 wanted = flatten(fields or {})
-                now.chatwoot[kind] = wanted
+                now.chatwoot[record] = wanted
             if row["crm_id"] is None:
                 continue
             entity, fields_of = _ENTITIES[kind]
             stored = reads.entity(entity, row["crm_id"])
             if stored is None:
-                now.krayin[kind] = None
+                now.krayin[record] = None
                 continue
             present = fields_of(stored, krayin.attributes.codes(entity))
             if kind == "person":
                 names = known_names(connection, krayin.target_id, [present["organization_id"]])
                 companies = wanted.get("organization"), (sent or {}).get("organization")
                 present = called_by_company(present, names, *companies)
-            now.krayin[kind] = present
+            now.krayin[record] = present
             base, shown = resolve_pending_write(
                 last_sent=sent,
                 pending_write=row["pending_write"],
@@ -111,29 +117,40 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
                 phone_region=rules.phone_region,
                 policies=rules.policies_of(kind),
             ):
-                now.differences[kind, one.field] = one
+                now.differences[record, one.field] = one
             now.kept |= {
-                (kind, name): policy
+                (record, name): policy
                 for name, policy in rules.policies_of(kind).items()
                 if name in wanted
-                and (kind, name) not in now.differences
+                and (record, name) not in now.differences
                 and not same_value(name, shown.get(name), wanted[name])
             }
     return now
 
 
-def _desired(factory: RunFactory, contact_id: int, *, has_lead: bool) -> DesiredContact | str:
-    """Return what Krayin should hold for a contact, or why it is not brought over."""
+def _desired(
+    factory: RunFactory, contact_id: int, links: Sequence[Mapping[str, Any]]
+) -> tuple[DesiredContact | str, dict[int, Fields]]:
+    """Return what Krayin should hold for a contact, or why it is not brought over, and its further leads.
+
+    These are by inbox; `links` are the rows of `mapping/links_of_contact`.
+    """
     sync = factory.sync
     with sync.source.snapshot() as snapshot:
         rows = snapshot.rows(CONTACTS.stream, sync.scope, ByIds(frozenset({contact_id})))
         contact = next(chain.from_iterable(rows), None)
         rules = factory.mapping_rules(snapshot)
     if isinstance(contact, OutOfScope):
-        return "out_of_scope"
+        return "out_of_scope", {}
     if isinstance(contact, BrokenRow):
-        return "unreadable"
+        return "unreadable", {}
     if not isinstance(contact, Contact):
-        return "not_in_chatwoot"
-    desired = map_contact(contact, rules, mapped=True, has_lead=has_lead)
-    return desired.reason if isinstance(desired, SkippedContact) else desired
+        return "not_in_chatwoot", {}
+    leads = {row["record"]: row for row in links if row["crm_kind"] == "lead" and row["crm_id"] is not None}
+    own = next((row["inbox_id"] for row in links if row["record"] == "lead"), None)
+    desired = map_contact(contact, rules, mapped=True, has_lead="lead" in leads, inbox=own)
+    if isinstance(desired, SkippedContact):
+        return desired.reason, {}
+    having = {row["inbox_id"] for record, row in leads.items() if record != "lead"}
+    further = map_further_leads(contact, rules, desired.inbox, having)
+    return desired, {lead.inbox: lead.lead for lead, _ in further}

@@ -13,8 +13,9 @@ from reconciliation.crm.fields import emptied_lines, lead_fields, listed_person,
 from reconciliation.drift.detectors.decisions import Decisions
 from reconciliation.drift.finding import FindingClass, FindingState
 from reconciliation.extract.checksum_diff import remember
-from reconciliation.extract.streams import ACTIVITIES, STAGE
-from reconciliation.model.desired_contact import desired_to_json
+from reconciliation.extract.staging import stage
+from reconciliation.extract.streams import ACTIVITIES, LEAD, STAGE
+from reconciliation.model.desired_contact import contact_of, desired_to_json
 from reconciliation.plan.contact_planner import ContactPlanner
 from reconciliation.plan.engine import Decided
 from reconciliation.plan.lead_stage import plan_reopenings
@@ -96,12 +97,14 @@ class Repairs:
         findings: everything found, each in the state that says whether it is repaired now.
         contacts: those planned whatever Chatwoot says of them.
         leads: contacts whose lead is moved to its stage again.
+        further: leads for further inboxes written or made again, by source id.
         activities: conversations (display ids) and messages (ids) written or made again.
         companies: folded names of those whose organization is written again.
         removals: what is removed of records that are gone in Chatwoot.
         survivors: contacts that took records over, to be compared now.
         undecided: contacts without a person, about whom the planner is asked.
         news: contacts that Chatwoot changed since they were planned.
+        changed_leads: leads for further inboxes of which the same holds, and that are not repaired.
         new: the undecided ones that are planned.
     """
 
@@ -109,12 +112,14 @@ class Repairs:
     findings: list[Finding] = field(default_factory=list)
     contacts: set[int] = field(default_factory=set)
     leads: set[int] = field(default_factory=set)
+    further: set[str] = field(default_factory=set)
     activities: dict[str, set[int]] = field(default_factory=lambda: {spec.kind: set() for spec in ACTIVITIES})
     companies: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
     survivors: set[int] = field(default_factory=set)
     undecided: set[int] = field(default_factory=set)
     news: set[int] = field(default_factory=set)
+    changed_leads: set[str] = field(default_factory=set)
     new: set[int] = field(default_factory=set)
 
     # --- what is found ------------------------------------------------------------------------
@@ -132,21 +137,24 @@ class Repairs:
             if ids:
                 self.drift.execute("mapping/forget", ids=sorted(ids), recreate=recreate)
 
-    def carry(self, plan: OrphanPlan, rows: Mapping[str, MappingRow]) -> None:
+    def carry(
+        self, plan: OrphanPlan, rows: Mapping[str, MappingRow], further: Mapping[str, MappingRow]
+    ) -> None:
         """Keep the finding of what is gone; where it is repaired, give its records away or remove them.
 
-        `rows` are the mapping rows of a contact that is gone.
+        `rows` are the mapping rows of a contact that is gone, `further` those of its leads for further
+        inboxes.
         """
         finding = self._keep(self.drift.policy.apply_declined(plan.finding))
         if finding.state is not FindingState.REPAIRING:
             return
-        if plan.removal is not None:
-            self.removals.append(plan.removal)
+        self.removals += plan.removals
         if plan.survivor is not None:
-            if plan.removal is None:
+            if not plan.removals:
                 store = MappingStore(self.drift.connection)
                 with self.drift.connection.transaction():
                     store.give_records(self.drift.identity, rows, plan.survivor)
+                    store.give_further_leads(self.drift.identity, further, plan.survivor)
             self.survivors.add(plan.survivor)
 
     def _keep(self, finding: Finding) -> Finding:
@@ -157,7 +165,9 @@ class Repairs:
     def _mark(self, finding: Finding) -> None:
         kind, source_id = finding.source_kind, finding.source_id or ""
         if finding.kind is FindingClass.MOVED_STAGE:
-            self.leads.add(int(source_id))
+            self.leads.add(contact_of(source_id))
+        elif kind == LEAD:
+            self.further.add(source_id)
         elif kind == "contact":
             self.contacts.add(int(source_id))
         elif kind != "company":
@@ -173,13 +183,22 @@ class Repairs:
     # --- what is staged -----------------------------------------------------------------------
 
     def stage(self, contacts: Sequence[ComparedContact]) -> None:
-        """Stage those of some contacts that a planner must look at."""
+        """Stage what a planner must look at of some contacts and their leads for further inboxes."""
+        leads = {
+            one.source_id: one.lead
+            for one in contacts
+            if one.lead is not None and (one.is_news or one.source_id in self.further)
+        }
+        self.changed_leads |= leads.keys() - self.further
+        stage(self.drift.connection, self.drift.run_id, LEAD, leads)
         with (
             self.drift.connection.cursor() as cursor,
             cursor.copy(statement("staged_contact/stage")) as copy,
         ):
             for contact in contacts:
                 contact_id, desired = contact.contact_id, contact.desired
+                if contact.lead is not None:
+                    continue
                 if contact.is_undecided:
                     self.undecided.add(contact_id)
                 elif contact.is_news:
@@ -205,6 +224,7 @@ class Repairs:
         dropped = self.undecided - self.new
         if not drift.policy.repairs(FindingClass.CHANGED):
             dropped |= self.news - self.contacts
+            drift.execute("staged_activity/drop", source_kind=LEAD, source_ids=sorted(self.changed_leads))
         if dropped:
             drift.execute("staged_contact/drop", contact_ids=sorted(dropped))
 
@@ -225,7 +245,7 @@ class Repairs:
         dropped: dict[str, list[str]] = defaultdict(list)
         for row in rows:
             kind, source_id, contact_id = row["source_kind"], row["source_id"], row["contact_id"]
-            if (kind, source_id) in busy:
+            if (kind, source_id) in busy or kind == LEAD:
                 continue
             waits = contact_id in self.undecided - self.new
             is_unknown = row["person_state"] is None and contact_id not in self.new

@@ -229,8 +229,8 @@ class _Comparison:
             for spec in RECORDS:
                 if spec.stream in diff.streams:
                     detector.note(spec.kind, diff.keys(spec.stream, ChecksumDifference.VANISHED))
-        for plan, rows in detector.plans():
-            self.repairs.carry(plan, rows)
+        for plan, rows, further in detector.plans():
+            self.repairs.carry(plan, rows, further)
         return detector.returned
 
     def _known_to_look_at(self, diff: Differences | None) -> dict[str, set[int]]:
@@ -292,6 +292,7 @@ class _Comparison:
     ) -> ContactReader:
         drift, rules = self.drift, self.drift.parts.rules()
         drift.execute("staged_contact/clear")
+        drift.execute("staged_activity/clear")
         recreate, account_id = drift.policy.recreate, drift.identity.account_id
         detector = ContactDetector(account_id, rules, recreate, pipeline.order, edits.custom)
         return ContactReader(drift, snapshot, scope, lists, drift.parts.mapping_rules(snapshot), detector)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reconciliation.settings.sync_settings import SyncSettings
 
 CONTACT = "contact"
+LEAD = "lead"
+"""The lead of a contact for one more inbox; it is read with the contact."""
 STAGE = "stage"
 
 
@@ -130,8 +132,10 @@ def _conversations_hash(settings: SyncSettings) -> bytes:
 
 def _stage_hash(settings: SyncSettings) -> bytes:
     stages = {str(milestone): stage for milestone, stage in stages_of(settings).items()}
-    follow = {"follow": True} if settings.new_lead_after_close else {}
-    return _hash("stages", settings, stages=stages, pipeline=settings.lead_pipeline_id, **follow)
+    # Whoever does not set them gets no other hash by an upgrade.
+    further: dict[str, Any] = {"follow": True} if settings.new_lead_after_close else {}
+    further |= {"per": "inbox"} if settings.leads.per == "inbox" else {}
+    return _hash("stages", settings, stages=stages, pipeline=settings.lead_pipeline_id, **further)
 
 
 CONTACTS = StreamSpec(

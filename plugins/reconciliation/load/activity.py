@@ -20,6 +20,7 @@ from reconciliation.load.outcome import deleted, later, obsolete
 from reconciliation.load.sink import Sink, Stop, Work, nothing
 from reconciliation.model.comment import comment_mark
 from reconciliation.model.desired_activity import KEY, DesiredActivity
+from reconciliation.model.desired_contact import further_lead
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.mapping_store import AlreadyMappedError
@@ -183,6 +184,11 @@ class ActivitySink(Sink):
         activity = DesiredActivity.from_json(operation.payload["activity"])
         records = self.store.rows_of(operation.identity, "contact", str(activity.contact_id))
         person, lead = records.get("person"), records.get("lead")
+        inbox = activity.inbox_id
+        has_own = inbox is not None and lead is not None and lead.inbox_id not in {None, inbox}
+        if inbox is not None and has_own:
+            source_id = further_lead(activity.contact_id, inbox)
+            lead = self.store.rows_of(operation.identity, "lead", source_id).get("lead")
         if person is None or person.state is MappingState.ORPHANED:
             raise Stop(obsolete("contact_gone", "its contact is not brought over any more"))
         if person.state is MappingState.GONE:
@@ -195,7 +201,10 @@ class ActivitySink(Sink):
         if self.settings.activity_link != "person":
             if lead is not None and lead.state is MappingState.LINKED and lead.crm_id is not None:
                 link["lead"] = lead.crm_id
-            elif lead is None or lead.state not in {MappingState.GONE, MappingState.NOT_WANTED}:
+            # An inbox without a lead gets none by the rules.
+            elif not (lead is None and has_own) and (
+                lead is None or lead.state not in {MappingState.GONE, MappingState.NOT_WANTED}
+            ):
                 self._wait_for("lead")
         if self.settings.activity_link != "lead" or not link:
             link["person"] = person.crm_id

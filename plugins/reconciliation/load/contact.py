@@ -8,21 +8,24 @@ from reconciliation.load.lead import LeadSink
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.lead_targets import LeadTargetSteps
 from reconciliation.load.named_settings import NamedSettings
+from reconciliation.load.outcome import deleted, later, obsolete
 from reconciliation.load.person import (
     RELEASE,
     REPLAYED,
     ContactWork,
     PersonSink,
 )
-from reconciliation.load.sink import Sink
+from reconciliation.load.sink import Sink, Stop
 from reconciliation.load.tags import TagSteps
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
+from reconciliation.store.mapping_row import MappingState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciliation.load.sink import LoadContext
     from reconciliation.store.ledger import Operation
+    from reconciliation.store.mapping_row import MappingRow
 
 
 class ContactSink(Sink):
@@ -102,6 +105,69 @@ class ContactSink(Sink):
         # Plans of an earlier version say nothing of tags.
         self.tags.keep(work, payload.get("tags") or {})
         return work.result
+
+
+class FurtherLeadSink(Sink):
+    """Carries out the operations on leads that contacts of one sync have for further inboxes."""
+
+    TAKEN = "say which inbox it is of by closing or deleting the wrong one in Krayin"
+
+    def __init__(self, context: LoadContext) -> None:
+        super().__init__(context)
+        named = NamedSettings(context)
+        persons = PersonSink(context, LeadStageSink(context), LeadTargetSteps(context, named))
+        self.leads = LeadSink(context, persons)
+        self.tags = TagSteps(context, named)
+
+    def prefetch(self, operations: Sequence[Operation]) -> None:
+        """Read in bulk what the operations will be merged against."""
+        leads: set[int] = set()
+        with_leads: set[int] = set()
+        without_lead: list[tuple[Operation, int]] = []
+        for operation in operations:
+            lead, person = self.rows(operation).get("lead"), self._person(operation)
+            if person is None or person.crm_id is None:
+                continue
+            is_linked = lead is not None and lead.crm_id is not None
+            if is_linked and lead is not None and lead.acked_hash != _hash(operation, "lead"):
+                leads.add(lead.crm_id or 0)
+            if operation.payload.get("follows_lead"):
+                with_leads.add(person.crm_id)
+            elif not is_linked and not (operation.payload.get("is_new") and operation.step is None):
+                with_leads.add(person.crm_id)
+                without_lead.append((operation, person.crm_id))
+        self.reads.prefetch_leads_of(with_leads)
+        self.reads.expect("leads", leads | self.leads.chosen(without_lead))
+
+    def carry_out(self, operation: Operation) -> Mapping[str, str]:
+        """Bring the lead over, once its contact's person is linked."""
+        person = self._person(operation)
+        if person is None or person.state is MappingState.ORPHANED:
+            raise Stop(obsolete("contact_gone", "its contact is not brought over any more"))
+        if person.state is MappingState.GONE:
+            raise Stop(deleted("the person of its contact"))
+        if person.state is not MappingState.LINKED:
+            message = "its contact is not linked to a person yet"
+            raise Stop(later("contact_not_linked", message, self.timing.next_run))
+        payload = operation.payload
+        work = ContactWork(
+            operation=operation,
+            rows={**self.rows(operation), "person": person},
+            person={},
+            lead=payload["lead"],
+            person_hash=b"",
+            lead_hash=_hash(operation, "lead"),
+            organization=None,
+            adopt=payload["adopt"],
+            owner=self.targets.owner_id,
+        )
+        self.leads.upsert(work)
+        self.tags.keep(work, payload["tags"])
+        return work.result
+
+    def _person(self, operation: Operation) -> MappingRow | None:
+        contact_id = operation.source_id.partition("/")[0]
+        return self.store.rows_of(operation.identity, "contact", contact_id).get("person")
 
 
 def _hash(operation: Operation, crm_kind: str) -> bytes:

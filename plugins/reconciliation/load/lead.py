@@ -136,6 +136,11 @@ class LeadSink(RecordSteps):
 
     def _own_or_only_lead(self, work: ContactWork, person_id: int) -> Lead | None:
         """Return the lead that a lost call of ours made, else the one that unmistakably is the contact's."""
+        person = work.row("person")
+        is_new = work.operation.payload.get("is_new") and person is not None and person.origin == "created"
+        if is_new and not work.was_tried:
+            # Nobody can have given a lead to a person that was made just now.
+            return None
         excluded = work.operation.payload.get("not_leads", ())
         leads = [lead for lead in self.reads.leads_of(person_id) if lead.id not in excluded]
         free = self._free(work.operation, leads)

@@ -194,7 +194,7 @@ class LeadStageSink(LeadMover):
         work.result["stage"] = str(StageDecision.MOVE)
 
     def _lead_row(self, operation: Operation) -> MappingRow | None:
-        return self.rows(operation, "contact").get("lead")
+        return self.rows(operation, "lead" if "/" in operation.source_id else "contact").get("lead")
 
     def _reopen(self, operation: Operation, lead: Lead) -> Lead | None:
         """Move a lead back to where it stood before we closed it, unless somebody has decided about it since.
@@ -217,7 +217,8 @@ class LeadStageSink(LeadMover):
             return None
         lead = self.move(operation, REOPEN_LEAD, lead.id, lead_pipeline_stage_id=closing.stage_id)
         self.memory.end_closing(target_id, lead.id, "reopened")
-        log.info("Lead %d reopened: contact %s is in Chatwoot again.", lead.id, operation.source_id)
+        contact_id = operation.source_id.partition("/")[0]
+        log.info("Lead %d reopened: contact %s is in Chatwoot again.", lead.id, contact_id)
         return lead
 
     def _follow(self, operation: Operation, row: MappingRow, lead_id: int, shown: Lead) -> StageDecision:

@@ -50,7 +50,7 @@ class LeadTargetSteps(Steps):
             stage_id=stage_id if work.move is None else work.move.stage_id,
             source_id=source_id,
             type_id=type_id,
-            owner_id=work.owner,
+            owner_id=work.owner if target.owner is None else target.owner or self.targets.owner_id,
         )
 
 

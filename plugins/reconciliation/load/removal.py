@@ -18,12 +18,13 @@ from reconciliation.crm.person_deletions import PERSON_DELETIONS
 from reconciliation.errors import IncidentOpenError
 from reconciliation.extract.look import Look, looking
 from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
-from reconciliation.extract.streams import STREAMS
+from reconciliation.extract.streams import CONTACTS, LEAD, STREAMS
 from reconciliation.load.lead_stage import LeadMover
 from reconciliation.load.outcome import later, quarantined
 from reconciliation.load.person import reserved
 from reconciliation.load.sink import Stop
 from reconciliation.model.contact import addresses_where
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.model.merge import Merged
 from reconciliation.plan.engine import OperationRow
 from reconciliation.plan.estimate import (
@@ -94,17 +95,19 @@ class SourceCheck:
             return Presence.UNSEEN
 
     def _look(self, snapshot: SourceSnapshot, operation: Operation) -> Presence:
-        identity, source_id = operation.identity, int(operation.source_id)
+        identity, source_id = operation.identity, contact_of(operation.source_id)
+        is_contact = operation.source_kind in {"contact", LEAD}
         scope = SourceFilter(identity.account_id)
         snapshot.check(scope)
-        if snapshot.there(STREAMS[operation.source_kind], scope, [source_id]):
+        stream = CONTACTS.stream if is_contact else STREAMS[operation.source_kind]
+        if snapshot.there(stream, scope, [source_id]):
             return Presence.BACK
-        if operation.source_kind != "contact":
+        if not is_contact:
             return Presence.GONE
         evidence = MergeEvidence(self.connection, identity, snapshot)
         if not evidence.can_tell:
             return Presence.UNSEEN
-        rows = MappingStore(self.connection).rows_of(identity, "contact", operation.source_id)
+        rows = MappingStore(self.connection).rows_of(identity, "contact", str(source_id))
         lost = lost_contact(source_id, rows.get("person"))
         survivor = evidence.survivors([lost]).get(source_id)
         wanted = operation.payload[REMOVAL]

@@ -93,7 +93,8 @@ class ActivityRules:
 
     `installation` is a short name of the Chatwoot, part of the key; `base_url` its address for
     links (None: no links); `history_start` an aware instant or None; `zone` is that of the times shown;
-    `templates` are the texts of one's own, by place; `only_resolved` leaves out conversations that are not.
+    `templates` are the texts of one's own, by place; `only_resolved` leaves out conversations that are not;
+    with `lead_per_inbox` each hangs on the lead of its inbox.
     """
 
     installation: str
@@ -102,6 +103,7 @@ class ActivityRules:
     zone: tzinfo = UTC
     templates: Mapping[str, TextTemplate] = field(default_factory=dict)
     only_resolved: bool = False
+    lead_per_inbox: bool = False
 
     def sources(self, kind: str) -> list[str]:
         """Return the templates of a kind as written: with another one its activities are others."""
@@ -150,6 +152,7 @@ def map_conversation(
         end=latest,
         key=activity_key(rules.installation, CONVERSATION, conversation.account_id, conversation.display_id),
         earlier_person=earlier_person(conversation.earlier_ids),
+        inbox_id=conversation.inbox_id if rules.lead_per_inbox else None,
     )
 
 
@@ -174,6 +177,7 @@ def map_message(sent: SentMessage, rules: ActivityRules, *, mapped: bool) -> Des
         end=message.created_at,
         key=activity_key(rules.installation, MESSAGE, sent.account_id, message.id),
         earlier_person=earlier_person(sent.earlier_ids),
+        inbox_id=sent.inbox_id if rules.lead_per_inbox else None,
     )
 
 

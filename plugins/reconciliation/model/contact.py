@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from chatwoot.records import Handling
 from krayin.catalogue import EmailDemand
 from krayin.text import (
     NAME_CHARACTERS,
@@ -24,8 +25,10 @@ from krayin.text import (
 
 from reconciliation.model.desired_contact import (
     DesiredContact,
+    DesiredLead,
     DesiredOrganization,
     Fields,
+    LeadTarget,
     Skip,
     SkippedContact,
 )
@@ -37,10 +40,11 @@ from reconciliation.model.stored_text import stored_text, visible_text
 from reconciliation.model.text_template import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime, tzinfo
 
-    from chatwoot.records import Contact
+    from chatwoot.records import Contact, InboxContact
 
     from reconciliation.model.field_source import FilledField
     from reconciliation.model.lead_choices import LeadChoices
@@ -69,13 +73,15 @@ HAS_ONE = "it has one already"
 class ContactReading:
     """Reads one contact by the rules and collects warnings.
 
-    `email` is "" and `phones` is empty where there is none; phones are in E.164 as far as possible.
+    `inbox` is the name of the one whose lead is meant, "" where one lead is for all. `email` is "" and
+    `phones` is empty where there is none; phones are in E.164 as far as possible.
     """
 
-    __slots__ = ("_attributes", "_sources", "contact", "email", "phones", "rules", "warnings")
+    __slots__ = ("_attributes", "_sources", "contact", "email", "inbox", "phones", "rules", "warnings")
 
     def __init__(self, contact: Contact, rules: MappingRules) -> None:
         self.contact = contact
+        self.inbox = ""
         self.rules = rules
         self.warnings: list[str] = []
         phone = stored_text(contact.phone_number)
@@ -156,7 +162,8 @@ class MappingRules:
     aware instant or None; `zone` that of the account; `templates` the texts of one's own, by place. With
     `make_leads` those contacts get a lead for whom the rule of the reading holds. `tag_kinds` are the CRM
     kinds on which labels are put as tags, `tag_names` gives the tag of each label that becomes one, None: all
-    do, under their own names. `lead_rule` is how the settings call the rule for leads.
+    do, under their own names. `lead_rule` is how the settings call the rule for leads. `inboxes` are the
+    names of the account's, by id, where each in which a contact has conversations gets a lead of its own.
     """
 
     phone_region: str | None = None
@@ -173,6 +180,7 @@ class MappingRules:
     tag_kinds: tuple[str, ...] = ()
     tag_names: Mapping[str, str] | None = None
     fields: Mapping[str, Mapping[str, FilledField]] = field(default_factory=dict)
+    inboxes: Mapping[int, str] | None = None
 
 
 def _contact_name(reading: ContactReading) -> str:
@@ -206,6 +214,7 @@ def _values(reading: ContactReading, name: str, *, with_attributes: bool = True)
         "identifier": stored_text(contact.identifier),
         "company": company_name(reading) or "",
         "contact_id": str(contact.id),
+        "inbox": reading.inbox,
         "about": reading.attribute("description") or "",
         **{one: reading.attribute(one) or "" for one in ("job_title", "city", "country")},
     }
@@ -295,12 +304,18 @@ LEAD_FIELDS = (
 
 
 def map_contact(
-    contact: Contact, rules: MappingRules, *, mapped: bool = False, has_lead: bool = False
+    contact: Contact,
+    rules: MappingRules,
+    *,
+    mapped: bool = False,
+    has_lead: bool = False,
+    inbox: int | None = None,
 ) -> DesiredContact | SkippedContact:
     """Return what Krayin should hold for `contact`, or why it is left out.
 
     `mapped` says that Krayin already has it through us: then `history` no longer bounds it. With `has_lead`
-    it has a lead, which goes on being written whatever the rules say.
+    it has a lead, which goes on being written whatever the rules say. `inbox` is the one whose lead that was
+    made or taken for, where each has its own; else it is that of the oldest conversation.
     """
     reading = ContactReading(contact, rules)
     reason = _skip(reading, mapped=mapped)
@@ -311,32 +326,100 @@ def map_contact(
     )
     reading.warnings += [] if mapped else unknown
     person = _fields("person", PERSON_FIELDS, reading)
+    organization = _organization(reading, person["organization"])
     lead, target = None, None
     where: dict[str, str] = {}
     wants_lead = rules.make_leads and contact.wants_lead
+    tags = _tags(contact.labels, rules)
+    inbox = _first_inbox(contact, rules, inbox)
+    talk = next((one for one in contact.talks if one.inbox_id == inbox), None)
     if has_lead or wants_lead:
+        if inbox is not None:
+            reading.contact = _within(contact, inbox, talk)
+            reading.inbox = (rules.inboxes or {}).get(inbox, "")
         lead = _fields("lead", LEAD_FIELDS, reading)
-        if rules.lead_choices is not None:
-            target, where, warnings = rules.lead_choices.choose(contact)
-            reading.warnings += [] if has_lead else warnings
+        target, where, warnings = _target(reading)
+        reading.warnings += [] if has_lead else warnings
+        if talk is not None and "lead" in tags:
+            tags["lead"] = _tag_names((*contact.labels, *talk.labels), rules)
     return DesiredContact(
         contact_id=contact.id,
         person=person,
         lead=lead,
-        organization=_organization(reading, person["organization"]),
+        organization=organization,
         natural_keys=natural_keys(person["emails"], person["phones"], rules.phone_region),
         adopt=earlier_ids(contact),
         warnings=tuple(dict.fromkeys(reading.warnings)) if reading.warnings else (),
         changed_at=contact.updated_at,
         owner=owner,
         target=target,
-        tags=_tags(contact, rules),
+        tags=tags,
+        inbox=inbox,
         decided={
             "lead": HAS_ONE if has_lead and not wants_lead else rules.lead_rule,
             "owner": owner_rule,
             **where,
         },
     )
+
+
+def map_further_leads(
+    contact: Contact, rules: MappingRules, inbox: int | None, having: AbstractSet[int] = frozenset()
+) -> Iterator[tuple[DesiredLead, list[str]]]:
+    """Yield the leads of a contact that is brought over for the inboxes beside its own lead's, with warnings.
+
+    `inbox` is that of its own lead. In those of `having` it has one, which goes on being written whatever the
+    rules say.
+    """
+    if rules.inboxes is None:
+        return
+    for talk in contact.talks:
+        has_lead = talk.inbox_id in having
+        if talk.inbox_id == inbox or not (has_lead or (rules.make_leads and contact.wants_lead)):
+            continue
+        reading = ContactReading(_within(contact, talk.inbox_id, talk), rules)
+        reading.inbox = rules.inboxes.get(talk.inbox_id, "")
+        # What there is to say of the contact is said with it.
+        reading.warnings.clear()
+        lead = _fields("lead", LEAD_FIELDS, reading)
+        target, _, warnings = _target(reading)
+        tags = _tag_names((*contact.labels, *talk.labels), rules) if "lead" in rules.tag_kinds else None
+        yield (
+            DesiredLead(
+                contact.id,
+                talk.inbox_id,
+                lead,
+                target or LeadTarget(),
+                tags=tags,
+                changed_at=contact.updated_at,
+                active_at=talk.last_activity_at,
+            ),
+            reading.warnings + ([] if has_lead else warnings),
+        )
+
+
+def _first_inbox(contact: Contact, rules: MappingRules, known: int | None) -> int | None:
+    """Return the inbox whose lead a contact's own is: once it has one that stays, whatever is said later."""
+    if rules.inboxes is None:
+        return None
+    return known if known is not None else next((one.inbox_id for one in contact.talks), None)
+
+
+def _within(contact: Contact, inbox: int, talk: InboxContact | None) -> Contact:
+    """Return a contact as one inbox knows it."""
+    return replace(contact, handling=Handling(inbox) if talk is None else talk.handling)
+
+
+def _target(reading: ContactReading) -> tuple[LeadTarget | None, dict[str, str], list[str]]:
+    """Return where a new lead goes, by which rules, and warnings; its owner too where it is of one inbox."""
+    rules, contact = reading.rules, reading.contact
+    target, where, warnings = (
+        (None, {}, []) if rules.lead_choices is None else rules.lead_choices.choose(contact)
+    )
+    if rules.inboxes is not None and rules.owners is not None:
+        owner, _, unknown = rules.owners.choose(contact)
+        target, warnings = replace(target or LeadTarget(), owner=owner or 0), [*warnings, *unknown]
+    return target, where, warnings
 
 
 def _fields(kind: str, fields: Sequence[Field], reading: ContactReading) -> Fields:
@@ -352,13 +435,16 @@ def _fields(kind: str, fields: Sequence[Field], reading: ContactReading) -> Fiel
     return {**found, "custom": _custom(kind, reading)}
 
 
-def _tags(contact: Contact, rules: MappingRules) -> dict[str, list[str]]:
+def _tags(labels: Sequence[str], rules: MappingRules) -> dict[str, list[str]]:
     """Return the tags that a contact's labels ask for, by CRM kind; a kind without tags is left out."""
+    return dict.fromkeys(rules.tag_kinds, _tag_names(labels, rules)) if rules.tag_kinds else {}
+
+
+def _tag_names(labels: Sequence[str], rules: MappingRules) -> list[str]:
     names = rules.tag_names
-    chosen = [one if names is None else names[one] for one in contact.labels if names is None or one in names]
+    chosen = [one if names is None else names[one] for one in labels if names is None or one in names]
     # To Krayin these are the same in other letters.
-    tags = sorted({fold_name(name): name for name in chosen}.values())
-    return dict.fromkeys(rules.tag_kinds, tags)
+    return sorted({fold_name(name): name for name in chosen}.values())
 
 
 def natural_keys(emails: list[str], phones: list[str], region: str | None) -> tuple[str, ...]:

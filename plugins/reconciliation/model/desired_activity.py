@@ -32,8 +32,9 @@ class DesiredActivity(FromJson):
     """An activity as it should be; `start` and `end` are aware, both the same moment for a message.
 
     `key` is what it is found again by, `earlier_person` the person an earlier integration noted, and
-    `earlier_title` the title it gave where that is another one. `said` is a
-    mark of the comment without the names in it: what was said under an old name is history.
+    `earlier_title` the title it gave where that is another one. `inbox_id` is the one whose lead it hangs on,
+    where each has its own. `said` is a mark of the comment without the names in it: what was said under an
+    old name is history.
     """
 
     source_kind: str
@@ -49,6 +50,7 @@ class DesiredActivity(FromJson):
     said: str = ""
     earlier_person: int | None = None
     earlier_title: str = field(default="", repr=False)
+    inbox_id: int | None = None
 
     def hash(self) -> bytes:
         """Return a hash of what is sent after creation; Krayin cannot change an activity's type.

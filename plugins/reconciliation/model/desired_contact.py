@@ -46,26 +46,31 @@ class DesiredOrganization:
 
 @dataclass(frozen=True, slots=True)
 class LeadTarget(FromJson):
-    """Where a contact's new lead goes if not where the sync's do: names, and Krayin's ids."""
+    """Where a contact's new lead goes if not where the sync's do: names, and Krayin's ids.
+
+    `owner` is the Krayin user who owns it, 0 for the sync's, None for who owns the contact's records.
+    """
 
     source: str | None = None
     type: str | None = None
     stage_id: int | None = None
     pipeline_id: int | None = None
+    owner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredContact(FromJson):
     """The mapped fields of one contact.
 
-    `person` has name, emails, phones, job_title, organization and custom; `lead` has title,
-    lead_value, description and custom, or is None where the contact gets no lead. `natural_keys` are `email:`
-    and `phone:` keys in compared form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind.
+    `person` has name, emails, phones, job_title, organization and custom; `lead` has title, lead_value,
+    description and custom, or is None where the contact gets no lead. `natural_keys` are `email:` and
+    `phone:` keys in compared form. `adopt` holds CRM ids an earlier integration left behind, by CRM kind.
     `warnings` say in words what had to be changed to fit Krayin, `changed_at` is Chatwoot's time of the last
     change (aware), `owner` the Krayin user who owns what is made for it, None for the sync's, `target` where
     its lead is made, likewise. `tags` are those that its records should have from us, by CRM kind; without an
-    entry a kind's are left alone. `decided` names the setting that decided whether it gets a lead, that about
-    the owner, and those about the target.
+    entry a kind's are left alone. `inbox` is the one whose lead its lead is, where there is one for each.
+    `decided` names the setting that decided whether it gets a lead, that about the owner, and those about the
+    target.
     """
 
     contact_id: int
@@ -79,6 +84,7 @@ class DesiredContact(FromJson):
     owner: int | None = field(default=None, compare=False)
     target: LeadTarget | None = field(default=None, compare=False)
     tags: dict[str, list[str]] = field(default_factory=dict)
+    inbox: int | None = field(default=None, compare=False)
     decided: dict[str, str] = field(default_factory=dict, compare=False)
     _hashes: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
@@ -107,8 +113,53 @@ class DesiredContact(FromJson):
         return self._hash("lead", self.lead)
 
     def _hash(self, kind: str, fields: Any) -> bytes:
-        # Without tags it is what it was before there were any.
-        return stable_hash({"fields": fields, "tags": self.tags[kind]} if self.tags.get(kind) else fields)
+        return _hash_of(fields, self.tags.get(kind))
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredLead(FromJson):
+    """The lead of a contact for one more inbox; `target` and `lead` as in `DesiredContact`.
+
+    `tags` are those that it should have from us, None: they are left alone. `active_at` is when something was
+    said last in that inbox, where its lead may have been closed before.
+    """
+
+    contact_id: int
+    inbox: int
+    lead: Fields
+    target: LeadTarget = field(compare=False)
+    tags: list[str] | None = None
+    changed_at: datetime | None = field(default=None, compare=False)
+    active_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def source_id(self) -> str:
+        """Its id as a source record."""
+        return further_lead(self.contact_id, self.inbox)
+
+    def hash(self) -> bytes:
+        """Return the hash of the lead's fields and tags."""
+        return _hash_of(self.lead, self.tags)
+
+    def of_contact(self) -> DesiredContact:
+        """Return the contact with nothing but this lead."""
+        tags = {} if self.tags is None else {"lead": self.tags}
+        return DesiredContact(self.contact_id, {}, self.lead, target=self.target, tags=tags, inbox=self.inbox)
+
+
+def further_lead(contact_id: int, inbox: int) -> str:
+    """Return the id as a source record of a contact's lead for one more inbox."""
+    return f"{contact_id}/{inbox}"
+
+
+def contact_of(source_id: str) -> int:
+    """Return whose source record one of a contact, of a lead or of its stage is."""
+    return int(source_id.partition("/")[0])
+
+
+def _hash_of(fields: Any, tags: list[str] | None) -> bytes:
+    # Without tags it is what it was before there were any.
+    return stable_hash({"fields": fields, "tags": tags} if tags else fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +170,6 @@ class SkippedContact:
     reason: Skip
 
 
-def desired_to_json(desired: DesiredContact) -> str:
-    """Return a desired contact as JSON text."""
+def desired_to_json(desired: DesiredContact | DesiredLead) -> str:
+    """Return what is wanted as JSON text."""
     return compact_json(desired).decode("utf-8", "surrogatepass")

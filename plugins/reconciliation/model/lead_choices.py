@@ -51,7 +51,9 @@ class LeadChoices:
         stage_id, setting = _of(self.stages, contact)
         if stage_id is not None:
             rules["stage"] = setting
-        target = LeadTarget(**names, stage_id=stage_id, pipeline_id=self.pipelines.get(stage_id or 0))
+        target = LeadTarget(
+            names.get("source"), names.get("type"), stage_id, self.pipelines.get(stage_id or 0)
+        )
         return target if rules else None, rules, warnings
 
 

@@ -47,7 +47,7 @@ def _texts(*names: str) -> dict[str, Kind]:
 
 _LEAD: Names = {
     **_texts("name", "email", "phone", "identifier", "company", "job_title", "city", "country", "about"),
-    **_texts("contact_id"),
+    **_texts("contact_id", "inbox"),
     "attributes": Kind.ATTRIBUTES,
 }
 _CONVERSATION: Names = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reconciliation.model.comment import comment_mark
@@ -31,12 +31,32 @@ Link = Literal["person", "lead", "both"]
 
 @dataclass(frozen=True, slots=True)
 class LinkedRecords:
-    """Where a contact stands in Krayin, and its records' ids once they are known."""
+    """Where a contact stands in Krayin, and its records' ids once they are known.
+
+    `inbox` is that of its lead where each has its own, `further` are the leads for further ones, by inbox. Of
+    one of these `part` says which.
+    """
 
     person: MappingState | None = None
     lead: MappingState | None = None
     person_id: int | None = None
     lead_id: int | None = None
+    inbox: int | None = None
+    further: Mapping[int, tuple[MappingState, int | None]] = field(default_factory=dict)
+    part: int | None = None
+
+    def within(self, inbox: int | None) -> LinkedRecords:
+        """Return where it stands with the lead of an inbox; None: with its own."""
+        if inbox is None or self.inbox in {None, inbox}:
+            return self
+        # An inbox without a lead gets none by the rules.
+        lead, lead_id = self.further.get(inbox, (MappingState.NOT_WANTED, None))
+        return replace(self, lead=lead, lead_id=lead_id, part=inbox)
+
+    @property
+    def lead_name(self) -> str:
+        """What the lead is called that an operation waits for."""
+        return "lead" if self.part is None else f"lead/{self.part}"
 
     def waits_for(self, link: Link) -> str | None:
         """Return the record an activity must wait for, None when it can be carried out.
@@ -47,7 +67,7 @@ class LinkedRecords:
         # First, because an adopted person is linked some time before its lead is.
         there = {MappingState.LINKED, MappingState.GONE, MappingState.NOT_WANTED}
         if link != "person" and self.lead not in there:
-            return "lead"
+            return self.lead_name
         return None if self.person is MappingState.LINKED else "person"
 
 
@@ -101,10 +121,16 @@ def operation_of(
 def linked_records(engine: PlanEngine, contact_ids: Iterable[int]) -> dict[int, LinkedRecords]:
     """Return where those of some contacts stand that are synced."""
     found: dict[int, dict[str, Any]] = {}
-    for source_id, crm_kind, crm_id, state, _ in engine.execute(
+    for source_id, crm_kind, crm_id, state, inbox in engine.execute(
         "mapping/activity_contacts", contact_ids=sorted(map(str, set(contact_ids)))
     ):
-        found.setdefault(int(source_id), {}).update({crm_kind: MappingState(state), f"{crm_kind}_id": crm_id})
+        contact_id, _, part = source_id.partition("/")
+        own = found.setdefault(int(contact_id), {})
+        if part:
+            own.setdefault("further", {})[int(part)] = MappingState(state), crm_id
+        else:
+            own |= {crm_kind: MappingState(state), f"{crm_kind}_id": crm_id}
+            own |= {"inbox": inbox} if crm_kind == "lead" else {}
     return {contact_id: LinkedRecords(**records) for contact_id, records in found.items()}
 
 
@@ -243,7 +269,8 @@ class ActivityPlanner:
         locked = self.engine.lock(kind, {one.source_id: {"activity": one.hash()} for one in staged})
         decided: list[Decided] = []
         for one in staged:
-            record, contact, wanted_hash = locked[one.source_id], contacts[one.contact_id], one.hash()
+            record, wanted_hash = locked[one.source_id], one.hash()
+            contact = contacts[one.contact_id].within(one.inbox_id)
             if record.is_planned:
                 continue
             row = record.rows["activity"]

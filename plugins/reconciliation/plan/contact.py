@@ -200,7 +200,8 @@ class Rules:
     """The settings, and facts of one Krayin, that decide what a plan turns into.
 
     `final_stages` are the stages in which a lead is won or lost, `policies` whose value counts, by CRM kind
-    and flat field. `lasting` are the custom attributes of organizations that Krayin cannot empty.
+    and flat field. With `per_inbox` a contact has a lead for each inbox. `lasting` are the custom attributes
+    of organizations that Krayin cannot empty.
     """
 
     on_crm_edit: OnCrmEdit = "keep"
@@ -209,6 +210,7 @@ class Rules:
     pipeline_id: int | None = None
     final_stages: frozenset[int] = frozenset()
     recreate_deleted: bool = False
+    per_inbox: bool = False
     policies: Mapping[str, Policies] = field(default_factory=dict)
     lasting: frozenset[str] = frozenset()
 
@@ -267,7 +269,7 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
         lead_differs=lead_differs,
         adopts_person="person" in plan.adopt,
     )
-    parts = [_expect_lead(plan, known, rules, differs=lead_differs)]
+    parts = [expect_lead(plan, known, rules, differs=lead_differs)]
     if person_differs:
         wanted = with_address(
             contact.person, account_id, contact.contact_id, rules.email_demand, person.last_sent
@@ -276,7 +278,7 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
         parts.insert(0, _merged("person", wanted, known.person or person.last_sent, last_sent, rules))
         if contact.organization and "organization" in parts[0].changes.get("person", {}):
             reads |= {COMPANY}
-    tags = _tag_changes(plan, known.rows)
+    tags = tag_changes(plan, known.rows)
     changes = {kind: fields for part in parts for kind, fields in part.changes.items() if fields}
     for kind, change in tags.items():
         changes[kind] = {**changes.get(kind, {}), "tags": change}
@@ -302,7 +304,7 @@ def expect_creation(contact: DesiredContact, account_id: int, rules: Rules) -> E
     return Expectation(Expected(1 + tags), changes, frozenset(changes))
 
 
-def _tag_changes(plan: ContactPlan, rows: Mapping[str, MappingRow]) -> dict[str, tuple[list[str], list[str]]]:
+def tag_changes(plan: ContactPlan, rows: Mapping[str, MappingRow]) -> dict[str, tuple[list[str], list[str]]]:
     """Return what tags from us a contact's records have and get, by CRM kind, where that differs."""
     given = {kind: sorted(rows[kind].tags_on(rows[kind].crm_id)) for kind in plan.contact.tags}
     return {
@@ -312,7 +314,8 @@ def _tag_changes(plan: ContactPlan, rows: Mapping[str, MappingRow]) -> dict[str,
     }
 
 
-def _expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs: bool) -> Expectation:
+def expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs: bool) -> Expectation:
+    """Return what a plan will change of its contact's lead, and cost; `differs`: another one is wanted."""
     wanted, lead = plan.contact.lead, known.rows["lead"]
     if wanted is None:
         return NOTHING
@@ -371,7 +374,9 @@ def _chosen(plan: ContactPlan, wanted: Fields, leads: Sequence[Lead], rules: Rul
 def _new_lead(contact: DesiredContact) -> Changes:
     """Return what a new lead gets, with what decides where it goes; what is as with all leads is left out."""
     target = {} if contact.target is None else asdict(contact.target)
-    return _new({**(contact.lead or {}), **target, "owner": contact.owner})
+    if target.get("owner") is None:
+        target["owner"] = contact.owner
+    return _new({**(contact.lead or {}), **target, "owner": target["owner"] or None})
 
 
 def _new(fields: Fields) -> Changes:

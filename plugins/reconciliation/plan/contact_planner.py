@@ -24,6 +24,8 @@ from reconciliation.plan.contact import (
     with_lead,
 )
 from reconciliation.plan.engine import Decided
+from reconciliation.plan.follow import to_follow
+from reconciliation.plan.further_leads import plan_further_leads
 from reconciliation.plan.matching import find_persons
 from reconciliation.plan.organization import OrganizationPlanner
 from reconciliation.plan.planned import Planned
@@ -196,6 +198,7 @@ class ContactPlanner:
                 self.engine.execute("operation/analyze")
                 known = 2 * grown
         self._arrange_moves()
+        plan_further_leads(self.engine, self.rules, self.reads, planned)
         return planned
 
     def _plan_chunk(self, after: int, planned: Planned) -> int | None:
@@ -209,6 +212,8 @@ class ContactPlanner:
             return None
         self._count_newcomers(chunk, planned)
         fresh = self._plan_one_by_one(chunk.rest, planned) if chunk.rest else []
+        if self.rules.per_inbox:
+            self.engine.execute("mapping/note_inboxes", after=after, last=chunk.last)
         companies = OrganizationPlanner(self.engine, self.rules, self.reads)
         for company in companies.plan(fresh, chunk.companies):
             planned.add_company(company)
@@ -247,7 +252,9 @@ class ContactPlanner:
         known = {int(source_id): record.rows for source_id, record in locked.items()}
         # Asked with the mapping locked: an erasure that began meanwhile is over with its own lock.
         erased = erased_among(engine.connection, engine.identity, known)
-        follow = self._to_follow(active, known)
+        follow = to_follow(
+            engine, self.reads, active, {contact_id: known[contact_id]["lead"] for contact_id in active}
+        )
         fresh = [
             contact
             for contact in contacts
@@ -311,34 +318,6 @@ class ContactPlanner:
             )
         engine.plan("contact", decided)
         return fresh
-
-    def _to_follow(
-        self, active: Mapping[int, datetime], known: Mapping[int, Mapping[str, MappingRow]]
-    ) -> dict[int, int]:
-        """Return the closed leads of contacts who wrote after the closing, and note who was looked at."""
-        leads = {
-            contact_id: lead.crm_id
-            for contact_id in active
-            if (lead := known[contact_id]["lead"]).state is MappingState.LINKED and lead.crm_id is not None
-        }
-        if not leads or self.reads is None:
-            return {}
-        ours = self.engine.execute("removal/closed_among", crm_ids=list(leads.values()))
-        # What we closed ourselves is reopened, not followed.
-        left_out = {row[0] for row in ours}
-        closed = self.reads.closed(lead for lead in leads.values() if lead not in left_out)
-        follow = {
-            contact_id: lead_id
-            for contact_id, lead_id in leads.items()
-            if lead_id in closed and closed[lead_id] < active[contact_id]
-        }
-        seen = [contact_id for contact_id in leads if contact_id not in follow]
-        self.engine.execute(
-            "mapping/activity_seen",
-            ids=[known[contact_id]["lead"].id for contact_id in seen],
-            active_ats=[active[contact_id] for contact_id in seen],
-        )
-        return follow
 
     def _decide(
         self,

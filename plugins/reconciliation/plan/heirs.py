@@ -93,8 +93,11 @@ def hand_over(connection: psycopg.Connection, identity: BindingScope, heirs: Ite
     for one in heirs:
         with connection.transaction():
             note_gone(connection, identity, "contact", [str(one.gone)])
-            rows = store.rows_of(identity, "contact", str(one.gone))
-            store.give_records(identity, rows, one.contact_id)
+            store.give_records(identity, store.rows_of(identity, "contact", str(one.gone)), one.contact_id)
+            further = store.further_leads(identity, [one.gone])
+            store.give_further_leads(
+                identity, {source_id: row for source_id, (row, _) in further.items()}, one.contact_id
+            )
             if one.operation_id is not None:
                 connection.execute(statement("operation/try_again"), {"id": one.operation_id})
         log.info(

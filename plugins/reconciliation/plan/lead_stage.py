@@ -29,7 +29,7 @@ _MOVE = Expected(1, frozenset({MOVED_LEADS}))
 
 
 def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted of it
-    contact_id: int,
+    source_id: str,
     row: MappingRow,
     wanted_hash: bytes,
     document: Mapping[str, Any],
@@ -48,12 +48,12 @@ def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted o
     is_linked = contact.lead is MappingState.LINKED
     return OperationRow(
         source_kind=STAGE,
-        source_id=str(contact_id),
+        source_id=source_id,
         payload={**document, "hash": wanted_hash.hex()},
         expected=Expected(int(document["stage_id"] in pipeline.final)) if is_new else _MOVE,
         due_at=NOW if is_linked else NEVER,
-        contact_id=contact_id,
-        waits_for="lead",
+        contact_id=int(source_id.partition("/")[0]),
+        waits_for=contact.lead_name,
         changes=["lead.stage"] if is_linked else [],
     )
 
@@ -82,23 +82,24 @@ def plan_moves(engine: PlanEngine, pipeline: Pipeline, planned: PlannedActivitie
     for chunk in engine.staged((STAGE,)):
         with engine.connection.transaction():
             contacts = linked_records(engine, (row[0] for row in chunk))
+            known = {row[2]: _of_lead(contacts[row[0]], row[2]) for row in chunk if row[0] in contacts}
             leads = {
                 one: contact
-                for one, contact in contacts.items()
+                for one, contact in known.items()
                 if contact.lead not in {None, MappingState.NOT_WANTED}
             }
-            staged = {row[2]: row for row in chunk if row[0] in leads}
-            new = {row[0] for row in engine.execute("operation/creations_of", contact_ids=list(staged))}
-            planned.skipped[ActivitySkip.NO_LEAD] += len(contacts) - len(leads)
-            planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(contacts)
+            staged = {row[2]: row for row in chunk if row[2] in leads}
+            new = {row[0] for row in engine.execute("operation/creations_of", source_ids=list(staged))}
+            planned.skipped[ActivitySkip.NO_LEAD] += len(known) - len(leads)
+            planned.skipped[ActivitySkip.CONTACT_NOT_SYNCED] += len(chunk) - len(known)
             locked = engine.lock(STAGE, {one: {"lead": bytes(row[3])} for one, row in staged.items()})
             decided: list[Decided] = []
-            for source_id, (contact_id, _, _, wanted_hash, document) in staged.items():
+            for source_id, (_, _, _, wanted_hash, document) in staged.items():
                 if locked[source_id].is_planned:
                     continue
-                row, contact = locked[source_id].rows["lead"], leads[contact_id]
+                row, contact = locked[source_id].rows["lead"], leads[source_id]
                 is_new = source_id in new
-                move = decide(contact_id, row, bytes(wanted_hash), document, contact, pipeline, is_new=is_new)
+                move = decide(source_id, row, bytes(wanted_hash), document, contact, pipeline, is_new=is_new)
                 decided.append(Decided(source_id, move, [(row, bytes(wanted_hash), row.state)]))
                 if move is not None:
                     planned.waiting += move.due_at == NEVER
@@ -111,10 +112,16 @@ def plan_moves(engine: PlanEngine, pipeline: Pipeline, planned: PlannedActivitie
                         {"id": row.id, "acked_hash": planned_hash, "last_sent": Jsonb(row.last_sent or {})}
                         for one in decided
                         for row, planned_hash, _ in one.marks
-                        if one.operation is None and leads[int(one.source_id)].lead is not MappingState.GONE
+                        if one.operation is None and leads[one.source_id].lead is not MappingState.GONE
                     ],
                 )
             engine.guard.require_approval()
+
+
+def _of_lead(contact: LinkedRecords, source_id: str) -> LinkedRecords:
+    """Return where a contact stands with the lead whose stage has this source id."""
+    inbox = source_id.partition("/")[2]
+    return contact.within(int(inbox)) if inbox else contact
 
 
 def plan_reopenings(engine: PlanEngine) -> None:

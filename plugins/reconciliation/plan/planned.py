@@ -10,6 +10,7 @@ from reconciliation.plan.contact import Action
 
 if TYPE_CHECKING:
     from reconciliation.plan.contact import Changes, ContactPlan, Expectation, KnownState
+    from reconciliation.plan.engine import OperationRow
     from reconciliation.plan.organization import PlannedCompany
 
 # Examples of each kind of action in the summary.
@@ -21,11 +22,12 @@ QUARANTINE_SAMPLE = 50
 class Planned:
     """What a planning decided.
 
-    Numbers by action, writes expected, quarantine by reason, and a sample with field differences
-    (old and new values: it belongs into the sync database and nowhere else).
+    Numbers by action, those of leads for further inboxes apart, writes expected, quarantine by reason, and a
+    sample with field differences (old and new values: it belongs into the sync database and nowhere else).
     """
 
     actions: Counter[str] = field(default_factory=Counter)
+    leads: Counter[str] = field(default_factory=Counter)
     organizations: int = 0
     calls: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
@@ -59,6 +61,11 @@ class Planned:
                 }
             )
 
+    def add_lead(self, action: Action, operation: OperationRow | None) -> None:
+        """Count a contact's lead for a further inbox, and the operation on it."""
+        self.leads[action] += 1
+        self.calls += 0 if operation is None else operation.expected.writes
+
     def wanted_examples(self, action: Action) -> int:
         """Return how many more examples of an action are wanted."""
         return max(0, SAMPLE - self._sampled[action])
@@ -89,6 +96,7 @@ class Planned:
         """Return the numbers for `sync_run.summary`."""
         return {
             "planned": dict(self.actions),
+            **({"planned_leads": dict(self.leads)} if self.leads else {}),
             "planned_organizations": self.organizations,
             "planned_quarantine": dict(self.quarantined),
             "planned_quarantine_sample": self.quarantine_sample,

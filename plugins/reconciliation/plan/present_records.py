@@ -57,6 +57,10 @@ class PlanReads:
         self._reads.prefetch_leads_of(wanted)
         return {one: self._reads.leads_of(one) for one in wanted}
 
+    def free_leads_of(self, engine: PlanEngine, person_ids: Iterable[int]) -> dict[int, list[Lead]]:
+        """Return by person those leads of some persons that belong to no contact."""
+        return _free(engine, self.leads_of(person_ids))
+
     def closed(self, ids: Iterable[int]) -> dict[int, datetime]:
         """Return when the won and lost ones among some leads were closed."""
         wanted = sorted(set(ids))
@@ -121,7 +125,7 @@ def present_records(
     if reads is not None:
         leadless = {plan.contact.contact_id for plan in wanted if plan.contact.lead is None}
         asked = person_ids.keys() - lead_ids - leadless
-        leads_of = _free(engine, reads.leads_of(person_ids[one] for one in asked))
+        leads_of = reads.free_leads_of(engine, (person_ids[one] for one in asked))
         shown_persons = reads.persons(person_ids.values())
         shown_leads = reads.leads(lead_ids.values())
     shown = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciliation.extract.streams import STAGE
+from reconciliation.extract.streams import LEAD, STAGE
 from reconciliation.model.comment import plain_text
 from reconciliation.model.contact import LEAD_FIELDS, PERSON_FIELDS
 from reconciliation.model.desired_contact import LeadTarget, SkippedContact
@@ -71,6 +71,7 @@ class Preview(Planned):
                 "owner": None,
                 "organization": None,
                 "placed": [],
+                "leads": [],
                 "target": desired.target,
                 "activities": [],
                 "activities_planned": 0,
@@ -156,10 +157,23 @@ class Preview(Planned):
                     for one in placed
                 ]
             record["organization"] = self._companies.get(record["organization"] or "")
+        self._finish_beside(engine, settings, users, stages)
+
+    def _finish_beside(
+        self,
+        engine: PlanEngine,
+        settings: SyncSettings,
+        users: Mapping[int, str],
+        stages: Mapping[int, str],
+    ) -> None:
         for contact_id, kind, source_id, payload in engine.execute("operation/of_contacts"):
             if contact_id not in self.records:
                 continue
             record = self.records[contact_id]
+            if "/" in source_id:
+                if kind == LEAD:
+                    record["leads"].append(_further(source_id, payload, users, stages))
+                continue
             if kind == STAGE:
                 number = payload.get("stage_id")
                 rule = next((key for key in STAGE_KEYS if getattr(settings, key) == number), "")
@@ -184,6 +198,25 @@ class Preview(Planned):
     def to_json(self) -> dict[str, Any]:
         """Return the numbers and records for `sync_run.summary`."""
         return {**Planned.to_json(self), "records": list(self.records.values())}
+
+
+def _further(
+    source_id: str, payload: Mapping[str, Any], users: Mapping[int, str], stages: Mapping[int, str]
+) -> dict[str, Any]:
+    """Return what is planned of a lead for a further inbox: its fields, and what decides where it goes."""
+    target = LeadTarget.from_json(payload["target"])
+    places = {
+        "stage": stages.get(target.stage_id or 0),
+        "source": target.source,
+        "type": target.type,
+        "owner": users.get(target.owner or 0),
+        "tags": ", ".join(payload["tags"].get(LEAD, ())),
+    }
+    return {
+        "inbox": int(source_id.partition("/")[2]),
+        "fields": {name: value for name, value in flatten(payload["lead"]).items() if value},
+        "placed": {name: value for name, value in places.items() if value},
+    }
 
 
 def _sources(rules: MappingRules) -> dict[str, dict[str, str]]:

@@ -18,7 +18,7 @@ from reconciliation.crm.lineage import Lineage
 from reconciliation.crm.reads import CrmReads
 from reconciliation.crm.snapshot import RecordSnapshot
 from reconciliation.load.activity import ActivitySink
-from reconciliation.load.contact import ContactSink
+from reconciliation.load.contact import ContactSink, FurtherLeadSink
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.loader import Loader
 from reconciliation.load.organization import OrganizationSink
@@ -90,7 +90,11 @@ class RunFactory:
             tag_kinds=settings.tags.kinds,
             tag_names=settings.tags.labels,
             fields=self.targets.fields,
+            inboxes=self._inboxes(snapshot) if settings.leads.per == "inbox" else None,
         )
+
+    def _inboxes(self, snapshot: SourceSnapshot) -> dict[int, str]:
+        return {one.id: one.name for one in snapshot.inboxes(self.sync.settings.chatwoot.account_id)}
 
     def _owners(self) -> OwnerRules | None:
         owner = self.sync.settings.owner
@@ -169,6 +173,7 @@ class RunFactory:
             pipeline_id=self.targets.pipeline_id,
             final_stages=final_stages(catalogue),
             recreate_deleted=settings.recreate_deleted,
+            per_inbox=settings.leads.per == "inbox",
             policies={kind: settings.policies(kind) for kind in ENTITY_TYPES},
             lasting=frozenset(
                 code
@@ -234,6 +239,7 @@ class RunFactory:
                 "company": OrganizationSink(context),
                 "conversation": activities,
                 "message": activities,
+                "lead": FurtherLeadSink(context),
                 "stage": LeadStageSink(context),
                 "removal": RemovalSink(context, source, krayin.deletions),
             },

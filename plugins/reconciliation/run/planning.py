@@ -211,6 +211,7 @@ class Planning:
                 **planned.to_json(),
                 **streams.to_json(),
                 **({"out_of_scope": read.changes.count()} if read.changes.has_rule else {}),
+                **self._left_leads(identity),
                 "held": held,
                 "calls": spent,
                 "first_load": read.first,
@@ -219,6 +220,15 @@ class Planning:
             }
             update_run(self.connection, self.run_id, RunState.PLANNED, summary, read.doubt)
         return summary
+
+    def _left_leads(self, identity: BindingScope) -> dict[str, int]:
+        """Return how many leads for further inboxes are left as they are, where a contact has but one."""
+        if self._settings.leads.per == "inbox":
+            return {}
+        row = self.connection.execute(
+            statement("mapping/further_in_krayin"), identity.parameters()
+        ).fetchone()
+        return {"leads_out_of_scope": row[0]} if row and row[0] else {}
 
     def _anything_unlinked(self, identity: BindingScope) -> bool:
         """Tell whether a staged contact has no person in Krayin through us yet."""

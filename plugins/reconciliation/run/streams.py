@@ -128,11 +128,10 @@ class RunStreams:
         now: datetime,
         also: Mapping[Stream, Selection] = MappingProxyType({}),
     ) -> None:
-        """Stage what was said; the contacts of the run must be staged already.
+        """Stage what was said; the contacts of the run must be staged already, after `StagedContacts.clear`.
 
         `also` is what to read besides, by stream.
         """
-        self.clear()
         if not self.wanted:
             return
         since = self.settings.history_start(now)
@@ -144,6 +143,7 @@ class RunStreams:
                 self.settings.zone,
                 self.settings.templates.of("conversation", "message"),
                 only_resolved=not self.settings.sync_conversations,
+                lead_per_inbox=self.settings.leads.per == "inbox",
             ),
             stages_of(self.settings),
             self.pipeline.order,

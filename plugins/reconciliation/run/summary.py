@@ -54,6 +54,8 @@ def lines_of(run: Run) -> list[str]:
     if run.dry_run:
         planned = ", ".join(f"{number} {action}" for action, number in summary.get("planned", {}).items())
         lines.append(f"  would be done       {planned or 'nothing'}")
+        leads = ", ".join(f"{number} {action}" for action, number in summary.get("planned_leads", {}).items())
+        lines += [f"  for further inboxes {leads}"] if leads else []
         lines += [*_dry_lines(summary), *_preview_lines(summary), *_rule_lines(summary)]
     for action in ACTIONS:
         counts = _counts(summary.get(action, {}))
@@ -72,9 +74,12 @@ def lines_of(run: Run) -> list[str]:
         for broken in summary.get("broken", [])
     ]
     lines += [
-        f"  out of scope        {number} contacts stay in Krayin as they are"
-        for number in (summary.get("out_of_scope", 0),)
-        if number
+        f"  out of scope        {number} {what} stay in Krayin as they are"
+        for what, key in (
+            ("contacts", "out_of_scope"),
+            ("leads for further inboxes", "leads_out_of_scope"),
+        )
+        if (number := summary.get(key, 0))
     ]
     lines += _conversation_lines(summary)
     lines += write_back_lines(summary.get("write_back", {}))
@@ -145,6 +150,8 @@ def _preview_parts(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"{kind}{by} ({', '.join(filled)})"
     if one["new"]:
         yield f"owner {(one['owner'] or {}).get('id', 'nobody')} by {one['rules']['owner']}"
+    if one.get("leads"):
+        yield _counts({"lead": len(one["leads"])}) + " for further inboxes"
     tags = max(map(len, one["tags"].values()), default=0)
     if tags:
         yield _counts({"tag": tags})

@@ -216,6 +216,11 @@ class LeadsSettings(_Strict):
     """
     where: ContactWhere | None = None
     """What a contact has to be to get one. Default: every contact."""
+    per: Literal["contact", "inbox"] = "contact"
+    """One lead for each contact, or one for each inbox in which a contact has conversations, with the
+    pipeline, stage, source, type and owner of that inbox. A contact that has not written yet has one lead in
+    both cases; it becomes that of the first inbox in which the contact writes.
+    """
     source: NamesByInbox = NamesByInbox()
     type: NamesByInbox = NamesByInbox()
     stage: StagesByInbox = StagesByInbox()
@@ -759,6 +764,7 @@ class SyncSettings(_Strict):
             handling=self.owner.asks_conversations or self.leads.asks_inboxes,
             labels=bool(self.tags.kinds) or self._fills_with_labels,
             transcripts=self.transcript is not None,
+            by_inbox=self.leads.per == "inbox",
         )
 
     def scope_document(self) -> dict[str, Any]:
@@ -785,6 +791,8 @@ class SyncSettings(_Strict):
         leads = self.leads.model_dump(mode="json", include={"create", "where"}, exclude_none=True)
         if leads != {"create": "always"}:
             deciding["leads"] = leads
+        if self.leads.per == "inbox":
+            deciding["leads_per"] = "inbox"
         if self.timezone != "UTC":
             # Whoever does not set it gets no other hash by an upgrade.
             deciding["timezone"] = self.timezone

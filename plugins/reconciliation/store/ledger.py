@@ -92,10 +92,11 @@ class Operation:
     def keys(self) -> frozenset[str]:
         """What no other operation may share while the outcome of this one is not known.
 
-        A contact and its stage are one record: both write the lead.
+        A contact, its leads and their stages are one record: a lead is looked for among those of its person.
         """
-        kind = "contact" if self.source_kind == "stage" else self.source_kind
-        return frozenset({*self.natural_keys, f"{kind} {self.source_id}"})
+        if self.source_kind in {"contact", "stage", "lead"}:
+            return frozenset({*self.natural_keys, f"contact {self.source_id.partition('/')[0]}"})
+        return frozenset({*self.natural_keys, f"{self.source_kind} {self.source_id}"})
 
     def record(self, crm_kind: str, crm_id: int) -> dict[str, Any]:
         """Return the source record and a record in Krayin as statement parameters."""

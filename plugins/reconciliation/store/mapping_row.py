@@ -39,6 +39,8 @@ class MappingRow:
     """The tags that we put on a record: its `crm_id`, and `tags` with their ids by name."""
     made_in_stage: int | None = None
     """The stage in which we made a lead; None of one from before this was kept."""
+    inbox_id: int | None = None
+    """Of a contact's own lead the inbox whose lead it is, where each has its own."""
 
     def tags_on(self, crm_id: int | None) -> dict[str, int]:
         """Return the ids of the tags that we put on a record, by name; of another one that is none."""

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 from statements import statement
 
+from reconciliation.model.desired_contact import further_lead
 from reconciliation.store.mapping_row import MappingRow, MappingState
 
 if TYPE_CHECKING:
@@ -47,11 +48,31 @@ class MappingStore:
             rows = cursor.execute(statement("mapping/of_record"), record).fetchall()
         return {row["crm_kind"]: mapping_row(row) for row in rows}
 
+    def further_leads(
+        self, identity: BindingScope, contact_ids: Iterable[int]
+    ) -> dict[str, tuple[MappingRow, datetime | None]]:
+        """Return the leads of some contacts for further inboxes, by source id, each with its `active_at`."""
+        contacts = {**identity.parameters(), "contact_ids": [str(one) for one in contact_ids]}
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(statement("mapping/further_leads"), contacts).fetchall()
+        return {row["source_id"]: (mapping_row(row), row["active_at"]) for row in rows}
+
+    def give_further_leads(self, identity: BindingScope, rows: Mapping[str, MappingRow], heir: int) -> None:
+        """Give a contact's leads for further inboxes, by source id, to one that has none of an inbox."""
+        for source_id, row in rows.items():
+            own = further_lead(heir, int(source_id.partition("/")[2]))
+            self._give(identity, "lead", own, {"lead": row})
+
     def give_records(self, identity: BindingScope, rows: Mapping[str, MappingRow], heir: int) -> None:
         """Give the records of a contact that is gone, by its mapping rows, to one that has none of a kind."""
-        own = {**identity.parameters(), "source_kind": "contact", "source_ids": [str(heir)]}
+        self._give(identity, "contact", str(heir), rows)
+
+    def _give(
+        self, identity: BindingScope, source_kind: str, heir: str, rows: Mapping[str, MappingRow]
+    ) -> None:
+        own = {**identity.parameters(), "source_kind": source_kind, "source_ids": [heir]}
         self._connection.execute(statement("mapping/register"), {**own, "crm_kinds": sorted(rows)})
-        heirs = self.rows_of(identity, "contact", str(heir))
+        heirs = self.rows_of(identity, source_kind, heir)
         for kind, row in rows.items():
             if row.crm_id is not None and heirs[kind].state is not MappingState.LINKED:
                 pair = {"loser": row.id, "survivor": heirs[kind].id}

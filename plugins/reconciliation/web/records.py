@@ -235,9 +235,9 @@ def run_page(
 
 
 def _fields(row: Row, findings: Sequence[Row], now: RecordNow) -> list[Field]:
-    kind = row["crm_kind"]
+    kind, record = row["crm_kind"], row["record"]
     sent, shown = row["last_sent"] or {}, row["facts"] or {}
-    wanted, present = now.chatwoot.get(kind) or {}, now.krayin.get(kind) or {}
+    wanted, present = now.chatwoot.get(record) or {}, now.krayin.get(record) or {}
     differing = {
         each["field"]: each
         for each in findings
@@ -259,8 +259,8 @@ def _fields(row: Row, findings: Sequence[Row], now: RecordNow) -> list[Field]:
             krayin=present.get(name, _side(differing, name, "krayin", shown.get(name))),
             is_read=name in present or name in shown,
             finding=differing.get(name),
-            difference=now.differences.get((kind, name)),
-            policy=now.kept.get((kind, name)),
+            difference=now.differences.get((record, name)),
+            policy=now.kept.get((record, name)),
         )
         for name in names
     ]

@@ -81,8 +81,8 @@ def test_what_somebody_declined_stays_as_it_is():
 
 def test_a_removal_is_planned_only_if_its_finding_is_repaired():
     removal = SimpleNamespace()
-    plan = OrphanPlan(finding(FindingClass.ORPHAN), removal, survivor=9)
+    plan = OrphanPlan(finding(FindingClass.ORPHAN), [removal], survivor=9)
     for policy, removals, survivors in ((ALL, [removal], {9}), (Policy(), [], set())):
         repairs = Repairs(Executed(policy))
-        repairs.carry(plan, {})
+        repairs.carry(plan, {}, {})
         assert (repairs.removals, repairs.survivors) == (removals, survivors)

@@ -17,7 +17,7 @@ def planned(stage, *, sent=None, contact=None, pending=None, is_new=False, **mor
     row = MappingRow(1, None, None, LINKED, None, None, sent, pending)
     document = {"stage_id": stage, "milestone": "resolved", "reached_at": "2026-01-01T00:00:00+00:00", **more}
     contact = contact or LinkedRecords(LINKED, LINKED, 5, LEAD)
-    return decide(7, row, b"hash", document, contact, PIPELINE, is_new=is_new)
+    return decide("7", row, b"hash", document, contact, PIPELINE, is_new=is_new)
 
 
 def test_a_lead_that_stands_before_its_stage_is_moved():

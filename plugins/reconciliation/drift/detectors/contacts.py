@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,12 @@ from chatwoot.source import ByIds
 from reconciliation.crm.fields import called_by_company, lead_fields, listed_person
 from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
-from reconciliation.extract.streams import CONTACTS
-from reconciliation.model.contact import LEAD_FIELDS, map_contact, with_address
-from reconciliation.model.desired_contact import SkippedContact
+from reconciliation.extract.streams import CONTACT, CONTACTS, LEAD, STAGE
+from reconciliation.model.contact import LEAD_FIELDS, map_contact, map_further_leads, with_address
+from reconciliation.model.desired_contact import SkippedContact, contact_of
 from reconciliation.model.merge import flatten, resolve_pending_write
 from reconciliation.store.mapping_row import MappingRow, MappingState
-from reconciliation.store.mapping_store import erased_among, known_names, mapping_row
+from reconciliation.store.mapping_store import MappingStore, erased_among, known_names, mapping_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciliation.crm.lists import CrmLists
     from reconciliation.drift.context import CustomFields, Drift
     from reconciliation.model.contact import MappingRules
-    from reconciliation.model.desired_contact import DesiredContact
+    from reconciliation.model.desired_contact import DesiredContact, DesiredLead
     from reconciliation.plan.contact import Rules
 
 _OF_LEADS = frozenset(one.target for one in LEAD_FIELDS)
@@ -51,6 +51,7 @@ class ShownRow:
 class ComparedContact:
     """What a contact should be in Krayin and what it is: its rows by CRM kind, and that of its lead's stage.
 
+    Of a lead for a further inbox `lead` is what is wanted, and `desired` its contact with nothing but that.
     `company_names` are the folded names under which organizations are known, `is_moving` says that a move of
     its lead is under way.
     """
@@ -61,6 +62,12 @@ class ComparedContact:
     stage: ShownRow | None = None
     company_names: Mapping[int, Sequence[str]] = field(default_factory=dict)
     is_moving: bool = False
+    lead: DesiredLead | None = None
+
+    @property
+    def source_id(self) -> str:
+        """Its id as a source record."""
+        return str(self.contact_id) if self.lead is None else self.lead.source_id
 
     @property
     def is_undecided(self) -> bool:
@@ -75,8 +82,10 @@ class ComparedContact:
     def is_news(self) -> bool:
         """Whether it has a person and Chatwoot changed it since it was planned."""
         person, lead = self.rows.get("person"), self.rows.get("lead")
-        planned = tuple(shown.row.source_hash if shown else None for shown in (person, lead))
-        wanted = (self.desired.person_hash(), self.desired.lead_hash())
+        planned = [shown.row.source_hash if shown else None for shown in (person, lead)]
+        wanted = [self.desired.person_hash(), self.desired.lead_hash()]
+        if self.lead is not None:
+            planned, wanted = planned[1:], wanted[1:]
         return person is not None and person.is_linked and planned != wanted
 
 
@@ -101,9 +110,11 @@ class ContactDetector:
         if person is None:
             return
         if person.row.state is MappingState.GONE:
-            yield self._stale(contact, "person", person)
+            if contact.lead is None:
+                yield self._stale(contact, "person", person)
         elif person.is_linked:
-            yield from self._of_person(contact, person)
+            if contact.lead is None:
+                yield from self._of_person(contact, person)
             if contact.desired.lead is None:
                 return
             if lead is None or lead.row.state in {MappingState.PENDING, MappingState.NOT_WANTED}:
@@ -219,8 +230,8 @@ class ContactDetector:
 
 def _source(contact: ComparedContact, crm_kind: str, shown: ShownRow | None) -> dict[str, Any]:
     return {
-        "source_kind": "contact",
-        "source_id": str(contact.contact_id),
+        "source_kind": CONTACT if contact.lead is None else LEAD,
+        "source_id": contact.source_id,
         "contact_id": contact.contact_id,
         "crm_kind": crm_kind,
         "crm_id": shown.row.crm_id if shown else None,
@@ -260,15 +271,18 @@ class ContactReader:
 
         Contacts that Chatwoot does not have in the scope are passed over.
         """
-        desired = self._desired(contact_ids)
+        desired, leads = self._desired(contact_ids)
         if not desired:
             return []
         ids = [str(contact_id) for contact_id in desired]
-        self.drift.execute("mapping/returned", source_kind="contact", source_ids=ids)
-        busy, moving = (set(map(int, self.drift.busy(kind, ids))) for kind in ("contact", "stage"))
-        self.counts["waiting"] += len(busy)
-        idle = {contact_id: one for contact_id, one in desired.items() if contact_id not in busy}
-        found = self._found(idle, moving)
+        self.drift.execute("mapping/returned", source_kind=CONTACT, source_ids=ids)
+        wanted = {str(contact_id): one for contact_id, one in desired.items()}
+        wanted |= {source_id: lead.of_contact() for source_id, lead in leads.items()}
+        busy = {one for kind in (CONTACT, LEAD) for one in self.drift.busy(kind, wanted)}
+        moving = self.drift.busy(STAGE, wanted)
+        self.counts["waiting"] += len(busy & set(ids))
+        idle = {source_id: one for source_id, one in wanted.items() if source_id not in busy}
+        found = self._found(idle, leads, moving)
         doubtful = [
             contact
             for contact, findings in found.values()
@@ -280,51 +294,74 @@ class ContactReader:
                 shown = (contact.rows.get(kind) for contact in doubtful)
                 linked = (one.row.crm_id for one in shown if one is not None and one.is_linked)
                 self.lists.missing(kind, [crm_id for crm_id in linked if crm_id is not None])
-            found |= self._found({contact.contact_id: contact.desired for contact in doubtful}, moving)
-        self.counts["compared"] += len(found)
+            found |= self._found({contact.source_id: contact.desired for contact in doubtful}, leads, moving)
+        self.counts["compared"] += len(found.keys() - leads.keys())
         return list(found.values())
 
-    def _desired(self, contact_ids: Sequence[int]) -> dict[int, DesiredContact]:
+    def _desired(
+        self, contact_ids: Sequence[int]
+    ) -> tuple[dict[int, DesiredContact], dict[str, DesiredLead]]:
+        """Return what some contacts should be, and by source id their leads for further inboxes."""
         rows = self.drift.execute("mapping/hashes", contact_ids=[str(one) for one in contact_ids])
         found_rows = rows.fetchall()
         mapped = {int(row[0]) for row in found_rows if row[1] == "person" and row[2] is not None}
-        with_lead = {int(row[0]) for row in found_rows if row[1] == "lead" and row[3] == MappingState.LINKED}
+        own = {int(row[0]): row for row in found_rows if row[1] == "lead"}
+        having: dict[int, set[int]] = defaultdict(set)
+        store = MappingStore(self.drift.connection)
+        for source_id, (known, _) in store.further_leads(self.drift.identity, contact_ids).items():
+            if known.state is MappingState.LINKED:
+                having[contact_of(source_id)].add(int(source_id.partition("/")[2]))
         erased = erased_among(self.drift.connection, self.drift.identity, contact_ids)
         self.counts["left_out"] += len(erased)
         found: dict[int, DesiredContact] = {}
+        leads: dict[str, DesiredLead] = {}
         wanted = ByIds(frozenset(contact_ids) - erased)
         for row in chain.from_iterable(self.snapshot.rows(CONTACTS.stream, self.scope, wanted)):
             if not isinstance(row, Contact):
                 continue
+            lead = own.get(row.id)
             desired = map_contact(
-                row, self.mapping_rules, mapped=row.id in mapped, has_lead=row.id in with_lead
+                row,
+                self.mapping_rules,
+                mapped=row.id in mapped,
+                has_lead=lead is not None and lead[3] == MappingState.LINKED,
+                inbox=None if lead is None else lead[5],
             )
             if isinstance(desired, SkippedContact):
                 self.counts["left_out"] += 1
-            else:
-                found[row.id] = desired.with_hashes()
-        return found
+                continue
+            found[row.id] = desired.with_hashes()
+            further = map_further_leads(row, self.mapping_rules, desired.inbox, having[row.id])
+            leads |= {one.source_id: one for one, _ in further}
+        return found, leads
 
     def _found(
-        self, desired: Mapping[int, DesiredContact], moving: Collection[int]
-    ) -> dict[int, tuple[ComparedContact, list[Finding]]]:
-        rows: dict[int, dict[tuple[str, str], ShownRow]] = {}
-        for row in self.drift.rows("mapping/contacts_of_records", source_ids=[str(one) for one in desired]):
+        self,
+        desired: Mapping[str, DesiredContact],
+        leads: Mapping[str, DesiredLead],
+        moving: Collection[str],
+    ) -> dict[str, tuple[ComparedContact, list[Finding]]]:
+        ids = {*desired, *(str(one.contact_id) for one in desired.values())}
+        rows: dict[str, dict[tuple[str, str], ShownRow]] = {}
+        for row in self.drift.rows("mapping/contacts_of_records", source_ids=sorted(ids)):
             kinds = row["source_kind"], row["crm_kind"]
-            rows.setdefault(int(row["source_id"]), {})[kinds] = ShownRow(mapping_row(row), row["facts"])
-        persons = (own.get(("contact", "person")) for own in rows.values())
+            rows.setdefault(row["source_id"], {})[kinds] = ShownRow(mapping_row(row), row["facts"])
+        persons = (own.get((CONTACT, "person")) for own in rows.values())
         companies = [(one.facts or {}).get("organization_id") for one in persons if one is not None]
         names = known_names(self.drift.connection, self.drift.identity.target_id, companies)
         found = {}
-        for contact_id, one in desired.items():
-            own = rows.get(contact_id, {})
+        for source_id, one in desired.items():
+            own, of_contact = rows.get(source_id, {}), rows.get(str(one.contact_id), {})
+            person = of_contact.get((CONTACT, "person"))
+            lead = own.get((CONTACT if source_id not in leads else LEAD, "lead"))
             contact = ComparedContact(
-                contact_id,
+                one.contact_id,
                 one,
-                {kind: shown for (source_kind, kind), shown in own.items() if source_kind == "contact"},
-                own.get(("stage", "lead")),
+                {kind: shown for kind, shown in (("person", person), ("lead", lead)) if shown is not None},
+                own.get((STAGE, "lead")),
                 names,
-                contact_id in moving,
+                source_id in moving,
+                leads.get(source_id),
             )
-            found[contact_id] = contact, list(self.detector.findings(contact))
+            found[source_id] = contact, list(self.detector.findings(contact))
         return found

@@ -11,7 +11,8 @@ from statements import statement
 
 from reconciliation.crm.fields import lead_fields, listed_person
 from reconciliation.drift.field_differences import activity_differences, edited
-from reconciliation.extract.streams import ACTIVITIES
+from reconciliation.extract.streams import ACTIVITIES, LEAD
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.model.field_source import CUSTOM_PREFIX
 from reconciliation.model.merge import same_value
 
@@ -45,6 +46,7 @@ def read_lists(drift: Drift, lists: CrmLists) -> dict[str, int]:
     if drift.named:
         ids = [str(one) for one in drift.named]
         rows = drift.rows("mapping/of_record", source_kind="contact", source_ids=ids)
+        rows += drift.rows("mapping/further_leads", contact_ids=ids)
         for kind in ("person", "lead"):
             lists.missing(kind, [row["crm_id"] for row in rows if row["crm_kind"] == kind and row["crm_id"]])
     elif drift.depth == "changed":
@@ -66,8 +68,8 @@ def find_edits(drift: Drift, lists: CrmLists) -> CrmEdits:
     deleted = {spec.kind: edits.deleted_activities for spec in ACTIVITIES}
     deleted["company"] = edits.deleted_companies
     for row in drift.rows("mapping/gone"):
-        if row["source_kind"] == "contact" and not drift.named:
-            edits.contacts.add(int(row["source_id"]))
+        if row["source_kind"] in {"contact", LEAD} and not drift.named:
+            edits.contacts.add(contact_of(row["source_id"]))
         elif row["source_kind"] in deleted and not drift.named:
             deleted[row["source_kind"]].append(row)
     return edits
@@ -88,7 +90,7 @@ def _find_edited(drift: Drift, edits: CrmEdits) -> None:
                 if activity_differences(row["last_sent"] or {}, row["facts"]):
                     edits.activities.append(row)
             elif looks_edited(row, drift.settings.default_phone_region):
-                edits.contacts.add(int(row["source_id"]))
+                edits.contacts.add(contact_of(row["source_id"]))
 
 
 def looks_edited(row: Mapping[str, Any], phone_region: str | None) -> bool:
@@ -123,4 +125,4 @@ def _find_custom(drift: Drift, lists: CrmLists, edits: CrmEdits) -> None:
                 if any(name in sent and not same_value(name, fields[name], sent[name]) for name in fields):
                     edits.custom[kind, row["crm_id"]] = fields
                     if not of_companies:
-                        edits.contacts.add(int(row["source_id"]))
+                        edits.contacts.add(contact_of(row["source_id"]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciliation.crm.fields import ACTIVITY, LEAD, PERSON
 from reconciliation.drift.finding import Finding, FindingClass, Side
+from reconciliation.model.desired_contact import contact_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -61,7 +62,7 @@ def duplicates(drift: Drift, kinds: Collection[str], final_stages: Collection[in
                 _REPAIR[kind],
                 source_kind=source_kind,
                 source_id=source_id,
-                contact_id=int(source_id) if source_kind == "contact" else None,
+                contact_id=contact_of(source_id) if source_kind in {"contact", LEAD} else None,
                 crm_kind=kind,
                 crm_id=crm_id,
                 side=Side.THEIRS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from chatwoot.records import Contact
@@ -10,17 +11,18 @@ from chatwoot.source import ByIds, SourceFilter
 
 from reconciliation.drift.finding import Finding, FindingClass
 from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
-from reconciliation.extract.streams import CONTACTS, STREAMS
+from reconciliation.extract.streams import CONTACTS, LEAD, STREAMS
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.model.contact import natural_keys
 from reconciliation.model.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.plan.heirs import note_gone
 from reconciliation.plan.matching import sent_keys
 from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.mapping_store import MappingStore, erased_among, mapping_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from chatwoot.source import SourceSnapshot
 
@@ -45,28 +47,31 @@ class Survivor:
 class OrphanPlan:
     """What is to become of the records of a source record that is gone, and the finding that says so.
 
-    With a `survivor` and no `removal` that contact takes the records over.
+    With a `survivor` and no `removals` that contact takes the records over.
     """
 
     finding: Finding
-    removal: Removal | None = None
+    removals: Sequence[Removal] = ()
     survivor: int | None = None
 
 
-def decide(
+def decide(  # noqa: PLR0913 - a contact, its records and what is known of it
     contact_id: int,
     rows: Mapping[str, MappingRow],
     survivor: Survivor | None,
     settings: SyncSettings,
     *,
     can_tell: bool,
+    further: Mapping[str, MappingRow] = MappingProxyType({}),
 ) -> OrphanPlan:
     """Decide about the records of a contact that is gone: merged into `survivor`, or deleted.
 
-    `rows` are its mapping rows by CRM kind; `can_tell` is False where Chatwoot does not tell the two apart.
+    `rows` are its mapping rows by CRM kind, `further` those of its leads for further inboxes by source id;
+    `can_tell` is False where Chatwoot does not tell the two apart.
     """
     reports = settings.on_source_delete == "report"
-    removal, heir = None, None
+    removals: list[Removal] = []
+    heir = None
     if survivor is not None:
         detail: dict[str, Any] = {"merged_into": survivor.contact_id}
         if survivor.is_erased:
@@ -79,8 +84,8 @@ def decide(
             text = f"give its records to contact {heir}, into which it was merged"
         else:
             text = f"merged into contact {survivor.contact_id}, which has records of its own: "
-            removal = _removal(contact_id, rows, RemovalAction.CLOSE, settings, survivor)
-            if removal is not None:
+            removals = _removals(contact_id, rows, further, RemovalAction.CLOSE, settings, survivor)
+            if removals:
                 heir = survivor.contact_id
                 text += "close the lead, free its addresses"
             else:
@@ -92,8 +97,8 @@ def decide(
         detail = {"deleted": True}
         is_deletion = settings.on_source_delete == "delete"
         action = RemovalAction.DELETE if is_deletion else RemovalAction.CLOSE
-        removal = _removal(contact_id, rows, action, settings)
-        if removal is not None:
+        removals = _removals(contact_id, rows, further, action, settings)
+        if removals:
             text = "delete the lead, then the person" if is_deletion else "close the lead"
         else:
             text = "none: report only (on_source_delete: report)" if reports else _NOT_OURS
@@ -107,10 +112,10 @@ def decide(
         crm_kind="person",
         crm_id=records.get("person"),
         detail={**detail, **records},
-        calls=removal.expected.writes if removal is not None else 0,
-        repairable=removal is not None or heir is not None,
+        calls=sum(one.expected.writes for one in removals),
+        repairable=bool(removals) or heir is not None,
     )
-    return OrphanPlan(finding, removal, heir)
+    return OrphanPlan(finding, removals, heir)
 
 
 def decide_activity(source_kind: str, source_id: str, row: MappingRow, settings: SyncSettings) -> OrphanPlan:
@@ -128,34 +133,59 @@ def decide_activity(source_kind: str, source_id: str, row: MappingRow, settings:
         repairable=deletes,
     )
     removal = Removal(source_kind, source_id, RemovalAction.DELETE, [row.id], activity=row.crm_id)
-    return OrphanPlan(finding, removal if deletes else None)
+    return OrphanPlan(finding, [removal] if deletes else [])
 
 
-def _removal(
+def _removals(  # noqa: PLR0913, PLR0917 - a contact, its records and what becomes of them
+    contact_id: int,
+    rows: Mapping[str, MappingRow],
+    further: Mapping[str, MappingRow],
+    action: RemovalAction,
+    settings: SyncSettings,
+    survivor: Survivor | None = None,
+) -> list[Removal]:
+    """Return what is to be done to records that we made: a person goes with all its leads, or none of it."""
+    if settings.on_source_delete == "report":
+        return []
+    if action is RemovalAction.DELETE:
+        own = _removal(contact_id, rows, action, settings, survivor, list(further.values()))
+        return [] if own is None else [own]
+    own = _removal(contact_id, rows, action, settings, survivor)
+    into = None if survivor is None else survivor.contact_id
+    closed = [
+        Removal(LEAD, source_id, action, [row.id], into, lead=row.crm_id)
+        for source_id, row in sorted(further.items())
+        if row.crm_id is not None and row.origin == "created"
+    ]
+    return closed if own is None else [own, *closed]
+
+
+def _removal(  # noqa: PLR0913, PLR0917 - a contact, its records and what becomes of them
     contact_id: int,
     rows: Mapping[str, MappingRow],
     action: RemovalAction,
     settings: SyncSettings,
     survivor: Survivor | None = None,
+    further: Sequence[MappingRow] = (),
 ) -> Removal | None:
-    """Return what is to be done to records that we made, None when that is nothing."""
-    if settings.on_source_delete == "report":
-        return None
     ours = {
         kind: row.crm_id for kind, row in rows.items() if row.origin == "created" and row.crm_id is not None
     }
     lead, person = rows.get("lead"), rows.get("person")
-    former = set(lead.former_crm_ids) - set(lead.former_adopted_ids) if lead else set()
+    leads = [*further, *([] if lead is None else [lead])]
+    former = {one for row in leads for one in row.former_crm_ids if one not in row.former_adopted_ids} | {
+        row.crm_id for row in further if row.crm_id is not None and row.origin == "created"
+    }
     if not ours and (action is RemovalAction.CLOSE or not former):
         return None
-    kept = lead is not None and (lead.former_adopted_ids or (lead.crm_id and lead.origin == "adopted"))
+    kept = any(row.former_adopted_ids or (row.crm_id and row.origin == "adopted") for row in leads)
     keys = sent_keys(person.last_sent if person else None, settings.default_phone_region)
     given_up = survivor.keys if survivor is not None and "person" in ours else frozenset()
     return Removal(
         "contact",
         str(contact_id),
         action,
-        [row.id for row in rows.values()],
+        [row.id for row in (*rows.values(), *further)],
         None if survivor is None else survivor.contact_id,
         # A person that was there before us stays, and so does one with a lead that was.
         person=None if action is RemovalAction.DELETE and kept else ours.get("person"),
@@ -186,30 +216,38 @@ class GoneContactDetector:
         with self.drift.connection.transaction():
             note_gone(self.drift.connection, self.drift.identity, source_kind, ids)
 
-    def plans(self) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow]]]:
+    def plans(self) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow], Mapping[str, MappingRow]]]:
         """Yield a plan for everything that is noted and not seen to yet, with the mapping rows it is about.
+
+        These are the contact's own by CRM kind, and its leads for further inboxes by source id.
 
         What is in Chatwoot again has its records back. Activities that hang on the records of a contact
         that is gone are seen to with these. Carry each plan out before the next: it may give records to a
         contact into which the next one was merged as well.
         """
-        contacts, activities = self._noted()
-        for contact_id in self._back("contact", contacts):
-            del contacts[contact_id]
+        contacts, further, activities = self._noted()
+        for contact_id in self._back("contact", contacts.keys() | further.keys()):
+            contacts.pop(contact_id, None)
+            further.pop(contact_id, None)
             self.returned.add(contact_id)
-        yield from self._of_contacts(contacts)
+        for contact_id in further:
+            contacts.setdefault(contact_id, {})
+        yield from self._of_contacts(contacts, further)
         records = {(kind, row.crm_id) for own in contacts.values() for kind, row in own.items()}
+        records |= {(LEAD, row.crm_id) for own in further.values() for row in own.values()}
         for kind, orphaned in activities.items():
             back = self._back(kind, [int(source_id) for source_id, _ in orphaned])
             for source_id, activity in orphaned:
                 sent = activity.last_sent or {}
                 together = {(one, sent[one]) for one in ("person", "lead") if one in sent}
                 if int(source_id) not in back and not together & records:
-                    yield decide_activity(kind, source_id, activity, self.drift.settings), {}
+                    yield decide_activity(kind, source_id, activity, self.drift.settings), {}, {}
 
     def _of_contacts(
-        self, contacts: Mapping[int, Mapping[str, MappingRow]]
-    ) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow]]]:
+        self,
+        contacts: Mapping[int, Mapping[str, MappingRow]],
+        further: Mapping[int, Mapping[str, MappingRow]],
+    ) -> Iterator[tuple[OrphanPlan, Mapping[str, MappingRow], Mapping[str, MappingRow]]]:
         connection, identity = self.drift.connection, self.drift.identity
         lost = [lost_contact(contact_id, rows.get("person")) for contact_id, rows in contacts.items()]
         evidence = MergeEvidence(connection, identity, self.snapshot)
@@ -223,21 +261,37 @@ class GoneContactDetector:
                 person = MappingStore(connection).rows_of(identity, "contact", str(one)).get("person")
                 is_linked = person is not None and person.state is MappingState.LINKED
                 survivor = Survivor(one, keys.get(one, frozenset()), is_linked, one in erased)
-            settings = self.drift.settings
-            yield decide(contact_id, own, survivor, settings, can_tell=evidence.can_tell), own
+            settings, leads = self.drift.settings, further.get(contact_id, {})
+            plan = decide(contact_id, own, survivor, settings, can_tell=evidence.can_tell, further=leads)
+            yield plan, own, leads
 
-    def _noted(self) -> tuple[dict[int, dict[str, MappingRow]], dict[str, list[tuple[str, MappingRow]]]]:
-        """Return the mapping rows of contacts, and activities with their source ids by kind."""
+    def _noted(
+        self,
+    ) -> tuple[
+        dict[int, dict[str, MappingRow]],
+        dict[int, dict[str, MappingRow]],
+        dict[str, list[tuple[str, MappingRow]]],
+    ]:
+        """Return the mapping rows of contacts, of leads for further inboxes, and of activities.
+
+        Those of a contact are by CRM kind, its leads by source id, and activities stand with theirs by kind.
+        """
+        further: dict[int, dict[str, MappingRow]] = {}
         contacts: dict[int, dict[str, MappingRow]] = {}
         activities: dict[str, list[tuple[str, MappingRow]]] = {CONVERSATION: [], MESSAGE: []}
         named = self.drift.named
         for row in self.drift.rows("mapping/orphans"):
-            if row["source_kind"] == "contact":
-                if not named or int(row["source_id"]) in named:
-                    contacts.setdefault(int(row["source_id"]), {})[row["crm_kind"]] = mapping_row(row)
+            if row["source_kind"] in {"contact", LEAD}:
+                contact_id = contact_of(row["source_id"])
+                if named and contact_id not in named:
+                    continue
+                if row["source_kind"] == LEAD:
+                    further.setdefault(contact_id, {})[row["source_id"]] = mapping_row(row)
+                else:
+                    contacts.setdefault(contact_id, {})[row["crm_kind"]] = mapping_row(row)
             elif row["source_kind"] in activities and not named:
                 activities[row["source_kind"]].append((row["source_id"], mapping_row(row)))
-        return contacts, activities
+        return contacts, further, activities
 
     def _back(self, source_kind: str, source_ids: Iterable[int]) -> set[int]:
         """Give those of some source records that are in Chatwoot again their records back; return them."""

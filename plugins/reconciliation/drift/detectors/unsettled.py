@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciliation.drift.finding import Finding, FindingClass, FindingState, Side
-from reconciliation.extract.streams import SPECS
+from reconciliation.extract.streams import LEAD, SPECS
+from reconciliation.model.desired_contact import contact_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciliation.drift.context import Drift
 
-_CRM_KINDS = {"company": "organization", **{spec.kind: spec.crm_kind for spec in SPECS}}
+_CRM_KINDS = {"company": "organization", LEAD: "lead", **{spec.kind: spec.crm_kind for spec in SPECS}}
 
 
 def unsettled(drift: Drift) -> Iterator[Finding]:
@@ -27,7 +28,7 @@ def unsettled(drift: Drift) -> Iterator[Finding]:
             else "the next run looks it up in Krayin",
             source_kind=row["source_kind"],
             source_id=row["source_id"],
-            contact_id=int(row["source_id"]) if is_of_contact else row["contact_id"],
+            contact_id=contact_of(row["source_id"]) if is_of_contact else row["contact_id"],
             crm_kind=_CRM_KINDS[row["source_kind"]],
             detail={
                 "operation": row["id"],
@@ -44,9 +45,9 @@ def closed_by_us(drift: Drift) -> Iterator[Finding]:
         yield Finding(
             FindingClass.MOVED_STAGE,
             "reopen the lead where it stood: it was closed while its contact was not to be seen in Chatwoot",
-            source_kind="contact",
+            source_kind=LEAD if "/" in source_id else "contact",
             source_id=source_id,
-            contact_id=int(source_id),
+            contact_id=contact_of(source_id),
             crm_kind="lead",
             crm_id=lead_id,
             field="stage",
