@@ -27,7 +27,7 @@ from reconciliation.drift.repair import Repairs
 from reconciliation.drift.request import declined_sources, policy_of
 from reconciliation.extract.checksum_diff import ChecksumDiff, ChecksumDifference
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.merge_evidence import MergeEvidence
+from reconciliation.extract.merged_contacts import MergeEvidence
 from reconciliation.extract.scope_changes import ScopeChanges
 from reconciliation.extract.streams import ACTIVITIES, CONTACTS, PROGRESS, RECORDS, streams
 from reconciliation.run.factory import RunFactory

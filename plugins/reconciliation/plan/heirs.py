@@ -10,7 +10,7 @@ from chatwoot.source import SourceFilter
 from chatwoot.streams import Stream
 from statements import statement
 
-from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
+from reconciliation.extract.merged_contacts import MergeEvidence, lost_contact
 from reconciliation.plan.engine import withdraw
 from reconciliation.store.mapping_store import MappingStore
 

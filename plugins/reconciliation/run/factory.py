@@ -22,8 +22,9 @@ from reconciliation.load.contact import ContactSink, FurtherLeadSink
 from reconciliation.load.lead_stage import LeadStageSink
 from reconciliation.load.loader import Loader
 from reconciliation.load.organization import OrganizationSink
-from reconciliation.load.removal import RemovalSink, SourceCheck
+from reconciliation.load.removal import RemovalSink
 from reconciliation.load.sink import LoadContext
+from reconciliation.load.still_gone import SourceCheck
 from reconciliation.model.contact import MappingRules
 from reconciliation.model.lead_choices import LeadChoices
 from reconciliation.model.owner import OwnerRules, users_by_email

@@ -14,7 +14,7 @@ from reconciliation.crm.workflows import WorkflowsNotConfirmedError, unconfirmed
 from reconciliation.extract.checksum_diff import remember
 from reconciliation.extract.extract import extract
 from reconciliation.extract.look import Look, looking
-from reconciliation.extract.merge_evidence import MergeEvidence
+from reconciliation.extract.merged_contacts import MergeEvidence
 from reconciliation.extract.scope_changes import ScopeChanges
 from reconciliation.extract.staging import StagedContacts
 from reconciliation.extract.streams import CONTACTS

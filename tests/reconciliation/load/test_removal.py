@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from krayin.errors import DeletionsLimited
 from krayin.permits import Permit
-from reconciliation.load.removal import REFUSALS, Presence, Removal, RemovalAction, RemovalSink
+from reconciliation.load.removal import REFUSALS, Removal, RemovalAction, RemovalSink
+from reconciliation.load.still_gone import Presence
 from reconciliation.store.ledger import Operation, OperationState
 
 from tests.reconciliation.load.bench import Bench, operation
@@ -19,7 +20,7 @@ from tests.reconciliation.samples import NOON
 if TYPE_CHECKING:
     from krayin.client import KrayinClient
     from reconciliation.crm.person_deletions import PersonDeletions
-    from reconciliation.load.removal import SourceCheck
+    from reconciliation.load.still_gone import SourceCheck
 
 LOST = 6
 

@@ -10,7 +10,7 @@ from chatwoot.records import Contact
 from chatwoot.source import ByIds, SourceFilter
 
 from reconciliation.drift.finding import Finding, FindingClass
-from reconciliation.extract.merge_evidence import MergeEvidence, lost_contact
+from reconciliation.extract.merged_contacts import MergeEvidence, lost_contact
 from reconciliation.extract.streams import CONTACTS, LEAD, STREAMS
 from reconciliation.load.removal import Removal, RemovalAction
 from reconciliation.model.contact import natural_keys
