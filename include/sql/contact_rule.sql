@@ -4,14 +4,14 @@
 -- Indexes: index_conversations_on_contact_id, users_pkey.
 (
     SELECT json_build_object(
-        'inbox_id', talk.inbox_id, 'team_id', talk.team_id, 'agent_id', talk.assignee_id, 'email', agent.email
+        'inbox_id', conversation.inbox_id, 'team_id', conversation.team_id, 'agent_id', conversation.assignee_id, 'email', agent.email
     )
-    FROM conversations AS talk
-    LEFT JOIN users AS agent ON agent.id = talk.assignee_id
-    WHERE talk.contact_id = contact.id
-        AND talk.account_id = %(account_id)s
-        AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
-    ORDER BY talk.last_activity_at DESC, talk.id DESC
+    FROM conversations AS conversation
+    LEFT JOIN users AS agent ON agent.id = conversation.assignee_id
+    WHERE conversation.contact_id = contact.id
+        AND conversation.account_id = %(account_id)s
+        AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+    ORDER BY conversation.last_activity_at DESC, conversation.id DESC
     LIMIT 1
 ) AS handling,
 
@@ -153,22 +153,22 @@ AND (
     NOT %(where)s::jsonb ? 'has_conversation'
     OR (%(where)s::jsonb ->> 'has_conversation')::boolean = EXISTS (
         SELECT
-        FROM conversations AS talk
-        WHERE talk.contact_id = contact.id
-            AND talk.account_id = %(account_id)s
-            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
+        FROM conversations AS conversation
+        WHERE conversation.contact_id = contact.id
+            AND conversation.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
     )
 )
 AND (
     NOT %(where)s::jsonb ? 'conversation_labels_any'
     OR EXISTS (
         SELECT
-        FROM conversations AS talk
-        WHERE talk.contact_id = contact.id
-            AND talk.account_id = %(account_id)s
-            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
-            AND talk.cached_label_list <> ''
-            AND to_jsonb(string_to_array(replace(talk.cached_label_list, ', ', ','), ','))
+        FROM conversations AS conversation
+        WHERE conversation.contact_id = contact.id
+            AND conversation.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+            AND conversation.cached_label_list <> ''
+            AND to_jsonb(string_to_array(replace(conversation.cached_label_list, ', ', ','), ','))
                 ?| ARRAY(SELECT jsonb_array_elements_text(%(where)s::jsonb -> 'conversation_labels_any'))
     )
 )
@@ -176,11 +176,11 @@ AND (
     NOT %(where)s::jsonb ? 'conversation_labels_all'
     OR (
         SELECT count(DISTINCT label.name)
-        FROM conversations AS talk
-        CROSS JOIN LATERAL unnest(string_to_array(replace(talk.cached_label_list, ', ', ','), ',')) AS label (name)
-        WHERE talk.contact_id = contact.id
-            AND talk.account_id = %(account_id)s
-            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
+        FROM conversations AS conversation
+        CROSS JOIN LATERAL unnest(string_to_array(replace(conversation.cached_label_list, ', ', ','), ',')) AS label (name)
+        WHERE conversation.contact_id = contact.id
+            AND conversation.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
             AND %(where)s::jsonb -> 'conversation_labels_all' ? label.name
     ) = jsonb_array_length(%(where)s::jsonb -> 'conversation_labels_all')
 )
@@ -188,12 +188,12 @@ AND (
     NOT %(where)s::jsonb ? 'conversation_labels_none'
     OR NOT EXISTS (
         SELECT
-        FROM conversations AS talk
-        WHERE talk.contact_id = contact.id
-            AND talk.account_id = %(account_id)s
-            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
-            AND talk.cached_label_list <> ''
-            AND to_jsonb(string_to_array(replace(talk.cached_label_list, ', ', ','), ','))
+        FROM conversations AS conversation
+        WHERE conversation.contact_id = contact.id
+            AND conversation.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+            AND conversation.cached_label_list <> ''
+            AND to_jsonb(string_to_array(replace(conversation.cached_label_list, ', ', ','), ','))
                 ?| ARRAY(SELECT jsonb_array_elements_text(%(where)s::jsonb -> 'conversation_labels_none'))
     )
 )
@@ -205,7 +205,7 @@ AND (
 OFFSET 0
 
 
--- name: talks
+-- name: by_inbox
 -- What `contact` says inbox by inbox, that of its oldest conversation first, as JSON; a column of what is selected.
 -- Parameters: account_id; inboxes (bigint[], NULL: all).
 -- Indexes: index_conversations_on_contact_id, conversations_pkey, users_pkey.
@@ -216,34 +216,34 @@ OFFSET 0
     ) ORDER BY told.first)
     FROM (
         SELECT
-            min(talk.display_id) AS first,
-            max(talk.last_activity_at) AS last_activity_at,
-            string_agg(nullif(talk.cached_label_list, ''), ',') AS labels,
-            (array_agg(talk.id ORDER BY talk.last_activity_at DESC, talk.id DESC))[1] AS latest_id
-        FROM conversations AS talk
-        WHERE talk.contact_id = contact.id
-            AND talk.account_id = %(account_id)s
-            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
-        GROUP BY talk.inbox_id
+            min(conversation.display_id) AS first,
+            max(conversation.last_activity_at) AS last_activity_at,
+            string_agg(nullif(conversation.cached_label_list, ''), ',') AS labels,
+            (array_agg(conversation.id ORDER BY conversation.last_activity_at DESC, conversation.id DESC))[1] AS latest_id
+        FROM conversations AS conversation
+        WHERE conversation.contact_id = contact.id
+            AND conversation.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
+        GROUP BY conversation.inbox_id
     ) AS told
     JOIN conversations AS latest ON latest.id = told.latest_id
     LEFT JOIN users AS agent ON agent.id = latest.assignee_id
-) AS talks,
+) AS by_inbox,
 
 
--- name: talks_hash
+-- name: by_inbox_hash
 -- Part of a hash: in which inboxes `contact` has conversations, and how these are labelled.
 -- Parameters: account_id; inboxes (bigint[], NULL: all).
 -- Indexes: index_conversations_on_contact_id.
 # coalesce(
     (
         SELECT sum(
-            hashtextextended(coalesce(talk.cached_label_list, '') COLLATE "C", talk.inbox_id) >> 20
+            hashtextextended(coalesce(conversation.cached_label_list, '') COLLATE "C", conversation.inbox_id) >> 20
         )::bigint & 4611686018427387900
-        FROM conversations AS talk
-        WHERE talk.contact_id = contact.id
-            AND talk.account_id = %(account_id)s
-            AND (%(inboxes)s::bigint[] IS NULL OR talk.inbox_id = ANY(%(inboxes)s::bigint[]))
+        FROM conversations AS conversation
+        WHERE conversation.contact_id = contact.id
+            AND conversation.account_id = %(account_id)s
+            AND (%(inboxes)s::bigint[] IS NULL OR conversation.inbox_id = ANY(%(inboxes)s::bigint[]))
     ),
     0
 )

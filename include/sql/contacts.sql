@@ -51,7 +51,7 @@ FROM (
             ) THEN 0
             ELSE 2
         END
-        -- include with by_inbox: contact_rule/talks_hash
+        -- include with by_inbox: contact_rule/by_inbox_hash
         # CASE
             WHEN %(labels)s THEN coalesce(
                 (
@@ -170,7 +170,7 @@ LIMIT %(size)s
 -- name: rows
 -- Contacts by id with their labels and inboxes; times that no calendar has come as NULL and are
 -- named in `unreadable`. Those that are not in scope by `where` have `in_scope` false, and those that get no lead by
--- `lead` have `wants_lead` false. Where it is asked, `handling` says who handles the latest conversation, and `talks` what is said
+-- `lead` have `wants_lead` false. Where it is asked, `handling` says who handles the latest conversation, and `by_inbox` what is said
 -- in each inbox.
 -- Parameters: ids (bigint[]); account_id; inboxes (bigint[], NULL: all): contacts with one of these; where, lead:
 --   see contact_scope.sql.
@@ -221,7 +221,7 @@ SELECT
     END AS updated_at,
     labelled.labels,
     -- include with handling: contact_rule/handling
-    -- include with by_inbox: contact_rule/talks
+    -- include with by_inbox: contact_rule/by_inbox
     linked.inbox_ids,
     linked.source_ids,
     coalesce(

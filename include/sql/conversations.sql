@@ -245,7 +245,7 @@ SELECT
     conversation.cached_label_list AS labels,
     conversation.custom_attributes::text AS custom_attributes,
     coalesce(conversation.additional_attributes ->> 'mail_subject', '') AS mail_subject,
-    talk.messages,
+    said.messages,
     CASE WHEN reading.is_whole THEN (
         SELECT count(*)
         FROM messages AS spoken
@@ -334,7 +334,7 @@ LEFT JOIN LATERAL (
         ) AS latest
     ) AS message
     WHERE NOT reading.is_whole OR coalesce(message.letters_since, 0) < %(enough)s
-) AS talk ON true
+) AS said ON true
 WHERE conversation.id = ANY(%(ids)s::bigint[])
     AND conversation.account_id = %(account_id)s
     AND

@@ -15,19 +15,19 @@ WITH earlier AS (
 ),
 conversation AS (
     SELECT
-        talk.id,
+        conversation.id,
         hashtextextended(
             coalesce(inbox.name, '') COLLATE "C",
             hashtextextended(
                 coalesce(inbox.channel_type, '') COLLATE "C",
                 hashint8extended(
-                    talk.display_id, hashint8extended(coalesce(talk.contact_id, 0), coalesce(earlier.hash, 0))
+                    conversation.display_id, hashint8extended(coalesce(conversation.contact_id, 0), coalesce(earlier.hash, 0))
                 )
             )
         ) AS hash
-    FROM conversations AS talk
-    LEFT JOIN inboxes AS inbox ON inbox.id = talk.inbox_id
-    LEFT JOIN earlier ON earlier.contact_id = talk.contact_id
+    FROM conversations AS conversation
+    LEFT JOIN inboxes AS inbox ON inbox.id = conversation.inbox_id
+    LEFT JOIN earlier ON earlier.contact_id = conversation.contact_id
 ),
 files AS (
     SELECT

@@ -98,8 +98,8 @@ class Contact:
     lead, 2 customer. `country_code` holds the country's *name*: Chatwoot copies
     `additional_attributes.country` there. Attributes that are NULL in the database are {}. `wants_lead` says
     whether the rule for leads that was asked with holds for it, `handling` who handles its latest
-    conversation, where that was asked, and `talks` what it says inbox by inbox, where that was, the inbox of
-    its oldest conversation first.
+    conversation, where that was asked, and `by_inbox` what it says inbox by inbox, where that was, the
+    inbox of its oldest conversation first.
 
     The repr leaves out what identifies a person, so that a record in a log tells no more than ids.
     """
@@ -125,7 +125,7 @@ class Contact:
     inboxes: tuple[ContactInbox, ...]
     wants_lead: bool = True
     handling: Handling | None = None
-    talks: tuple[InboxContact, ...] = ()
+    by_inbox: tuple[InboxContact, ...] = ()
 
     @property
     def key(self) -> int:

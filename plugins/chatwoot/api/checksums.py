@@ -55,7 +55,7 @@ def _mapped_from(record: Record | BrokenRow) -> Any:
             # Without a rule for leads, and without labels, the hash stays what it was.
             *([] if record.wants_lead else [False]),
             *([record.labels] if record.labels else []),
-            *([[(one.inbox_id, one.labels) for one in record.talks]] if record.talks else []),
+            *([[(one.inbox_id, one.labels) for one in record.by_inbox]] if record.by_inbox else []),
         ]
     found = asdict(record)
     if isinstance(record, Conversation | SentMessage):

@@ -305,7 +305,7 @@ def _moments(
     return max(created), max(responded, default=None), max(resolved, default=None)
 
 
-def talks(rows: Iterable[Json]) -> tuple[InboxContact, ...]:
+def by_inbox(rows: Iterable[Json]) -> tuple[InboxContact, ...]:
     """Return what some conversations of a contact say of it inbox by inbox, that of the oldest one first."""
     of_inboxes: dict[int, list[Json]] = {}
     for row in sorted(rows, key=lambda row: row["id"]):

@@ -64,7 +64,7 @@ class ApiScope:
             if found and scope.handling:
                 contact = replace(contact, handling=api_rows.handling(api_rows.newest(found)))
             if scope.by_inbox:
-                contact = replace(contact, talks=api_rows.talks(found))
+                contact = replace(contact, by_inbox=api_rows.by_inbox(found))
         return contact
 
     def _holds(self, rule: ContactRule, scope: SourceFilter, contact: Contact, *, many: bool) -> bool:

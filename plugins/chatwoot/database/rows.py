@@ -74,7 +74,7 @@ def contact(row: Any) -> Contact | OutOfScope:
         inboxes=_inboxes(row.inbox_ids, row.source_ids) if row.inbox_ids else (),
         wants_lead=row.wants_lead,
         handling=Handling(**found) if (found := getattr(row, "handling", None)) else None,
-        talks=tuple(_inbox_contact(**one) for one in getattr(row, "talks", None) or ()),
+        by_inbox=tuple(_inbox_contact(**one) for one in getattr(row, "by_inbox", None) or ()),
     )
 
 

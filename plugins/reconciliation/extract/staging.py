@@ -106,7 +106,7 @@ class StagedContacts:
                 hashes = desired.person_hash(), desired.lead_hash()
                 said_at = contact.last_activity_at
                 if desired.inbox is not None:
-                    of_inbox = {one.inbox_id: one.last_activity_at for one in contact.talks}
+                    of_inbox = {one.inbox_id: one.last_activity_at for one in contact.by_inbox}
                     said_at = of_inbox.get(desired.inbox)
                 active_at = said_at if follows and before.is_news(said_at) else None
                 as_before = hashes == (before.person, before.lead) and desired.inbox in {None, before.inbox}

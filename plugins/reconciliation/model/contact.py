@@ -332,16 +332,16 @@ def map_contact(
     wants_lead = rules.make_leads and contact.wants_lead
     tags = _tags(contact.labels, rules)
     inbox = _first_inbox(contact, rules, inbox)
-    talk = next((one for one in contact.talks if one.inbox_id == inbox), None)
+    in_inbox = next((one for one in contact.by_inbox if one.inbox_id == inbox), None)
     if has_lead or wants_lead:
         if inbox is not None:
-            reading.contact = _within(contact, inbox, talk)
+            reading.contact = _within(contact, inbox, in_inbox)
             reading.inbox = (rules.inboxes or {}).get(inbox, "")
         lead = _fields("lead", LEAD_FIELDS, reading)
         target, where, warnings = _target(reading)
         reading.warnings += [] if has_lead else warnings
-        if talk is not None and "lead" in tags:
-            tags["lead"] = _tag_names((*contact.labels, *talk.labels), rules)
+        if in_inbox is not None and "lead" in tags:
+            tags["lead"] = _tag_names((*contact.labels, *in_inbox.labels), rules)
     return DesiredContact(
         contact_id=contact.id,
         person=person,
@@ -373,26 +373,26 @@ def map_further_leads(
     """
     if rules.inboxes is None:
         return
-    for talk in contact.talks:
-        has_lead = talk.inbox_id in having
-        if talk.inbox_id == inbox or not (has_lead or (rules.make_leads and contact.wants_lead)):
+    for in_inbox in contact.by_inbox:
+        has_lead = in_inbox.inbox_id in having
+        if in_inbox.inbox_id == inbox or not (has_lead or (rules.make_leads and contact.wants_lead)):
             continue
-        reading = ContactReading(_within(contact, talk.inbox_id, talk), rules)
-        reading.inbox = rules.inboxes.get(talk.inbox_id, "")
+        reading = ContactReading(_within(contact, in_inbox.inbox_id, in_inbox), rules)
+        reading.inbox = rules.inboxes.get(in_inbox.inbox_id, "")
         # What there is to say of the contact is said with it.
         reading.warnings.clear()
         lead = _fields("lead", LEAD_FIELDS, reading)
         target, _, warnings = _target(reading)
-        tags = _tag_names((*contact.labels, *talk.labels), rules) if "lead" in rules.tag_kinds else None
+        tags = _tag_names((*contact.labels, *in_inbox.labels), rules) if "lead" in rules.tag_kinds else None
         yield (
             DesiredLead(
                 contact.id,
-                talk.inbox_id,
+                in_inbox.inbox_id,
                 lead,
                 target or LeadTarget(),
                 tags=tags,
                 changed_at=contact.updated_at,
-                active_at=talk.last_activity_at,
+                active_at=in_inbox.last_activity_at,
             ),
             reading.warnings + ([] if has_lead else warnings),
         )
@@ -402,12 +402,12 @@ def _first_inbox(contact: Contact, rules: MappingRules, known: int | None) -> in
     """Return the inbox whose lead a contact's own is: once it has one that stays, whatever is said later."""
     if rules.inboxes is None:
         return None
-    return known if known is not None else next((one.inbox_id for one in contact.talks), None)
+    return known if known is not None else next((one.inbox_id for one in contact.by_inbox), None)
 
 
-def _within(contact: Contact, inbox: int, talk: InboxContact | None) -> Contact:
+def _within(contact: Contact, inbox: int, in_inbox: InboxContact | None) -> Contact:
     """Return a contact as one inbox knows it."""
-    return replace(contact, handling=Handling(inbox) if talk is None else talk.handling)
+    return replace(contact, handling=Handling(inbox) if in_inbox is None else in_inbox.handling)
 
 
 def _target(reading: ContactReading) -> tuple[LeadTarget | None, dict[str, str], list[str]]:
