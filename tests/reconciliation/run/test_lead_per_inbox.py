@@ -338,8 +338,11 @@ def test_a_lead_that_was_won_is_followed_by_one_for_the_same_inbox(
     ada = chatwoot.contact("ada")
     # Krayin's closing time has whole seconds: what is said in that second counts as said after it.
     earlier = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=1)
-    inboxes.talk(ada, inboxes.mail, "by mail", last_activity_at=earlier, created_at=earlier)
-    inboxes.talk(ada, inboxes.app, "by app", last_activity_at=earlier, created_at=earlier)
+    for conversation in (
+        inboxes.talk(ada, inboxes.mail, "by mail"),
+        inboxes.talk(ada, inboxes.app, "by app"),
+    ):
+        change_conversation(chatwoot.connection, conversation, last_activity_at=earlier)
     world.run(**settings)
     for lead in world.leads():
         world.api("PUT", f"leads/stage/edit/{lead['id']}", {"lead_pipeline_stage_id": 5})
