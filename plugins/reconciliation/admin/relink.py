@@ -11,7 +11,7 @@ from reconciliation.crm.fields import ACTIVITY, LEAD, ORGANIZATION, PERSON
 from reconciliation.crm.lineage import same_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
 CREATED, ADOPTED = "created", "adopted"
@@ -121,11 +121,7 @@ def _of_kind(
         if record.id not in taken or kind == ORGANIZATION:
             for key in record.keys:
                 by_key[key].append(record)
-    found = {
-        one.row_id: match
-        for one in bindings
-        if one.row_id not in kept and (match := _match(one, by_key, persons.get(one.contact))) is not None
-    }
+    found = dict(_matches([one for one in bindings if one.row_id not in kept], by_key, persons))
     # An organization may stand for several companies, anything else for one source record.
     claims = Counter(record.id for record in found.values())
     decisions = []
@@ -167,14 +163,30 @@ def _is_same(binding: Binding, record: Record, person_id: int | None) -> bool:
     return binding.name is not None and binding.name == record.name
 
 
-def _match(binding: Binding, by_key: Mapping[str, Sequence[Record]], person_id: int | None) -> Record | None:
-    hits = {
-        record.id: record
-        for key in binding.keys
-        for record in by_key.get(key, ())
-        if binding.crm_kind != LEAD or (person_id is not None and record.person_id == person_id)
-    }
-    return next(iter(hits.values())) if len(hits) == 1 else None
+def _matches(
+    bindings: Iterable[Binding],
+    by_key: Mapping[str, Sequence[Record]],
+    persons: Mapping[tuple[int, str], int],
+) -> Iterator[tuple[int, Record]]:
+    """Yield the record of each binding whose keys find as many records as there are bindings with them.
+
+    Only the leads that a contact has for its inboxes share a key: first and first, second and second, in the
+    order in which they were made.
+    """
+    alike: dict[object, list[Binding]] = defaultdict(list)
+    for one in bindings:
+        alike[(one.contact, one.keys) if one.crm_kind == LEAD else one.row_id].append(one)
+    for ours in alike.values():
+        person_id = persons.get(ours[0].contact)
+        hits = {
+            record.id: record
+            for key in ours[0].keys
+            for record in by_key.get(key, ())
+            if ours[0].crm_kind != LEAD or (person_id is not None and record.person_id == person_id)
+        }
+        if len(hits) == len(ours):
+            for binding, crm_id in zip(sorted(ours, key=lambda one: one.crm_id), sorted(hits), strict=True):
+                yield binding.row_id, hits[crm_id]
 
 
 def _former(binding: Binding, records: Mapping[int, Record], person_id: int | None) -> tuple[int, ...]:

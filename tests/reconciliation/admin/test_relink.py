@@ -112,6 +112,17 @@ def test_a_lead_is_found_by_our_mark_at_its_contacts_person_only() -> None:
     assert (decided[102].action, decided[102].is_foreign) == (Action.UNLINK, True)
 
 
+def test_the_leads_of_one_contact_are_found_in_the_order_in_which_they_were_made() -> None:
+    bindings = [person(1, 11), lead(1, 25), lead(1, 21, row_id=201), lead(1, 29, row_id=202)]
+    moved = [shown(number, "mark 1", at=LATER, person_id=44) for number in (73, 70, 90)]
+    found = [shown(44, "email:c1@example.com", at=LATER)]
+    decided = decide(bindings, person=found, lead=moved)
+    assert [decided[row].crm_id for row in (201, 101, 202)] == [70, 73, 90]
+    # One is missing: which one cannot be told.
+    decided = decide(bindings, person=found, lead=moved[:2])
+    assert {decided[row].action for row in (201, 101, 202)} == {Action.UNLINK}
+
+
 def test_former_leads_stay_the_contacts_only_where_they_hang_on_its_person() -> None:
     bindings = [person(1, 11), lead(1, 21, former=(5, 6, 7))]
     records = [shown(21, person_id=11), shown(5, person_id=11), shown(6, person_id=99)]
