@@ -15,7 +15,7 @@ from reconciliation.airflow.params import reconcile_request
 from reconciliation.drift.request import ReconcileRequest
 from reconciliation.drift.run import compare, repair
 from reconciliation.drift.summary import lines_of, numbers_of
-from reconciliation.extract import merge_evidence
+from reconciliation.extract import merged_contacts
 from reconciliation.store.connection import connect
 from reconciliation.store.decisions import ReplayRequest, replay
 from reconciliation.store.run_rows import read_run
@@ -572,7 +572,7 @@ def test_a_contact_merged_into_an_erased_one_gives_it_nothing(world: World) -> N
 
 def test_a_chain_of_merges_is_told_from_a_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The middle one never had anything of its own, and what it got was too old to be read as news."""
-    monkeypatch.setattr(merge_evidence, "MARGIN", 0)
+    monkeypatch.setattr(merged_contacts, "MARGIN", 0)
     first, middle, last = (ada(world, number) for number in range(3))
     world.run()
     with psycopg.connect(world.chatwoot_url, autocommit=True) as connection:

@@ -28,7 +28,7 @@ RULES = MappingRules(
 )
 ANNA = contact(
     labels=("vip",),
-    talks=(InboxContact(Handling(MAIL), ("offer",)), InboxContact(Handling(APP), ("urgent", "vip"))),
+    by_inbox=(InboxContact(Handling(MAIL), ("offer",)), InboxContact(Handling(APP), ("urgent", "vip"))),
 )
 WANTED = DesiredLead(7, APP, {"title": "Anna", "description": "x", "custom": {}}, LeadTarget(), tags=["vip"])
 
@@ -58,7 +58,7 @@ def test_without_the_setting_nothing_is_said_of_inboxes():
     plain = replace(RULES, inboxes=None)
     own, further = mapped(rules=plain)
     assert (own.inbox, further, own.tags) == (None, [], {"lead": ["vip"]})
-    assert own == mapped(rules=plain, of=replace(ANNA, talks=()))[0]
+    assert own == mapped(rules=plain, of=replace(ANNA, by_inbox=()))[0]
 
 
 def test_who_gets_no_lead_gets_none_for_any_inbox_but_where_one_is():
