@@ -284,8 +284,7 @@ def expect(plan: ContactPlan, known: KnownState, account_id: int, rules: Rules) 
         changes[kind] = {**changes.get(kind, {}), "tags": change}
     return Expectation(
         Expected(
-            sum(part.expected.writes for part in parts)
-            + sum(len(set(before) ^ set(wanted)) for before, wanted in tags.values()),
+            sum(part.expected.writes for part in parts) + tag_calls(tags),
             reads.union(*(part.expected.reads for part in parts)),
         ),
         changes,
@@ -312,6 +311,11 @@ def tag_changes(plan: ContactPlan, rows: Mapping[str, MappingRow]) -> dict[str, 
         for kind, wanted in plan.contact.tags.items()
         if given[kind] != sorted(wanted) and (kind == "person" or plan.contact.lead is not None)
     }
+
+
+def tag_calls(changes: Mapping[str, tuple[list[str], list[str]]]) -> int:
+    """Return the calls that changes of tags take: one for each tag given or taken off."""
+    return sum(len(set(before) ^ set(wanted)) for before, wanted in changes.values())
 
 
 def expect_lead(plan: ContactPlan, known: KnownState, rules: Rules, *, differs: bool) -> Expectation:

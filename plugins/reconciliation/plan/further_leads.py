@@ -14,6 +14,7 @@ from reconciliation.plan.contact import (
     KnownState,
     expect_lead,
     planned_state,
+    tag_calls,
     tag_changes,
 )
 from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
@@ -95,8 +96,7 @@ def decide(wanted: DesiredLead, given: Given, rules: Rules) -> tuple[Action, Ope
         source_id=wanted.source_id,
         payload=payload,
         expected=Expected(
-            expectation.expected.writes
-            + sum(len({*before} ^ {*after}) for before, after in tagging.values()),
+            expectation.expected.writes + tag_calls(tagging),
             reads,
         ),
         due_at=NEVER if waits else NOW,
