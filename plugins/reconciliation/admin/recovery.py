@@ -29,6 +29,7 @@ from reconciliation.errors import RecoveryRequestError
 from reconciliation.model.activity import activity_key, short_name
 from reconciliation.model.contact import natural_keys
 from reconciliation.model.desired_activity import KEY
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.model.happened import Happened
 from reconciliation.model.templates import page
 from reconciliation.store.connection import working
@@ -308,7 +309,7 @@ def _bindings(connection: psycopg.Connection, target_id: int, phone_region: str 
 def _owner(row: Mapping[str, Any]) -> str:
     """Return the contact of a lead for a further inbox, else the source record itself."""
     source_id: str = row["source_id"]
-    return source_id.partition("/")[0] if row["source_kind"] == "lead" else source_id
+    return str(contact_of(source_id)) if row["source_kind"] == "lead" else source_id
 
 
 def _keys(row: Mapping[str, Any], phone_region: str | None) -> frozenset[str]:

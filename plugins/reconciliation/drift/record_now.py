@@ -17,7 +17,7 @@ from reconciliation.crm.reads import CrmReads
 from reconciliation.drift.field_differences import compare
 from reconciliation.extract.streams import CONTACTS, STAGE
 from reconciliation.model.contact import map_contact, map_further_leads, with_address
-from reconciliation.model.desired_contact import SkippedContact
+from reconciliation.model.desired_contact import SkippedContact, inbox_of
 from reconciliation.model.merge import flatten, resolve_pending_write, same_value
 from reconciliation.run.factory import RunFactory
 from reconciliation.settings.targets import resolve_targets
@@ -80,12 +80,12 @@ def read_now(sync: Sync, scope: Mapping[str, Any], contact_id: int) -> RecordNow
             kind, sent = row["crm_kind"], row["last_sent"]
             if row["source_kind"] == STAGE:
                 continue
-            inbox = row["source_id"].partition("/")[2]
-            record = f"lead/{inbox}" if inbox else kind
+            inbox = inbox_of(row["source_id"])
+            record = kind if inbox is None else f"lead/{inbox}"
             wanted: Fields = {}
             if not isinstance(desired, str):
                 address = scope["account_id"], contact_id, rules.email_demand, sent
-                lead = leads.get(int(inbox)) if inbox else desired.lead
+                lead = desired.lead if inbox is None else leads.get(inbox)
                 fields = with_address(desired.person, *address) if kind == "person" else lead
                 wanted = flatten(fields or {})
                 now.chatwoot[record] = wanted

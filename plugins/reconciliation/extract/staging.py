@@ -11,7 +11,13 @@ from statements import statement
 
 from reconciliation.extract.streams import LEAD
 from reconciliation.model.contact import map_contact, map_further_leads
-from reconciliation.model.desired_contact import SkippedContact, desired_to_json, further_lead
+from reconciliation.model.desired_contact import (
+    SkippedContact,
+    contact_of,
+    desired_to_json,
+    further_lead,
+    inbox_of,
+)
 from reconciliation.store.mapping_row import MappingState
 from reconciliation.store.mapping_store import MappingStore, erased_among
 
@@ -153,9 +159,8 @@ class StagedContacts:
         if self.rules.inboxes is not None:
             store = MappingStore(self.connection)
             for source_id, (row, active_at) in store.further_leads(self.identity, found).items():
-                contact_id, further = map(int, source_id.split("/"))
                 known = row.state is not MappingState.ORPHANED
-                found[contact_id].further[further] = _Planned(
+                found[contact_of(source_id)].further[inbox_of(source_id) or 0] = _Planned(
                     None, row.source_hash if known else None, row.state is MappingState.LINKED, active_at
                 )
         return found

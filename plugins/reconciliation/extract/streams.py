@@ -10,6 +10,7 @@ from chatwoot.streams import Stream
 
 from reconciliation.model.activity import ActivityRules, map_conversation, map_message
 from reconciliation.model.desired_activity import CONVERSATION, MESSAGE
+from reconciliation.model.desired_contact import inbox_of
 from reconciliation.model.hashing import stable_hash
 from reconciliation.model.stages import Milestone, qualified_stages
 
@@ -25,6 +26,11 @@ CONTACT = "contact"
 LEAD = "lead"
 """The lead of a contact for one more inbox; it is read with the contact."""
 STAGE = "stage"
+
+
+def kind_of_lead(source_id: str) -> str:
+    """Return the kind of source record to which the lead belongs whose stage has this source id."""
+    return CONTACT if inbox_of(source_id) is None else LEAD
 
 
 @dataclass(frozen=True, slots=True)

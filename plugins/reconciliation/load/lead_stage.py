@@ -12,9 +12,11 @@ from krayin.errors import NotFound
 from krayin.records import Lead
 
 from reconciliation.crm.fields import stored_lead_update
+from reconciliation.extract.streams import kind_of_lead
 from reconciliation.load.lead_targets import place_of
 from reconciliation.load.outcome import deleted, later
 from reconciliation.load.sink import Note, Sink, Stop, nothing
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.model.stages import (
     LeadPosition,
     StageDecision,
@@ -194,7 +196,7 @@ class LeadStageSink(LeadMover):
         work.result["stage"] = str(StageDecision.MOVE)
 
     def _lead_row(self, operation: Operation) -> MappingRow | None:
-        return self.rows(operation, "lead" if "/" in operation.source_id else "contact").get("lead")
+        return self.rows(operation, kind_of_lead(operation.source_id)).get("lead")
 
     def _reopen(self, operation: Operation, lead: Lead) -> Lead | None:
         """Move a lead back to where it stood before we closed it, unless somebody has decided about it since.
@@ -217,8 +219,8 @@ class LeadStageSink(LeadMover):
             return None
         lead = self.move(operation, REOPEN_LEAD, lead.id, lead_pipeline_stage_id=closing.stage_id)
         self.memory.end_closing(target_id, lead.id, "reopened")
-        contact_id = operation.source_id.partition("/")[0]
-        log.info("Lead %d reopened: contact %s is in Chatwoot again.", lead.id, contact_id)
+        contact_id = contact_of(operation.source_id)
+        log.info("Lead %d reopened: contact %d is in Chatwoot again.", lead.id, contact_id)
         return lead
 
     def _follow(self, operation: Operation, row: MappingRow, lead_id: int, shown: Lead) -> StageDecision:

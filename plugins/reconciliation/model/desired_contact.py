@@ -157,6 +157,12 @@ def contact_of(source_id: str) -> int:
     return int(source_id.partition("/")[0])
 
 
+def inbox_of(source_id: str) -> int | None:
+    """Return the inbox of a lead for a further one, or of its stage; None of any other source record."""
+    inbox = source_id.partition("/")[2]
+    return int(inbox) if inbox else None
+
+
 def _hash_of(fields: Any, tags: list[str] | None) -> bytes:
     # Without tags it is what it was before there were any.
     return stable_hash({"fields": fields, "tags": tags} if tags else fields)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reconciliation.model.comment import comment_mark
 from reconciliation.model.desired_activity import CONVERSATION, KEY, MESSAGE, ActivitySkip, DesiredActivity
+from reconciliation.model.desired_contact import contact_of, inbox_of
 from reconciliation.model.stored_text import stored_text
 from reconciliation.plan.contact import Action
 from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
@@ -124,10 +125,9 @@ def linked_records(engine: PlanEngine, contact_ids: Iterable[int]) -> dict[int, 
     for source_id, crm_kind, crm_id, state, inbox in engine.execute(
         "mapping/activity_contacts", contact_ids=sorted(map(str, set(contact_ids)))
     ):
-        contact_id, _, part = source_id.partition("/")
-        own = found.setdefault(int(contact_id), {})
-        if part:
-            own.setdefault("further", {})[int(part)] = MappingState(state), crm_id
+        own, part = found.setdefault(contact_of(source_id), {}), inbox_of(source_id)
+        if part is not None:
+            own.setdefault("further", {})[part] = MappingState(state), crm_id
         else:
             own |= {crm_kind: MappingState(state), f"{crm_kind}_id": crm_id}
             own |= {"inbox": inbox} if crm_kind == "lead" else {}

@@ -9,6 +9,7 @@ from statements import statement
 
 from reconciliation.extract.streams import STAGE
 from reconciliation.model.desired_activity import ActivitySkip
+from reconciliation.model.desired_contact import contact_of, inbox_of
 from reconciliation.plan.activity import linked_records
 from reconciliation.plan.contact import Action
 from reconciliation.plan.engine import NEVER, NOW, Decided, OperationRow
@@ -52,7 +53,7 @@ def decide(  # noqa: PLR0913, PLR0917 - a contact, its lead and what is wanted o
         payload={**document, "hash": wanted_hash.hex()},
         expected=Expected(int(document["stage_id"] in pipeline.final)) if is_new else _MOVE,
         due_at=NOW if is_linked else NEVER,
-        contact_id=int(source_id.partition("/")[0]),
+        contact_id=contact_of(source_id),
         waits_for=contact.lead_name,
         changes=["lead.stage"] if is_linked else [],
     )
@@ -82,7 +83,7 @@ def plan_moves(engine: PlanEngine, pipeline: Pipeline, planned: PlannedActivitie
     for chunk in engine.staged((STAGE,)):
         with engine.connection.transaction():
             contacts = linked_records(engine, (row[0] for row in chunk))
-            known = {row[2]: _of_lead(contacts[row[0]], row[2]) for row in chunk if row[0] in contacts}
+            known = {row[2]: contacts[row[0]].within(inbox_of(row[2])) for row in chunk if row[0] in contacts}
             leads = {
                 one: contact
                 for one, contact in known.items()
@@ -116,12 +117,6 @@ def plan_moves(engine: PlanEngine, pipeline: Pipeline, planned: PlannedActivitie
                     ],
                 )
             engine.guard.require_approval()
-
-
-def _of_lead(contact: LinkedRecords, source_id: str) -> LinkedRecords:
-    """Return where a contact stands with the lead whose stage has this source id."""
-    inbox = source_id.partition("/")[2]
-    return contact.within(int(inbox)) if inbox else contact
 
 
 def plan_reopenings(engine: PlanEngine) -> None:

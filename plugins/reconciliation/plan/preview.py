@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciliation.extract.streams import LEAD, STAGE
 from reconciliation.model.comment import plain_text
 from reconciliation.model.contact import LEAD_FIELDS, PERSON_FIELDS
-from reconciliation.model.desired_contact import LeadTarget, SkippedContact
+from reconciliation.model.desired_contact import LeadTarget, SkippedContact, inbox_of
 from reconciliation.model.field_source import CUSTOM_PREFIX
 from reconciliation.model.merge import flatten, same_value
 from reconciliation.plan.contact import Action
@@ -170,7 +170,7 @@ class Preview(Planned):
             if contact_id not in self.records:
                 continue
             record = self.records[contact_id]
-            if "/" in source_id:
+            if inbox_of(source_id) is not None:
                 if kind == LEAD:
                     record["leads"].append(_further(source_id, payload, users, stages))
                 continue
@@ -213,7 +213,7 @@ def _further(
         "tags": ", ".join(payload["tags"].get(LEAD, ())),
     }
     return {
-        "inbox": int(source_id.partition("/")[2]),
+        "inbox": inbox_of(source_id),
         "fields": {name: value for name, value in flatten(payload["lead"]).items() if value},
         "placed": {name: value for name, value in places.items() if value},
     }

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 from statements import statement
 
 from reconciliation.errors import LeaseLostError, OperationHeldError
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.model.timing import DEFAULT, Timing
 from reconciliation.store.binding_scope import BindingScope
 from reconciliation.store.incidents import require_writable
@@ -95,7 +96,7 @@ class Operation:
         A contact, its leads and their stages are one record: a lead is looked for among those of its person.
         """
         if self.source_kind in {"contact", "stage", "lead"}:
-            return frozenset({*self.natural_keys, f"contact {self.source_id.partition('/')[0]}"})
+            return frozenset({*self.natural_keys, f"contact {contact_of(self.source_id)}"})
         return frozenset({*self.natural_keys, f"{self.source_kind} {self.source_id}"})
 
     def record(self, crm_kind: str, crm_id: int) -> dict[str, Any]:

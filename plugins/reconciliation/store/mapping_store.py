@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 from statements import statement
 
-from reconciliation.model.desired_contact import further_lead
+from reconciliation.model.desired_contact import further_lead, inbox_of
 from reconciliation.store.mapping_row import MappingRow, MappingState
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class MappingStore:
     def give_further_leads(self, identity: BindingScope, rows: Mapping[str, MappingRow], heir: int) -> None:
         """Give a contact's leads for further inboxes, by source id, to one that has none of an inbox."""
         for source_id, row in rows.items():
-            own = further_lead(heir, int(source_id.partition("/")[2]))
+            own = further_lead(heir, inbox_of(source_id) or 0)
             self._give(identity, "lead", own, {"lead": row})
 
     def give_records(self, identity: BindingScope, rows: Mapping[str, MappingRow], heir: int) -> None:

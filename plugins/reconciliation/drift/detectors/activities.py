@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.crm.fields import activity_sent
 from reconciliation.drift.field_differences import activity_differences
 from reconciliation.drift.finding import KEPT, Finding, FindingClass, Side
-from reconciliation.extract.streams import LEAD, STAGE
+from reconciliation.extract.streams import STAGE, kind_of_lead
 from reconciliation.model.desired_activity import DesiredActivity
 from reconciliation.model.stages import (
     LeadPosition,
@@ -152,7 +152,7 @@ class StagedDetector:
             yield Finding(
                 FindingClass.MOVED_STAGE,
                 "move the lead on" if moves else "none: where a salesperson put it the lead stays",
-                source_kind=LEAD if "/" in row["source_id"] else "contact",
+                source_kind=kind_of_lead(row["source_id"]),
                 source_id=row["source_id"],
                 contact_id=row["contact_id"],
                 crm_kind="lead",

@@ -15,7 +15,7 @@ from reconciliation.drift.field_differences import compare, findings_of
 from reconciliation.drift.finding import Finding, FindingClass, Side
 from reconciliation.extract.streams import CONTACT, CONTACTS, LEAD, STAGE
 from reconciliation.model.contact import LEAD_FIELDS, map_contact, map_further_leads, with_address
-from reconciliation.model.desired_contact import SkippedContact, contact_of
+from reconciliation.model.desired_contact import SkippedContact, contact_of, inbox_of
 from reconciliation.model.merge import flatten, resolve_pending_write
 from reconciliation.store.mapping_row import MappingRow, MappingState
 from reconciliation.store.mapping_store import MappingStore, erased_among, known_names, mapping_row
@@ -310,7 +310,7 @@ class ContactReader:
         store = MappingStore(self.drift.connection)
         for source_id, (known, _) in store.further_leads(self.drift.identity, contact_ids).items():
             if known.state is MappingState.LINKED:
-                having[contact_of(source_id)].add(int(source_id.partition("/")[2]))
+                having[contact_of(source_id)].add(inbox_of(source_id) or 0)
         erased = erased_among(self.drift.connection, self.drift.identity, contact_ids)
         self.counts["left_out"] += len(erased)
         found: dict[int, DesiredContact] = {}

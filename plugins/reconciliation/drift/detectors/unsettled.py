@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciliation.drift.finding import Finding, FindingClass, FindingState, Side
-from reconciliation.extract.streams import LEAD, SPECS
+from reconciliation.extract.streams import LEAD, SPECS, kind_of_lead
 from reconciliation.model.desired_contact import contact_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def closed_by_us(drift: Drift) -> Iterator[Finding]:
         yield Finding(
             FindingClass.MOVED_STAGE,
             "reopen the lead where it stood: it was closed while its contact was not to be seen in Chatwoot",
-            source_kind=LEAD if "/" in source_id else "contact",
+            source_kind=kind_of_lead(source_id),
             source_id=source_id,
             contact_id=contact_of(source_id),
             crm_kind="lead",
