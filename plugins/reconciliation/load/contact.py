@@ -17,6 +17,7 @@ from reconciliation.load.person import (
 )
 from reconciliation.load.sink import Sink, Stop
 from reconciliation.load.tags import TagSteps
+from reconciliation.model.desired_contact import contact_of
 from reconciliation.plan.estimate import LEADS, LEADS_OF, PERSONS, contact_reads
 from reconciliation.store.mapping_row import MappingState
 
@@ -112,12 +113,10 @@ class FurtherLeadSink(Sink):
 
     TAKEN = "say which inbox it is of by closing or deleting the wrong one in Krayin"
 
-    def __init__(self, context: LoadContext) -> None:
+    def __init__(self, context: LoadContext, contacts: ContactSink) -> None:
+        """Work with the steps of `contacts`, which know what was found and made by name."""
         super().__init__(context)
-        named = NamedSettings(context)
-        persons = PersonSink(context, LeadStageSink(context), LeadTargetSteps(context, named))
-        self.leads = LeadSink(context, persons)
-        self.tags = TagSteps(context, named)
+        self.leads, self.tags = contacts.leads, contacts.tags
 
     def prefetch(self, operations: Sequence[Operation]) -> None:
         """Read in bulk what the operations will be merged against."""
@@ -166,8 +165,8 @@ class FurtherLeadSink(Sink):
         return work.result
 
     def _person(self, operation: Operation) -> MappingRow | None:
-        contact_id = operation.source_id.partition("/")[0]
-        return self.store.rows_of(operation.identity, "contact", contact_id).get("person")
+        contact_id = contact_of(operation.source_id)
+        return self.store.rows_of(operation.identity, "contact", str(contact_id)).get("person")
 
 
 def _hash(operation: Operation, crm_kind: str) -> bytes:

@@ -230,17 +230,17 @@ class RunFactory:
             settings=sync.settings,
             timing=sync.timing,
         )
-        activities = ActivitySink(context)
+        activities, contacts = ActivitySink(context), ContactSink(context)
         source = SourceCheck(self.connection, sync.settings, sync.source)
         return Loader(
             ledger=ledger,
             reads=context.reads,
             sinks={
-                "contact": ContactSink(context),
+                "contact": contacts,
                 "company": OrganizationSink(context),
                 "conversation": activities,
                 "message": activities,
-                "lead": FurtherLeadSink(context),
+                "lead": FurtherLeadSink(context, contacts),
                 "stage": LeadStageSink(context),
                 "removal": RemovalSink(context, source, krayin.deletions),
             },
